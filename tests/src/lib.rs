@@ -1,0 +1,7 @@
+//! A local AWS that is true where it matters, on real PostgreSQL.
+
+pub mod aws;
+pub mod http;
+pub mod postgres;
+pub mod rds;
+pub mod states;

@@ -1,0 +1,3 @@
+//! The RDS Query API over an [`engine::Engine`].
+
+pub mod engine;

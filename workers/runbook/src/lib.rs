@@ -1,0 +1,3 @@
+//! The kit that functions and workers are written in.
+
+pub mod clock;
