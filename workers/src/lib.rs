@@ -1,3 +1,8 @@
 //! The Fargate workers: the states that speak SQL, for minutes or hours.
 
-pub const STATES: &[&str] = &[];
+pub mod inspect_databases;
+pub mod inspection;
+
+runbook::table! {
+    inspect_databases::InspectDatabases,
+}
