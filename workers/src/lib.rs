@@ -2,7 +2,9 @@
 
 pub mod inspect_databases;
 pub mod inspection;
+pub mod run_analyze;
 
 runbook::table! {
     inspect_databases::InspectDatabases,
+    run_analyze::RunAnalyze,
 }
