@@ -22,10 +22,12 @@ use tokio_postgres::Client;
 
 use crate::inspection::{self, Inspection};
 
+mod check;
 mod checks;
 mod lacks;
 
-use checks::{CHECKS, Hop, Scope};
+use check::{Hop, Scope};
+use checks::CHECKS;
 use lacks::Lacks;
 
 /// Databases that are looked at at the same time: enough to hide round trips, too few to be felt.
@@ -125,7 +127,7 @@ async fn find(cx: &Context, login: &Login, client: &Client, databases: &[String]
     for check in applying().filter(|check| check.scope == Scope::Cluster) {
         found.extend(check.run(client, "postgres", &lacks).await?);
     }
-    let in_databases: Vec<Vec<Finding>> = stream::iter(databases.to_vec().into_iter().enumerate())
+    let in_databases: Vec<Vec<Finding>> = stream::iter(databases.iter().cloned().enumerate())
         .map(|(index, database): (usize, String)| {
             let lacks = &lacks;
             async move {
@@ -148,7 +150,7 @@ async fn find(cx: &Context, login: &Login, client: &Client, databases: &[String]
 }
 
 async fn record(cx: &Context, login: &Login, databases: &[String]) -> Result<std::collections::BTreeMap<String, inspection::Database>> {
-    stream::iter(databases.to_vec().into_iter().enumerate())
+    stream::iter(databases.iter().cloned().enumerate())
         .map(|(index, database): (usize, String)| async move {
             cx.progress.say(format!("recording tables of database {database} ({} of {})", index + 1, databases.len()));
             let client = open(cx, login, &database).await?;

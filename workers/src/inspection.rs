@@ -10,7 +10,7 @@ use aws_sdk_rds::types::DbCluster;
 use jiff::Timestamp;
 use runbook::{Error, Result, aurora::major, clock::Clock, postgres::query_failed};
 use serde::{Deserialize, Serialize};
-use tokio_postgres::{Client, error::SqlState};
+use tokio_postgres::{Client, error::SqlState, types::FromSql};
 
 /// Larger tables are not counted: reading 160 MB takes longer than it is worth.
 const LARGEST_COUNTED_PAGES: i64 = 20_000;
@@ -31,7 +31,7 @@ pub struct Inspection {
 pub struct Database {
     /// `None` when pg_stat_statements is not there or may not be read.
     pub statements: Option<Statements>,
-    /// By `schema.table`, quoted where PostgreSQL wants it.
+    /// By `schema.table`, each quoted where PostgreSQL wants it.
     pub tables: BTreeMap<String, Table>,
 }
 
@@ -52,6 +52,8 @@ pub struct Table {
     pub scans: i64,
     /// The number of rows, when it was counted.
     pub rows: Option<i64>,
+    /// Whether it shows no row at all; larger tables, too.
+    pub empty: Option<bool>,
 }
 
 pub fn key(cluster: &DbCluster) -> Result<String> {
@@ -85,11 +87,6 @@ impl Inspection {
     pub fn tables(&self) -> usize {
         self.databases.values().map(|database| database.tables.len()).sum()
     }
-
-    /// How often a table was read before the upgrade.
-    pub fn scans(&self, database: &str, table: &str) -> i64 {
-        self.databases.get(database).and_then(|database| database.tables.get(table)).map_or(0, |table| table.scans)
-    }
 }
 
 /// Everything known of the tables of the connected database. Rows are counted where that is quick.
@@ -99,25 +96,30 @@ pub async fn look(client: &Client, clock: Clock, database: &str) -> Result<Datab
     let mut tables = BTreeMap::new();
     let began = clock.now();
     for row in &rows {
-        let name = format!("{}.{}", quote_as_needed(row.get("schema")), quote_as_needed(row.get("name")));
-        let mut table = Table { pages: row.get("pages"), estimate: row.get("estimate"), scans: row.get("scans"), rows: None };
+        let name: String = row.get("table");
+        let mut table = Table { pages: row.get("pages"), estimate: row.get("estimate"), scans: row.get("scans"), rows: None, empty: None };
         let in_time = Duration::try_from(clock.now() - began).is_ok_and(|taken| taken < COUNTING);
-        if in_time && row.get("readable") && table.pages <= LARGEST_COUNTED_PAGES {
-            table.rows = count(client, row.get("schema"), row.get("name")).await?;
+        if in_time && row.get("readable") {
+            if table.pages <= LARGEST_COUNTED_PAGES {
+                table.rows = ask(client, &format!("SELECT count(*) FROM ONLY {name}")).await?;
+            }
+            table.empty = match table.rows {
+                Some(rows) => Some(rows == 0),
+                None => ask(client, &format!("SELECT NOT EXISTS (SELECT FROM ONLY {name})")).await?,
+            };
         }
         tables.insert(name, table);
     }
     Ok(Database { statements: statements(client).await?, tables })
 }
 
-/// `None` when it takes too long, is locked, or when row security would hide rows.
-async fn count(client: &Client, schema: &str, name: &str) -> Result<Option<i64>> {
-    let table = format!("{}.{}", runbook::postgres::quote(schema), runbook::postgres::quote(name));
-    // Without ONLY a parent would be counted with its children.
-    match client.query_one(&format!("SELECT count(*) FROM ONLY {table}"), &[]).await {
+/// The one value that a question about a table's rows has. Without ONLY a parent would answer for its children, too. `None` when it takes too
+/// long, is locked, or when row security would hide rows.
+async fn ask<T: for<'a> FromSql<'a>>(client: &Client, sql: &str) -> Result<Option<T>> {
+    match client.query_one(sql, &[]).await {
         Ok(row) => Ok(Some(row.get(0))),
-        Err(error) if error.code().is_some_and(|code| not_countable(code)) => Ok(None),
-        Err(error) => Err(query_failed(&format!("count the rows of {table}"), &error)),
+        Err(error) if error.code().is_some_and(not_countable) => Ok(None),
+        Err(error) => Err(query_failed(sql, &error)),
     }
 }
 
@@ -153,19 +155,12 @@ pub const READ_ONLY: &str = "SET search_path = pg_catalog; SET default_transacti
 /// Counting gives up sooner than a check.
 pub const QUICK: &str = "SET statement_timeout = '5s'; SET lock_timeout = '1s'";
 
-/// As `quote_ident` prints it, keywords aside: for names that people read.
-pub fn quote_as_needed(name: &str) -> String {
-    let plain = name.starts_with(|first: char| first.is_ascii_lowercase() || first == '_')
-        && name.chars().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_');
-    if plain { name.to_owned() } else { runbook::postgres::quote(name) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn inspection(source: &str, target: &str, scans: i64, rows: i64) -> Inspection {
-        let table = Table { pages: 1, estimate: 1.0, scans, rows: Some(rows) };
+        let table = Table { pages: 1, estimate: 1.0, scans, rows: Some(rows), empty: Some(rows == 0) };
         let database = Database { statements: None, tables: [("public.orders".to_owned(), table)].into() };
         Inspection {
             source_version: source.into(),
@@ -196,12 +191,5 @@ mod tests {
     fn the_record_of_another_upgrade_or_of_the_same_version_is_replaced() {
         assert_eq!(orders(&inspection("16.14", "18.4", 3, 51).merge(Some(inspection("15.18", "16.14", 900, 50)))), (3, Some(51)));
         assert_eq!(orders(&inspection("16.14", "18.4", 3, 51).merge(Some(inspection("16.10", "18.4", 900, 50)))), (3, Some(51)));
-    }
-
-    #[test]
-    fn names_are_quoted_only_where_they_must_be() {
-        assert_eq!(quote_as_needed("order_item2"), "order_item2");
-        assert_eq!(quote_as_needed("Order item"), "\"Order item\"");
-        assert_eq!(quote_as_needed("2024"), "\"2024\"");
     }
 }

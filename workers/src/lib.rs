@@ -3,8 +3,10 @@
 pub mod inspect_databases;
 pub mod inspection;
 pub mod run_analyze;
+pub mod verify_upgrade;
 
 runbook::table! {
     inspect_databases::InspectDatabases,
     run_analyze::RunAnalyze,
+    verify_upgrade::VerifyUpgrade,
 }

@@ -20,7 +20,7 @@ use runbook::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::inspection::{self, Inspection, quote_as_needed};
+use crate::inspection::{self, Inspection};
 
 mod extensions;
 mod plan;
@@ -137,8 +137,8 @@ async fn look(cx: &Context, login: &Login, before: Option<&Inspection>, database
     let tables = rows
         .iter()
         .map(|row| {
-            let (schema, name): (String, String) = (row.get("schema"), row.get("name"));
-            let known = known.and_then(|known| known.tables.get(&format!("{}.{}", quote_as_needed(&schema), quote_as_needed(&name))));
+            let name: String = row.get("table");
+            let known = known.and_then(|known| known.tables.get(&name));
             let (pages, rows) = size(row.get("pages"), row.get("rows"), known);
             Table {
                 database: database.clone(),
@@ -152,7 +152,6 @@ async fn look(cx: &Context, login: &Login, before: Option<&Inspection>, database
                 target: f64::from(row.get::<_, i32>("target")),
                 scans: known.map_or(0.0, |known| known.scans as f64),
                 done: row.get("done"),
-                schema,
                 name,
             }
         })
@@ -204,18 +203,18 @@ mod tests {
     fn failed_tables_are_named_with_reason_and_statement() {
         let failure = Failure {
             database: "shop".into(),
-            statement: r#"ANALYZE ONLY "public"."secret""#.into(),
+            statement: "ANALYZE ONLY public.secret".into(),
             reason: "permission denied to analyze \"secret\", skipping it".into(),
         };
         let text = failed(&[failure], 40);
-        for part in ["1 of 40 tables", "other 39", "shop: ANALYZE", "permission denied", r#"do:  ANALYZE ONLY "public"."secret";"#] {
+        for part in ["1 of 40 tables", "other 39", "shop: ANALYZE", "permission denied", "do:  ANALYZE ONLY public.secret;"] {
             assert!(text.contains(part), "{part} is missing in {text}");
         }
     }
 
     #[test]
     fn a_forgotten_size_is_taken_from_before_the_upgrade() {
-        let known = inspection::Table { pages: 700, estimate: 9.0, scans: 1, rows: Some(50_000) };
+        let known = inspection::Table { pages: 700, estimate: 9.0, scans: 1, rows: Some(50_000), empty: Some(false) };
         assert_eq!(size(0, -1.0, Some(&known)), (700.0, 50_000.0));
         assert_eq!(size(8, 100.0, Some(&known)), (8.0, 100.0));
         assert_eq!(size(0, -1.0, None), (0.0, 0.0));

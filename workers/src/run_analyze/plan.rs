@@ -5,8 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use runbook::postgres::quote;
-
 /// Below this a table is worth no round trip of its own.
 const SMALL_US: f64 = 50_000.0;
 /// A statement of small tables: short enough that losing it costs little.
@@ -19,7 +17,7 @@ const HOT_SHARE: f64 = 0.9;
 pub struct Table {
     pub database: String,
     pub oid: u32,
-    pub schema: String,
+    /// `schema.table`, each quoted where PostgreSQL wants it.
     pub name: String,
     /// Partitioned: holds no rows itself.
     pub parent: bool,
@@ -101,7 +99,7 @@ pub fn plan(tables: &[Table], server: u32) -> Vec<Unit> {
         let covers = 1 + children.clone().count();
         let cost = table.cost_us() + children.map(Table::cost_us).sum::<f64>();
         let only = if server < 18 { "" } else { "ONLY " };
-        let sql = format!("{only}{}.{}", quote(&table.schema), quote(&table.name));
+        let sql = format!("{only}{}", table.name);
         by_place.entry((phase, table.database.as_str())).or_default().push((Target { sql, covers }, cost));
     }
 
@@ -183,8 +181,7 @@ mod tests {
         Table {
             database: database.into(),
             oid,
-            schema: "public".into(),
-            name: format!("t{oid}"),
+            name: format!("public.t{oid}"),
             pages,
             rows: pages * 100.0,
             row_cost: 2.0,
@@ -207,7 +204,7 @@ mod tests {
     fn what_is_read_most_comes_first_and_then_the_longest() {
         let tables = [table("a", 1, 9000.0, 0.0), table("a", 2, 20000.0, 0.0), table("b", 3, 5000.0, 5000.0)];
         let units = plan(&tables, 18);
-        assert_eq!(statements(&units), [r#"ANALYZE ONLY "public"."t3""#, r#"ANALYZE ONLY "public"."t2""#, r#"ANALYZE ONLY "public"."t1""#]);
+        assert_eq!(statements(&units), ["ANALYZE ONLY public.t3", "ANALYZE ONLY public.t2", "ANALYZE ONLY public.t1"]);
         assert_eq!((units[0].phase, units[1].phase), (Phase::Hot, Phase::Rest));
     }
 
@@ -236,7 +233,7 @@ mod tests {
     #[test]
     fn before_18_the_parent_does_its_partitions() {
         let units = plan(&partitioned(), 17);
-        assert_eq!(statements(&units), [r#"ANALYZE "public"."t1""#]);
+        assert_eq!(statements(&units), ["ANALYZE public.t1"]);
         assert_eq!(units[0].covers(), 3);
     }
 

@@ -18,8 +18,7 @@ WITH cell AS (
 expression AS (SELECT indrelid, count(*) AS number FROM pg_index WHERE indexprs IS NOT NULL GROUP BY indrelid),
 extended AS (SELECT stxrelid, count(*) AS number FROM pg_statistic_ext GROUP BY stxrelid)
 SELECT c.oid AS oid,
-       n.nspname::text AS schema,
-       c.relname::text AS name,
+       format('%I.%I', n.nspname, c.relname) AS "table",
        c.relkind = 'p' AS parent,
        n.nspname = 'pg_catalog' AS catalog,
        ARRAY(SELECT relid::oid FROM pg_partition_ancestors(c.oid) WHERE relid <> c.oid) AS ancestors,
