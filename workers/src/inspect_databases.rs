@@ -123,7 +123,7 @@ async fn server_version(client: &Client) -> Result<String> {
 async fn find(cx: &Context, login: &Login, client: &Client, databases: &[String], hop: Hop) -> Result<Vec<Finding>> {
     let lacks = Lacks::of(hop.to);
     let applying = || CHECKS.iter().filter(move |check| (check.applies)(hop));
-    let mut found = Vec::new();
+    let mut found = Vec::from_iter(beyond(hop));
     for check in applying().filter(|check| check.scope == Scope::Cluster) {
         found.extend(check.run(client, "postgres", &lacks).await?);
     }
@@ -147,6 +147,18 @@ async fn find(cx: &Context, login: &Login, client: &Client, databases: &[String]
     let place = |finding: &Finding| CHECKS.iter().position(|check| check.slug == finding.check);
     found.sort_by_key(place);
     Ok(found)
+}
+
+/// Nothing is known of what a version lacks that came after the lists.
+fn beyond(hop: Hop) -> Option<Finding> {
+    (hop.to > lacks::NEWEST).then(|| Finding {
+        check: "newer-than-known".to_owned(),
+        level: Level::Warn,
+        database: None,
+        object: format!("PostgreSQL {}", hop.to),
+        reason: format!("what it no longer has (catalog columns, parameters, extensions) is known here up to {} only", lacks::NEWEST),
+        remedy: "upgrade a clone first, and read its release notes".to_owned(),
+    })
 }
 
 async fn record(cx: &Context, login: &Login, databases: &[String]) -> Result<std::collections::BTreeMap<String, inspection::Database>> {
@@ -228,6 +240,12 @@ mod tests {
     fn a_skip_names_one_finding_and_not_a_whole_check() {
         let (_, blocking) = judge(vec![finding("logical-slot", Level::Block)], &[skip("logical-slot"), skip("logical-slot:shop/y")]);
         assert_eq!(blocking.len(), 1);
+    }
+
+    #[test]
+    fn a_target_that_the_lists_do_not_know_is_told() {
+        assert!(beyond(Hop { from: 16, to: 18 }).is_none());
+        assert_eq!(beyond(Hop { from: 17, to: 19 }).unwrap().level, Level::Warn);
     }
 
     #[test]

@@ -177,7 +177,11 @@ fn summary(tables: usize, already: usize, databases: usize, seconds: u64, update
         let _ = write!(
             text,
             " Extension {} in {} stays at {}: {}. Run: {}",
-            extension.name, extension.database, extension.from, extension.reason, extension.statement
+            extension.name,
+            extension.database,
+            extension.from,
+            extension.reason.trim_end_matches('.'),
+            extension.statement
         );
     }
     text

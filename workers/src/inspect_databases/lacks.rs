@@ -3,6 +3,9 @@
 const TARGET_LACKS: &str = include_str!("target_lacks.txt");
 const KNOWN_SETTINGS: &str = include_str!("known_settings.txt");
 
+/// The newest major version that the lists know.
+pub const NEWEST: u32 = 18;
+
 /// The names that are gone somewhere between two major versions.
 #[derive(Debug, Default)]
 pub struct Lacks {
