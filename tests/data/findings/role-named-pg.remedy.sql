@@ -1,0 +1,6 @@
+-- database: shop
+-- as: master
+-- ALTER ROLE ... RENAME refuses a reserved name on either side.
+REASSIGN OWNED BY pg_deploy TO CURRENT_USER
+
+DROP ROLE pg_deploy
