@@ -4,6 +4,8 @@ CREATE ROLE deploy
 
 GRANT deploy TO CURRENT_USER WITH INHERIT TRUE, SET TRUE
 
+GRANT CREATE ON SCHEMA public TO deploy
+
 CREATE TABLE deployment (id int PRIMARY KEY, at timestamptz NOT NULL)
 
 ALTER TABLE deployment OWNER TO deploy
