@@ -2,10 +2,26 @@
 
 pub mod aws;
 pub mod client;
+pub mod console;
+pub mod ecs;
+pub mod events;
+pub mod executables;
 pub mod faults;
 pub mod gateway;
 pub mod http;
+pub mod ids;
+pub mod json;
+pub mod lambda;
+pub mod orders;
 pub mod postgres;
+pub mod probe;
 pub mod rds;
+pub mod s3;
+pub mod sandbox;
+pub mod secretsmanager;
 pub mod server;
+pub mod statemachine;
 pub mod states;
+pub mod sts;
+
+pub use sandbox::{Gear, Options, Sandbox};
