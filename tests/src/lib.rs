@@ -8,6 +8,8 @@ pub mod events;
 pub mod executables;
 pub mod faults;
 pub mod gateway;
+pub mod golden;
+pub mod graph;
 pub mod http;
 pub mod ids;
 pub mod json;

@@ -14,7 +14,7 @@ use runbook::{
 
 use crate::{
     Sandbox,
-    postgres::load_shop,
+    postgres::shop::load_shop,
     sandbox::BUCKET,
 };
 
