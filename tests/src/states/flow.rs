@@ -57,8 +57,9 @@ pub struct Visit<'a> {
 }
 
 impl Branch {
-    pub fn root() -> Self {
-        Self { path: Vec::new(), variables: Variables::new(), item: None, last: Arc::default() }
+    /// `last` is 0 at the start: the first state's event has no predecessor, as in the samples of GetExecutionHistory's page.
+    pub fn root(last: u64) -> Self {
+        Self { path: Vec::new(), variables: Variables::new(), item: None, last: Arc::new(AtomicU64::new(last)) }
     }
 
     pub fn inner(&self, index: usize, item: Option<Item>) -> Self {
@@ -132,7 +133,6 @@ impl Visit<'_> {
         let kind = self.state.kind.name();
         if fresh {
             let details = history::entered(self.name, &self.input);
-            // The event of entering the very first state has no predecessor, as in the samples of GetExecutionHistory's page.
             self.record(&format!("{kind}StateEntered"), details);
         }
         let aborted = matches!(self.state.kind, Kind::Task(_) | Kind::Wait(_) | Kind::Parallel(_) | Kind::Map(_)).then(|| {
@@ -232,7 +232,9 @@ impl Visit<'_> {
         }
         let now = self.execution.world.clock.now();
         let scope = Scope { states: self.states(item), variables: &self.branch.variables, now, seed: self.execution.draw() };
-        template.evaluate(scope).map_err(|e| self.query_error(field, &format!("holds the JSONata expression '{}', which {}", e.expression, e.message)))
+        template
+            .evaluate(scope)
+            .map_err(|e| self.query_error(field, &format!("holds the JSONata expression '{}', which {}", e.expression, e.message)))
     }
 
     /// A whole number of seconds, not below `least`.
@@ -240,7 +242,8 @@ impl Visit<'_> {
         let value = self.evaluate(field, template)?;
         // JSONata has no integers of its own: 60.0 is one.
         let seconds = value.as_f64().filter(|s| s.fract() == 0.0 && (least as f64..=99_999_999.0).contains(s));
-        let seconds = seconds.ok_or_else(|| self.query_error(field, &format!("must return a whole number of seconds and returned {value}")))?;
+        let seconds =
+            seconds.ok_or_else(|| self.query_error(field, &format!("must return a whole number of seconds and returned {value}")))?;
         Ok(Duration::from_secs(seconds as u64))
     }
 
@@ -264,7 +267,8 @@ impl Visit<'_> {
         if value.to_string().len() <= PAYLOAD_LIMIT {
             return Ok(());
         }
-        let cause = format!("The state/task '{}' returned a result with a size exceeding the maximum number of bytes service limit.", self.name);
+        let cause =
+            format!("The state/task '{}' returned a result with a size exceeding the maximum number of bytes service limit.", self.name);
         Err(Failure::new("States.DataLimitExceeded", cause))
     }
 

@@ -27,7 +27,9 @@ impl Event {
         if let Some((field, details)) = &self.details {
             let mut details = details.clone();
             if let (false, Some(details)) = (included, details.as_object_mut()) {
-                for data in ["input", "inputDetails", "output", "outputDetails", "parameters", "assignedVariables", "assignedVariablesDetails"] {
+                for data in
+                    ["input", "inputDetails", "output", "outputDetails", "parameters", "assignedVariables", "assignedVariablesDetails"]
+                {
                     // `parameters` is a required member.
                     if data == "parameters" && details.contains_key(data) {
                         details.insert(data.into(), "".into());

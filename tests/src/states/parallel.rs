@@ -33,3 +33,46 @@ impl Parallel {
         outcome.map(Value::Array)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::states::fake::{Fake, function_error, invoke, ok};
+
+    #[tokio::test(start_paused = true)]
+    async fn branches_run_side_by_side_and_their_outputs_keep_their_order() {
+        let fake = Fake::alone();
+        let branch = |seconds: u32| {
+            let wait = format!("Wait{seconds}");
+            json!({"StartAt": wait, "States": {wait.clone(): {"Type": "Wait", "Seconds": seconds, "Output": {"waited": seconds, "got": "{% $states.input %}"}, "End": true}}})
+        };
+        let both = json!({"Type": "Parallel", "Branches": [branch(20), branch(10)], "Arguments": "{% $states.input.a %}", "End": true});
+        let run = fake.run(json!({"Both": both}), "Both", json!({"a": 1})).await;
+        assert_eq!(run["output"], json!([{"waited": 20, "got": 1}, {"waited": 10, "got": 1}]).to_string());
+        assert_eq!(fake.elapsed(), 20.0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_branch_that_fails_cancels_the_others_and_is_caught_once() {
+        let fake =
+            Fake::new(
+                |call| async move { if call.body["who"] == "fails" { function_error("OperationFailed", "no") } else { ok(json!(null)) } },
+            );
+        let look = |who: &str| invoke(json!({"End": true, "Arguments": {"FunctionName": "look", "Payload": {"who": who}}}));
+        let branches = json!([
+            {"StartAt": "Pause", "States": {"Pause": {"Type": "Wait", "Seconds": 100, "Next": "Never"}, "Never": look("never")}},
+            {"StartAt": "Short", "States": {"Short": {"Type": "Wait", "Seconds": 5, "Next": "Fails"}, "Fails": look("fails")}},
+        ]);
+        let body = json!({"Type": "Parallel", "Branches": branches, "End": true,
+            "Catch": [{"ErrorEquals": ["States.ALL"], "Output": "{% $states.errorOutput.Error %}", "Next": "CleanUp"}]});
+        let run = fake.run(json!({"Body": body, "CleanUp": {"Type": "Pass", "End": true}}), "Body", json!({})).await;
+        assert_eq!((run["output"].clone(), fake.elapsed()), (json!("\"OperationFailed\""), 5.0));
+        fake.sleep(200).await;
+        assert_eq!(fake.calls().len(), 1);
+        let types = fake.event_types(run["executionArn"].as_str().unwrap()).await;
+        let at = |kind: &str| types.iter().position(|t| t == kind).unwrap_or_else(|| panic!("{kind} in {types:?}"));
+        assert!(at("TaskFailed") < at("WaitStateAborted") && at("WaitStateAborted") < at("ParallelStateFailed"));
+        assert!(at("ParallelStateFailed") < at("ParallelStateExited"));
+    }
+}
