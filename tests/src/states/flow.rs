@@ -16,7 +16,7 @@ use super::progress::Point;
 use super::retry::Attempts;
 use super::{history, pass, succeed};
 
-/// "Maximum input or output size for a task, state, or execution: 262,144 bytes" (page "service-quotas").
+/// The most bytes of an input or output of a task, a state or an execution (page "service-quotas").
 pub const PAYLOAD_LIMIT: usize = 262_144;
 
 /// One run through a flow: its place among the others, its variables, its last event.
@@ -128,7 +128,8 @@ pub fn run<'a>(execution: &'a Execution, flow: &'a Flow, mut branch: Branch, inp
 }
 
 impl Visit<'_> {
-    /// A redriven state is not entered again: its first `…StateEntered` still waits for its `…StateExited`.
+    /// A redriven state is not entered again: its first `…StateEntered` still waits for its `…StateExited` (page "redrive-map-run"). So its
+    /// EnteredTime stays, which no page says; code that counts from it must mind `Execution.RedriveTime`.
     async fn run(&mut self, fresh: bool) -> Result<Step, Failure> {
         let kind = self.state.kind.name();
         if fresh {

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-/// "Maximum execution history size: 25,000 events" (https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html).
+/// The longest history of an execution (https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html).
 pub const LIMIT: usize = 25_000;
 
 #[derive(Debug, Clone)]

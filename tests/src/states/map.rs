@@ -50,7 +50,7 @@ impl<'de> Deserialize<'de> for ItemProcessor {
     }
 }
 
-/// "An Inline Map supports up to 40 concurrent iterations" (page "state-map-inline").
+/// How many iterations an Inline Map runs at once at most (page "state-map-inline").
 const CONCURRENCY: usize = 40;
 
 impl MapState {

@@ -36,6 +36,8 @@ impl Parallel {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
     use serde_json::json;
 
     use crate::states::fake::{Fake, function_error, invoke, ok};
@@ -51,6 +53,26 @@ mod tests {
         let run = fake.run(json!({"Both": both}), "Both", json!({"a": 1})).await;
         assert_eq!(run["output"], json!([{"waited": 20, "got": 1}, {"waited": 10, "got": 1}]).to_string());
         assert_eq!(fake.elapsed(), 20.0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_retry_runs_every_branch_again() {
+        let calls = AtomicU32::new(0);
+        let fake = Fake::new(move |call| {
+            let fails = call.body == "second" && calls.fetch_add(1, Ordering::Relaxed) == 0;
+            async move { if fails { function_error("Conflict", "taken") } else { ok(call.body) } }
+        });
+        let branch = |name: &str| {
+            let pause = format!("Pause-{name}");
+            let seconds = if name == "second" { 5 } else { 1 };
+            let look = invoke(json!({"Arguments": {"FunctionName": "look", "Payload": name}, "End": true}));
+            json!({"StartAt": pause, "States": {pause.clone(): {"Type": "Wait", "Seconds": seconds, "Next": name}, name: look}})
+        };
+        let retry = json!([{"ErrorEquals": ["Conflict"], "IntervalSeconds": 10}]);
+        let both = json!({"Type": "Parallel", "Branches": [branch("first"), branch("second")], "Retry": retry, "End": true});
+        assert_eq!(fake.run(json!({"Both": both}), "Both", json!({})).await["status"], "SUCCEEDED");
+        let called: Vec<_> = fake.calls().iter().map(|call| (call.body.clone(), call.at)).collect();
+        assert_eq!(called, [(json!("first"), 1.0), (json!("second"), 5.0), (json!("first"), 16.0), (json!("second"), 20.0)]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -23,7 +23,7 @@ pub struct Task {
     pub heartbeat_seconds: Option<Template>,
 }
 
-/// "If not provided, the default value is 99999999" (page "state-task").
+/// Where TimeoutSeconds is left out (page "state-task").
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(99_999_999);
 
 impl Task {

@@ -210,14 +210,14 @@ impl<'a> Check<'a> {
             if retrier.backoff_rate < 1.0 {
                 self.refuse(&place, "BackoffRate must be at least 1.0");
             }
-            // "Must be greater than IntervalSeconds and less than 31622400" (page "concepts-error-handling").
+            // The bounds are those of the page "concepts-error-handling".
             if retrier.max_delay_seconds.is_some_and(|most| most <= retrier.interval_seconds || most >= 31_622_400) {
                 self.refuse(&place, "MaxDelaySeconds must be greater than IntervalSeconds and less than 31622400");
             }
         }
     }
 
-    /// "States.ALL must appear alone in ErrorEquals and in the last retrier or catcher" (page "concepts-error-handling").
+    /// `States.ALL` stands alone in its ErrorEquals, in the last retrier or catcher (page "concepts-error-handling").
     fn error_names(&mut self, place: &str, field: &str, lists: Vec<&[String]>) {
         for (index, names) in lists.iter().enumerate() {
             let place = format!("{place}/{field}[{index}]/ErrorEquals");

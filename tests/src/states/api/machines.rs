@@ -20,8 +20,8 @@ pub fn create_state_machine(service: &StepFunctions, body: &Value) -> Answer {
     let now = service.world.clock.now();
     let mut state = service.state();
     if let Some(existing) = state.machines.get(&arn) {
-        // "CreateStateMachine is an idempotent API", by name, definition, type and role among others.
-        if existing.text != definition || existing.role_arn != role_arn {
+        // Idempotent by name, definition and type; another role is ignored (API_CreateStateMachine).
+        if existing.text != definition {
             return error("StateMachineAlreadyExists", format!("State Machine Already Exists: '{arn}'"));
         }
         return Ok(json!({"stateMachineArn": arn, "creationDate": epoch(existing.created)}));
