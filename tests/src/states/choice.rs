@@ -39,7 +39,46 @@ impl Choice {
         let common = &visit.state.common;
         match &self.default {
             Some(default) => visit.leave(common.assign.as_ref(), common.output.as_ref(), input, Some(default.clone())),
-            None => Err(Failure::new("States.NoChoiceMatched", format!("No choice of the state '{}' matched and it has no Default", visit.name))),
+            None => Err(Failure::new(
+                "States.NoChoiceMatched",
+                format!("No choice of the state '{}' matched and it has no Default", visit.name),
+            )),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::states::fake::Fake;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_rule_that_holds_decides() {
+        for (n, expected) in [(5, "\"small\""), (15, "{\"n\":15}"), (50, "\"large\"")] {
+            let fake = Fake::alone();
+            let choose = json!({"Type": "Choice", "Default": "End", "Output": "{% $size %}", "Assign": {"unused": true}, "Choices": [
+                {"Condition": "{% $states.input.n < 10 %}", "Output": "small", "Next": "End"},
+                {"Condition": "{% $states.input.n < 20 %}", "Next": "End"},
+            ]});
+            let states = json!({"Set": {"Type": "Pass", "Assign": {"size": "large"}, "Next": "Choose"}, "Choose": choose, "End": {"Type": "Succeed"}});
+            assert_eq!(fake.run(states, "Set", json!({"n": n})).await["output"], expected);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_default_something_must_match() {
+        let fake = Fake::alone();
+        let choose = json!({"Type": "Choice", "Choices": [{"Condition": "{% $states.input.n = 1 %}", "Next": "End"}]});
+        let run = fake.run(json!({"Choose": choose, "End": {"Type": "Succeed"}}), "Choose", json!({})).await;
+        assert_eq!(run["error"], "States.NoChoiceMatched");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_condition_must_be_a_boolean() {
+        let fake = Fake::alone();
+        let choose = json!({"Type": "Choice", "Choices": [{"Condition": "{% $states.input.n %}", "Next": "End"}]});
+        let run = fake.run(json!({"Choose": choose, "End": {"Type": "Succeed"}}), "Choose", json!({"n": 1})).await;
+        assert_eq!(run["error"], "States.QueryEvaluationError");
     }
 }

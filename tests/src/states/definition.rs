@@ -87,7 +87,8 @@ impl Kind {
 
 impl Definition {
     pub fn parse(text: &str) -> Result<Self, String> {
-        let mut machine: Map<String, Value> = serde_json::from_str(text).map_err(|e| format!("the definition is not a JSON object: {e}"))?;
+        let mut machine: Map<String, Value> =
+            serde_json::from_str(text).map_err(|e| format!("the definition is not a JSON object: {e}"))?;
         if machine.remove("QueryLanguage") != Some("JSONata".into()) {
             return Err("QueryLanguage must be \"JSONata\" at the top of the definition: the sandbox does not speak JSONPath".into());
         }

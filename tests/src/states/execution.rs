@@ -70,6 +70,7 @@ pub struct Ledger {
 
 impl Execution {
     pub fn start(world: Arc<World>, machine: Arc<Machine>, name: String, input_text: String, input: Value, seed: u64) -> Arc<Self> {
+        let (sender, stop) = oneshot::channel();
         let ledger = Ledger {
             status: Status::Running,
             stopped: None,
@@ -79,7 +80,7 @@ impl Execution {
             redriven: None,
             history: Vec::new(),
             progress: Progress::default(),
-            stop: None,
+            stop: Some(sender),
         };
         let execution = Arc::new(Self {
             arn: crate::aws::arn("states", &format!("execution:{}:{name}", machine.name)),
@@ -97,27 +98,25 @@ impl Execution {
         let details = json!({"input": execution.input_text, "inputDetails": {"truncated": false}, "roleArn": execution.machine.role_arn});
         execution.record(&AtomicU64::new(0), "ExecutionStarted", Some(("executionStartedEventDetails", details)));
         execution.announce();
-        execution.spawn();
+        execution.spawn(stop, 0);
         execution
     }
 
-    fn spawn(self: &Arc<Self>) {
-        let (sender, stop) = oneshot::channel();
-        self.ledger().stop = Some(sender);
+    fn spawn(self: &Arc<Self>, stop: oneshot::Receiver<Failure>, last_event: u64) {
         let execution = Arc::clone(self);
         tokio::spawn(async move {
-            let (status, outcome) = execution.drive(stop).await;
+            let (status, outcome) = execution.drive(stop, last_event).await;
             execution.finish(status, outcome);
         });
     }
 
-    async fn drive(&self, stop: oneshot::Receiver<Failure>) -> (Status, Result<Value, Failure>) {
+    async fn drive(&self, stop: oneshot::Receiver<Failure>, last_event: u64) -> (Status, Result<Value, Failure>) {
         let flow = &self.machine.definition.flow;
         // Dropping the run is what cancels it: its tasks are closed and its states recorded as aborted.
         tokio::select! {
             biased;
             Ok(reason) = stop => (Status::Aborted, Err(reason)),
-            outcome = flow::run(self, flow, Branch::root(), self.input.clone()) => match outcome {
+            outcome = flow::run(self, flow, Branch::root(last_event), self.input.clone()) => match outcome {
                 Ok(output) => (Status::Succeeded, Ok(output)),
                 Err(failure) => (Status::Failed, Err(failure)),
             },
@@ -178,7 +177,8 @@ impl Execution {
     /// Goes on from the states that were not left. The error says why it cannot.
     pub fn redrive(self: &Arc<Self>) -> Result<Timestamp, String> {
         let now = self.world.clock.now();
-        {
+        let (sender, stop) = oneshot::channel();
+        let redrives = {
             let mut ledger = self.ledger();
             if let Some(reason) = ledger.not_redrivable() {
                 return Err(reason);
@@ -187,13 +187,15 @@ impl Execution {
             ledger.redrives += 1;
             ledger.redriven = Some(now);
             (ledger.stopped, ledger.failure) = (None, None);
+            ledger.stop = Some(sender);
             self.finished.send_replace(false);
-        }
-        let details = json!({"redriveCount": self.ledger().redrives});
+            ledger.redrives
+        };
+        let details = json!({"redriveCount": redrives});
         let last = AtomicU64::new(self.newest_event());
         self.record(&last, "ExecutionRedriven", Some(("executionRedrivenEventDetails", details)));
         self.announce();
-        self.spawn();
+        self.spawn(stop, last.into_inner());
         Ok(now)
     }
 
@@ -207,7 +209,6 @@ impl Execution {
             self.history_full.notify_one();
             return;
         }
-        // Both the start and the first state have 0 before them.
         let previous = last.swap(id, Ordering::Relaxed);
         ledger.history.push(Event { id, previous, timestamp, kind: kind.to_owned(), details });
     }
@@ -253,7 +254,7 @@ impl Execution {
     }
 
     pub fn uuid(&self) -> String {
-        self.with_rng(|rng| super::uuid(rng))
+        self.with_rng(super::uuid)
     }
 
     /// The parts of the context object that are the same in every state.
@@ -275,48 +276,6 @@ impl Execution {
         }
         json!({"Execution": execution, "StateMachine": {"Id": self.machine.arn, "Name": self.machine.name}})
     }
-
-    /// The event of https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html
-    fn announce(&self) {
-        let millis = |at: Option<Timestamp>| at.map(Timestamp::as_millisecond);
-        let (now, id) = (self.world.clock.now(), self.uuid());
-        let envelope = {
-            let ledger = self.ledger();
-            let failure = ledger.failure.as_ref();
-            json!({
-                "version": "0",
-                "id": id,
-                "detail-type": "Step Functions Execution Status Change",
-                "source": "aws.states",
-                "account": crate::aws::ACCOUNT,
-                "time": format!("{now:.0}"),
-                "region": crate::aws::REGION,
-                "resources": [self.arn],
-                "detail": {
-                    "executionArn": self.arn,
-                    "stateMachineArn": self.machine.arn,
-                    "stateMachineVersionArn": null,
-                    "stateMachineAliasArn": null,
-                    "name": self.name,
-                    "status": ledger.status.name(),
-                    "startDate": self.started.as_millisecond(),
-                    "stopDate": millis(ledger.stopped),
-                    "input": self.input_text,
-                    "inputDetails": {"included": true},
-                    "output": ledger.output.as_ref().map(Value::to_string),
-                    "outputDetails": ledger.output.as_ref().map(|_| json!({"included": true})),
-                    "error": failure.and_then(|f| f.error.clone()),
-                    "cause": failure.and_then(|f| f.cause.clone()),
-                    "redriveCount": ledger.redrives,
-                    "redriveDate": millis(ledger.redriven),
-                    "redriveStatus": ledger.redrive_status(),
-                    "redriveStatusReason": ledger.not_redrivable(),
-                },
-            })
-        };
-        // Nobody listens when the sandbox goes down.
-        let _ = self.world.events.send(envelope);
-    }
 }
 
 impl Ledger {
@@ -333,5 +292,76 @@ impl Ledger {
             }
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::states::fake::{Fake, ok, worker};
+
+    #[tokio::test(start_paused = true)]
+    async fn stopping_closes_the_task_at_once() {
+        let fake = Fake::new(|_| async { ok(json!({"tasks": [], "failures": []})) });
+        let arn = fake.start(json!({"Work": worker(json!({"End": true}))}), "Work", json!({})).await;
+        fake.sleep(50).await;
+        let answer = fake.api("StopExecution", json!({"executionArn": arn, "error": "Enough", "cause": "asked to"})).await;
+        assert_eq!((answer["stopDate"].clone(), fake.elapsed()), (json!(50.0), 50.0));
+        let run = fake.finish(&arn).await;
+        assert_eq!((&run["status"], &run["error"], &run["cause"]), (&json!("ABORTED"), &json!("Enough"), &json!("asked to")));
+        assert_eq!(fake.api("SendTaskHeartbeat", json!({"taskToken": fake.token(0)})).await["__type"], "TaskTimedOut");
+        let types = fake.event_types(&arn).await;
+        assert_eq!(types[types.len() - 2..], ["TaskStateAborted", "ExecutionAborted"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn stopping_the_parent_stops_the_child_it_waits_for() {
+        let fake = Fake::alone();
+        let child = fake.create("child", json!({"Pause": {"Type": "Wait", "Seconds": 1000, "End": true}}), "Pause").await;
+        let start = json!({"Start": {"Type": "Task", "Resource": "arn:aws:states:::states:startExecution.sync:2", "End": true,
+            "Arguments": {"StateMachineArn": child, "Name": "inner"}}});
+        let arn = fake.start(start, "Start", json!({})).await;
+        fake.sleep(10).await;
+        fake.api("StopExecution", json!({"executionArn": arn})).await;
+        let inner = fake.finish(&crate::aws::arn("states", "execution:child:inner")).await;
+        assert_eq!((&inner["status"], &inner["stopDate"]), (&json!("ABORTED"), &json!(10.0)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_machine_has_a_timeout_of_its_own() {
+        let fake = Fake::alone();
+        let definition = json!({"QueryLanguage": "JSONata", "StartAt": "Pause", "TimeoutSeconds": 60,
+            "States": {"Pause": {"Type": "Wait", "Seconds": 100, "End": true}}});
+        let machine = fake.create_machine("limited", definition).await;
+        let arn = fake.api("StartExecution", json!({"stateMachineArn": machine})).await["executionArn"].as_str().unwrap().to_owned();
+        let run = fake.finish(&arn).await;
+        assert_eq!((&run["status"], &run["error"], &run["stopDate"]), (&json!("TIMED_OUT"), &json!("States.Timeout"), &json!(60.0)));
+        assert_eq!(fake.event_types(&arn).await.last().unwrap(), "ExecutionTimedOut");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_history_that_is_full_fails_the_execution() {
+        let fake = Fake::alone();
+        let states = json!({"Again": {"Type": "Pass", "Next": "AndAgain"}, "AndAgain": {"Type": "Wait", "Seconds": 1, "Next": "Again"}});
+        let run = fake.run(states, "Again", json!({})).await;
+        assert_eq!((&run["status"], &run["redriveStatus"]), (&json!("FAILED"), &json!("NOT_REDRIVABLE")));
+        assert!(run["cause"].as_str().unwrap().contains("maximum number of history events (25000)"));
+        let newest = json!({"executionArn": run["executionArn"], "reverseOrder": true, "maxResults": 1});
+        assert_eq!(fake.api("GetExecutionHistory", newest).await["events"][0]["id"], 25000);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_seed_replays() {
+        let mut tokens = Vec::new();
+        for seed in [3, 3, 4] {
+            let fake = Fake::seeded(seed, |_| async { ok(json!({"tasks": [], "failures": []})) });
+            let work = worker(json!({"End": true, "HeartbeatSeconds": 5,
+                "Retry": [{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 100, "JitterStrategy": "FULL"}]}));
+            fake.run(json!({"Work": work}), "Work", json!({})).await;
+            tokens.push((fake.token(1), fake.calls()[1].at));
+        }
+        assert_eq!(tokens[0], tokens[1]);
+        assert_ne!(tokens[0], tokens[2]);
     }
 }

@@ -30,3 +30,22 @@ impl Fail {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::states::fake::Fake;
+
+    #[tokio::test(start_paused = true)]
+    async fn error_and_cause_may_be_expressions() {
+        let fake = Fake::alone();
+        let stop = json!({"Type": "Fail", "Error": "{% $states.input.error %}", "Cause": "for the record"});
+        let run = fake.run(json!({"Stop": stop}), "Stop", json!({"error": "SyncFailed"})).await;
+        assert_eq!((&run["error"], &run["cause"]), (&json!("SyncFailed"), &json!("for the record")));
+        assert_eq!(
+            fake.event_types(run["executionArn"].as_str().unwrap()).await,
+            ["ExecutionStarted", "FailStateEntered", "ExecutionFailed"]
+        );
+    }
+}

@@ -16,7 +16,7 @@ use super::progress::Point;
 use super::retry::Attempts;
 use super::{history, pass, succeed};
 
-/// "Maximum input or output size for a task, state, or execution: 262,144 bytes" (page "service-quotas").
+/// The most bytes of an input or output of a task, a state or an execution (page "service-quotas").
 pub const PAYLOAD_LIMIT: usize = 262_144;
 
 /// One run through a flow: its place among the others, its variables, its last event.
@@ -57,8 +57,9 @@ pub struct Visit<'a> {
 }
 
 impl Branch {
-    pub fn root() -> Self {
-        Self { path: Vec::new(), variables: Variables::new(), item: None, last: Arc::default() }
+    /// `last` is 0 at the start: the first state's event has no predecessor, as in the samples of GetExecutionHistory's page.
+    pub fn root(last: u64) -> Self {
+        Self { path: Vec::new(), variables: Variables::new(), item: None, last: Arc::new(AtomicU64::new(last)) }
     }
 
     pub fn inner(&self, index: usize, item: Option<Item>) -> Self {
@@ -127,12 +128,12 @@ pub fn run<'a>(execution: &'a Execution, flow: &'a Flow, mut branch: Branch, inp
 }
 
 impl Visit<'_> {
-    /// A redriven state is not entered again: its first `…StateEntered` still waits for its `…StateExited`.
+    /// A redriven state is not entered again: its first `…StateEntered` still waits for its `…StateExited` (page "redrive-map-run"). So its
+    /// EnteredTime stays, which no page says; code that counts from it must mind `Execution.RedriveTime`.
     async fn run(&mut self, fresh: bool) -> Result<Step, Failure> {
         let kind = self.state.kind.name();
         if fresh {
             let details = history::entered(self.name, &self.input);
-            // The event of entering the very first state has no predecessor, as in the samples of GetExecutionHistory's page.
             self.record(&format!("{kind}StateEntered"), details);
         }
         let aborted = matches!(self.state.kind, Kind::Task(_) | Kind::Wait(_) | Kind::Parallel(_) | Kind::Map(_)).then(|| {
@@ -232,7 +233,9 @@ impl Visit<'_> {
         }
         let now = self.execution.world.clock.now();
         let scope = Scope { states: self.states(item), variables: &self.branch.variables, now, seed: self.execution.draw() };
-        template.evaluate(scope).map_err(|e| self.query_error(field, &format!("holds the JSONata expression '{}', which {}", e.expression, e.message)))
+        template
+            .evaluate(scope)
+            .map_err(|e| self.query_error(field, &format!("holds the JSONata expression '{}', which {}", e.expression, e.message)))
     }
 
     /// A whole number of seconds, not below `least`.
@@ -240,7 +243,8 @@ impl Visit<'_> {
         let value = self.evaluate(field, template)?;
         // JSONata has no integers of its own: 60.0 is one.
         let seconds = value.as_f64().filter(|s| s.fract() == 0.0 && (least as f64..=99_999_999.0).contains(s));
-        let seconds = seconds.ok_or_else(|| self.query_error(field, &format!("must return a whole number of seconds and returned {value}")))?;
+        let seconds =
+            seconds.ok_or_else(|| self.query_error(field, &format!("must return a whole number of seconds and returned {value}")))?;
         Ok(Duration::from_secs(seconds as u64))
     }
 
@@ -264,7 +268,8 @@ impl Visit<'_> {
         if value.to_string().len() <= PAYLOAD_LIMIT {
             return Ok(());
         }
-        let cause = format!("The state/task '{}' returned a result with a size exceeding the maximum number of bytes service limit.", self.name);
+        let cause =
+            format!("The state/task '{}' returned a result with a size exceeding the maximum number of bytes service limit.", self.name);
         Err(Failure::new("States.DataLimitExceeded", cause))
     }
 

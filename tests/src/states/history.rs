@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-/// "Maximum execution history size: 25,000 events" (https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html).
+/// The longest history of an execution (https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html).
 pub const LIMIT: usize = 25_000;
 
 #[derive(Debug, Clone)]
@@ -27,7 +27,9 @@ impl Event {
         if let Some((field, details)) = &self.details {
             let mut details = details.clone();
             if let (false, Some(details)) = (included, details.as_object_mut()) {
-                for data in ["input", "inputDetails", "output", "outputDetails", "parameters", "assignedVariables", "assignedVariablesDetails"] {
+                for data in
+                    ["input", "inputDetails", "output", "outputDetails", "parameters", "assignedVariables", "assignedVariablesDetails"]
+                {
                     // `parameters` is a required member.
                     if data == "parameters" && details.contains_key(data) {
                         details.insert(data.into(), "".into());

@@ -201,8 +201,6 @@ fn plain(value: &JValue) -> Result<Option<Value>, &'static str> {
         }
         JValue::Lambda(_) | JValue::Builtin { .. } => return Err("a function"),
         JValue::Regex { .. } => return Err("a regular expression"),
-        #[allow(unreachable_patterns)]
-        _ => return Err("a value of an unknown type"),
     }))
 }
 
@@ -225,7 +223,10 @@ fn evaluator(scope: Scope<'_>) -> Evaluator {
     let uuid_rng = Rc::clone(&rng);
     let own: [(&str, HostFn); 5] = [
         ("parse", Box::new(parse)),
-        ("uuid", Box::new(move |_| Ok(JValue::string(uuid::Builder::from_random_bytes(uuid_rng.borrow_mut().random()).into_uuid().to_string())))),
+        (
+            "uuid",
+            Box::new(move |_| Ok(JValue::string(uuid::Builder::from_random_bytes(uuid_rng.borrow_mut().random()).into_uuid().to_string()))),
+        ),
         ("hash", Box::new(hash)),
         ("partition", Box::new(partition)),
         ("range", Box::new(range)),
@@ -236,11 +237,18 @@ fn evaluator(scope: Scope<'_>) -> Evaluator {
             "random",
             Box::new(move |args| match args {
                 [] => Ok(JValue::from_f64(rng.borrow_mut().random())),
-                [seed] => Ok(JValue::from_f64(StdRng::seed_from_u64(argument(seed, "random", "a number", JValue::as_f64)?.to_bits()).random())),
+                [seed] => {
+                    Ok(JValue::from_f64(StdRng::seed_from_u64(argument(seed, "random", "a number", JValue::as_f64)?.to_bits()).random()))
+                }
                 _ => Err(failed("$random takes at most a seed")),
             }),
         ),
-        ("now", Box::new(move |args| if args.is_empty() { Ok(JValue::string(iso.as_str())) } else { Err(failed("$now takes no picture here")) })),
+        (
+            "now",
+            Box::new(
+                move |args| if args.is_empty() { Ok(JValue::string(iso.as_str())) } else { Err(failed("$now takes no picture here")) },
+            ),
+        ),
         ("millis", Box::new(move |_| Ok(JValue::from_f64(millis)))),
     ];
     for (name, function) in own.into_iter().chain(replaced) {
@@ -316,7 +324,9 @@ mod tests {
     #[test]
     fn expressions_read_the_input_and_the_variables() {
         assert_eq!(
-            evaluate(json!({"a": ["{% $cluster.name & '-' & $states.input.target %}", 1], "b": "plain", "n": "{% $sum($cluster.members) %}"})),
+            evaluate(
+                json!({"a": ["{% $cluster.name & '-' & $states.input.target %}", 1], "b": "plain", "n": "{% $sum($cluster.members) %}"})
+            ),
             Ok(json!({"a": ["orders-18", 1], "b": "plain", "n": 3}))
         );
     }

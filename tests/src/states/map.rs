@@ -50,7 +50,7 @@ impl<'de> Deserialize<'de> for ItemProcessor {
     }
 }
 
-/// "An Inline Map supports up to 40 concurrent iterations" (page "state-map-inline").
+/// How many iterations an Inline Map runs at once at most (page "state-map-inline").
 const CONCURRENCY: usize = 40;
 
 impl MapState {
@@ -102,5 +102,53 @@ impl MapState {
             Err(_) => record("MapIterationFailed", "mapIterationFailedEventDetails"),
         }
         Ok((item.index, outcome?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::states::fake::{Fake, function_error, invoke, ok};
+
+    #[tokio::test(start_paused = true)]
+    async fn items_are_selected_processed_within_the_limit_and_kept_in_order() {
+        let fake = Fake::alone();
+        let processor = json!({"ProcessorConfig": {"Mode": "INLINE"}, "StartAt": "Pause", "States": {"Pause": {"Type": "Wait",
+            "Seconds": "{% $states.input.seconds %}", "Output": "{% [$states.input.name, $states.context.Map.Item.Index, $prefix] %}", "End": true}}});
+        let map = json!({"Type": "Map", "Items": "{% $states.input.targets %}", "MaxConcurrency": 2, "End": true, "ItemProcessor": processor,
+            "ItemSelector": {"name": "{% $states.context.Map.Item.Value %}", "seconds": "{% 10 - $states.context.Map.Item.Index %}"}});
+        let states = json!({"First": {"Type": "Pass", "Assign": {"prefix": "p"}, "Next": "Each"}, "Each": map});
+        let run = fake.run(states, "First", json!({"targets": ["a", "b", "c"]})).await;
+        assert_eq!(run["output"], json!([["a", 0, "p"], ["b", 1, "p"], ["c", 2, "p"]]).to_string());
+        assert_eq!(fake.elapsed(), 17.0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_iteration_that_fails_cancels_those_before_it_too() {
+        let fake = Fake::new(|call| async move {
+            match call.body.as_u64() {
+                Some(0) => std::future::pending().await,
+                Some(1) => function_error("Conflict", "taken"),
+                _ => ok(json!(null)),
+            }
+        });
+        let processor = json!({"StartAt": "Look", "States": {"Look": invoke(json!({"End": true}))}});
+        let map = json!({"Type": "Map", "ItemProcessor": processor, "End": true});
+        let run = fake.run(json!({"Each": map}), "Each", json!([0, 1])).await;
+        assert_eq!(run["error"], "Conflict");
+        let history = fake.history(run["executionArn"].as_str().unwrap()).await;
+        let find = |kind: &str| -> Value { history.iter().find(|event| event["type"] == kind).unwrap_or_else(|| panic!("{kind}")).clone() };
+        assert_eq!(find("MapIterationFailed")["mapIterationFailedEventDetails"], json!({"name": "Each", "index": 1}));
+        assert_eq!(find("MapIterationAborted")["mapIterationAbortedEventDetails"], json!({"name": "Each", "index": 0}));
+        assert_eq!(find("MapStateStarted")["mapStateStartedEventDetails"]["length"], 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn items_that_are_no_array_fail() {
+        let fake = Fake::alone();
+        let processor = json!({"StartAt": "In", "States": {"In": {"Type": "Succeed"}}});
+        let run = fake.run(json!({"Each": {"Type": "Map", "ItemProcessor": processor, "End": true}}), "Each", json!({})).await;
+        assert_eq!(run["error"], "States.QueryEvaluationError");
     }
 }

@@ -1,7 +1,9 @@
 //! A Step Functions endpoint: an interpreter for the part of the Amazon States Language that our state machines are written in.
 //!
 //! Standard workflows, JSONata only. It is a test double, kept small: what it does not know, it refuses when a machine is created.
+//! Left out: versions and aliases, activities, distributed Map, tags, roles, logging.
 
+mod announce;
 mod api;
 mod catch;
 mod choice;
@@ -9,6 +11,8 @@ mod definition;
 mod execution;
 mod fail;
 mod failure;
+#[cfg(test)]
+mod fake;
 mod flow;
 mod history;
 mod integrations;
@@ -20,8 +24,6 @@ mod progress;
 mod retry;
 mod succeed;
 mod task;
-#[cfg(test)]
-mod tests;
 mod tokens;
 mod validate;
 mod wait;

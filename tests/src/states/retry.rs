@@ -92,7 +92,8 @@ mod tests {
 
     #[test]
     fn every_retrier_counts_for_itself() {
-        let retry = json!([{"ErrorEquals": ["A"], "MaxAttempts": 1}, {"ErrorEquals": ["States.ALL"], "IntervalSeconds": 7, "MaxAttempts": 1}]);
+        let retry =
+            json!([{"ErrorEquals": ["A"], "MaxAttempts": 1}, {"ErrorEquals": ["States.ALL"], "IntervalSeconds": 7, "MaxAttempts": 1}]);
         assert_eq!(delays(retry, &["A", "B", "A", "B"]), [Some(1.0), Some(7.0), None, None]);
     }
 

@@ -62,10 +62,17 @@ impl<'a> Check<'a> {
             }
             self.state(&place, state, flow);
             for variable in assigned(state).into_iter().filter(|variable| outer_variables.contains(variable)) {
-                self.refuse(&format!("{place}/Assign"), format!("the variable '{variable}' belongs to an outer scope and cannot be assigned here"));
+                self.refuse(
+                    &format!("{place}/Assign"),
+                    format!("the variable '{variable}' belongs to an outer scope and cannot be assigned here"),
+                );
             }
             for (index, inner) in state.inner().into_iter().enumerate() {
-                let place = if matches!(state.kind, Kind::Map(_)) { format!("{place}/ItemProcessor") } else { format!("{place}/Branches[{index}]") };
+                let place = if matches!(state.kind, Kind::Map(_)) {
+                    format!("{place}/ItemProcessor")
+                } else {
+                    format!("{place}/Branches[{index}]")
+                };
                 self.flow(&place, inner, &variables);
             }
         }
@@ -203,14 +210,14 @@ impl<'a> Check<'a> {
             if retrier.backoff_rate < 1.0 {
                 self.refuse(&place, "BackoffRate must be at least 1.0");
             }
-            // "Must be greater than IntervalSeconds and less than 31622400" (page "concepts-error-handling").
+            // The bounds are those of the page "concepts-error-handling".
             if retrier.max_delay_seconds.is_some_and(|most| most <= retrier.interval_seconds || most >= 31_622_400) {
                 self.refuse(&place, "MaxDelaySeconds must be greater than IntervalSeconds and less than 31622400");
             }
         }
     }
 
-    /// "States.ALL must appear alone in ErrorEquals and in the last retrier or catcher" (page "concepts-error-handling").
+    /// `States.ALL` stands alone in its ErrorEquals, in the last retrier or catcher (page "concepts-error-handling").
     fn error_names(&mut self, place: &str, field: &str, lists: Vec<&[String]>) {
         for (index, names) in lists.iter().enumerate() {
             let place = format!("{place}/{field}[{index}]/ErrorEquals");
@@ -247,7 +254,10 @@ fn assigned(state: &State) -> Vec<&str> {
 
 /// As the message of InvalidDefinition.
 pub fn message(diagnostics: &[Diagnostic]) -> String {
-    let list: Vec<_> = diagnostics.iter().map(|d| format!("{}: {} at {}", d.code, d.message, if d.location.is_empty() { "/" } else { &d.location })).collect();
+    let list: Vec<_> = diagnostics
+        .iter()
+        .map(|d| format!("{}: {} at {}", d.code, d.message, if d.location.is_empty() { "/" } else { &d.location }))
+        .collect();
     format!("Invalid State Machine Definition: '{}'", list.join(", "))
 }
 
@@ -255,4 +265,185 @@ pub fn message(diagnostics: &[Diagnostic]) -> String {
 pub fn to_json(diagnostics: &[Diagnostic]) -> Vec<Value> {
     let entry = |d: &Diagnostic| serde_json::json!({"severity": "ERROR", "code": d.code, "message": d.message, "location": d.location});
     diagnostics.iter().map(entry).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::states::fake::{Fake, invoke, worker};
+
+    fn refusals(states: Value) -> String {
+        let definition = json!({"QueryLanguage": "JSONata", "StartAt": "A", "States": states});
+        parse(&definition.to_string()).err().map_or_else(|| "accepted".to_owned(), |diagnostics| message(&diagnostics))
+    }
+
+    /// What is wrong, and a part of the message that names the place.
+    #[test]
+    fn what_the_service_refuses_is_refused() {
+        let end = || json!({"Type": "Succeed"});
+        let parallel = |branch: Value| json!({"A": {"Type": "Parallel", "End": true, "Branches": [branch]}});
+        let retry = |retry: Value| json!({"A": invoke(json!({"End": true, "Retry": retry}))});
+        for (what, states, place) in [
+            ("dangling Next", json!({"A": {"Type": "Pass", "Next": "B"}}), "Missing 'Next' target: B at /States/A/Next"),
+            (
+                "dangling Default",
+                json!({"A": {"Type": "Choice", "Choices": [{"Condition": true, "Next": "B"}], "Default": "C"}, "B": end()}),
+                "Missing 'Default' target: C",
+            ),
+            (
+                "dangling choice",
+                json!({"A": {"Type": "Choice", "Choices": [{"Condition": true, "Next": "C"}]}}),
+                "Missing 'Choices/Next' target: C",
+            ),
+            (
+                "dangling Catch",
+                json!({"A": invoke(json!({"End": true, "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "B"}]}))}),
+                "Missing 'Catch/Next' target: B",
+            ),
+            ("dangling StartAt", json!({"B": end()}), "Missing 'StartAt' target: A at /StartAt"),
+            ("unreachable", json!({"A": end(), "B": end()}), "UNREACHABLE_STATE: State 'B' is not reachable from StartAt at /States/B"),
+            ("no way out", json!({"A": {"Type": "Pass"}}), "Next or End must be there at /States/A"),
+            (
+                "two ways out",
+                json!({"A": {"Type": "Pass", "Next": "B", "End": true}, "B": end()}),
+                "Next and End cannot both be there at /States/A",
+            ),
+            ("unknown field", json!({"A": {"Type": "Pass", "Nxt": "B"}}), "state \"A\": unknown field `Nxt`"),
+            (
+                "unknown field inside",
+                parallel(json!({"StartAt": "B", "States": {"B": {"Type": "Wait", "Second": 1}}})),
+                "state \"A\": state \"B\": unknown field `Second`",
+            ),
+            ("field of another type", json!({"A": {"Type": "Succeed", "Next": "B"}}), "unknown field `Next`"),
+            ("unknown type", json!({"A": {"Type": "Loop"}}), "\"Loop\" is not a Type of state"),
+            (
+                "unknown resource",
+                json!({"A": {"Type": "Task", "Resource": "arn:aws:states:::lambda:call", "End": true}}),
+                "unknown variant `arn:aws:states:::lambda:call`",
+            ),
+            (
+                "unknown argument",
+                json!({"A": invoke(json!({"Arguments": {"FunctionName": "f", "PayLoad": 1}, "End": true}))}),
+                "\"PayLoad\" is not supported by Step Functions at /States/A/Arguments",
+            ),
+            ("missing argument", json!({"A": invoke(json!({"Arguments": {"Payload": 1}, "End": true}))}), "\"FunctionName\" is required"),
+            (
+                "bad JSONata",
+                json!({"A": {"Type": "Pass", "Output": "{% 1 + %}", "End": true}}),
+                "state \"A\": the JSONata expression '1 +' cannot be parsed",
+            ),
+            ("$eval", json!({"A": {"Type": "Pass", "Output": "{% $eval('1') %}", "End": true}}), "calls $eval"),
+            ("InputPath", json!({"A": {"Type": "Pass", "InputPath": "$.a", "End": true}}), "state \"A\": InputPath belongs to JSONPath"),
+            ("Parameters", json!({"A": {"Type": "Pass", "Parameters": {}, "End": true}}), "Parameters belongs to JSONPath"),
+            (
+                "heartbeat",
+                json!({"A": worker(json!({"End": true, "HeartbeatSeconds": 60, "TimeoutSeconds": 60}))}),
+                "HeartbeatSeconds must be smaller than TimeoutSeconds at /States/A/HeartbeatSeconds",
+            ),
+            (
+                "timeout 0",
+                json!({"A": invoke(json!({"End": true, "TimeoutSeconds": 0}))}),
+                "from 1 to 99999999, found 0 at /States/A/TimeoutSeconds",
+            ),
+            (
+                "States.ALL first",
+                retry(json!([{"ErrorEquals": ["States.ALL"]}, {"ErrorEquals": ["B"]}])),
+                "States.ALL must stand alone and in the last Retry at /States/A/Retry[0]/ErrorEquals",
+            ),
+            ("States.ALL with others", retry(json!([{"ErrorEquals": ["B", "States.ALL"]}])), "States.ALL must stand alone"),
+            ("no errors", retry(json!([{"ErrorEquals": []}])), "must not be empty at /States/A/Retry[0]/ErrorEquals"),
+            ("backoff", retry(json!([{"ErrorEquals": ["B"], "BackoffRate": 0.5}])), "BackoffRate must be at least 1.0"),
+            (
+                "delay",
+                retry(json!([{"ErrorEquals": ["B"], "IntervalSeconds": 60, "MaxDelaySeconds": 60}])),
+                "MaxDelaySeconds must be greater",
+            ),
+            ("interval", retry(json!([{"ErrorEquals": ["B"], "IntervalSeconds": 0}])), "IntervalSeconds must be from 1"),
+            ("jitter", retry(json!([{"ErrorEquals": ["B"], "JitterStrategy": "HALF"}])), "unknown variant `HALF`"),
+            (
+                "empty Choices",
+                json!({"A": {"Type": "Choice", "Choices": [], "Default": "B"}, "B": end()}),
+                "Choices must not be empty at /States/A/Choices",
+            ),
+            (
+                "JSONPath choice",
+                json!({"A": {"Type": "Choice", "Choices": [{"Variable": "$.a", "NumericEquals": 1, "Next": "B"}]}, "B": end()}),
+                "unknown field `Variable`",
+            ),
+            ("empty Branches", json!({"A": {"Type": "Parallel", "End": true, "Branches": []}}), "Branches must not be empty"),
+            (
+                "same name inside",
+                parallel(json!({"StartAt": "A", "States": {"A": end()}})),
+                "DUPLICATE_STATE_NAME: Duplicate state name: A",
+            ),
+            (
+                "jump out of a branch",
+                parallel(json!({"StartAt": "B", "States": {"B": {"Type": "Pass", "Next": "A"}}})),
+                "Missing 'Next' target: A at /States/A/Branches[0]/States/B/Next",
+            ),
+            (
+                "both waits",
+                json!({"A": {"Type": "Wait", "Seconds": 1, "Timestamp": "2026-01-01T00:00:00Z", "End": true}}),
+                "exactly one of Seconds and Timestamp",
+            ),
+            ("no time", json!({"A": {"Type": "Wait", "Timestamp": "tomorrow", "End": true}}), "is not a timestamp at /States/A/Timestamp"),
+            (
+                "reserved variable",
+                json!({"A": {"Type": "Pass", "Assign": {"states": 1}, "End": true}}),
+                "'states' is not a name for a variable at /States/A/Assign",
+            ),
+            (
+                "outer variable",
+                json!({"A": {"Type": "Pass", "Assign": {"v": 1}, "Next": "P"}, "P": {"Type": "Parallel", "End": true,
+                "Branches": [{"StartAt": "B", "States": {"B": {"Type": "Pass", "Assign": {"v": 2}, "End": true}}}]}}),
+                "'v' belongs to an outer scope",
+            ),
+            (
+                "distributed map",
+                json!({"A": {"Type": "Map", "End": true, "ItemProcessor":
+                {"ProcessorConfig": {"Mode": "DISTRIBUTED"}, "StartAt": "B", "States": {"B": end()}}}}),
+                "unknown variant `DISTRIBUTED`",
+            ),
+        ] {
+            let refusals = refusals(states);
+            assert!(refusals.contains(place), "{what}: {refusals}");
+        }
+    }
+
+    #[test]
+    fn a_definition_must_be_jsonata() {
+        for (definition, place) in [
+            (json!({"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}), "QueryLanguage must be \"JSONata\""),
+            (json!({"QueryLanguage": "JSONPath", "StartAt": "A", "States": {"A": {"Type": "Succeed"}}}), "QueryLanguage must be"),
+            (
+                json!({"QueryLanguage": "JSONata", "StartAt": "A", "States": {"A": {"Type": "Succeed", "QueryLanguage": "JSONPath"}}}),
+                "state \"A\": QueryLanguage",
+            ),
+            (
+                json!({"QueryLanguage": "JSONata", "StartAt": "A", "States": {"A": {"Type": "Succeed"}}, "Stats": 1}),
+                "unknown field `Stats`",
+            ),
+            (
+                json!({"QueryLanguage": "JSONata", "StartAt": "A", "TimeoutSeconds": "1", "States": {"A": {"Type": "Succeed"}}}),
+                "TimeoutSeconds must be",
+            ),
+        ] {
+            let message = message(&parse(&definition.to_string()).unwrap_err());
+            assert!(message.contains(place), "{message}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_api_says_so() {
+        let fake = Fake::alone();
+        let bad = json!({"QueryLanguage": "JSONata", "StartAt": "A", "States": {"A": {"Type": "Pass", "Next": "B"}}}).to_string();
+        let answer = fake.api("CreateStateMachine", json!({"name": "m", "roleArn": "r", "definition": bad})).await;
+        assert_eq!(answer["__type"], "InvalidDefinition");
+        let answer = fake.api("ValidateStateMachineDefinition", json!({"definition": bad})).await;
+        assert_eq!((&answer["result"], &answer["diagnostics"][0]["location"]), (&json!("FAIL"), &json!("/States/A/Next")));
+        let good = bad.replace("\"Next\":\"B\"", "\"End\":true");
+        assert_eq!(fake.api("ValidateStateMachineDefinition", json!({"definition": good})).await["result"], "OK");
+    }
 }

@@ -21,7 +21,7 @@ pub async fn put_events(visit: &Visit<'_>, mut arguments: Value) -> Result<Value
         if let Some(detail) = entry.get_mut("Detail").filter(|detail| !detail.is_string()) {
             *detail = detail.to_string().into();
         }
-        // "The execution ARN and the state machine ARN are automatically appended to the Resources field of each PutEventsRequestEntry."
+        // The service appends both ARNs (page "connect-eventbridge").
         let mut resources = entry["Resources"].as_array().cloned().unwrap_or_default();
         resources.extend([json!(execution.arn), json!(execution.machine.arn)]);
         entry["Resources"] = resources.into();

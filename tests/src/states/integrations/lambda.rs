@@ -6,7 +6,8 @@ use super::{Errors, send};
 use crate::states::failure::Failure;
 use crate::states::flow::Visit;
 
-pub const ARGUMENTS: &[&str] = &["FunctionName", "Payload", "InvocationType", "LogType", "ClientContext", "Qualifier"];
+/// Invoke has more; a Task here waits for the answer and passes no context of a client.
+pub const ARGUMENTS: &[&str] = &["FunctionName", "Payload", "Qualifier"];
 
 /// The errors of Invoke in botocore lambda/2015-03-31.
 const ERRORS: Errors = Errors {
@@ -35,7 +36,9 @@ const ERRORS: Errors = Errors {
 pub async fn invoke(visit: &Visit<'_>, arguments: Value) -> Result<Value, Failure> {
     let name = arguments["FunctionName"].as_str().ok_or_else(|| Failure::runtime("FunctionName must be a string"))?;
     let payload = arguments.get("Payload").cloned().unwrap_or_else(|| json!({}));
-    let request = http::Request::builder().uri(format!("/2015-03-31/functions/{name}/invocations")).header("content-type", "application/json");
+    let qualifier = arguments["Qualifier"].as_str().map(|qualifier| format!("?Qualifier={qualifier}")).unwrap_or_default();
+    let uri = format!("/2015-03-31/functions/{name}/invocations{qualifier}");
+    let request = http::Request::builder().uri(uri).header("content-type", "application/json");
     let response = send(&visit.execution.world, "lambda", request, &payload).await.ok_or_else(|| ERRORS.unreachable())?;
     if response.status() != 200 {
         return Err(ERRORS.failure(&response));

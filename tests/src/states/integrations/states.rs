@@ -39,10 +39,6 @@ pub async fn start_execution(visit: &Visit<'_>, mut arguments: Value) -> Result<
     if let Some(input) = arguments.get_mut("Input").filter(|input| !input.is_string()) {
         *input = input.to_string().into();
     }
-    if arguments.get("Name").is_none() {
-        // Named here, so that a repeated request cannot start a second child.
-        arguments["Name"] = execution.uuid().into();
-    }
     let body = rename(arguments, char::to_ascii_lowercase);
     let answer = send_json(&execution.world, "states", "1.0", "AWSStepFunctions.StartExecution", &body, &ERRORS).await?;
     let child = execution.world.service.upgrade().zip(answer["executionArn"].as_str()).and_then(|(service, arn)| service.execution(arn));
@@ -52,7 +48,7 @@ pub async fn start_execution(visit: &Visit<'_>, mut arguments: Value) -> Result<
 impl Child {
     /// Its description, with the output parsed; a child that does not succeed fails the task with the description as the cause.
     pub async fn wait(self) -> Result<Value, Failure> {
-        // "If a task using this pattern is aborted, Step Functions makes a best-effort attempt to cancel" (page "connect-to-resource").
+        // The service tries to stop what it waits for (page "connect-to-resource", "Run a Job").
         let cancelled = OnDrop::new(|| {
             self.execution.stop(Failure { error: None, cause: Some("The execution that waited for it was stopped".into()) });
         });
