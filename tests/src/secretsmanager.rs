@@ -184,8 +184,8 @@ impl Secret {
     }
 }
 
-/// By name, ARN, or ARN without its random suffix: "you can specify the full ARN or a partial ARN"
-/// (https://docs.aws.amazon.com/secretsmanager/latest/userguide/troubleshoot.html#ARN_secretnamehyphen).
+/// By name, ARN, or ARN without its random suffix: "we recommend that you specify a complete ARN rather than a partial ARN"
+/// (GetSecretValue, SecretId).
 fn find<'a>(secrets: &'a mut BTreeMap<String, Secret>, id: &str) -> Result<&'a mut Secret, Error> {
     let matches = |secret: &Secret| {
         secret.name == id || secret.arn == id || secret.arn.strip_prefix(id).is_some_and(|rest| rest.len() == 7 && rest.starts_with('-'))

@@ -161,8 +161,8 @@ impl Ecs {
         Ok(json!({ "tasks": started, "failures": [] }))
     }
 
-    /// "If a client token is used again with other parameters, ConflictException"
-    /// (https://docs.aws.amazon.com/AmazonECS/latest/APIReference/ECS_Idempotency.html).
+    /// The same token and the same parameters mean the same tasks; "The provided clientToken is already in use with a different
+    /// RunTask request. The resourceIds are the existing task ARNs" (RunTask, ConflictException).
     fn started_with(&self, token: Option<&str>, input: &Value) -> Result<Option<Vec<Value>>, Error> {
         let Some(token) = token else { return Ok(None) };
         let tasks = self.tasks.lock().unwrap();

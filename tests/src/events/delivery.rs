@@ -24,7 +24,7 @@ pub struct Delivery {
 }
 
 /// "By default, EventBridge retries sending the event for 24 hours and up to 185 times with an exponential back off"
-/// (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-retry-policy.html).
+/// (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-retry-policy.html). Here without its jitter.
 const MAXIMUM_AGE: Duration = Duration::from_secs(24 * 3600);
 const MAXIMUM_ATTEMPTS: u32 = 186;
 const LONGEST_PAUSE: Duration = Duration::from_secs(600);

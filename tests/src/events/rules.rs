@@ -35,7 +35,7 @@ fn default_bus() -> String {
 }
 
 impl Rule {
-    /// A rule has a pattern or a schedule (PutRule: "You must specify at least one").
+    /// "A rule must contain at least an EventPattern or ScheduleExpression" (PutRule).
     pub(super) fn parse_pattern(&self) -> anyhow::Result<Option<Pattern>> {
         ensure!(self.pattern.is_some() || self.schedule.is_some(), "rule {} has neither a pattern nor a schedule", self.name);
         let parsed = self.pattern.as_ref().map(Pattern::parse).transpose();

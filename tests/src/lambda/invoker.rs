@@ -23,8 +23,26 @@ pub(super) struct Invoker {
     pub concurrency: Arc<Semaphore>,
     clock: Clock,
     kind: Kind,
-    /// Whom to tell that an invocation is to be killed, by request id.
-    running: Mutex<BTreeMap<String, (String, Arc<Notify>)>>,
+    running: Table,
+}
+
+/// By request id: the function, and whom to tell that it is to be killed.
+type Table = Mutex<BTreeMap<String, (String, Arc<Notify>)>>;
+
+/// An entry of the table for as long as the invocation runs, also when the handler panics.
+struct Running<'a>(&'a Table, &'a str);
+
+impl<'a> Running<'a> {
+    fn enter(table: &'a Table, id: &'a str, name: &str, kill: &Arc<Notify>) -> Self {
+        table.lock().unwrap().insert(id.into(), (name.into(), kill.clone()));
+        Self(table, id)
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.lock().unwrap().remove(self.1);
+    }
 }
 
 enum Kind {
@@ -61,9 +79,9 @@ impl Invoker {
 
     pub async fn run(self: Arc<Self>, name: String, id: String, payload: Bytes, _permit: OwnedSemaphorePermit) -> Outcome {
         let kill = Arc::new(Notify::new());
-        self.running.lock().unwrap().insert(id.clone(), (name.clone(), kill.clone()));
+        let _running = Running::enter(&self.running, &id, &name, &kill);
         let limit = self.clock.real(self.functions.timeout).max(SHORTEST_TIMEOUT);
-        let outcome = match &self.kind {
+        match &self.kind {
             Kind::Processes(pool) => pool.invoke(&name, &id, payload, limit, &kill).await,
             Kind::InProcess(handler) => {
                 let event: Value = serde_json::from_slice(&payload).map_err(|error| exited(&id, &error.to_string()))?;
@@ -73,9 +91,7 @@ impl Invoker {
                     () = tokio::time::sleep(limit) => Err(timed_out(&id, self.functions.timeout)),
                 }
             }
-        };
-        self.running.lock().unwrap().remove(&id);
-        outcome
+        }
     }
 
     /// An asynchronous invocation: it waits for its turn, and is tried three times, "with a one-minute wait between the first two

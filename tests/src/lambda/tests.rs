@@ -211,3 +211,24 @@ async fn one_invocation_too_many_is_throttled_and_a_function_outlives_its_caller
     release.add_permits(1);
     until(|| finished.load(std::sync::atomic::Ordering::SeqCst)).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_panics_or_is_killed_is_an_exit_error() {
+    let clock = Clock::virtual_time(jiff::Timestamp::UNIX_EPOCH);
+    let handler: Handler = Arc::new(move |_, event| {
+        Box::pin(async move {
+            assert_ne!(event["do"], "panic", "boom");
+            std::future::pending().await
+        })
+    });
+    let lambda = Lambda::new(clock, Functions::new("aurora-runbooks", ["take-snapshot"]), Runtime::InProcess(handler));
+    let (_, error, body) = invoke(&lambda, json!({ "do": "panic" })).await;
+    assert_eq!((error.as_deref(), &body["errorType"]), (Some("Unhandled"), &json!("Runtime.ExitError")));
+    assert!(!lambda.kill("take-snapshot"), "nothing runs any more");
+    let killer = async {
+        clock.sleep(Duration::from_secs(5)).await;
+        lambda.kill("take-snapshot")
+    };
+    let ((_, _, body), killed) = tokio::join!(invoke(&lambda, json!({})), killer);
+    assert!(killed && body["errorMessage"].as_str().unwrap().ends_with("signal: killed"), "{body}");
+}

@@ -86,7 +86,7 @@ impl S3 for Backend {
         }
         let location = Some(format!("/{bucket}"));
         buckets.insert(bucket, Objects::new());
-        Ok(S3Response::new(CreateBucketOutput { location, ..Default::default() }))
+        Ok(S3Response::new(CreateBucketOutput { location }))
     }
 
     async fn head_bucket(&self, request: S3Request<HeadBucketInput>) -> S3Result<S3Response<HeadBucketOutput>> {
@@ -96,7 +96,10 @@ impl S3 for Backend {
 
     async fn list_buckets(&self, _: S3Request<ListBucketsInput>) -> S3Result<S3Response<ListBucketsOutput>> {
         let buckets = self.0.buckets.lock().unwrap();
-        let buckets = buckets.keys().map(|name| Bucket { name: Some(name.clone()), ..Default::default() }).collect();
+        // Nobody asks how old a bucket is, but the AWS CLI wants a date to print.
+        let created = Some(SystemTime::from(self.0.clock.now()).into());
+        let buckets =
+            buckets.keys().map(|name| Bucket { name: Some(name.clone()), creation_date: created.clone(), ..Default::default() }).collect();
         Ok(S3Response::new(ListBucketsOutput { buckets: Some(buckets), ..Default::default() }))
     }
 
