@@ -62,6 +62,11 @@ impl PostgresEngine {
         Ok(self.cluster(resource_id)?.server.major)
     }
 
+    #[cfg(test)]
+    pub fn sockets(&self) -> &std::path::Path {
+        self.area.sockets()
+    }
+
     fn cluster(&self, resource_id: &str) -> anyhow::Result<Cluster> {
         let clusters = self.clusters.lock().expect("no thread panics with the clusters in hand");
         clusters.get(resource_id).cloned().with_context(|| format!("there is no cluster {resource_id}"))
