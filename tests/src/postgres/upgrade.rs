@@ -82,9 +82,10 @@ fn evidence(folder: &Path) -> anyhow::Result<Vec<(String, String)>> {
                 continue;
             }
             let text = String::from_utf8_lossy(&std::fs::read(entry.path())?).into_owned();
-            let failed_restore = name.starts_with("pg_upgrade_dump_") && name.ends_with(".log") && text.contains("pg_restore: error:");
+            let failed_dump =
+                name.starts_with("pg_upgrade_dump_") && ["pg_restore: error:", "pg_dump: error:"].iter().any(|part| text.contains(part));
             let published =
-                matches!(name.as_str(), "pg_upgrade_internal.log" | "pg_upgrade_server.log") || name.ends_with(".txt") || failed_restore;
+                matches!(name.as_str(), "pg_upgrade_internal.log" | "pg_upgrade_server.log") || name.ends_with(".txt") || failed_dump;
             if published && !text.is_empty() {
                 files.push((name, text));
             }
@@ -109,7 +110,7 @@ fn as_on_rds(text: &str, old: &Server, new: &Server) -> String {
 }
 
 /// Parts of what pg_upgrade prints, and the function of its check.c (or pg_upgrade.c) that printed it: RDS's event names the function.
-const CHECKS: [(&str, &str); 10] = [
+const CHECKS: [(&str, &str); 11] = [
     ("reg* data types in user tables", "check_for_reg_data_type_usage"),
     ("system-defined composite types", "check_for_composite_data_type_usage"),
     ("aclitem", "check_for_aclitem_data_type_usage"),
@@ -118,15 +119,20 @@ const CHECKS: [(&str, &str); 10] = [
     ("inconsistent NOT NULL constraints", "check_for_not_null_inheritance"),
     ("logical replication slots", "check_old_cluster_for_valid_slots"),
     ("subscription", "check_old_cluster_subscription_state"),
+    ("Creating dump of database schemas", "generate_old_dump"),
     ("Restoring global objects", "prepare_new_globals"),
     ("Restoring database schemas", "create_new_objects"),
 ];
+
+/// How a line of pg_upgrade's log begins that tells a step.
+const STEPS: [&str; 9] =
+    ["Checking ", "Creating ", "Setting ", "Analyzing ", "Freezing ", "Deleting ", "Copying ", "Resetting ", "Restoring "];
 
 /// Turns the files into what RDS shows of them.
 fn explain(mut files: Vec<(String, String)>) -> Option<UpgradeFailure> {
     let internal = files.iter_mut().find(|(name, _)| name == "pg_upgrade_internal.log")?;
     // The last step is the one that failed; everything after its first line says why.
-    let step = internal.1.lines().filter(|line| line.starts_with("Checking ") || line.starts_with("Restoring ")).next_back()?.to_owned();
+    let step = internal.1.lines().rfind(|line| STEPS.iter().any(|verb| line.starts_with(verb)))?.to_owned();
     let start = internal.1.rfind(&step)?;
     let (_, why) = internal.1.split_at(start);
     let check = CHECKS.iter().find(|(part, _)| why.contains(part)).map_or("pg_upgrade", |(_, check)| check);
