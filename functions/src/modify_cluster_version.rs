@@ -2,7 +2,7 @@
 //!
 //! Changes: one ModifyDBCluster with both parameter groups, never without a snapshot to go back to.
 //! Again is harmless: a version change under way is waited for; an object in the run bucket, written before the call and only once an
-//! entry into this state, keeps a failed upgrade from being started again by itself. A redrive enters the state anew.
+//! entry into this state or a redrive of it, keeps a failed upgrade from being started again by itself.
 //! Undo: restore the snapshot. Errors: `NotReady`, `Conflict` (no snapshot), `Refused` (RDS does not take the request),
 //! `OperationFailed` (the upgrade failed; told from RDS's events and log files; the cluster is at its old version).
 
@@ -74,7 +74,7 @@ impl State for ModifyClusterVersion {
             });
         }
 
-        let key = format!("{}/modify-{}-{}.json", run.prefix(), self.version, run.entered.as_millisecond());
+        let key = format!("{}/modify-{}-{}.json", run.prefix(), self.version, run.since().as_millisecond());
         let request = Request { version: self.version.clone(), requested: cx.clock.now() };
         if let Some(earlier) = cx.store.get_json::<Request>(&key).await? {
             return self.explain(cx, &cluster, earlier.requested).await;

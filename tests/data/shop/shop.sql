@@ -1,8 +1,8 @@
 -- Customers, products and orders: the data is a pure function of row numbers, so it is the same everywhere. Keys are declared after the
 -- rows are in: that is several times as fast.
-SET ROLE shop_owner;
 CREATE EXTENSION IF NOT EXISTS pg_stat_statements;
 CREATE EXTENSION IF NOT EXISTS pg_trgm;
+SET ROLE shop_owner; -- Extensions have owners too, and only an extension's owner may update it.
 CREATE EXTENSION IF NOT EXISTS citext;
 CREATE EXTENSION IF NOT EXISTS hstore;
 CREATE EXTENSION IF NOT EXISTS pgcrypto;

@@ -46,8 +46,7 @@ impl Area {
         remove_leftovers(&all);
         let name = uuid::Uuid::new_v4().simple().to_string()[..8].to_owned();
         let root = all.join(&name);
-        // A socket's path may have 107 bytes (unix(7)), so it cannot be below a cache folder of any length.
-        let sockets = Path::new("/tmp").join(format!("pg-{name}"));
+        let sockets = sockets(&name);
         for folder in [&root, &root.join("clusters"), &root.join("snapshots"), &sockets] {
             private_folder(folder, user)?;
         }
@@ -89,6 +88,11 @@ impl Drop for Area {
     }
 }
 
+/// A socket's path may have 107 bytes (unix(7)), so it cannot be below a cache folder of any length.
+fn sockets(name: &str) -> PathBuf {
+    Path::new("/tmp").join(format!("pg-{name}"))
+}
+
 pub(super) fn private_folder(path: &Path, user: User) -> anyhow::Result<()> {
     DirBuilder::new().mode(0o700).create(path).with_context(|| format!("could not create {}", path.display()))?;
     user.own(path)
@@ -99,7 +103,8 @@ fn remove_leftovers(all: &Path) {
     for entry in std::fs::read_dir(all).into_iter().flatten().flatten() {
         let abandoned = File::open(entry.path().join("lock")).is_ok_and(|lock| lock.try_lock().is_ok());
         if abandoned {
-            // Another process may be removing it as well.
+            // Another process may be removing them as well.
+            let _ = std::fs::remove_dir_all(sockets(&entry.file_name().to_string_lossy()));
             let _ = std::fs::remove_dir_all(entry.path());
         }
     }

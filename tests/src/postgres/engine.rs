@@ -62,6 +62,11 @@ impl PostgresEngine {
         Ok(self.cluster(resource_id)?.server.major)
     }
 
+    #[cfg(test)]
+    pub fn sockets(&self) -> &std::path::Path {
+        self.area.sockets()
+    }
+
     fn cluster(&self, resource_id: &str) -> anyhow::Result<Cluster> {
         let clusters = self.clusters.lock().expect("no thread panics with the clusters in hand");
         clusters.get(resource_id).cloned().with_context(|| format!("there is no cluster {resource_id}"))
@@ -71,7 +76,7 @@ impl PostgresEngine {
         self.clusters.lock().expect("no thread panics with the clusters in hand").insert(resource_id.to_owned(), cluster);
     }
 
-    fn take_snapshot(&self, name: &str) -> anyhow::Result<Snapshot> {
+    fn find_snapshot(&self, name: &str) -> anyhow::Result<Snapshot> {
         let snapshots = self.snapshots.lock().expect("no thread panics with the snapshots in hand");
         snapshots.get(name).cloned().with_context(|| format!("there is no snapshot {name}"))
     }
@@ -165,7 +170,7 @@ impl Engine for PostgresEngine {
 
     async fn snapshot(&self, resource_id: &str, snapshot: &str) -> anyhow::Result<()> {
         let Cluster { server, master } = self.cluster(resource_id)?;
-        ensure!(self.take_snapshot(snapshot).is_err(), "snapshot {snapshot} exists");
+        ensure!(self.find_snapshot(snapshot).is_err(), "snapshot {snapshot} exists");
         let to = self.area.snapshot(snapshot);
         if let Err(error) = server.copy_data(&to).await {
             let _ = tokio::fs::remove_dir_all(to).await;
@@ -177,14 +182,14 @@ impl Engine for PostgresEngine {
     }
 
     async fn delete_snapshot(&self, snapshot: &str) -> anyhow::Result<()> {
-        self.take_snapshot(snapshot)?;
+        self.find_snapshot(snapshot)?;
         tokio::fs::remove_dir_all(self.area.snapshot(snapshot)).await?;
         self.snapshots.lock().expect("no thread panics with the snapshots in hand").remove(snapshot);
         Ok(())
     }
 
     async fn restore(&self, snapshot: &str, resource_id: &str, port: u16, parameters: &Parameters) -> anyhow::Result<()> {
-        let Snapshot { major, master } = self.take_snapshot(snapshot)?;
+        let Snapshot { major, master } = self.find_snapshot(snapshot)?;
         let server = self.place(resource_id, major, port)?;
         let prepared = template::copy(server.user, &self.area.snapshot(snapshot), &server.data()).await;
         self.launch(resource_id, Cluster { server, master }, prepared, parameters).await

@@ -22,11 +22,12 @@ pub struct Installs {
 
 /// Finds PostgreSQL 16 and 18 (and 15 and 17 where named) or fetches them.
 ///
-/// `SANDBOX_PG15` ... `SANDBOX_PG18` each name the bin folder of an install to use; with 16 and 18 named nothing is fetched.
+/// `SANDBOX_PG15` ... `SANDBOX_PG18` each name the bin folder of an install to use; with 16 and 18 named nothing is fetched. Their contrib
+/// extensions should be `trusted` in the control files, as those of the fetched ones are made: else only `rdsadmin` can create them.
 /// `SANDBOX_CACHE` names another cache folder.
 pub async fn install() -> anyhow::Result<Installs> {
     let user = User::detect()?;
-    let cache = cache_folder(user)?;
+    let cache = std::path::absolute(cache_folder(user)?)?;
     create_folder(&cache)?;
     let mut bins = BTreeMap::new();
     for major in 15..=18 {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 
 use super::{
     install::Installs,
@@ -38,7 +38,10 @@ pub async fn upgrade(
         new.start().await?;
         return Ok(Ok(new));
     };
-    let files = evidence(&fresh.join("pg_upgrade_output.d"))?;
+    let mut files = evidence(&fresh.join("pg_upgrade_output.d"))?;
+    for (_, text) in &mut files {
+        *text = as_on_rds(text, old, &new);
+    }
     if fresh.exists() {
         tokio::fs::remove_dir_all(&fresh).await?;
     }
@@ -48,7 +51,7 @@ pub async fn upgrade(
     old.start().await.context("the server does not start again after a failed upgrade")?;
     match explain(files) {
         Some(failure) => Ok(Err(failure)),
-        None => bail!(error.context("pg_upgrade left no log")),
+        None => Err(error),
     }
 }
 
@@ -62,21 +65,29 @@ fn pg_upgrade(old: &Server, new: &Server, fresh: &Path) -> tokio::process::Comma
     command
 }
 
-/// The logs and lists that a failed run left in its output folder.
+/// What RDS publishes of a failed run's output folder: pg_upgrade's own log and its server's, the lists of offending objects, and of the
+/// databases' logs those with an error. The rest is of no use to a reader, and `pg_upgrade_utility.log` repeats the roles' password hashes.
 fn evidence(folder: &Path) -> anyhow::Result<Vec<(String, String)>> {
     let mut files = Vec::new();
     let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop().filter(|folder| folder.is_dir()) {
+    while let Some(folder) = folders.pop() {
+        if !folder.is_dir() {
+            continue;
+        }
         for entry in std::fs::read_dir(&folder)? {
             let entry = entry?;
             let name = entry.file_name().to_string_lossy().into_owned();
             if entry.file_type()?.is_dir() {
                 folders.push(entry.path());
-            } else if name.ends_with(".log") || name.ends_with(".txt") {
-                let text = std::fs::read(entry.path())?;
-                if !text.is_empty() {
-                    files.push((name, String::from_utf8_lossy(&text).into_owned()));
-                }
+                continue;
+            }
+            let text = String::from_utf8_lossy(&std::fs::read(entry.path())?).into_owned();
+            let failed_dump =
+                name.starts_with("pg_upgrade_dump_") && ["pg_restore: error:", "pg_dump: error:"].iter().any(|part| text.contains(part));
+            let published =
+                matches!(name.as_str(), "pg_upgrade_internal.log" | "pg_upgrade_server.log") || name.ends_with(".txt") || failed_dump;
+            if published && !text.is_empty() {
+                files.push((name, text));
             }
         }
     }
@@ -84,32 +95,44 @@ fn evidence(folder: &Path) -> anyhow::Result<Vec<(String, String)>> {
     Ok(files)
 }
 
+/// Puts the paths of an RDS host where this machine's stand.
+fn as_on_rds(text: &str, old: &Server, new: &Server) -> String {
+    let mut text = text.to_owned();
+    for (here, there) in [
+        (&old.bin, "/rdsdbbin/postgres/bin"),
+        (&new.bin, "/rdsdbbin/postgres-new/bin"),
+        (&old.folder, "/rdsdbdata"),
+        (&old.sockets, "/tmp"),
+    ] {
+        text = text.replace(&*here.to_string_lossy(), there);
+    }
+    text
+}
+
 /// Parts of what pg_upgrade prints, and the function of its check.c (or pg_upgrade.c) that printed it: RDS's event names the function.
-const CHECKS: [(&str, &str); 17] = [
-    ("contains prepared transactions", "check_for_prepared_transactions"),
+const CHECKS: [(&str, &str); 11] = [
     ("reg* data types in user tables", "check_for_reg_data_type_usage"),
     ("system-defined composite types", "check_for_composite_data_type_usage"),
-    ("must allow connections", "check_for_connection_status"),
-    ("must not allow connections", "check_for_connection_status"),
-    ("loadable libraries", "check_loadable_libraries"),
-    ("not-null constraint", "check_for_not_null_inheritance"),
-    ("NOT NULL constraint", "check_for_not_null_inheritance"),
     ("aclitem", "check_for_aclitem_data_type_usage"),
-    ("contrib/isn", "check_for_isn_and_int8_passing_mismatch"),
-    ("user-defined encoding conversions", "check_for_user_defined_encoding_conversions"),
-    ("postfix operators", "check_for_user_defined_postfix_ops"),
-    ("polymorphic", "check_for_incompatible_polymorphics"),
-    ("logical replication slots", "check_new_cluster_replication_slots"),
+    ("allow connections", "check_for_connection_status"),
+    ("loadable libraries", "check_loadable_libraries"),
+    ("inconsistent NOT NULL constraints", "check_for_not_null_inheritance"),
+    ("logical replication slots", "check_old_cluster_for_valid_slots"),
     ("subscription", "check_old_cluster_subscription_state"),
+    ("Creating dump of database schemas", "generate_old_dump"),
     ("Restoring global objects", "prepare_new_globals"),
     ("Restoring database schemas", "create_new_objects"),
 ];
+
+/// How a line of pg_upgrade's log begins that tells a step.
+const STEPS: [&str; 9] =
+    ["Checking ", "Creating ", "Setting ", "Analyzing ", "Freezing ", "Deleting ", "Copying ", "Resetting ", "Restoring "];
 
 /// Turns the files into what RDS shows of them.
 fn explain(mut files: Vec<(String, String)>) -> Option<UpgradeFailure> {
     let internal = files.iter_mut().find(|(name, _)| name == "pg_upgrade_internal.log")?;
     // The last step is the one that failed; everything after its first line says why.
-    let step = internal.1.lines().filter(|line| line.starts_with("Checking ") || line.starts_with("Restoring ")).next_back()?.to_owned();
+    let step = internal.1.lines().rfind(|line| STEPS.iter().any(|verb| line.starts_with(verb)))?.to_owned();
     let start = internal.1.rfind(&step)?;
     let (_, why) = internal.1.split_at(start);
     let check = CHECKS.iter().find(|(part, _)| why.contains(part)).map_or("pg_upgrade", |(_, check)| check);

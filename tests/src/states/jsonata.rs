@@ -165,6 +165,15 @@ pub fn expressions(definition: &Value) -> Vec<String> {
     }
 }
 
+/// One expression over `bindings`: its member `states` is `$states`, the others are variables.
+pub fn evaluate(expression: &str, bindings: &Value) -> Result<Value, String> {
+    let mut variables: Variables = serde_json::from_value(bindings.clone()).map_err(|error| error.to_string())?;
+    let states = variables.remove("states").unwrap_or_default();
+    let template = Template::parse(Value::String(format!("{{% {expression} %}}")))?;
+    let scope = Scope { states, variables: &variables, now: Timestamp::UNIX_EPOCH, seed: 0 };
+    template.evaluate(scope).map_err(|error| error.message)
+}
+
 /// Whether a syntax tree, as JSON, holds a call of or a reference to `$eval`.
 fn calls_eval(tree: &Value) -> bool {
     match tree {

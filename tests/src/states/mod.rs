@@ -40,7 +40,7 @@ use runbook::clock::Clock;
 use crate::http::{Endpoint, EventSender, Request, Response};
 use definition::Definition;
 use execution::Execution;
-pub use jsonata::expressions;
+pub use jsonata::{evaluate, expressions};
 use tokens::Tokens;
 
 pub struct StepFunctions {
