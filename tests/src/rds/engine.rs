@@ -46,5 +46,6 @@ pub trait Engine: Send + Sync {
     /// A new cluster from another's present volume (copy-on-write where the file system can), started.
     async fn clone_cluster(&self, source: &str, resource_id: &str, port: u16, parameters: &Parameters) -> anyhow::Result<()>;
     /// Aurora's own pre-checks, then pg_upgrade; the server runs again afterwards, upgraded or as it was.
-    async fn upgrade(&self, resource_id: &str, target_version: &str, parameters: &Parameters) -> anyhow::Result<Result<(), UpgradeFailure>>;
+    async fn upgrade(&self, resource_id: &str, target_version: &str, parameters: &Parameters)
+    -> anyhow::Result<Result<(), UpgradeFailure>>;
 }
