@@ -77,7 +77,10 @@ fn every_task_is_bounded_and_every_token_beats() {
 fn the_retry_blocks_are_the_same_everywhere() {
     let retries = |functions: bool| -> BTreeSet<String> {
         let tasks = statemachine::RUNBOOKS.iter().flat_map(|runbook| tasks(runbook));
-        tasks.filter(|(name, _)| functions == functions::STATES.contains(&name.as_str())).map(|(_, task)| task["Retry"].to_string()).collect()
+        tasks
+            .filter(|(name, _)| functions == functions::STATES.contains(&name.as_str()))
+            .map(|(_, task)| task["Retry"].to_string())
+            .collect()
     };
     assert_eq!((retries(true).len(), retries(false).len()), (1, 1));
 }
@@ -89,7 +92,8 @@ fn the_asl_names_only_errors_that_exist_and_polls_on_not_ready() {
     for runbook in statemachine::RUNBOOKS {
         for (state, task) in tasks(runbook) {
             let retries = task["Retry"].as_array().unwrap();
-            let names: Vec<&str> = retries.iter().flat_map(|retry| retry["ErrorEquals"].as_array().unwrap()).filter_map(Value::as_str).collect();
+            let names: Vec<&str> =
+                retries.iter().flat_map(|retry| retry["ErrorEquals"].as_array().unwrap()).filter_map(Value::as_str).collect();
             for name in &names {
                 let known = runbook::Error::NAMES.contains(name) || service.iter().any(|prefix| name.starts_with(prefix));
                 assert!(known, "{state} retries {name}, which nothing raises");

@@ -38,7 +38,8 @@ fn reference() -> PathBuf {
     let folder = std::env::temp_dir().join(format!("aurora-runbooks-{}", REFERENCE.replace('@', "-")));
     if !folder.join("node_modules/jsonata").exists() {
         std::fs::create_dir_all(&folder).unwrap();
-        let install = Command::new("npm").args(["install", "--no-save", "--no-audit", "--no-fund", "--prefix"]).arg(&folder).arg(REFERENCE).output();
+        let install =
+            Command::new("npm").args(["install", "--no-save", "--no-audit", "--no-fund", "--prefix"]).arg(&folder).arg(REFERENCE).output();
         let install = install.expect("npm must be installed: the expressions are compared with jsonata.js");
         assert!(install.status.success(), "npm install {REFERENCE}: {}", String::from_utf8_lossy(&install.stderr));
     }
@@ -54,7 +55,11 @@ fn our_engine_agrees_with_jsonata_js() {
     let question = json!({ "expressions": expressions, "bindings": bindings() });
     let folder = reference();
     std::fs::write(folder.join("question.json"), question.to_string()).unwrap();
-    let output = Command::new("node").args(["-e", script]).current_dir(&folder).stdin(std::fs::File::open(folder.join("question.json")).unwrap()).output();
+    let output = Command::new("node")
+        .args(["-e", script])
+        .current_dir(&folder)
+        .stdin(std::fs::File::open(folder.join("question.json")).unwrap())
+        .output();
     let output = output.expect("node must be installed: the expressions are compared with jsonata.js");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let theirs: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();

@@ -22,7 +22,10 @@ pub async fn up(options: Options) -> anyhow::Result<()> {
     println!("  export AWS_ACCESS_KEY_ID=you AWS_SECRET_ACCESS_KEY=any AWS_REGION={}\n", crate::aws::REGION);
     println!("Then, for example:\n");
     println!("  aws rds describe-db-clusters --query 'DBClusters[].[DBClusterIdentifier,EngineVersion,Status]'");
-    println!("  aws stepfunctions start-execution --state-machine-arn {} --input '{{\"cluster\": \"orders\", \"target\": \"18\"}}'\n", machine());
+    println!(
+        "  aws stepfunctions start-execution --state-machine-arn {} --input '{{\"cluster\": \"orders\", \"target\": \"18\"}}'\n",
+        machine()
+    );
     println!("Logs of functions and workers: {}\nCtrl-C ends it.", sandbox.logs.display());
     tokio::signal::ctrl_c().await?;
     Ok(())
@@ -63,7 +66,13 @@ pub async fn major_upgrade(options: Options, target: &str, out: &Path) -> anyhow
     println!("\n{}", report["outcome"].as_str().unwrap_or_default());
     println!("\nDowntime, as a client that connects every 50 ms saw it:");
     let longest = seen.outages.iter().max().copied().unwrap_or_default();
-    println!("  {:.1} s in {} outages, the longest {:.1} s ({} tries)", seen.downtime().as_secs_f64(), seen.outages.len(), longest.as_secs_f64(), seen.tries);
+    println!(
+        "  {:.1} s in {} outages, the longest {:.1} s ({} tries)",
+        seen.downtime().as_secs_f64(),
+        seen.outages.len(),
+        longest.as_secs_f64(),
+        seen.tries
+    );
     println!("\nWhat each state changed:");
     println!("{}", changes(&sandbox));
     println!("\nRows, counted before and after:");
@@ -87,7 +96,8 @@ async fn prepare(options: Options) -> anyhow::Result<Sandbox> {
 }
 
 fn spinner() -> ProgressBar {
-    let bar = ProgressBar::new_spinner().with_style(ProgressStyle::with_template("{spinner} {wide_msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()));
+    let bar = ProgressBar::new_spinner()
+        .with_style(ProgressStyle::with_template("{spinner} {wide_msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()));
     bar.enable_steady_tick(Duration::from_millis(120));
     bar
 }
@@ -168,7 +178,7 @@ fn changes(sandbox: &Sandbox) -> Table {
         }
     }
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING);
+    table.load_style(presets::NOTHING);
     for (state, action, count) in counts {
         table.add_row([format!("  {state}"), action, format!("{count} ×")]);
     }
@@ -177,7 +187,7 @@ fn changes(sandbox: &Sandbox) -> Table {
 
 fn compare(before: &BTreeMap<String, i64>, after: &BTreeMap<String, i64>) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING);
+    table.load_style(presets::NOTHING);
     for (name, rows) in before {
         let now = after.get(name).copied().unwrap_or_default();
         let verdict = if now == *rows { "same" } else { "DIFFERENT" };

@@ -71,7 +71,10 @@ impl Faults {
     pub fn next(&self, caller: &Caller, action: &str) -> Option<Kind> {
         let mut plan = self.plan.lock().unwrap_or_else(PoisonError::into_inner);
         let fault = plan.iter_mut().find(|fault| {
-            fault.times > 0 && fault.service == caller.service && fault.action == action && fault.principal.is_none_or(|principal| principal == caller.principal)
+            fault.times > 0
+                && fault.service == caller.service
+                && fault.action == action
+                && fault.principal.is_none_or(|principal| principal == caller.principal)
         })?;
         if fault.after > 0 {
             fault.after -= 1;
@@ -117,11 +120,14 @@ impl Kind {
             "rds" | "sts" => respond(
                 status,
                 "text/xml",
-                format!("<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error><RequestId>0</RequestId></ErrorResponse>"),
+                format!(
+                    "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error><RequestId>0</RequestId></ErrorResponse>"
+                ),
             ),
             "s3" => respond(status, "application/xml", format!("<Error><Code>{code}</Code><Message>{message}</Message></Error>")),
             _ => {
-                let mut response = respond(status, "application/x-amz-json-1.1", serde_json::json!({ "__type": code, "message": message }).to_string());
+                let mut response =
+                    respond(status, "application/x-amz-json-1.1", serde_json::json!({ "__type": code, "message": message }).to_string());
                 // Lambda's REST protocol names the error in a header.
                 response.headers_mut().insert("x-amzn-errortype", http::HeaderValue::from_static(code));
                 response

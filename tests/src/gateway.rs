@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use runbook::clock::Clock;
 
 use crate::{
-    faults::{Fault, Faults, Kind, Killer},
+    faults::{Fault, Faults, Killer, Kind},
     http::{Caller, Endpoint, Request, Response, respond},
 };
 
@@ -36,7 +36,9 @@ pub struct Call {
 impl Call {
     /// Does it change anything? By AWS's verbs.
     pub fn mutates(&self) -> bool {
-        !["Describe", "Get", "List", "Head", "Download", "Invoke", "Assume", "SendTask", "Validate"].iter().any(|verb| self.action.starts_with(verb))
+        !["Describe", "Get", "List", "Head", "Download", "Invoke", "Assume", "SendTask", "Validate"]
+            .iter()
+            .any(|verb| self.action.starts_with(verb))
     }
 }
 
@@ -64,7 +66,13 @@ impl Gateway {
     }
 
     fn log(&self, caller: &Caller, action: &str, status: u16) {
-        let call = Call { at: self.clock.now(), principal: caller.principal.clone(), service: caller.service.clone(), action: action.to_owned(), status };
+        let call = Call {
+            at: self.clock.now(),
+            principal: caller.principal.clone(),
+            service: caller.service.clone(),
+            action: action.to_owned(),
+            status,
+        };
         tracing::debug!(?call);
         self.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call);
     }
@@ -141,7 +149,10 @@ fn caller(request: &Request) -> Option<Caller> {
 /// The API's name of the call.
 fn action(service: &str, request: &Request) -> String {
     match service {
-        "rds" | "sts" => url::form_urlencoded::parse(request.body()).find(|(name, _)| name == "Action").map(|(_, action)| action.into_owned()).unwrap_or_default(),
+        "rds" | "sts" => url::form_urlencoded::parse(request.body())
+            .find(|(name, _)| name == "Action")
+            .map(|(_, action)| action.into_owned())
+            .unwrap_or_default(),
         "s3" => {
             let object = request.uri().path().trim_matches('/').contains('/');
             let verb = match request.method().as_str() {

@@ -12,11 +12,7 @@ use runbook::{
     postgres::{Login, databases},
 };
 
-use crate::{
-    Sandbox,
-    postgres::shop::load_shop,
-    sandbox::BUCKET,
-};
+use crate::{Sandbox, postgres::shop::load_shop, sandbox::BUCKET};
 
 pub const CLUSTER: &str = "orders";
 pub const WRITER: &str = "orders-1";
@@ -41,8 +37,18 @@ pub async fn create(sandbox: &Sandbox, shape: Shape<'_>) -> anyhow::Result<Strin
     let major = aurora::major(shape.version);
     let family = format!("aurora-postgresql{major}");
     let cluster_group = format!("orders-pg{major}");
-    rds.create_db_cluster_parameter_group().db_cluster_parameter_group_name(&cluster_group).db_parameter_group_family(&family).description("orders").send().await?;
-    let mut values = vec![("shared_preload_libraries", "pg_stat_statements"), ("log_min_duration_statement", "500"), ("rds.force_ssl", "1"), ("autovacuum_naptime", "20")];
+    rds.create_db_cluster_parameter_group()
+        .db_cluster_parameter_group_name(&cluster_group)
+        .db_parameter_group_family(&family)
+        .description("orders")
+        .send()
+        .await?;
+    let mut values = vec![
+        ("shared_preload_libraries", "pg_stat_statements"),
+        ("log_min_duration_statement", "500"),
+        ("rds.force_ssl", "1"),
+        ("autovacuum_naptime", "20"),
+    ];
     if major == 16 {
         // Values for which 18 has no place, or another name.
         values.extend([("old_snapshot_threshold", "60")]);
@@ -51,8 +57,14 @@ pub async fn create(sandbox: &Sandbox, shape: Shape<'_>) -> anyhow::Result<Strin
     set_cluster_values(&rds, &cluster_group, &values).await?;
     for (instance, work_mem) in [(WRITER, "32768"), (READER, "65536")] {
         let group = format!("{instance}-pg{major}");
-        rds.create_db_parameter_group().db_parameter_group_name(&group).db_parameter_group_family(&family).description("orders").send().await?;
-        let parameter = Parameter::builder().parameter_name("work_mem").parameter_value(work_mem).apply_method(ApplyMethod::Immediate).build();
+        rds.create_db_parameter_group()
+            .db_parameter_group_name(&group)
+            .db_parameter_group_family(&family)
+            .description("orders")
+            .send()
+            .await?;
+        let parameter =
+            Parameter::builder().parameter_name("work_mem").parameter_value(work_mem).apply_method(ApplyMethod::Immediate).build();
         rds.modify_db_parameter_group().db_parameter_group_name(&group).parameters(parameter).send().await?;
     }
     let create = rds.create_db_cluster().db_cluster_identifier(CLUSTER).engine("aurora-postgresql").engine_version(shape.version);
@@ -66,19 +78,26 @@ pub async fn create(sandbox: &Sandbox, shape: Shape<'_>) -> anyhow::Result<Strin
     }
     if sandbox.engine.is_some() {
         let login = login(sandbox).await?;
-        load_shop(&format!("host={} port={} user={} password='{}' dbname=postgres", login.host, login.port, login.user, login.password)).await?;
+        load_shop(&format!("host={} port={} user={} password='{}' dbname=postgres", login.host, login.port, login.user, login.password))
+            .await?;
     }
     if shape.maintenance {
         let cluster = cluster.db_cluster_arn().unwrap_or_default();
         // One operating system update shows at the cluster and at its instances.
         sandbox.rds.plant_maintenance(cluster, "os-upgrade", "New Operating System update is available");
-        sandbox.rds.plant_maintenance(&cluster.replace(":cluster:orders", ":db:orders-2"), "ca-certificate-rotation", "Rotation of CA certificate");
+        sandbox.rds.plant_maintenance(
+            &cluster.replace(":cluster:orders", ":db:orders-2"),
+            "ca-certificate-rotation",
+            "Rotation of CA certificate",
+        );
     }
     Ok(cluster.db_cluster_resource_id().unwrap_or_default().to_owned())
 }
 
 pub async fn set_cluster_values(rds: &Client, group: &str, values: &[(&str, &str)]) -> anyhow::Result<()> {
-    let parameter = |&(name, value): &(&str, &str)| Parameter::builder().parameter_name(name).parameter_value(value).apply_method(ApplyMethod::PendingReboot).build();
+    let parameter = |&(name, value): &(&str, &str)| {
+        Parameter::builder().parameter_name(name).parameter_value(value).apply_method(ApplyMethod::PendingReboot).build()
+    };
     let modify = rds.modify_db_cluster_parameter_group().db_cluster_parameter_group_name(group);
     modify.set_parameters(Some(values.iter().map(parameter).collect())).send().await?;
     Ok(())

@@ -104,8 +104,14 @@ impl Sandbox {
                 tasks.push(server::serve(listener, gateway.clone()));
                 std::fs::create_dir_all(&logs)?;
                 let environment = environment(clock, options.stepfunctions.as_deref());
-                let functions = lambda::Processes { executable: executables.bootstrap, gateway_url: url.clone(), environment: environment.clone(), log_folder: logs.clone() };
-                let workers = ecs::Processes { executable: executables.worker, gateway_url: url.clone(), environment, log_folder: logs.clone() };
+                let functions = lambda::Processes {
+                    executable: executables.bootstrap,
+                    gateway_url: url.clone(),
+                    environment: environment.clone(),
+                    log_folder: logs.clone(),
+                };
+                let workers =
+                    ecs::Processes { executable: executables.worker, gateway_url: url.clone(), environment, log_folder: logs.clone() };
                 (url, Some(engine), lambda::Runtime::Processes(functions), ecs::Runner::Processes(workers))
             }
             Gear::Model => {
@@ -117,7 +123,8 @@ impl Sandbox {
         let names = functions::STATES.iter().map(|state| runbook::state::kebab(state)).chain([functions::REPORT_RUN.to_owned()]);
         let lambda = Lambda::new(clock, Functions::new(PREFIX, names), runtime);
         let ecs = Ecs::new(clock, runner, events_sender.clone());
-        let rds = Rds::new(clock, engine.clone().map(|engine| engine as Arc<dyn Engine>), weak.clone(), events_sender.clone(), options.seed);
+        let rds =
+            Rds::new(clock, engine.clone().map(|engine| engine as Arc<dyn Engine>), weak.clone(), events_sender.clone(), options.seed);
         let states = StepFunctions::new(clock, weak.clone(), events_sender.clone(), options.seed);
         let events = Events::new(clock, weak, PREFIX, load_rules(&root().join("infra/events"))?)?;
         tasks.push(tokio::spawn(events.clone().run(events_receiver)));
@@ -138,7 +145,8 @@ impl Sandbox {
         gateway.connect(
             services,
             Box::new(move |principal| {
-                let killed = functions.upgrade().is_some_and(|lambda| lambda.kill(principal)) || workers.upgrade().is_some_and(|ecs| ecs.kill(principal));
+                let killed = functions.upgrade().is_some_and(|lambda| lambda.kill(principal))
+                    || workers.upgrade().is_some_and(|ecs| ecs.kill(principal));
                 tracing::debug!(principal, killed, "kill");
             }),
         );
@@ -149,10 +157,7 @@ impl Sandbox {
 
     /// The SDK's configuration for a caller of that name.
     pub fn sdk(&self, principal: &'static str) -> SdkConfig {
-        match self.engine {
-            Some(_) => config(principal).endpoint_url(&self.url).build(),
-            None => config(principal).endpoint_url(&self.url).http_client(InProcess(self.gateway.clone())).build(),
-        }
+        config(principal, &self.url, self.engine.is_none().then(|| self.gateway.clone()))
     }
 
     /// The state machines, as Terraform would deploy them.
@@ -160,7 +165,8 @@ impl Sandbox {
         let sfn = self.sfn();
         for runbook in RUNBOOKS {
             let definition = statemachine::render(&statemachine::source(runbook)?)?;
-            let create = sfn.create_state_machine().name(format!("{PREFIX}-{runbook}")).definition(definition).role_arn(arn("iam", "role/states"));
+            let create =
+                sfn.create_state_machine().name(format!("{PREFIX}-{runbook}")).definition(definition).role_arn(arn("iam", "role/states"));
             create.send().await.with_context(|| format!("could not deploy {runbook}"))?;
         }
         Ok(())
@@ -202,7 +208,8 @@ impl Sandbox {
         let name = execution.rsplit(':').next().unwrap_or_default();
         let status = self.wait(execution).await?.status().as_str().to_owned();
         for _ in 0..60 {
-            let report = self.s3.get(BUCKET, &format!("runs/{name}/report.json")).and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
+            let report =
+                self.s3.get(BUCKET, &format!("runs/{name}/report.json")).and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
             if let Some(report) = report.filter(|report| report["status"] == json!(status)) {
                 return Ok(report);
             }
@@ -220,14 +227,20 @@ impl Drop for Sandbox {
     }
 }
 
-fn config(principal: &'static str) -> aws_config::Builder {
-    SdkConfig::builder()
+/// With a gateway, requests go to it in this process; else to the URL.
+fn config(principal: &'static str, url: &str, gateway: Option<Arc<Gateway>>) -> SdkConfig {
+    let config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new(REGION))
         .credentials_provider(SharedCredentialsProvider::new(Credentials::new(principal, "sandbox", None, None, "sandbox")))
         .retry_config(RetryConfig::standard())
         .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(Duration::from_secs(30)).build())
         .sleep_impl(TokioSleep::new())
+        .endpoint_url(url);
+    match gateway {
+        Some(gateway) => config.http_client(InProcess(gateway)).build(),
+        None => config.build(),
+    }
 }
 
 fn environment(clock: Clock, stepfunctions: Option<&str>) -> BTreeMap<String, String> {
@@ -245,16 +258,18 @@ fn environment(clock: Clock, stepfunctions: Option<&str>) -> BTreeMap<String, St
 fn in_process(clock: Clock, gateway: &Arc<Gateway>) -> (lambda::Handler, ecs::Worker) {
     let gateway = Arc::downgrade(gateway);
     let context = move |principal: &str| -> Option<Context> {
-        let config = config(Box::leak(principal.to_owned().into_boxed_str()));
-        let client = InProcess(gateway.upgrade()?);
-        Some(Context::new(&config.endpoint_url("http://sandbox.invalid").http_client(client).build(), clock, BUCKET.to_owned()))
+        let config = config(Box::leak(principal.to_owned().into_boxed_str()), "http://sandbox.invalid", Some(gateway.upgrade()?));
+        Some(Context::new(&config, clock, BUCKET.to_owned()))
     };
     let functions_context = context.clone();
     let functions: lambda::Handler = Arc::new(move |name, payload| {
         let cx = functions_context(&name);
         Box::pin(async move {
             let Some(cx) = cx else {
-                return Err(FunctionError { error_type: "Runtime.ExitError".to_owned(), error_message: "the sandbox has ended".to_owned() });
+                return Err(FunctionError {
+                    error_type: "Runtime.ExitError".to_owned(),
+                    error_message: "the sandbox has ended".to_owned(),
+                });
             };
             let result = functions::handle(&name, &cx, payload).await;
             result.map_err(|error| FunctionError { error_type: error.name().to_owned(), error_message: error.cause() })

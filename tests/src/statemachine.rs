@@ -18,7 +18,9 @@ pub fn source(runbook: &str) -> anyhow::Result<String> {
 /// `${modify_cluster_version}` → the function; for a worker, its task definition.
 pub fn placeholders() -> BTreeMap<String, String> {
     let snake = |state: &str| runbook::state::kebab(state).replace('-', "_");
-    let functions = functions::STATES.iter().map(|state| (snake(state), aws::arn("lambda", &format!("function:{PREFIX}-{}", runbook::state::kebab(state)))));
+    let functions = functions::STATES
+        .iter()
+        .map(|state| (snake(state), aws::arn("lambda", &format!("function:{PREFIX}-{}", runbook::state::kebab(state)))));
     let workers = workers::STATES.iter().map(|state| (snake(state), format!("{PREFIX}-{}", runbook::state::kebab(state))));
     let network = [("worker_cluster", PREFIX), ("worker_subnets", "subnet-0a,subnet-0b"), ("worker_security_groups", "sg-0a")];
     functions.chain(workers).chain(network.map(|(name, value)| (name.to_owned(), value.to_owned()))).collect()
