@@ -12,6 +12,7 @@ pub mod postgres;
 pub mod state;
 pub mod store;
 pub mod telemetry;
+pub mod upgrade;
 pub mod worker;
 
 pub use context::Context;

@@ -26,9 +26,12 @@ pub trait State: DeserializeOwned + Send {
 pub struct Run {
     /// The execution's ARN.
     pub execution: String,
-    /// When Step Functions entered the state. Retries do not move it, a redrive does.
+    /// When Step Functions entered the state. Retries do not move it.
     pub entered: Timestamp,
-    /// How long the state may wait, from `entered`.
+    /// When the execution was last redriven.
+    #[serde(default)]
+    pub redriven: Option<Timestamp>,
+    /// How long the state may wait, from [`Run::since`].
     #[serde(default = "default_deadline", with = "friendly_duration")]
     pub deadline: Duration,
 }
@@ -50,8 +53,13 @@ impl Run {
         format!("runs/{}", self.name())
     }
 
+    /// When this attempt at the state began: a redrive goes on in the state without entering it again.
+    pub fn since(&self) -> Timestamp {
+        self.redriven.map_or(self.entered, |redriven| redriven.max(self.entered))
+    }
+
     fn is_over(&self, now: Timestamp) -> bool {
-        Duration::try_from(now - self.entered).is_ok_and(|waited| waited > self.deadline)
+        Duration::try_from(now - self.since()).is_ok_and(|waited| waited > self.deadline)
     }
 }
 
@@ -98,7 +106,7 @@ pub async fn call<S: State>(cx: &Context, payload: Value) -> Result<Value> {
             Err(Error::NotReady(what)) if call.run.is_over(cx.clock.now()) => Err(Error::DeadlineExceeded(format!(
                 "{} has waited for {what} since {}, longer than the deadline of {} min. What AWS has begun goes on there; redrive the execution to go on waiting.",
                 S::NAME,
-                call.run.entered,
+                call.run.since(),
                 call.run.deadline.as_secs() / 60
             ))),
             other => other,

@@ -1,0 +1,462 @@
+//! Clusters: created, described, deleted.
+
+use std::net::TcpListener;
+
+use serde_json::{Value, json};
+
+use super::engine::NewCluster;
+use super::error::Fault;
+use super::model::{Cluster, ClusterPending, ENGINE, World, identifier, stamp};
+use super::paging::{Filters, page};
+use super::parameter_groups::{Kind, default_name};
+use super::query::Input;
+use super::xml::joined;
+use super::{Answer, Rds, families, subnet_groups, tags, versions};
+use crate::aws;
+
+/// https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/CHAP_Limits.html
+const MOST_CLUSTERS: usize = 40;
+
+const ACCOUNT_DOMAIN: &str = "c1a2b3c4d5e6";
+
+impl Rds {
+    pub(super) async fn create_db_cluster(&self, input: &Input) -> Answer {
+        if input.required("Engine")? != ENGINE {
+            return Err(Fault::value(format!("Invalid DB engine: {}", input.required("Engine")?)));
+        }
+        let version = versions::resolve(input.text("EngineVersion"))?;
+        let username = input.required("MasterUsername")?.to_owned();
+        let managed = input.flag("ManageMasterUserPassword") == Some(true);
+        if managed && input.has("MasterUserPassword") {
+            return Err(Fault::combination("You can't specify MasterUserPassword when ManageMasterUserPassword is enabled."));
+        }
+        let password = match managed {
+            true => self.world().random_id("")[..20].to_owned(),
+            false => checked_password(input.required("MasterUserPassword")?)?.to_owned(),
+        };
+        let resource_id = {
+            let mut world = self.world();
+            let mut cluster = self.new_cluster(&mut world, input, &version)?;
+            cluster.master_username = username.clone();
+            cluster.database_name = input.text("DatabaseName").map(str::to_owned);
+            cluster.applied = super::parameters::server_parameters(&world.group(Kind::CLUSTER, &cluster.group));
+            let resource_id = cluster.resource_id.clone();
+            world.clusters.insert(resource_id.clone(), cluster);
+            resource_id
+        };
+        if managed {
+            self.create_secret(&resource_id, &username, &password, input.text("MasterUserSecretKmsKeyId")).await;
+        }
+        let created = resource_id.clone();
+        self.background(|rds| async move { rds.bring_up(&created, &password).await });
+        let world = self.world();
+        Ok(json!({"DBCluster": describe(&world, &world.clusters[&resource_id])}))
+    }
+
+    async fn bring_up(&self, resource_id: &str, password: &str) {
+        let Some(cluster) = self.world().clusters.get(resource_id).cloned() else { return };
+        let created = async {
+            let Some(engine) = &self.engine else { return Ok(()) };
+            let new = NewCluster {
+                resource_id,
+                engine_version: &cluster.engine_version,
+                master_username: &cluster.master_username,
+                master_password: password,
+                database_name: cluster.database_name.as_deref(),
+                port: cluster.port,
+                parameters: &cluster.applied,
+            };
+            engine.create(new).await
+        };
+        let (_, created) = tokio::join!(self.pause(self.behaviour().create_cluster), created);
+        self.finish_creation(resource_id, created, true);
+    }
+
+    /// The cluster is there, or could not be made.
+    pub(super) fn finish_creation(&self, resource_id: &str, created: anyhow::Result<()>, running: bool) {
+        let mut world = self.world();
+        let Some(cluster) = world.clusters.get_mut(resource_id) else { return };
+        if let Err(error) = created {
+            tracing::error!(cluster = cluster.id, error = format!("{error:#}"), "create the cluster's server");
+            cluster.status = "failed";
+            return;
+        }
+        cluster.status = "available";
+        cluster.running = running;
+        if let Some(secret) = &mut cluster.secret {
+            secret.status = "active";
+        }
+        let cluster = cluster.clone();
+        self.event(&mut world, &cluster, "0170", "DB cluster created");
+    }
+
+    /// What create and both restores have in common: names, groups, windows, the port.
+    pub(super) fn new_cluster(&self, world: &mut World, input: &Input, version: &str) -> Result<Cluster, Fault> {
+        let id = identifier("DBClusterIdentifier", input.required("DBClusterIdentifier")?, 63)?;
+        if world.clusters.values().any(|cluster| cluster.id == id || cluster.pending.identifier.as_ref() == Some(&id)) {
+            return Err(Fault::new("DBClusterAlreadyExistsFault", "DB Cluster already exists"));
+        }
+        if world.clusters.len() >= MOST_CLUSTERS {
+            return Err(Fault::new("DBClusterQuotaExceededFault", "The quota has been exceeded: DB clusters"));
+        }
+        let family = families::family(versions::major(version));
+        let group = match input.text("DBClusterParameterGroupName") {
+            Some(name) => world.fitting_group(Kind::CLUSTER, name, &family)?.name,
+            None => default_name(&family),
+        };
+        let subnet_group = world.subnet_group(input.text("DBSubnetGroupName").unwrap_or(subnet_groups::DEFAULT))?.name;
+        let mut security_groups = input.texts("VpcSecurityGroupIds");
+        if security_groups.is_empty() {
+            // The VPC's default group: a restore carries none over (botocore rds 2014-10-31).
+            security_groups.push("sg-00000000000000000".into());
+        }
+        let backup_retention = input.number("BackupRetentionPeriod").unwrap_or(1);
+        if !(1..=35).contains(&backup_retention) {
+            return Err(Fault::value(format!(
+                "Invalid backup retention period: {backup_retention}. Retention period must be between 1 and 35"
+            )));
+        }
+        let encrypted = input.flag("StorageEncrypted").unwrap_or(false) || input.has("KmsKeyId");
+        let text = |name: &str| input.text(name).map(str::to_owned);
+        Ok(Cluster {
+            resource_id: world.random_id("cluster-"),
+            id,
+            status: "creating",
+            percent_progress: None,
+            engine_version: version.to_owned(),
+            port: self.port(input)?,
+            master_username: String::new(),
+            database_name: None,
+            secret: None,
+            waiting_password: None,
+            group,
+            subnet_group,
+            security_groups,
+            writer: None,
+            pending: ClusterPending::default(),
+            upgrade_accepted: false,
+            applied: Default::default(),
+            running: false,
+            hidden: false,
+            created: self.clock.now(),
+            backup_retention,
+            backup_window: text("PreferredBackupWindow").unwrap_or_else(|| "03:00-03:30".into()),
+            maintenance_window: text("PreferredMaintenanceWindow").unwrap_or_else(|| "sun:04:00-sun:04:30".into()),
+            deletion_protection: input.flag("DeletionProtection").unwrap_or(false),
+            copy_tags: input.flag("CopyTagsToSnapshot").unwrap_or(false),
+            storage_encrypted: encrypted,
+            storage_type: text("StorageType"),
+            kms_key: encrypted.then(|| text("KmsKeyId").unwrap_or_else(default_key)),
+            iam_authentication: input.flag("EnableIAMDatabaseAuthentication").unwrap_or(false),
+            log_exports: input.texts("EnableCloudwatchLogsExports"),
+            serverless: serverless(input)?,
+            clone_group: world.random_uuid(),
+            tags: tags::read(input)?,
+        })
+    }
+
+    /// Real servers share one host, so each takes a free port of it, whatever the caller asked for.
+    fn port(&self, input: &Input) -> Result<u16, Fault> {
+        if self.engine.is_none() {
+            let port = input.number("Port").unwrap_or(5432);
+            return u16::try_from(port).ok().filter(|port| *port >= 1150).ok_or_else(|| Fault::value(format!("Invalid port: {port}")));
+        }
+        let free = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
+        free.map(|address| address.port()).map_err(|error| Fault::new("InternalFailure", format!("find a free port: {error}")))
+    }
+
+    pub(super) fn endpoint(&self, cluster: &Cluster, kind: &str) -> String {
+        match self.engine {
+            Some(_) => "127.0.0.1".into(),
+            None => format!("{}.{kind}{ACCOUNT_DOMAIN}.{}.rds.amazonaws.com", cluster.id, aws::REGION),
+        }
+    }
+
+    pub(super) fn describe_db_clusters(&self, input: &Input) -> Answer {
+        let filters = Filters::read(input, &["db-cluster-id", "db-cluster-resource-id", "engine", "clone-group-id", "domain"])?;
+        let world = self.world();
+        let mut clusters: Vec<&Cluster> = match input.text("DBClusterIdentifier").filter(|id| !id.is_empty()) {
+            Some(id) => vec![world.cluster(id)?],
+            None => world.clusters.values().filter(|cluster| !cluster.hidden).collect(),
+        };
+        clusters.retain(|cluster| {
+            filters.allow("db-cluster-id", &cluster.id)
+                && filters.allow("db-cluster-resource-id", &cluster.resource_id)
+                && filters.allow("clone-group-id", &cluster.clone_group)
+                && filters.allow("engine", ENGINE)
+                && !filters.names("domain")
+        });
+        clusters.sort_by(|a, b| a.id.cmp(&b.id));
+        page("DBClusters", clusters.into_iter().map(|cluster| self.described_cluster(&world, cluster)).collect(), input)
+    }
+
+    pub(super) fn described_cluster(&self, world: &World, cluster: &Cluster) -> Value {
+        let mut described = describe(world, cluster);
+        if cluster.status != "creating" {
+            described["Endpoint"] = self.endpoint(cluster, "cluster-").into();
+            described["ReaderEndpoint"] = self.endpoint(cluster, "cluster-ro-").into();
+        }
+        described
+    }
+
+    pub(super) fn delete_db_cluster(&self, input: &Input) -> Answer {
+        let mut world = self.world();
+        let cluster = world.cluster(input.required("DBClusterIdentifier")?)?.clone();
+        if cluster.deletion_protection {
+            return Err(Fault::combination("Cannot delete protected Cluster, please disable deletion protection and try again."));
+        }
+        let skip = input.flag("SkipFinalSnapshot").unwrap_or(false);
+        let last = input.text("FinalDBSnapshotIdentifier");
+        match (skip, last) {
+            (true, Some(_)) => {
+                return Err(Fault::combination("FinalDBSnapshotIdentifier can't be specified together with SkipFinalSnapshot."));
+            }
+            (false, None) => {
+                return Err(Fault::combination("FinalDBSnapshotIdentifier is required unless SkipFinalSnapshot is specified."));
+            }
+            _ => {}
+        }
+        if world.members(&cluster.resource_id).iter().any(|member| member.status != "deleting") {
+            return Err(Fault::cluster_state("Cluster cannot be deleted, it still contains DB instances in non-deleting state."));
+        }
+        if !["available", "failed", "creating", "stopped", "inaccessible-encryption-credentials"].contains(&cluster.status) {
+            return Err(Fault::cluster_state(format!("DB cluster {} can't be deleted. Current state: {}", cluster.id, cluster.status)));
+        }
+        let snapshot = last.map(|name| self.add_snapshot(&mut world, name, "manual", &cluster, Default::default())).transpose()?;
+        let found = world.cluster_mut(&cluster.id)?;
+        found.status = "deleting";
+        let found = found.clone();
+        let answer = json!({"DBCluster": self.described_cluster(&world, &found)});
+        drop(world);
+        self.background(|rds| async move { rds.tear_down(cluster, snapshot).await });
+        Ok(answer)
+    }
+
+    async fn tear_down(&self, cluster: Cluster, snapshot: Option<String>) {
+        if let Some(snapshot) = snapshot {
+            self.take_snapshot(&snapshot, &cluster.resource_id).await;
+        }
+        let deleted = async {
+            match &self.engine {
+                Some(engine) => engine.delete(&cluster.resource_id).await,
+                None => Ok(()),
+            }
+        };
+        let (_, deleted) = tokio::join!(self.pause(self.behaviour().delete), deleted);
+        if let Err(error) = deleted {
+            tracing::error!(cluster = cluster.id, error = format!("{error:#}"), "delete the cluster's server");
+        }
+        // Instances that were being deleted go first.
+        while !self.world().members(&cluster.resource_id).is_empty() {
+            self.pause(std::time::Duration::from_secs(10)).await;
+        }
+        if let Some(secret) = &cluster.secret {
+            self.delete_secret(&secret.arn).await;
+        }
+        let mut world = self.world();
+        world.clusters.remove(&cluster.resource_id);
+        world.maintenance.retain(|action| action.resource != cluster.resource_id);
+        self.event(&mut world, &cluster, "0171", "DB cluster deleted");
+    }
+}
+
+/// botocore rds 2014-10-31, CreateDBCluster: at least eight printable characters without `/`, `"` and `@`.
+pub fn checked_password(password: &str) -> Result<&str, Fault> {
+    let legal = password.chars().all(|c| c.is_ascii_graphic() && !"/\"@".contains(c));
+    if legal && (8..=128).contains(&password.len()) {
+        return Ok(password);
+    }
+    Err(Fault::value(
+        "The parameter MasterUserPassword is not a valid password. Only printable ASCII characters besides '/', '@', '\"', ' ' may be used, \
+         and it must have at least 8.",
+    ))
+}
+
+pub fn serverless(input: &Input) -> Result<Option<(f64, f64)>, Fault> {
+    let Some(scaling) = input.get("ServerlessV2ScalingConfiguration") else { return Ok(None) };
+    match (scaling["MinCapacity"].as_f64(), scaling["MaxCapacity"].as_f64()) {
+        (Some(least), Some(most)) if least <= most => Ok(Some((least, most))),
+        _ => Err(Fault::combination("Serverless v2 scaling needs a minimum and a maximum capacity, the minimum not above the maximum.")),
+    }
+}
+
+pub fn default_key() -> String {
+    aws::arn("kms", "key/00000000-0000-4000-8000-000000000000")
+}
+
+pub fn describe(world: &World, cluster: &Cluster) -> Value {
+    let members: Vec<Value> = world
+        .members(&cluster.resource_id)
+        .into_iter()
+        .map(|member| {
+            json!({
+                "DBInstanceIdentifier": member.id,
+                "IsClusterWriter": cluster.writer.as_ref() == Some(&member.resource_id),
+                "DBClusterParameterGroupStatus": member.cluster_group_status,
+                "PromotionTier": member.promotion_tier,
+            })
+        })
+        .collect();
+    let pending = (cluster.pending != ClusterPending::default()).then(|| {
+        json!({
+            "EngineVersion": cluster.pending.engine_version,
+            "MasterUserPassword": cluster.pending.password.then_some("****"),
+            "DBClusterIdentifier": cluster.pending.identifier,
+        })
+    });
+    let secret = cluster.secret.as_ref();
+    let secret = secret.map(|secret| json!({"SecretArn": secret.arn, "SecretStatus": secret.status, "KmsKeyId": secret.kms_key}));
+    let groups: Vec<Value> = cluster.security_groups.iter().map(|id| json!({"VpcSecurityGroupId": id, "Status": "active"})).collect();
+    let settings = json!({
+        "AllocatedStorage": 1,
+        "AvailabilityZones": versions::zones().collect::<Vec<_>>(),
+        "BackupRetentionPeriod": cluster.backup_retention,
+        "DatabaseName": cluster.database_name,
+        "DBClusterIdentifier": cluster.id,
+        "DBClusterParameterGroup": cluster.group,
+        "DBSubnetGroup": cluster.subnet_group,
+        "Status": cluster.status,
+        "PercentProgress": cluster.percent_progress.map(|percent| percent.to_string()),
+        "EarliestRestorableTime": stamp(cluster.created),
+        "LatestRestorableTime": stamp(cluster.created),
+        "MultiAZ": members.len() > 1,
+        "Engine": ENGINE,
+        "EngineVersion": cluster.engine_version,
+        "Port": cluster.port,
+        "MasterUsername": cluster.master_username,
+        "PreferredBackupWindow": cluster.backup_window,
+        "PreferredMaintenanceWindow": cluster.maintenance_window,
+        "ReadReplicaIdentifiers": [],
+    });
+    let rest = json!({
+        "DBClusterMembers": members,
+        "VpcSecurityGroups": groups,
+        "HostedZoneId": "Z29XKXDKYMONMX",
+        "StorageEncrypted": cluster.storage_encrypted,
+        "KmsKeyId": cluster.kms_key,
+        "DbClusterResourceId": cluster.resource_id,
+        "DBClusterArn": cluster.arn(),
+        "AssociatedRoles": [],
+        "IAMDatabaseAuthenticationEnabled": cluster.iam_authentication,
+        "CloneGroupId": cluster.clone_group,
+        "ClusterCreateTime": stamp(cluster.created),
+        "EnabledCloudwatchLogsExports": Some(&cluster.log_exports).filter(|exports| !exports.is_empty()),
+        "PendingModifiedValues": pending,
+        "EngineMode": "provisioned",
+        "StorageType": cluster.storage_type,
+        "DeletionProtection": cluster.deletion_protection,
+        "HttpEndpointEnabled": false,
+        "ActivityStreamStatus": "stopped",
+        "CopyTagsToSnapshot": cluster.copy_tags,
+        "CrossAccountClone": false,
+        "DomainMemberships": [],
+        "TagList": tags::describe(&cluster.tags),
+        "NetworkType": "IPV4",
+        "AutoMinorVersionUpgrade": true,
+        "ServerlessV2ScalingConfiguration": cluster.serverless.map(|(least, most)| json!({"MinCapacity": least, "MaxCapacity": most})),
+        "MasterUserSecret": secret,
+        "EngineLifecycleSupport": "open-source-rds-extended-support",
+    });
+    joined(settings, rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Sandbox;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_cluster_is_created_and_deleted_only_when_rds_would_do_so() {
+        let sandbox = Sandbox::with_cluster().await;
+        let orders = ("DBClusterIdentifier", "orders");
+        let cluster = sandbox.cluster("ORDERS").await;
+        assert_eq!(cluster.all("IsClusterWriter"), ["true", "false"]);
+        assert!(cluster.text("Endpoint").starts_with("orders.cluster-"));
+        let again = [orders, ("Engine", "aurora-postgresql"), ("MasterUsername", "root"), ("MasterUserPassword", "long-enough")];
+        assert_eq!(sandbox.refused("CreateDBCluster", &again).await.0, "DBClusterAlreadyExistsFault");
+
+        sandbox.ok("ModifyDBCluster", &[orders, ("DeletionProtection", "true")]).await;
+        let delete = [orders, ("SkipFinalSnapshot", "true")];
+        assert!(sandbox.refused("DeleteDBCluster", &delete).await.1.contains("deletion protection"));
+        sandbox.ok("ModifyDBCluster", &[orders, ("DeletionProtection", "false")]).await;
+        assert_eq!(sandbox.refused("DeleteDBCluster", &[orders]).await.0, "InvalidParameterCombination");
+        assert_eq!(sandbox.refused("DeleteDBCluster", &delete).await.0, "InvalidDBClusterStateFault");
+        for instance in ["orders-1", "orders-2"] {
+            sandbox.ok("DeleteDBInstance", &[("DBInstanceIdentifier", instance)]).await;
+        }
+        sandbox.ok("DeleteDBCluster", &[orders, ("FinalDBSnapshotIdentifier", "last")]).await;
+        assert_eq!(sandbox.cluster("orders").await.text("Status"), "deleting");
+        sandbox.pass(300).await;
+        let (status, gone) = sandbox.call("DescribeDBClusters", &[orders]).await;
+        assert_eq!((status, gone.text("Code")), (404, "DBClusterNotFoundFault"));
+        let snapshot = sandbox.ok("DescribeDBClusterSnapshots", &[("DBClusterSnapshotIdentifier", "last")]).await;
+        assert_eq!(snapshot.text("Status"), "available");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_rename_leaves_a_time_without_either_name() {
+        let sandbox = Sandbox::with_cluster().await;
+        let form = [("DBClusterIdentifier", "orders"), ("NewDBClusterIdentifier", "Orders-Old"), ("ApplyImmediately", "true")];
+        sandbox.ok("ModifyDBCluster", &form).await;
+        assert_eq!(sandbox.cluster("orders").await.text("Status"), "available");
+        sandbox.pass(45).await;
+        for name in ["orders", "orders-old"] {
+            assert_eq!(sandbox.refused("DescribeDBClusters", &[("DBClusterIdentifier", name)]).await.0, "DBClusterNotFoundFault");
+        }
+        sandbox.pass(30).await;
+        assert_eq!(sandbox.cluster("orders-old").await.text("Status"), "available");
+        assert_eq!(sandbox.instance("orders-1").await.text("DBClusterIdentifier"), "orders-old");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_copy_has_no_instance_the_default_groups_and_the_sources_master_user() {
+        let sandbox = Sandbox::with_cluster().await;
+        let orders = ("DBClusterIdentifier", "orders");
+        sandbox.ok("CreateDBClusterSnapshot", &[orders, ("DBClusterSnapshotIdentifier", "nightly")]).await;
+        let engine = ("Engine", "aurora-postgresql");
+        let restore = [("DBClusterIdentifier", "restored"), ("SnapshotIdentifier", "nightly"), engine];
+        assert_eq!(sandbox.refused("RestoreDBClusterFromSnapshot", &restore).await.0, "InvalidDBClusterSnapshotStateFault");
+        sandbox.pass(150).await;
+        sandbox.ok("RestoreDBClusterFromSnapshot", &restore).await;
+        let clone = [
+            ("DBClusterIdentifier", "cloned"),
+            ("SourceDBClusterIdentifier", "orders"),
+            ("RestoreType", "copy-on-write"),
+            ("UseLatestRestorableTime", "true"),
+        ];
+        sandbox.ok("RestoreDBClusterToPointInTime", &clone).await;
+        sandbox.pass(150).await;
+        for copy in ["restored", "cloned"] {
+            let cluster = sandbox.cluster(copy).await;
+            assert_eq!((cluster.text("Status"), cluster.text("MasterUsername")), ("available", "root"));
+            assert!(cluster.all("DBClusterMember").is_empty());
+            assert_eq!(cluster.text("DBClusterParameterGroup"), "default.aurora-postgresql16");
+        }
+        assert_eq!(sandbox.cluster("cloned").await.text("CloneGroupId"), sandbox.cluster("orders").await.text("CloneGroupId"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_new_master_password_takes_effect_after_a_delay() {
+        let sandbox = Sandbox::with_cluster().await;
+        let form = [("DBClusterIdentifier", "orders"), ("MasterUserPassword", "another-one")];
+        assert_eq!(sandbox.ok("ModifyDBCluster", &form).await.element("PendingModifiedValues").text("MasterUserPassword"), "****");
+        sandbox.pass(40).await;
+        assert_eq!(sandbox.cluster("orders").await.text("Status"), "resetting-master-credentials");
+        sandbox.pass(40).await;
+        let cluster = sandbox.cluster("orders").await;
+        assert_eq!((cluster.text("Status"), cluster.all("PendingModifiedValues").len()), ("available", 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stopped_cluster_is_started_again_and_takes_no_change_meanwhile() {
+        let sandbox = Sandbox::with_cluster().await;
+        let orders = ("DBClusterIdentifier", "orders");
+        sandbox.ok("StopDBCluster", &[orders]).await;
+        sandbox.pass(90).await;
+        assert_eq!(sandbox.instance("orders-1").await.text("DBInstanceStatus"), "stopped");
+        let upgrade = [orders, ("EngineVersion", "18.4"), ("AllowMajorVersionUpgrade", "true")];
+        assert_eq!(sandbox.refused("ModifyDBCluster", &upgrade).await.0, "InvalidDBClusterStateFault");
+        sandbox.ok("StartDBCluster", &[orders]).await;
+        sandbox.pass(90).await;
+        assert_eq!(sandbox.cluster("orders").await.text("Status"), "available");
+    }
+}

@@ -1,0 +1,106 @@
+//! New clusters from a snapshot or from another cluster's volume. Both come without an instance, with the default groups unless others
+//! are given, and answer to the source's master password (botocore rds 2014-10-31: neither restore takes one).
+
+use serde_json::json;
+
+use super::error::Fault;
+use super::model::{Cluster, ENGINE, World};
+use super::parameter_groups::Kind;
+use super::query::Input;
+use super::snapshots::not_available;
+use super::{Answer, Rds, parameters, versions};
+
+/// The 16th clone of a volume is a full copy
+/// (https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/Aurora.Managing.Clone.html).
+const MOST_CLONES: usize = 15;
+
+enum From {
+    Snapshot(String),
+    Cluster(String),
+}
+
+impl Rds {
+    pub(super) fn restore_db_cluster_from_snapshot(&self, input: &Input) -> Answer {
+        if input.required("Engine")? != ENGINE {
+            return Err(Fault::value(format!("Invalid DB engine: {}", input.required("Engine")?)));
+        }
+        let mut world = self.world();
+        let snapshot = world.snapshot(input.required("SnapshotIdentifier")?)?.clone();
+        if snapshot.status != "available" {
+            return Err(not_available(&snapshot));
+        }
+        let version =
+            input.text("EngineVersion").map_or(Ok(snapshot.of.engine_version.clone()), |version| versions::resolve(Some(version)))?;
+        if version != snapshot.of.engine_version {
+            let message = format!("Cannot upgrade {ENGINE} from {} to {version}", snapshot.of.engine_version);
+            return Err(Fault::combination(message));
+        }
+        let mut cluster = self.new_cluster(&mut world, input, &version)?;
+        if !input.has("KmsKeyId") {
+            (cluster.storage_encrypted, cluster.kms_key) = (snapshot.of.storage_encrypted, snapshot.kms_key.clone());
+        }
+        self.restore(world, cluster, &snapshot.of, From::Snapshot(snapshot.volume), input)
+    }
+
+    pub(super) fn restore_db_cluster_to_point_in_time(&self, input: &Input) -> Answer {
+        let mut world = self.world();
+        let source = world.cluster(input.required("SourceDBClusterIdentifier")?)?.clone();
+        if !["available", "stopped"].contains(&source.status) {
+            source.available()?;
+        }
+        let kind = input.text("RestoreType").unwrap_or("full-copy");
+        if !["full-copy", "copy-on-write"].contains(&kind) {
+            return Err(Fault::value(format!("Invalid restore type: {kind}")));
+        }
+        match (input.flag("UseLatestRestorableTime") == Some(true), input.has("RestoreToTime")) {
+            (true, false) => {}
+            (true, true) => return Err(Fault::combination("RestoreToTime can't be specified together with UseLatestRestorableTime.")),
+            (false, false) => return Err(Fault::combination("Either RestoreToTime or UseLatestRestorableTime must be specified.")),
+            // The sandbox keeps no write-ahead log to go back in.
+            (false, true) => return Err(Fault::new("InvalidRestoreFault", "The sandbox restores to the latest restorable time only.")),
+        }
+        let mut cluster = self.new_cluster(&mut world, input, &source.engine_version)?;
+        if !input.has("KmsKeyId") {
+            (cluster.storage_encrypted, cluster.kms_key) = (source.storage_encrypted, source.kms_key.clone());
+        }
+        let clones = world.clusters.values().filter(|other| other.clone_group == source.clone_group).count() - 1;
+        if kind == "copy-on-write" && clones < MOST_CLONES {
+            cluster.clone_group = source.clone_group.clone();
+        }
+        self.restore(world, cluster, &source, From::Cluster(source.resource_id.clone()), input)
+    }
+
+    fn restore(
+        &self,
+        mut world: std::sync::MutexGuard<'_, World>,
+        mut cluster: Cluster,
+        of: &Cluster,
+        from: From,
+        input: &Input,
+    ) -> Answer {
+        cluster.master_username = of.master_username.clone();
+        cluster.database_name = input.text("DatabaseName").map(str::to_owned).or(of.database_name.clone());
+        if !input.has("BackupRetentionPeriod") {
+            cluster.backup_retention = of.backup_retention;
+        }
+        cluster.applied = parameters::server_parameters(&world.group(Kind::CLUSTER, &cluster.group));
+        let resource_id = cluster.resource_id.clone();
+        world.clusters.insert(resource_id.clone(), cluster.clone());
+        let answer = json!({"DBCluster": super::clusters::describe(&world, &cluster)});
+        drop(world);
+        self.background(|rds| async move {
+            let restored = async {
+                let Some(engine) = &rds.engine else { return Ok(()) };
+                match &from {
+                    From::Snapshot(volume) => engine.restore(volume, &resource_id, cluster.port, &cluster.applied).await?,
+                    From::Cluster(source) => engine.clone_cluster(source, &resource_id, cluster.port, &cluster.applied).await?,
+                }
+                // Without an instance nothing answers.
+                engine.stop(&resource_id).await
+            };
+            let (_, restored) = tokio::join!(rds.pause(rds.behaviour().restore), restored);
+            rds.finish_creation(&resource_id, restored, false);
+        });
+        Ok(answer)
+    }
+}

@@ -1,0 +1,222 @@
+//! Engine versions: what each can be upgraded to, and which instance classes it runs on.
+//!
+//! `tests/data/engine_versions.json`: a target is never older than its source, and an old source reaches only the nearer majors
+//! (https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/USER_UpgradeDBInstance.Upgrading.html); so 13.9 needs a hop to
+//! reach 18. The `-limitless` versions are a trap that RDS really sets in the same list.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::error::Fault;
+use super::families;
+use super::model::ENGINE;
+use super::paging::{Filters, page};
+use super::query::Input;
+use super::{Answer, Rds};
+use crate::aws;
+
+static VERSIONS: LazyLock<Versions> =
+    LazyLock::new(|| serde_json::from_str(include_str!("../../data/engine_versions.json")).expect("engine_versions.json is well-formed"));
+
+#[derive(Deserialize)]
+struct Versions {
+    default: String,
+    /// Of a major version named alone.
+    default_minor: BTreeMap<String, String>,
+    /// A version and its valid targets.
+    versions: BTreeMap<String, Vec<String>>,
+    /// A class and the first and last major version it runs.
+    classes: BTreeMap<String, (u32, u32)>,
+}
+
+pub fn major(version: &str) -> u32 {
+    version.split('.').next().and_then(|major| major.parse().ok()).unwrap_or_default()
+}
+
+/// `16.14` comes after `16.8`.
+fn order(version: &str) -> (u32, u32, bool) {
+    let (number, limitless) = version.strip_suffix("-limitless").map_or((version, false), |number| (number, true));
+    (major(number), number.split('.').nth(1).and_then(|minor| minor.parse().ok()).unwrap_or_default(), limitless)
+}
+
+/// The full version for a new cluster: as given, or the default of the engine or of a major version named alone.
+pub fn resolve(version: Option<&str>) -> Result<String, Fault> {
+    let Some(version) = version else { return Ok(VERSIONS.default.clone()) };
+    if let Some(version) = VERSIONS.default_minor.get(version) {
+        return Ok(version.clone());
+    }
+    match VERSIONS.versions.contains_key(version) {
+        true => Ok(version.to_owned()),
+        false => Err(Fault::combination(format!("Cannot find version {version} for {ENGINE}"))),
+    }
+}
+
+pub fn targets(version: &str) -> &'static [String] {
+    VERSIONS.versions.get(version).map_or(&[], Vec::as_slice)
+}
+
+/// The newest version that a major version named alone stands for in an upgrade.
+pub fn newest_target(from: &str, target: &str) -> Option<&'static String> {
+    targets(from).iter().filter(|version| !version.contains('-') && version.split('.').next() == Some(target)).max_by_key(|v| order(v))
+}
+
+/// The wording is AWS's; terraform-provider-aws quotes it often.
+pub fn check_class(class: &str, version: &str) -> Result<(), Fault> {
+    let major = major(version);
+    match VERSIONS.classes.get(class) {
+        Some((first, last)) if (*first..=*last).contains(&major) => Ok(()),
+        _ => Err(Fault::combination(format!(
+            "RDS does not support creating a DB instance with the following combination: DBInstanceClass={class}, Engine={ENGINE}, \
+             EngineVersion={version}, LicenseModel=postgresql-license. For supported combinations of instance class and database engine \
+             version, see the documentation."
+        ))),
+    }
+}
+
+impl Rds {
+    pub(super) fn describe_db_engine_versions(&self, input: &Input) -> Answer {
+        let filters = Filters::read(input, &["engine-version", "status", "engine-mode", "db-parameter-group-family"])?;
+        let wanted = |version: &str| {
+            let family = families::family(major(version));
+            input.text("Engine").is_none_or(|engine| engine == ENGINE)
+                && input.text("EngineVersion").is_none_or(|wanted| wanted == version || wanted == major(version).to_string())
+                && input.text("DBParameterGroupFamily").is_none_or(|wanted| wanted == family)
+                && filters.allow("engine-version", version)
+                && filters.allow("status", "available")
+                && filters.allow("engine-mode", "provisioned")
+                && filters.allow("db-parameter-group-family", &family)
+        };
+        let mut versions: Vec<&str> = VERSIONS.versions.keys().map(String::as_str).filter(|version| wanted(version)).collect();
+        versions.sort_by_key(|version| order(version));
+        if input.flag("DefaultOnly") == Some(true) {
+            // Of each major version asked for, or of the engine.
+            versions.retain(|version| match input.has("EngineVersion") || input.has("DBParameterGroupFamily") {
+                true => VERSIONS.default_minor.values().any(|default| default == version) || input.text("EngineVersion") == Some(version),
+                false => VERSIONS.default == *version,
+            });
+        }
+        page("DBEngineVersions", versions.into_iter().map(describe).collect(), input)
+    }
+
+    pub(super) fn describe_orderable_db_instance_options(&self, input: &Input) -> Answer {
+        if input.required("Engine")? != ENGINE {
+            return page("OrderableDBInstanceOptions", Vec::new(), input);
+        }
+        let mut options = Vec::new();
+        for version in VERSIONS.versions.keys().filter(|version| input.text("EngineVersion").is_none_or(|wanted| wanted == *version)) {
+            for class in VERSIONS.classes.keys().filter(|class| input.text("DBInstanceClass").is_none_or(|wanted| wanted == *class)) {
+                if check_class(class, version).is_ok() {
+                    options.push(orderable(version, class));
+                }
+            }
+        }
+        page("OrderableDBInstanceOptions", options, input)
+    }
+}
+
+fn describe(version: &str) -> Value {
+    let limitless = version.contains('-');
+    let targets: Vec<Value> = targets(version)
+        .iter()
+        .map(|target| {
+            json!({
+                "Engine": ENGINE,
+                "EngineVersion": target,
+                "Description": format!("Aurora PostgreSQL (Compatible with PostgreSQL {target})"),
+                "AutoUpgrade": false,
+                "IsMajorVersionUpgrade": major(target) != major(version),
+                "SupportedEngineModes": ["provisioned"],
+                "SupportsParallelQuery": false,
+                "SupportsGlobalDatabases": !target.contains('-'),
+                "SupportsBabelfish": !target.contains('-'),
+                "SupportsLimitlessDatabase": target.contains('-'),
+                "SupportsLocalWriteForwarding": false,
+                "SupportsIntegrations": major(target) >= 16,
+            })
+        })
+        .collect();
+    json!({
+        "Engine": ENGINE,
+        "MajorEngineVersion": major(version).to_string(),
+        "EngineVersion": version,
+        "DBParameterGroupFamily": families::family(major(version)),
+        "DBEngineDescription": "Aurora (PostgreSQL)",
+        "DBEngineVersionDescription": format!("Aurora PostgreSQL (Compatible with PostgreSQL {version})"),
+        "ValidUpgradeTarget": targets,
+        "ExportableLogTypes": ["instance", "postgresql"],
+        "SupportsLogExportsToCloudwatchLogs": true,
+        "SupportsReadReplica": false,
+        "SupportedEngineModes": ["provisioned"],
+        "SupportedFeatureNames": ["Bedrock", "Lambda", "S3Export", "S3Import"],
+        "Status": "available",
+        "SupportsParallelQuery": false,
+        "SupportsGlobalDatabases": !limitless,
+        "SupportsBabelfish": !limitless,
+        "SupportsLimitlessDatabase": limitless,
+        "SupportsCertificateRotationWithoutRestart": true,
+        "SupportedCACertificateIdentifiers": ["rds-ca-ecc384-g1", "rds-ca-rsa4096-g1", "rds-ca-rsa2048-g1"],
+        "SupportsIntegrations": major(version) >= 16,
+    })
+}
+
+fn orderable(version: &str, class: &str) -> Value {
+    json!({
+        "Engine": ENGINE,
+        "EngineVersion": version,
+        "DBInstanceClass": class,
+        "LicenseModel": "postgresql-license",
+        "AvailabilityZones": zones().map(|zone| json!({"Name": zone})).collect::<Vec<_>>(),
+        "MultiAZCapable": false,
+        "ReadReplicaCapable": false,
+        "Vpc": true,
+        "SupportsStorageEncryption": true,
+        "StorageType": "aurora",
+        "SupportsIops": false,
+        "SupportsEnhancedMonitoring": true,
+        "SupportsIAMDatabaseAuthentication": true,
+        "SupportsPerformanceInsights": true,
+        "SupportedEngineModes": ["provisioned"],
+        "SupportsStorageAutoscaling": false,
+        "SupportsKerberosAuthentication": true,
+        "OutpostCapable": false,
+        "SupportsGlobalDatabases": true,
+        "SupportsClusters": true,
+        "SupportedNetworkTypes": ["IPV4", "DUAL"],
+    })
+}
+
+pub fn zones() -> impl Iterator<Item = String> + Clone {
+    ["a", "b", "c"].into_iter().map(|letter| format!("{}{letter}", aws::REGION))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_old_minor_needs_a_hop_and_a_new_one_does_not() {
+        assert!(!targets("13.9").iter().any(|target| major(target) == 18));
+        let hop = newest_target("13.9", "16").unwrap();
+        assert!(targets(hop).contains(&"18.4".to_owned()) || newest_target(hop, "18").is_some());
+        assert_eq!(newest_target("16.14", "18").unwrap(), "18.4");
+    }
+
+    #[test]
+    fn every_target_is_a_version() {
+        for (version, targets) in &VERSIONS.versions {
+            for target in targets {
+                assert!(VERSIONS.versions.contains_key(target), "{version} -> {target}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_old_class_is_not_orderable_on_18() {
+        assert!(check_class("db.r4.large", "16.14").is_ok());
+        assert!(check_class("db.r4.large", "18.4").is_err());
+        assert!(check_class("db.r6g.large", "18.4").is_ok());
+    }
+}
