@@ -1,1 +1,37 @@
+//! The Lambda functions: the control plane of every runbook. One look, at most one change, seconds.
 
+use runbook::{Context, Error, Result};
+use serde_json::Value;
+
+mod apply_pending_maintenance;
+mod modify_cluster_version;
+mod parameter_groups;
+mod parameter_migration;
+mod prepare_parameter_groups;
+mod report_run;
+pub mod resolve_upgrade;
+mod sync_parameter_groups;
+mod take_snapshot;
+mod upgrade_failure;
+mod upgrade_path;
+
+runbook::table! {
+    resolve_upgrade::ResolveUpgrade,
+    prepare_parameter_groups::PrepareParameterGroups,
+    apply_pending_maintenance::ApplyPendingMaintenance,
+    take_snapshot::TakeSnapshot,
+    modify_cluster_version::ModifyClusterVersion,
+    sync_parameter_groups::SyncParameterGroups,
+}
+
+/// The functions that are no states: EventBridge calls them.
+pub const REPORT_RUN: &str = "report-run";
+
+/// Calls a function by its handler name.
+pub async fn handle(name: &str, cx: &Context, payload: Value) -> Result<Value> {
+    if name == REPORT_RUN {
+        return report_run::handle(cx, payload).await;
+    }
+    let known = call(name, cx, payload).await;
+    known.unwrap_or_else(|| Err(Error::Refused(format!("no function is named {name:?}; there are {STATES:?} and {REPORT_RUN}"))))
+}

@@ -1,1 +1,49 @@
-fn main() {}
+//! `cargo sandbox`: runs a runbook end to end in a local AWS, or keeps such an AWS running.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+use sandbox::{Gear, Options, console};
+
+/// A local AWS on real PostgreSQL.
+#[derive(Parser)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// How many times faster than AWS time runs.
+    #[arg(long, default_value_t = 60.0, global = true)]
+    speed: f64,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Upgrades a cluster with a shop inside from PostgreSQL 16 to 18.
+    MajorUpgrade {
+        /// The target version.
+        #[arg(long, default_value = "18")]
+        target: String,
+        /// Where the run's objects are left.
+        #[arg(long, default_value = "target/sandbox")]
+        out: PathBuf,
+    },
+    /// Keeps a local AWS with the cluster `orders` running until Ctrl-C.
+    Up {
+        #[arg(long, default_value_t = 4566)]
+        port: u16,
+        /// Leave Step Functions to another endpoint, e.g. http://127.0.0.1:8083.
+        #[arg(long, value_name = "URL")]
+        stepfunctions: Option<String>,
+    },
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let cli = Cli::parse();
+    let options = Options { gear: Gear::Real { speed: cli.speed }, ..Options::real() };
+    match cli.command {
+        Command::MajorUpgrade { target, out } => console::major_upgrade(options, &target, &out).await,
+        Command::Up { port, stepfunctions } => console::up(Options { port, stepfunctions, ..options }).await,
+    }
+}

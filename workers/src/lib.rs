@@ -1,1 +1,12 @@
+//! The Fargate workers: the states that speak SQL, for minutes or hours.
 
+pub mod inspect_databases;
+pub mod inspection;
+pub mod run_analyze;
+pub mod verify_upgrade;
+
+runbook::table! {
+    inspect_databases::InspectDatabases,
+    run_analyze::RunAnalyze,
+    verify_upgrade::VerifyUpgrade,
+}

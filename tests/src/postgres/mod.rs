@@ -1,1 +1,20 @@
-//!
+//! Real PostgreSQL servers behind the simulated clusters: a cluster is a data directory and a server, a snapshot is a copy, a restore is a
+//! start from the copy, a major upgrade is a real `pg_upgrade`.
+
+mod area;
+mod configuration;
+mod engine;
+pub mod findings;
+mod install;
+mod packages;
+mod precheck;
+mod server;
+pub mod shop;
+mod template;
+#[cfg(test)]
+mod tests;
+mod upgrade;
+mod user;
+
+pub use engine::PostgresEngine;
+pub use install::{Installs, install};

@@ -1,3 +1,20 @@
 //! The kit that functions and workers are written in.
+//!
+//! A state of a runbook is a type that implements [`State`]: it looks at the world, makes at most one change, and answers done or
+//! [`Error::NotReady`]. Step Functions is the only loop.
 
+pub mod aurora;
 pub mod clock;
+pub mod context;
+pub mod error;
+pub mod lease;
+pub mod postgres;
+pub mod state;
+pub mod store;
+pub mod telemetry;
+pub mod upgrade;
+pub mod worker;
+
+pub use context::Context;
+pub use error::{Error, Finding, Level, Result};
+pub use state::{Run, State};

@@ -1,0 +1,117 @@
+//! What a run did, from the execution's history: each state with its times, polls and summary, and the outcome in a sentence.
+
+use aws_sdk_sfn::{operation::describe_execution::DescribeExecutionOutput, types::HistoryEvent};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// The execution's name.
+    pub name: String,
+    pub execution: String,
+    pub runbook: String,
+    pub status: String,
+    /// In a sentence.
+    pub outcome: String,
+    pub input: Value,
+    pub started: Timestamp,
+    pub stopped: Option<Timestamp>,
+    pub error: Option<String>,
+    pub cause: Option<String>,
+    pub redrives: i32,
+    pub steps: Vec<Step>,
+}
+
+/// One entry into a state; a loop or a redrive enters it again.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Step {
+    pub state: String,
+    pub entered: Timestamp,
+    pub exited: Option<Timestamp>,
+    /// How often it was not ready and was called again.
+    pub polls: u32,
+    pub summary: Option<String>,
+    /// What it said last, when it did not end well.
+    pub error: Option<String>,
+}
+
+impl Report {
+    pub fn new(execution: &DescribeExecutionOutput, history: &[HistoryEvent]) -> Self {
+        let steps = steps(history);
+        let arn = execution.execution_arn();
+        let part = |index| arn.split(':').nth(index).unwrap_or_default().to_owned();
+        let input = execution.input().and_then(|input| serde_json::from_str(input).ok()).unwrap_or_default();
+        let mut report = Self {
+            name: part(7),
+            execution: arn.to_owned(),
+            runbook: part(6),
+            status: execution.status().as_str().to_owned(),
+            outcome: String::new(),
+            input,
+            started: timestamp(execution.start_date()),
+            stopped: execution.stop_date().map(timestamp),
+            error: execution.error().map(str::to_owned),
+            cause: execution.cause().map(plain_cause),
+            redrives: execution.redrive_count().unwrap_or_default(),
+            steps,
+        };
+        report.outcome = report.sentence();
+        report
+    }
+
+    fn sentence(&self) -> String {
+        let last = self.steps.last();
+        let state = last.map_or("no state", |step| step.state.as_str());
+        match self.status.as_str() {
+            "SUCCEEDED" => last.and_then(|step| step.summary.clone()).unwrap_or_else(|| "The run succeeded.".to_owned()),
+            "RUNNING" => format!("The run is in {state}."),
+            "FAILED" => format!("{state} stopped the run with {}.", self.error.as_deref().unwrap_or("an error")),
+            "TIMED_OUT" => format!("The run timed out in {state}."),
+            "ABORTED" => format!("The run was stopped by a person or a tool in {state}."),
+            other => format!("The run is {other} in {state}."),
+        }
+    }
+}
+
+fn timestamp(at: &aws_sdk_sfn::primitives::DateTime) -> Timestamp {
+    at.to_millis().ok().and_then(|millis| Timestamp::from_millisecond(millis).ok()).unwrap_or_default()
+}
+
+fn steps(history: &[HistoryEvent]) -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::new();
+    for event in history {
+        let at = timestamp(event.timestamp());
+        if let Some(details) = event.state_entered_event_details() {
+            // A Choice takes no time and does nothing: it is no step for a reader.
+            if event.r#type().as_str() != "ChoiceStateEntered" {
+                steps.push(Step { state: details.name().to_owned(), entered: at, exited: None, polls: 0, summary: None, error: None });
+            }
+            continue;
+        }
+        let Some(step) = steps.last_mut() else { continue };
+        if let Some(failed) = event.task_failed_event_details() {
+            step.polls += u32::from(failed.error() == Some("NotReady"));
+            step.error = Some(format!("{}: {}", failed.error().unwrap_or_default(), failed.cause().map(plain_cause).unwrap_or_default()));
+        } else if let Some(timed_out) = event.task_timed_out_event_details() {
+            step.error = Some(format!("{}: {}", timed_out.error().unwrap_or_default(), timed_out.cause().unwrap_or_default()));
+        } else if let Some(succeeded) = event.task_succeeded_event_details() {
+            let output: Value = succeeded.output().and_then(|output| serde_json::from_str(output).ok()).unwrap_or_default();
+            let summary = output.pointer("/Payload/summary").or_else(|| output.get("summary"));
+            step.summary = summary.and_then(Value::as_str).map(str::to_owned);
+        } else if event.state_exited_event_details().is_some_and(|details| details.name() == step.state) {
+            step.exited = Some(at);
+            step.error = None;
+        }
+    }
+    steps
+}
+
+/// Lambda wraps the text in JSON (https://docs.aws.amazon.com/lambda/latest/dg/python-exceptions.html shows the members).
+fn plain_cause(cause: &str) -> String {
+    let wrapped: Option<Value> = serde_json::from_str(cause).ok();
+    let message = wrapped.as_ref().and_then(|json| json.get("errorMessage")).and_then(Value::as_str);
+    message.unwrap_or(cause).to_owned()
+}

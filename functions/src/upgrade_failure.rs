@@ -1,0 +1,134 @@
+//! Reads from RDS's events and the writer's log files why an upgrade failed, and says what to do.
+//!
+//! Events are best effort and come under the cluster or the writer instance (facts seen in the field), so the log files count as much.
+//! Log files of pg_upgrade: https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/USER_UpgradeDBInstance.Upgrading.html
+
+use aws_sdk_rds::error::ProvideErrorMetadata;
+use aws_sdk_rds::{
+    primitives::DateTime,
+    types::{DbCluster, SourceType},
+};
+use jiff::Timestamp;
+use runbook::{Context, Result, aurora, error::aws};
+
+/// What is known of an upgrade that failed since `since`; `None` when nothing says that one did.
+pub async fn read(cx: &Context, cluster: &DbCluster, since: Timestamp) -> Result<Option<String>> {
+    let id = cluster.db_cluster_identifier().unwrap_or_default();
+    let writer = aurora::writer(cluster).unwrap_or_default();
+    let mut events = events(cx, SourceType::DbCluster, id, since).await?;
+    events.extend(self::events(cx, SourceType::DbInstance, writer, since).await?);
+    let mut failures: Vec<String> = events.into_iter().filter(|message| tells_failure(message)).collect();
+    failures.dedup();
+    let logs = logs(cx, writer, since).await?;
+    if failures.is_empty() && logs.is_empty() {
+        return Ok(None);
+    }
+    let mut text = String::new();
+    for message in &failures {
+        text.push_str(&format!("\n\nRDS says: {message}"));
+    }
+    for (file, content) in &logs {
+        text.push_str(&format!("\n\n{file}:\n{}", excerpt(content)));
+    }
+    let remedy = REMEDIES.iter().find(|(sign, _)| text.contains(sign)).map_or(NO_REMEDY, |(_, remedy)| remedy);
+    Ok(Some(format!("{remedy}{text}")))
+}
+
+const NO_REMEDY: &str = "The evidence below names what stopped it.";
+
+/// A sign in the evidence → what to do. pg_upgrade's names of checks and files: PostgreSQL's src/bin/pg_upgrade/check.c.
+const REMEDIES: &[(&str, &str)] = &[
+    ("replication slots", "Ask the slot's consumer to stop, then SELECT pg_drop_replication_slot(slot_name), and plan its resync."),
+    (
+        "prepared transactions",
+        "Finish them: SELECT gid, database FROM pg_prepared_xacts, then COMMIT PREPARED or ROLLBACK PREPARED in that database.",
+    ),
+    ("tables_using_reg", "A column has a reg* type, which pg_upgrade cannot carry over: change it to text or drop it."),
+    ("reg_data_type", "A column has a reg* type, which pg_upgrade cannot carry over: change it to text or drop it."),
+    ("tables_using_composite", "A column has the row type of a system table: drop or change it."),
+    ("not_null_inconsistent_columns", "A child table lacks its parent's NOT NULL: ALTER TABLE child ALTER COLUMN c SET NOT NULL."),
+    ("loadable_libraries", "An extension's library does not exist in the target version: DROP EXTENSION, or update it first."),
+    (
+        "databases_cannot_connect_to",
+        "A database refuses connections or is invalid: ALTER DATABASE … ALLOW_CONNECTIONS true, or DROP DATABASE.",
+    ),
+    ("out of shared memory", "Raise max_locks_per_transaction in the parameter group: pg_upgrade locks every relation."),
+    (
+        "invalid configuration parameter",
+        "A role, database or function sets a parameter that the target does not have: ALTER ROLE … RESET name.",
+    ),
+    (
+        "unrecognized configuration parameter",
+        "A role, database or function sets a parameter that the target does not have: ALTER ROLE … RESET name.",
+    ),
+    ("column", "A view or function uses a column that the target's catalogs do not have: drop it, and create it anew after the upgrade."),
+    ("role \"pg_", "A role's name begins with pg_, which is reserved: ALTER ROLE … RENAME TO …"),
+];
+
+fn tells_failure(message: &str) -> bool {
+    ["cannot be upgraded", "could not be upgraded", "upgrade failed", "reported failure", "PreUpgrade checks failed"]
+        .iter()
+        .any(|sign| message.contains(sign))
+}
+
+async fn events(cx: &Context, source: SourceType, id: &str, since: Timestamp) -> Result<Vec<String>> {
+    let since = DateTime::from_millis(since.as_millisecond());
+    let until = DateTime::from_millis(cx.clock.now().as_millisecond());
+    let request = cx.rds.describe_events().source_type(source).source_identifier(id).start_time(since).end_time(until);
+    let events: Vec<_> =
+        request.into_paginator().items().send().collect::<std::result::Result<_, _>>().await.map_err(aws("rds:DescribeEvents"))?;
+    Ok(events.into_iter().filter_map(|event| event.message).collect())
+}
+
+/// pg_upgrade's files that were written since, their ends at most.
+async fn logs(cx: &Context, writer: &str, since: Timestamp) -> Result<Vec<(String, String)>> {
+    let request = cx.rds.describe_db_log_files().db_instance_identifier(writer).file_last_written(since.as_millisecond());
+    let files = match request.into_paginator().items().send().collect::<std::result::Result<Vec<_>, _>>().await {
+        // The instance does not serve its logs at this moment; the events alone must do.
+        Err(error) if error.code() == Some("DBInstanceNotReady") => return Ok(Vec::new()),
+        files => files.map_err(aws("rds:DescribeDBLogFiles"))?,
+    };
+    let mut logs = Vec::new();
+    for file in files.iter().filter_map(|file| file.log_file_name()) {
+        let name = file.rsplit('/').next().unwrap_or(file);
+        let details = name.contains(".txt") || name.starts_with("pg_upgrade_dump") || name.starts_with("pg_upgrade_precheck");
+        if details || name.starts_with("pg_upgrade_internal") || name.starts_with("pg_upgrade_server") {
+            let request = cx.rds.download_db_log_file_portion().db_instance_identifier(writer).log_file_name(file).number_of_lines(200);
+            let portion = request.send().await.map_err(aws("rds:DownloadDBLogFilePortion"))?;
+            logs.push((file.to_owned(), portion.log_file_data.unwrap_or_default()));
+        }
+    }
+    // The detail files say what; pg_upgrade's own log says where it stopped.
+    logs.sort_by_key(|(file, _)| file.contains("pg_upgrade_internal") || file.contains("pg_upgrade_server"));
+    Ok(logs)
+}
+
+/// The lines that matter, for people: errors and what stands around them, or the end.
+fn excerpt(content: &str) -> String {
+    let lines: Vec<&str> = content.lines().filter(|line| !line.trim().is_empty()).collect();
+    let telling = |line: &&&str| ["error", "fatal", "failure", "detail:", "hint:"].iter().any(|sign| line.to_lowercase().contains(sign));
+    let mut chosen: Vec<&str> = lines.iter().filter(telling).take(12).copied().collect();
+    if chosen.is_empty() {
+        chosen = lines[lines.len().saturating_sub(12)..].to_vec();
+    }
+    chosen.iter().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_excerpt_shows_errors_or_the_end() {
+        assert_eq!(excerpt("a\nb\npg_restore: error: column \"x\" does not exist\nc"), "  pg_restore: error: column \"x\" does not exist");
+        assert_eq!(excerpt("In database: shop\n  public.t.c\n"), "  In database: shop\n    public.t.c");
+    }
+
+    #[test]
+    fn only_failures_are_read_as_failures() {
+        assert!(tells_failure(
+            "Database cluster is in a state that cannot be upgraded: fatal : pg_upgrade reported failure for check_for_reg_data_type_usage"
+        ));
+        assert!(!tells_failure("Database cluster engine 18.4 version upgrade started. Cluster remains online."));
+    }
+}

@@ -1,0 +1,3 @@
+-- database: postgres
+-- as: master
+DROP DATABASE ledger_2019

@@ -1,0 +1,3 @@
+-- database: shop
+-- as: master
+SELECT pg_drop_replication_slot('warehouse_cdc')

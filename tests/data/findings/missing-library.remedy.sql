@@ -1,0 +1,3 @@
+-- database: shop
+-- as: master
+DROP EXTENSION old_snapshot

@@ -1,0 +1,3 @@
+-- database: shop
+-- as: master
+ROLLBACK PREPARED 'payout-2041'

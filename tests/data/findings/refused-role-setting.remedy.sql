@@ -1,0 +1,3 @@
+-- database: shop
+-- as: rdsadmin
+ALTER ROLE nightly_report RESET auto_explain.log_min_durations

@@ -1,0 +1,3 @@
+-- database: shop
+-- as: master
+ALTER TABLE webhook ALTER COLUMN handler TYPE text

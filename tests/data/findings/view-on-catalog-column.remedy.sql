@@ -1,0 +1,3 @@
+-- database: shop
+-- as: master
+DROP VIEW buffer_writes

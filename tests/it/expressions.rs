@@ -1,0 +1,71 @@
+//! Every JSONata expression of our ASL gives the same in our engine and in jsonata.js, the reference (npm `jsonata`).
+
+use std::{path::PathBuf, process::Command};
+
+use sandbox::{statemachine, states};
+use serde_json::{Value, json};
+
+/// Step Functions runs JSONata 2.0.6 (https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html); npm's 2.0.6 is it.
+const REFERENCE: &str = "jsonata@2.0.6";
+
+/// What the expressions of the runbooks read.
+fn bindings() -> Value {
+    json!({
+        "states": {
+            "input": {},
+            "result": { "Payload": { "summary": "said \"so\"", "snapshot": "before-upgrade-orders" } },
+            "context": {
+                "Execution": { "Id": "arn:aws:states:eu-west-1:111122223333:execution:m:run-1", "Input": { "cluster": "orders", "target": "18" } },
+                "State": { "EnteredTime": "2026-11-25T02:00:00Z" },
+                "Task": { "Token": "token" }
+            }
+        },
+        "plan": {
+            "cluster": "orders", "resourceId": "cluster-X", "from": "16.14", "target": "18.4", "path": ["17.5", "18.4"], "deadline": "28800s",
+            "parameters": [{ "name": "work_mem", "value": "1", "reason": "it's \"so\"" }], "skip": [], "secretArn": null
+        },
+        "snapshot": "before-upgrade-orders"
+    })
+}
+
+fn expressions() -> Vec<String> {
+    let machines = statemachine::RUNBOOKS.iter().map(|runbook| statemachine::render(&statemachine::source(runbook).unwrap()).unwrap());
+    machines.flat_map(|machine| states::expressions(&serde_json::from_str(&machine).unwrap())).collect()
+}
+
+/// The reference, fetched once from npm.
+fn reference() -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("aurora-runbooks-{}", REFERENCE.replace('@', "-")));
+    if !folder.join("node_modules/jsonata").exists() {
+        std::fs::create_dir_all(&folder).unwrap();
+        let install =
+            Command::new("npm").args(["install", "--no-save", "--no-audit", "--no-fund", "--prefix"]).arg(&folder).arg(REFERENCE).output();
+        let install = install.expect("npm must be installed: the expressions are compared with jsonata.js");
+        assert!(install.status.success(), "npm install {REFERENCE}: {}", String::from_utf8_lossy(&install.stderr));
+    }
+    folder
+}
+
+#[test]
+fn our_engine_agrees_with_jsonata_js() {
+    let expressions = expressions();
+    assert!(expressions.len() > 20, "only {} expressions were found", expressions.len());
+    let script = "const jsonata = require('jsonata'); const { expressions, bindings } = JSON.parse(require('fs').readFileSync(0, 'utf8'));
+        Promise.all(expressions.map(e => jsonata(e).evaluate(undefined, bindings))).then(r => console.log(JSON.stringify(r)));";
+    let question = json!({ "expressions": expressions, "bindings": bindings() });
+    let folder = reference();
+    std::fs::write(folder.join("question.json"), question.to_string()).unwrap();
+    let output = Command::new("node")
+        .args(["-e", script])
+        .current_dir(&folder)
+        .stdin(std::fs::File::open(folder.join("question.json")).unwrap())
+        .output();
+    let output = output.expect("node must be installed: the expressions are compared with jsonata.js");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let theirs: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+    for (expression, theirs) in expressions.iter().zip(theirs) {
+        let ours = states::evaluate(expression, &bindings()).unwrap_or_else(|error| panic!("{expression}: {error}"));
+        // `$string` writes an object's members in their order in both, so even INPUT must be equal to the letter.
+        assert_eq!(ours, theirs, "{expression}");
+    }
+}

@@ -1,0 +1,202 @@
+//! What `cargo sandbox` shows a person: a line per state as the run goes, and a summary at the end.
+
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, bail};
+use aws_sdk_sfn::types::ExecutionStatus;
+use comfy_table::{CellAlignment, Table, presets};
+use indicatif::{ProgressBar, ProgressStyle};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::{Options, Sandbox, orders, probe::Probe, statemachine::PREFIX};
+
+pub async fn up(options: Options) -> anyhow::Result<()> {
+    let sandbox = prepare(options).await?;
+    println!("\nA local AWS listens. For the AWS CLI and every SDK:\n");
+    println!("  export AWS_ENDPOINT_URL={}", sandbox.url);
+    println!("  export AWS_ACCESS_KEY_ID=you AWS_SECRET_ACCESS_KEY=any AWS_REGION={}\n", crate::aws::REGION);
+    println!("Then, for example:\n");
+    println!("  aws rds describe-db-clusters --query 'DBClusters[].[DBClusterIdentifier,EngineVersion,Status]'");
+    println!(
+        "  aws stepfunctions start-execution --state-machine-arn {} --input '{{\"cluster\": \"orders\", \"target\": \"18\"}}'\n",
+        machine()
+    );
+    println!("Logs of functions and workers: {}\nCtrl-C ends it.", sandbox.logs.display());
+    tokio::signal::ctrl_c().await?;
+    Ok(())
+}
+
+fn machine() -> String {
+    crate::aws::arn("states", &format!("stateMachine:{PREFIX}-major-upgrade"))
+}
+
+pub async fn major_upgrade(options: Options, target: &str, out: &Path) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    let sandbox = prepare(options).await?;
+    let rows_before = orders::count_rows(&sandbox).await?;
+    let probe = Probe::start(&orders::login(&sandbox).await?, "shop");
+    let input = json!({ "cluster": orders::CLUSTER, "target": target });
+    println!("\nStarting major-upgrade with {input}\n");
+    let execution = sandbox.start_execution("major-upgrade", "sandbox-major-upgrade", &input).await?;
+    let interrupted = tokio::select! {
+        followed = follow(&sandbox, &execution) => { followed?; false }
+        _ = tokio::signal::ctrl_c() => true,
+    };
+    if interrupted {
+        bail!("stopped by Ctrl-C; the local AWS is gone with everything in it");
+    }
+    let outcome = sandbox.wait(&execution).await?;
+    let seen = probe.seen();
+    drop(probe);
+    let report = sandbox.report(&execution).await?;
+    sandbox.s3.dump(out)?;
+    let page = out.join(crate::sandbox::BUCKET).join("runs/sandbox-major-upgrade/report.html");
+
+    if *outcome.status() != ExecutionStatus::Succeeded {
+        println!("\n{}: {}\n", outcome.error().unwrap_or("the run failed"), report["cause"].as_str().unwrap_or_default());
+        println!("Report: {}\nLogs:   {}", page.display(), sandbox.logs.display());
+        bail!("the upgrade did not succeed");
+    }
+    let rows_after = orders::count_rows(&sandbox).await?;
+    println!("\n{}", report["outcome"].as_str().unwrap_or_default());
+    println!("\nDowntime, as a client that connects every 50 ms saw it:");
+    let longest = seen.outages.iter().max().copied().unwrap_or_default();
+    println!(
+        "  {:.1} s in {} outages, the longest {:.1} s ({} tries)",
+        seen.downtime().as_secs_f64(),
+        seen.outages.len(),
+        longest.as_secs_f64(),
+        seen.tries
+    );
+    println!("\nWhat each state changed:");
+    println!("{}", changes(&sandbox));
+    println!("\nRows, counted before and after:");
+    println!("{}", compare(&rows_before, &rows_after));
+    println!("\nReport: {}\nLogs:   {}\nWhole:  {:.0} s", page.display(), sandbox.logs.display(), begun.elapsed().as_secs_f64());
+    if rows_before != rows_after {
+        bail!("rows differ before and after the upgrade");
+    }
+    Ok(())
+}
+
+async fn prepare(options: Options) -> anyhow::Result<Sandbox> {
+    let step = spinner();
+    step.set_message("Fetching PostgreSQL (once) and starting a local AWS");
+    let sandbox = Sandbox::start(options).await?;
+    step.set_message("Creating the cluster orders: a writer and a reader on PostgreSQL 16, with a shop inside");
+    orders::create(&sandbox, orders::Shape::default()).await?;
+    step.finish_and_clear();
+    println!("The cluster orders is available: a writer and a reader on 16.14, parameter groups that differ, maintenance pending.");
+    Ok(sandbox)
+}
+
+fn spinner() -> ProgressBar {
+    let bar = ProgressBar::new_spinner()
+        .with_style(ProgressStyle::with_template("{spinner} {wide_msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()));
+    bar.enable_steady_tick(Duration::from_millis(120));
+    bar
+}
+
+/// Shows the execution state by state: the present one as a live line, the past ones above it.
+async fn follow(sandbox: &Sandbox, execution: &str) -> anyhow::Result<()> {
+    let sfn = sandbox.sfn();
+    let line = spinner();
+    let mut seen = 0;
+    let mut present: Option<(String, Timestamp)> = None;
+    let mut waiting = String::new();
+    loop {
+        let status = sfn.describe_execution().execution_arn(execution).send().await?.status().clone();
+        let pages = sfn.get_execution_history().execution_arn(execution).max_results(1000).into_paginator().items().send();
+        let events: Vec<_> = pages.collect::<Result<_, _>>().await.context("could not read the history")?;
+        for event in events.iter().skip(seen) {
+            if let Some(entered) = event.state_entered_event_details() {
+                present = Some((entered.name().to_owned(), at(event.timestamp())));
+                waiting.clear();
+            } else if let Some(failed) = event.task_failed_event_details() {
+                waiting = plain(failed.cause().unwrap_or_default());
+            } else if let Some(succeeded) = event.task_succeeded_event_details() {
+                let output: Value = serde_json::from_str(succeeded.output().unwrap_or_default()).unwrap_or_default();
+                let summary = output.pointer("/Payload/summary").or_else(|| output.get("summary"));
+                waiting = summary.and_then(Value::as_str).unwrap_or_default().to_owned();
+            } else if let (Some(exited), Some((name, entered))) = (event.state_exited_event_details(), &present)
+                && exited.name() == name
+                && event.r#type().as_str() == "TaskStateExited"
+            {
+                let text = format!("✔ {name:<24} {:>8}  {waiting}", took(*entered, at(event.timestamp())));
+                print_above(&line, &text);
+            }
+        }
+        seen = events.len();
+        if status != ExecutionStatus::Running {
+            if let Some((name, entered)) = present.filter(|_| status != ExecutionStatus::Succeeded) {
+                print_above(&line, &format!("✘ {name:<24} {:>8}", took(entered, sandbox.clock.now())));
+            }
+            line.finish_and_clear();
+            return Ok(());
+        }
+        if let Some((name, entered)) = &present {
+            line.set_message(format!("{name:<24} {:>8}  {waiting}", took(*entered, sandbox.clock.now())));
+        }
+        tokio::time::sleep(Duration::from_millis(150)).await;
+    }
+}
+
+fn print_above(line: &ProgressBar, text: &str) {
+    if line.is_hidden() { println!("{text}") } else { line.println(text) }
+}
+
+fn at(time: &aws_sdk_sfn::primitives::DateTime) -> Timestamp {
+    time.to_millis().ok().and_then(|millis| Timestamp::from_millisecond(millis).ok()).unwrap_or_default()
+}
+
+fn took(from: Timestamp, to: Timestamp) -> String {
+    let seconds = to.duration_since(from).as_secs();
+    format!("{}:{:02} min", seconds / 60, seconds % 60)
+}
+
+/// Lambda wraps an error's text in JSON.
+fn plain(cause: &str) -> String {
+    let wrapped: Value = serde_json::from_str(cause).unwrap_or_default();
+    wrapped["errorMessage"].as_str().unwrap_or(cause).replace('\n', " ")
+}
+
+/// Every mutating call, by the state that made it.
+fn changes(sandbox: &Sandbox) -> Table {
+    let mut counts: Vec<(String, String, u32)> = Vec::new();
+    for call in sandbox.gateway.calls() {
+        let ours = functions::STATES.iter().chain(workers::STATES).find(|state| runbook::state::kebab(state) == call.principal);
+        if let Some(state) = ours.filter(|_| call.mutates() && call.service == "rds" && call.status == 200) {
+            match counts.iter_mut().find(|(name, action, _)| name == state && *action == call.action) {
+                Some((.., count)) => *count += 1,
+                None => counts.push(((*state).to_owned(), call.action, 1)),
+            }
+        }
+    }
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    for (state, action, count) in counts {
+        table.add_row([format!("  {state}"), action, format!("{count} ×")]);
+    }
+    table
+}
+
+fn compare(before: &BTreeMap<String, i64>, after: &BTreeMap<String, i64>) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    for (name, rows) in before {
+        let now = after.get(name).copied().unwrap_or_default();
+        let verdict = if now == *rows { "same" } else { "DIFFERENT" };
+        table.add_row([format!("  {name}"), rows.to_string(), now.to_string(), verdict.to_owned()]);
+    }
+    for column in [1, 2] {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}

@@ -1,0 +1,58 @@
+//! Rules and their targets, as `infra/events/*.json` describe them for Terraform and for the sandbox.
+
+use std::path::Path;
+
+use anyhow::{Context, ensure};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::pattern::Pattern;
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    pub name: String,
+    #[serde(default)]
+    pub description: String,
+    #[serde(default = "default_bus")]
+    pub bus: String,
+    pub pattern: Option<Value>,
+    /// `cron(...)` or `rate(...)`; the sandbox's clock does not fire it.
+    pub schedule: Option<String>,
+    pub targets: Vec<Target>,
+}
+
+/// Names are without the deployment's prefix.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged, deny_unknown_fields)]
+pub enum Target {
+    Function { id: String, function: String, input: Option<Value> },
+    StateMachine { id: String, statemachine: String, input: Option<Value> },
+}
+
+fn default_bus() -> String {
+    "default".into()
+}
+
+impl Rule {
+    /// "A rule must contain at least an EventPattern or ScheduleExpression" (PutRule).
+    pub(super) fn parse_pattern(&self) -> anyhow::Result<Option<Pattern>> {
+        ensure!(self.pattern.is_some() || self.schedule.is_some(), "rule {} has neither a pattern nor a schedule", self.name);
+        let parsed = self.pattern.as_ref().map(Pattern::parse).transpose();
+        parsed.with_context(|| format!("the pattern of rule {} is not valid", self.name))
+    }
+}
+
+/// The rules of every `*.json` in a folder, by file name.
+pub fn load_rules(folder: &Path) -> anyhow::Result<Vec<Rule>> {
+    let entries = std::fs::read_dir(folder).with_context(|| format!("could not read {}", folder.display()))?;
+    let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>()?;
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
+    paths.sort();
+    let load = |path: &Path| -> anyhow::Result<Rule> {
+        let rule: Rule = serde_json::from_slice(&std::fs::read(path)?)?;
+        rule.parse_pattern()?;
+        Ok(rule)
+    };
+    paths.iter().map(|path| load(path).with_context(|| format!("could not load {}", path.display()))).collect()
+}

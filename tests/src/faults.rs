@@ -1,0 +1,137 @@
+//! Faults that a test lays on calls: which call, how often, and what goes wrong.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+};
+
+use bytes::Bytes;
+
+use crate::http::{Caller, Response, respond};
+
+/// Kills the process of a principal.
+pub type Killer = Box<dyn Fn(&str) + Send + Sync>;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Throttle,
+    ServerError,
+    Denied,
+    /// The call never arrives.
+    TimeoutBefore,
+    /// The call has its effect, and its answer is lost.
+    TimeoutAfter,
+    /// The same call's earlier answer again: RDS's describes are eventually consistent.
+    Stale,
+    /// The caller dies before the call arrives.
+    KillBefore,
+    /// The caller dies after the call has had its effect, before it learns so.
+    KillAfter,
+}
+
+#[derive(Debug, Clone)]
+pub struct Fault {
+    pub kind: Kind,
+    pub service: &'static str,
+    pub action: &'static str,
+    /// A state's kebab-case name; any caller when `None`.
+    pub principal: Option<&'static str>,
+    /// How many such calls pass first.
+    pub after: u32,
+    pub times: u32,
+}
+
+impl Fault {
+    pub fn once(kind: Kind, service: &'static str, action: &'static str) -> Self {
+        Self { kind, service, action, principal: None, after: 0, times: 1 }
+    }
+
+    pub fn times(self, times: u32) -> Self {
+        Self { times, ..self }
+    }
+
+    pub fn after(self, after: u32) -> Self {
+        Self { after, ..self }
+    }
+}
+
+type Key = (String, String, Bytes);
+
+#[derive(Default)]
+pub struct Faults {
+    plan: Mutex<Vec<Fault>>,
+    answers: Mutex<BTreeMap<Key, Vec<Bytes>>>,
+}
+
+impl Faults {
+    pub fn lay(&self, fault: Fault) {
+        self.plan.lock().unwrap_or_else(PoisonError::into_inner).push(fault);
+    }
+
+    pub fn next(&self, caller: &Caller, action: &str) -> Option<Kind> {
+        let mut plan = self.plan.lock().unwrap_or_else(PoisonError::into_inner);
+        let fault = plan.iter_mut().find(|fault| {
+            fault.times > 0
+                && fault.service == caller.service
+                && fault.action == action
+                && fault.principal.is_none_or(|principal| principal == caller.principal)
+        })?;
+        if fault.after > 0 {
+            fault.after -= 1;
+            return None;
+        }
+        fault.times -= 1;
+        Some(fault.kind)
+    }
+
+    /// Keeps the describes' answers for [`Kind::Stale`].
+    pub fn remember(&self, key: Key, response: &Response) {
+        if key.0 == "rds" && response.status().is_success() && key.2.starts_with(b"Action=Describe") {
+            let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+            let kept = answers.entry(key).or_default();
+            kept.push(response.body().clone());
+            if kept.len() > 3 {
+                kept.remove(0);
+            }
+        }
+    }
+
+    pub fn earlier(&self, key: &Key) -> Option<Response> {
+        let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(respond(200, "text/xml", answers.get(key)?.first()?.clone()))
+    }
+}
+
+impl Kind {
+    /// As each protocol says it. Codes: the services' "Common errors" pages.
+    pub fn answer(self, service: &str, action: &str) -> Response {
+        let denied = format!("User is not authorized to perform: {service}:{action}");
+        let (status, code, message) = match (self, service) {
+            (Self::Denied, "rds" | "sts" | "s3") => (403, "AccessDenied", denied),
+            (Self::Denied, _) => (400, "AccessDeniedException", denied),
+            (Self::ServerError, "s3") => (500, "InternalError", "We encountered an internal error. Please try again.".to_owned()),
+            (Self::ServerError, _) => (500, "InternalFailure", "An internal error has occurred.".to_owned()),
+            (_, "rds" | "sts") => (400, "Throttling", "Rate exceeded".to_owned()),
+            (_, "s3") => (503, "SlowDown", "Please reduce your request rate.".to_owned()),
+            (_, "lambda") => (429, "TooManyRequestsException", "Rate Exceeded.".to_owned()),
+            _ => (400, "ThrottlingException", "Rate exceeded".to_owned()),
+        };
+        match service {
+            "rds" | "sts" => respond(
+                status,
+                "text/xml",
+                format!(
+                    "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error><RequestId>0</RequestId></ErrorResponse>"
+                ),
+            ),
+            "s3" => respond(status, "application/xml", format!("<Error><Code>{code}</Code><Message>{message}</Message></Error>")),
+            _ => {
+                let mut response =
+                    respond(status, "application/x-amz-json-1.1", serde_json::json!({ "__type": code, "message": message }).to_string());
+                // Lambda's REST protocol names the error in a header.
+                response.headers_mut().insert("x-amzn-errortype", http::HeaderValue::from_static(code));
+                response
+            }
+        }
+    }
+}

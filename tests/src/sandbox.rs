@@ -1,0 +1,291 @@
+//! The local AWS as a whole, in one of two gears.
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use anyhow::{Context as _, bail};
+use aws_config::{BehaviorVersion, Region, SdkConfig, timeout::TimeoutConfig};
+use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use aws_sdk_sfn::{operation::describe_execution::DescribeExecutionOutput, types::ExecutionStatus};
+use aws_smithy_async::rt::sleep::TokioSleep;
+use aws_smithy_types::retry::RetryConfig;
+use runbook::{Context, clock::Clock};
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, sync::mpsc, task::JoinHandle};
+
+use crate::{
+    aws::{REGION, arn},
+    client::InProcess,
+    ecs::{self, Ecs},
+    events::{Events, load_rules},
+    executables::{self, root},
+    gateway::Gateway,
+    http::Endpoint,
+    lambda::{self, FunctionError, Functions, Lambda},
+    postgres::{self, PostgresEngine},
+    rds::{Rds, engine::Engine},
+    s3::S3,
+    secretsmanager::SecretsManager,
+    server,
+    statemachine::{self, PREFIX, RUNBOOKS},
+    states::StepFunctions,
+    sts::Sts,
+};
+
+pub const BUCKET: &str = "aurora-runbooks-runs";
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Gear {
+    /// Real PostgreSQL, the shipped executables, time this much faster.
+    Real { speed: f64 },
+    /// No PostgreSQL, our code in this process, virtual time. Needs a paused current-thread runtime.
+    Model,
+}
+
+pub struct Options {
+    pub gear: Gear,
+    pub seed: u64,
+    /// The gateway's port; any free one when 0.
+    pub port: u16,
+    /// Another Step Functions, which runs our ASL instead of ours.
+    pub stepfunctions: Option<String>,
+}
+
+impl Options {
+    pub fn real() -> Self {
+        Self { gear: Gear::Real { speed: 60.0 }, seed: 1, port: 0, stepfunctions: None }
+    }
+
+    pub fn model(seed: u64) -> Self {
+        Self { gear: Gear::Model, seed, port: 0, stepfunctions: None }
+    }
+}
+
+pub struct Sandbox {
+    pub clock: Clock,
+    pub gateway: Arc<Gateway>,
+    pub rds: Arc<Rds>,
+    pub states: Arc<StepFunctions>,
+    pub lambda: Arc<Lambda>,
+    pub ecs: Arc<Ecs>,
+    pub events: Arc<Events>,
+    pub s3: Arc<S3>,
+    pub secrets: Arc<SecretsManager>,
+    /// Real PostgreSQL, in the real gear.
+    pub engine: Option<Arc<PostgresEngine>>,
+    pub url: String,
+    /// Logs of functions and workers.
+    pub logs: PathBuf,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Sandbox {
+    pub async fn start(options: Options) -> anyhow::Result<Self> {
+        let clock = match options.gear {
+            Gear::Real { speed } => Clock::scaled(speed),
+            Gear::Model => Clock::virtual_time("2026-11-25T02:00:00Z".parse()?),
+        };
+        let gateway = Gateway::new(clock);
+        let weak: Weak<dyn Endpoint> = Arc::downgrade(&(gateway.clone() as Arc<dyn Endpoint>));
+        let (events_sender, events_receiver) = mpsc::unbounded_channel();
+        let logs = std::env::temp_dir().join(format!("aurora-runbooks-logs-{}-{:x}", std::process::id(), Arc::as_ptr(&gateway) as usize));
+        let mut tasks = Vec::new();
+
+        let (url, engine, runtime, runner) = match options.gear {
+            Gear::Real { .. } => {
+                let executables = executables::build().await?;
+                let engine = PostgresEngine::new(postgres::install().await?, clock)?;
+                let listener = TcpListener::bind(("127.0.0.1", options.port)).await.context("could not listen for the gateway")?;
+                let url = format!("http://{}", listener.local_addr()?);
+                tasks.push(server::serve(listener, gateway.clone()));
+                std::fs::create_dir_all(&logs)?;
+                let environment = environment(clock, options.stepfunctions.as_deref());
+                let functions = lambda::Processes {
+                    executable: executables.bootstrap,
+                    gateway_url: url.clone(),
+                    environment: environment.clone(),
+                    log_folder: logs.clone(),
+                };
+                let workers =
+                    ecs::Processes { executable: executables.worker, gateway_url: url.clone(), environment, log_folder: logs.clone() };
+                (url, Some(engine), lambda::Runtime::Processes(functions), ecs::Runner::Processes(workers))
+            }
+            Gear::Model => {
+                let (functions, workers) = in_process(clock, &gateway);
+                ("http://sandbox.invalid".to_owned(), None, lambda::Runtime::InProcess(functions), ecs::Runner::InProcess(workers))
+            }
+        };
+
+        let names = functions::STATES.iter().map(|state| runbook::state::kebab(state)).chain([functions::REPORT_RUN.to_owned()]);
+        let lambda = Lambda::new(clock, Functions::new(PREFIX, names), runtime);
+        let ecs = Ecs::new(clock, runner, events_sender.clone());
+        let rds =
+            Rds::new(clock, engine.clone().map(|engine| engine as Arc<dyn Engine>), weak.clone(), events_sender.clone(), options.seed);
+        let states = StepFunctions::new(clock, weak.clone(), events_sender.clone(), options.seed);
+        let events = Events::new(clock, weak, PREFIX, load_rules(&root().join("infra/events"))?)?;
+        tasks.push(tokio::spawn(events.clone().run(events_receiver)));
+        let (s3, secrets, sts) = (S3::new(clock), SecretsManager::new(clock), Sts::new(clock));
+        s3.create_bucket(BUCKET);
+
+        let services: BTreeMap<&'static str, Arc<dyn Endpoint>> = BTreeMap::from([
+            ("rds", rds.clone() as Arc<dyn Endpoint>),
+            ("states", states.clone()),
+            ("lambda", lambda.clone()),
+            ("ecs", ecs.clone()),
+            ("events", events.clone()),
+            ("s3", s3.clone()),
+            ("secretsmanager", secrets.clone()),
+            ("sts", sts),
+        ]);
+        let (functions, workers) = (Arc::downgrade(&lambda), Arc::downgrade(&ecs));
+        gateway.connect(
+            services,
+            Box::new(move |principal| {
+                let killed = functions.upgrade().is_some_and(|lambda| lambda.kill(principal))
+                    || workers.upgrade().is_some_and(|ecs| ecs.kill(principal));
+                tracing::debug!(principal, killed, "kill");
+            }),
+        );
+        let sandbox = Self { clock, gateway, rds, states, lambda, ecs, events, s3, secrets, engine, url, logs, tasks };
+        sandbox.deploy().await?;
+        Ok(sandbox)
+    }
+
+    /// The SDK's configuration for a caller of that name.
+    pub fn sdk(&self, principal: &'static str) -> SdkConfig {
+        config(principal, &self.url, self.engine.is_none().then(|| self.gateway.clone()))
+    }
+
+    /// The state machines, as Terraform would deploy them.
+    async fn deploy(&self) -> anyhow::Result<()> {
+        let sfn = self.sfn();
+        for runbook in RUNBOOKS {
+            let definition = statemachine::render(&statemachine::source(runbook)?)?;
+            let create =
+                sfn.create_state_machine().name(format!("{PREFIX}-{runbook}")).definition(definition).role_arn(arn("iam", "role/states"));
+            create.send().await.with_context(|| format!("could not deploy {runbook}"))?;
+        }
+        Ok(())
+    }
+
+    pub fn sfn(&self) -> aws_sdk_sfn::Client {
+        aws_sdk_sfn::Client::new(&self.sdk("owner"))
+    }
+
+    pub fn rds_client(&self) -> aws_sdk_rds::Client {
+        aws_sdk_rds::Client::new(&self.sdk("owner"))
+    }
+
+    /// Starts a runbook as its owner would; answers the execution's ARN.
+    pub async fn start_execution(&self, runbook: &str, name: &str, input: &Value) -> anyhow::Result<String> {
+        let machine = arn("states", &format!("stateMachine:{PREFIX}-{runbook}"));
+        let started = self.sfn().start_execution().state_machine_arn(machine).name(name).input(input.to_string()).send().await?;
+        Ok(started.execution_arn)
+    }
+
+    pub async fn redrive(&self, execution: &str) -> anyhow::Result<()> {
+        self.sfn().redrive_execution().execution_arn(execution).send().await?;
+        Ok(())
+    }
+
+    /// Waits until the execution has ended.
+    pub async fn wait(&self, execution: &str) -> anyhow::Result<DescribeExecutionOutput> {
+        loop {
+            let described = self.sfn().describe_execution().execution_arn(execution).send().await?;
+            if *described.status() != ExecutionStatus::Running {
+                return Ok(described);
+            }
+            self.clock.sleep(Duration::from_secs(10)).await;
+        }
+    }
+
+    /// The run's report, once report-run has written it for the status that the execution has now.
+    pub async fn report(&self, execution: &str) -> anyhow::Result<Value> {
+        let name = execution.rsplit(':').next().unwrap_or_default();
+        let status = self.wait(execution).await?.status().as_str().to_owned();
+        for _ in 0..60 {
+            let report =
+                self.s3.get(BUCKET, &format!("runs/{name}/report.json")).and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
+            if let Some(report) = report.filter(|report| report["status"] == json!(status)) {
+                return Ok(report);
+            }
+            self.clock.sleep(Duration::from_secs(10)).await;
+        }
+        bail!("no report of {execution} says {status}")
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+/// With a gateway, requests go to it in this process; else to the URL.
+fn config(principal: &'static str, url: &str, gateway: Option<Arc<Gateway>>) -> SdkConfig {
+    let config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(Region::new(REGION))
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::new(principal, "sandbox", None, None, "sandbox")))
+        .retry_config(RetryConfig::standard())
+        .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(Duration::from_secs(30)).build())
+        .sleep_impl(TokioSleep::new())
+        .endpoint_url(url);
+    match gateway {
+        Some(gateway) => config.http_client(InProcess(gateway)).build(),
+        None => config.build(),
+    }
+}
+
+fn environment(clock: Clock, stepfunctions: Option<&str>) -> BTreeMap<String, String> {
+    let mut environment = BTreeMap::from([("RUN_BUCKET".to_owned(), BUCKET.to_owned()), ("PGSSLMODE".to_owned(), "disable".to_owned())]);
+    if let Some(value) = clock.to_variable() {
+        environment.insert(runbook::clock::VARIABLE.to_owned(), value);
+    }
+    if let Some(url) = stepfunctions {
+        environment.insert("AWS_ENDPOINT_URL_SFN".to_owned(), url.to_owned());
+    }
+    environment
+}
+
+/// Our own code, called in this process: the functions whole; of a worker, which speaks SQL, only its answer and its time.
+fn in_process(clock: Clock, gateway: &Arc<Gateway>) -> (lambda::Handler, ecs::Worker) {
+    let gateway = Arc::downgrade(gateway);
+    let context = move |principal: &str| -> Option<Context> {
+        let config = config(Box::leak(principal.to_owned().into_boxed_str()), "http://sandbox.invalid", Some(gateway.upgrade()?));
+        Some(Context::new(&config, clock, BUCKET.to_owned()))
+    };
+    let functions_context = context.clone();
+    let functions: lambda::Handler = Arc::new(move |name, payload| {
+        let cx = functions_context(&name);
+        Box::pin(async move {
+            let Some(cx) = cx else {
+                return Err(FunctionError {
+                    error_type: "Runtime.ExitError".to_owned(),
+                    error_message: "the sandbox has ended".to_owned(),
+                });
+            };
+            let result = functions::handle(&name, &cx, payload).await;
+            result.map_err(|error| FunctionError { error_type: error.name().to_owned(), error_message: error.cause() })
+        })
+    });
+    let workers: ecs::Worker = Arc::new(move |command, environment| {
+        let cx = context(command.first().map_or("worker", String::as_str));
+        Box::pin(async move {
+            let Some(cx) = cx else { return 1 };
+            let token = environment.get("TASK_TOKEN").cloned().unwrap_or_default();
+            let work = async {
+                cx.clock.sleep(Duration::from_secs(5 * 60)).await;
+                Ok(json!({ "summary": "no PostgreSQL stands behind the model gear" }))
+            };
+            runbook::worker::run(&cx, &token, work, std::future::pending()).await.exit_code()
+        })
+    });
+    (functions, workers)
+}

@@ -1,0 +1,42 @@
+//! The state machines of `statemachines/`, with the placeholders filled in as Terraform's `templatefile` fills them.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, bail};
+
+use crate::{aws, executables::root};
+
+pub const PREFIX: &str = "aurora-runbooks";
+pub const RUNBOOKS: [&str; 1] = ["major-upgrade"];
+
+/// The ASL as it stands in the file.
+pub fn source(runbook: &str) -> anyhow::Result<String> {
+    let path = root().join("statemachines").join(runbook).join("statemachine.asl.json");
+    std::fs::read_to_string(&path).with_context(|| format!("could not read {}", path.display()))
+}
+
+/// `${modify_cluster_version}` → the function; for a worker, its task definition.
+pub fn placeholders() -> BTreeMap<String, String> {
+    let snake = |state: &str| runbook::state::kebab(state).replace('-', "_");
+    let functions = functions::STATES
+        .iter()
+        .map(|state| (snake(state), aws::arn("lambda", &format!("function:{PREFIX}-{}", runbook::state::kebab(state)))));
+    let workers = workers::STATES.iter().map(|state| (snake(state), format!("{PREFIX}-{}", runbook::state::kebab(state))));
+    let network = [("worker_cluster", PREFIX), ("worker_subnets", "subnet-0a,subnet-0b"), ("worker_security_groups", "sg-0a")];
+    functions.chain(workers).chain(network.map(|(name, value)| (name.to_owned(), value.to_owned()))).collect()
+}
+
+pub fn render(source: &str) -> anyhow::Result<String> {
+    let placeholders = placeholders();
+    let mut rendered = String::new();
+    let mut rest = source;
+    while let Some((before, after)) = rest.split_once("${") {
+        let (name, after) = after.split_once('}').context("a placeholder is not closed")?;
+        let Some(value) = placeholders.get(name) else { bail!("nothing is named ${{{name}}}: neither a state nor a setting") };
+        rendered.push_str(before);
+        rendered.push_str(value);
+        rest = after;
+    }
+    rendered.push_str(rest);
+    Ok(rendered)
+}

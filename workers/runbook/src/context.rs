@@ -1,0 +1,59 @@
+//! Everything a state receives: the clients, the clock, the run bucket, and where to tell its progress.
+//!
+//! - `RUN_BUCKET`: the bucket for findings, inspections, leases and reports. Required.
+//! - `RUNBOOK_CLOCK`: see [`crate::clock`]. Only the sandbox sets it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use aws_config::{BehaviorVersion, SdkConfig};
+
+use crate::{clock::Clock, postgres::Connections, store::Store};
+
+#[derive(Debug, Clone)]
+pub struct Context {
+    pub rds: aws_sdk_rds::Client,
+    pub sfn: aws_sdk_sfn::Client,
+    pub secrets: aws_sdk_secretsmanager::Client,
+    pub store: Store,
+    pub clock: Clock,
+    pub progress: Progress,
+    pub connections: Connections,
+}
+
+impl Context {
+    pub async fn from_environment() -> anyhow::Result<Self> {
+        let bucket = std::env::var("RUN_BUCKET").map_err(|_| anyhow::anyhow!("RUN_BUCKET must name the run bucket"))?;
+        let config = aws_config::load_defaults(BehaviorVersion::v2026_01_12()).await;
+        Ok(Self::new(&config, Clock::from_environment()?, bucket))
+    }
+
+    pub fn new(config: &SdkConfig, clock: Clock, bucket: String) -> Self {
+        // Buckets as a path work with every endpoint, and an AWS bucket's name never has to resolve.
+        let s3 = aws_sdk_s3::config::Builder::from(config).force_path_style(true).build();
+        Self {
+            rds: aws_sdk_rds::Client::new(config),
+            sfn: aws_sdk_sfn::Client::new(config),
+            secrets: aws_sdk_secretsmanager::Client::new(config),
+            store: Store::new(aws_sdk_s3::Client::from_conf(s3), bucket),
+            clock,
+            progress: Progress::default(),
+            connections: Connections::default(),
+        }
+    }
+}
+
+/// What a worker is doing, in one line: logged, and shown by whoever watches.
+#[derive(Debug, Clone, Default)]
+pub struct Progress(Arc<Mutex<String>>);
+
+impl Progress {
+    pub fn say(&self, text: impl Into<String>) {
+        let text = text.into();
+        tracing::info!("{text}");
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = text;
+    }
+
+    pub fn last(&self) -> String {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}

@@ -1,0 +1,79 @@
+//! The run bucket: long things (findings, inspections, reports) as objects, and conditional writes for leases.
+
+use aws_sdk_s3::{Client, error::SdkError, primitives::ByteStream};
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{Error, Result, error::aws};
+
+#[derive(Debug, Clone)]
+pub struct Store {
+    client: Client,
+    pub bucket: String,
+}
+
+/// On which condition an object is written (https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html).
+#[derive(Debug, Clone, Copy)]
+pub enum When<'a> {
+    Always,
+    Absent,
+    /// The object still has this ETag.
+    Unchanged(&'a str),
+}
+
+impl Store {
+    pub fn new(client: Client, bucket: String) -> Self {
+        Self { client, bucket }
+    }
+
+    pub async fn put(&self, key: &str, content_type: &str, body: Vec<u8>) -> Result<()> {
+        self.write(key, content_type, body, When::Always).await.map(drop)
+    }
+
+    pub async fn put_json(&self, key: &str, value: &(impl Serialize + Sync)) -> Result<()> {
+        self.put_json_when(key, value, When::Always).await.map(drop)
+    }
+
+    /// False when the condition does not hold.
+    pub async fn put_json_when(&self, key: &str, value: &(impl Serialize + Sync), when: When<'_>) -> Result<bool> {
+        let body = serde_json::to_vec_pretty(value).map_err(|error| Error::Unexpected(error.into()))?;
+        self.write(key, "application/json", body, when).await
+    }
+
+    async fn write(&self, key: &str, content_type: &str, body: Vec<u8>, when: When<'_>) -> Result<bool> {
+        let mut put = self.client.put_object().bucket(&self.bucket).key(key).content_type(content_type).body(ByteStream::from(body));
+        put = match when {
+            When::Always => put,
+            When::Absent => put.if_none_match("*"),
+            When::Unchanged(etag) => put.if_match(etag),
+        };
+        match put.send().await {
+            Ok(_) => Ok(true),
+            // 412: the condition does not hold; 409: another conditional write is under way; 404 for If-Match: it is gone.
+            Err(error) if matches!(error.code(), Some("PreconditionFailed" | "ConditionalRequestConflict" | "NoSuchKey")) => Ok(false),
+            Err(error) => Err(aws("s3:PutObject")(error)),
+        }
+    }
+
+    pub async fn get_json<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>> {
+        Ok(self.get_json_tagged(key).await?.map(|(value, _)| value))
+    }
+
+    /// The object and its ETag.
+    pub async fn get_json_tagged<T: DeserializeOwned>(&self, key: &str) -> Result<Option<(T, String)>> {
+        let object = match self.client.get_object().bucket(&self.bucket).key(key).send().await {
+            Ok(object) => object,
+            Err(SdkError::ServiceError(error)) if error.err().is_no_such_key() => return Ok(None),
+            Err(error) => return Err(aws("s3:GetObject")(error)),
+        };
+        let etag = object.e_tag().unwrap_or_default().to_owned();
+        let bytes = object.body.collect().await.map_err(|error| Error::NotReady(format!("S3 to answer (reading {key}: {error})")))?;
+        let value = serde_json::from_slice(&bytes.into_bytes())
+            .map_err(|error| Error::Unexpected(anyhow::anyhow!("s3://{}/{key} is not what we wrote: {error}", self.bucket)))?;
+        Ok(Some((value, etag)))
+    }
+
+    pub async fn delete(&self, key: &str) -> Result<()> {
+        self.client.delete_object().bucket(&self.bucket).key(key).send().await.map(drop).map_err(aws("s3:DeleteObject"))
+    }
+}
