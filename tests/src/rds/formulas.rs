@@ -68,7 +68,7 @@ mod tests {
         assert_eq!(evaluate("65536").unwrap(), "65536");
         assert_eq!(evaluate("LEAST({DBInstanceClassMemory/9531392},5000)").unwrap(), "1802");
         assert_eq!(evaluate("GREATEST({DBInstanceClassMemory/64371566592},3)").unwrap(), "3");
-        assert_eq!(evaluate("SUM({DBInstanceClassMemory/12038},-50003)").unwrap(), "1377128");
+        assert_eq!(evaluate("SUM({DBInstanceClassMemory/12038},-50003)").unwrap(), "1377133");
         assert_eq!(evaluate("GREATEST({log(DBInstanceClassMemory/21474836480)*600},200)").unwrap(), "200");
         assert_eq!(evaluate("{Unknown/3}"), None);
     }

@@ -298,8 +298,8 @@ impl Rds {
 
     fn fail_upgrade(&self, id: &str, before: Before, failure: &UpgradeFailure) {
         let now = self.clock.now();
-        // Aurora's own pre-checks speak for themselves, pg_upgrade's message is fatal.
-        let reason = if in_prechecks(failure) { failure.reason.clone() } else { format!("fatal : {}", failure.reason) };
+        let spoken = in_prechecks(failure) || failure.reason.starts_with("fatal");
+        let reason = if spoken { failure.reason.clone() } else { format!("fatal : {}", failure.reason) };
         let mut world = self.world();
         for (member, group, group_status, cluster_group_status) in before.members {
             if let Some(member) = world.instances.get_mut(&member) {
