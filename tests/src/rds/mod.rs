@@ -5,7 +5,7 @@
 //! contents are missing.
 
 mod api;
-mod behaviour;
+pub mod behaviour;
 mod clusters;
 pub mod engine;
 mod error;
