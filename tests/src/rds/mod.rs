@@ -7,6 +7,7 @@
 mod api;
 pub mod behaviour;
 mod clusters;
+mod create_cluster;
 pub mod engine;
 mod error;
 mod events;
@@ -31,6 +32,7 @@ mod tags;
 #[cfg(test)]
 mod testing;
 mod upgrade;
+mod upgrade_checks;
 mod versions;
 mod xml;
 
