@@ -95,7 +95,9 @@ async fn functions_and_workers_killed_in_the_middle_are_started_again_and_the_up
     let rows = orders::count_rows(&sandbox).await.unwrap();
     let arn = sandbox.start_execution("major-upgrade", "killed", &to_18()).await.unwrap();
     let mut killed = [("inspect-databases", 0), ("run-analyze", 0), ("modify-cluster-version", 0), ("take-snapshot", 0)];
-    let running = |name: &str| sandbox.ecs.tasks().iter().any(|task| task.last_status == "RUNNING" && task.command.first().is_some_and(|word| word == name));
+    let running = |name: &str| {
+        sandbox.ecs.tasks().iter().any(|task| task.last_status == "RUNNING" && task.command.first().is_some_and(|word| word == name))
+    };
     loop {
         for (name, times) in &mut killed {
             if *times == 0 && running(name) {

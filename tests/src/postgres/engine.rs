@@ -12,8 +12,7 @@ use tokio_postgres::Client;
 
 use super::{
     area::{Area, private_folder},
-    configuration,
-    extensions,
+    configuration, extensions,
     install::Installs,
     precheck,
     server::Server,
