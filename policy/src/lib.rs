@@ -2,19 +2,24 @@
 //! it, the `policy` command explains it and makes the page that people read.
 
 mod check;
+mod choose;
 mod error;
 mod format;
+pub mod page;
 mod read;
 mod rule;
 mod runs;
 mod schema;
+mod snapshots;
 mod types;
 mod values;
 mod yaml;
 
+pub use choose::{Choice, Snapshot};
 pub use error::{Error, Errors};
 pub use rule::Rule;
 pub use schema::schema;
+pub use snapshots::snapshots;
 pub use types::*;
 pub use values::{Cron, JsonPath, Step, TableName, Window};
 

@@ -178,7 +178,7 @@ impl JsonSchema for Rule {
             if parameters.as_object().is_some_and(|parameters| parameters.is_empty()) {
                 continue;
             }
-            let mut properties = serde_json::Map::from_iter([("rule".to_owned(), json!({"const": name}))]);
+            let mut properties = serde_json::Map::from_iter([("rule".to_owned(), json!({"type": "string", "const": name}))]);
             properties.extend(parameters.as_object().cloned().unwrap_or_default());
             let required: Vec<_> = std::iter::once("rule").chain(required.iter().copied()).collect();
             long.push(json!({"type": "object", "description": description, "properties": properties, "required": required, "additionalProperties": false}));
