@@ -11,6 +11,8 @@ mod rule;
 mod runs;
 mod schema;
 mod snapshots;
+#[cfg(test)]
+mod tests;
 mod types;
 mod values;
 mod yaml;

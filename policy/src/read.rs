@@ -54,16 +54,15 @@ impl<'s> Walk<'s> {
             let wanted = describe(schema);
             return self.fail(place, field, format!("is empty; {wanted} is wanted, or leave the key out"));
         }
-        // A word or a mapping: the words are the first of the alternatives.
-        let schema = schema["oneOf"].get(0).unwrap_or(schema);
         let value = if plain { plain_scalar(text) } else { Value::String(text.to_owned()) };
-        if let Some(words) = schema["enum"].as_array() {
-            if words.contains(&value) {
+        if let Some(words) = words(schema) {
+            if words.contains(&&value) {
                 return value;
             }
-            let parameters = self.parameters(field, text);
-            let words: Vec<_> = words.iter().filter_map(Value::as_str).collect();
-            return self.fail(place, field, parameters.unwrap_or_else(|| format!("{text:?} is none of {}", words.join(", "))));
+            let words: Vec<_> = words.into_iter().filter_map(Value::as_str).collect();
+            let parameters = self.parameters(schema, text);
+            let message = parameters.unwrap_or_else(|| format!("{text:?} is not {}{}", describe(schema), meant(text, words)));
+            return self.fail(place, field, message);
         }
         let kind = schema["type"].as_str().unwrap_or_default();
         match (kind, &value) {
@@ -89,9 +88,8 @@ impl<'s> Walk<'s> {
     }
 
     /// The message for a rule that stands as a word and needs parameters.
-    fn parameters(&self, _field: &str, text: &str) -> Option<String> {
-        let rules = self.schema["$defs"]["Rule"]["oneOf"].as_array()?;
-        let rule = rules.iter().find(|rule| rule["properties"]["rule"]["const"] == text)?;
+    fn parameters(&self, schema: &Value, text: &str) -> Option<String> {
+        let rule = schema["oneOf"].as_array()?.iter().find(|rule| rule["properties"]["rule"]["const"] == text)?;
         let needed: Vec<_> = rule["required"].as_array()?.iter().filter_map(Value::as_str).filter(|name| *name != "rule").collect();
         Some(format!("{text} needs {}: write {{rule: {text}, {}: …}}", needed.join(" and "), needed.join(": …, ")))
     }
@@ -125,6 +123,7 @@ impl<'s> Walk<'s> {
             return self.fail(place, field, "is an empty mapping; at least one entry is wanted");
         }
         let mut object = Map::new();
+        let mut unknown = Vec::new();
         for (key, value) in entries {
             let inner = if field.is_empty() { key.text.clone() } else { format!("{field}.{}", key.text) };
             let known = &schema["properties"][&key.text];
@@ -138,7 +137,9 @@ impl<'s> Walk<'s> {
                 }
                 (Value::Null, _) => {
                     let keys: Vec<_> = schema["properties"].as_object().into_iter().flatten().map(|(key, _)| key.as_str()).collect();
-                    self.fail(key.place, &inner, format!("is not known here; the keys are {}", keys.join(", ")));
+                    let message = format!("is not known here; the keys are {}{}", keys.join(", "), meant(&key.text, keys.clone()));
+                    self.fail(key.place, &inner, message);
+                    unknown.push(key.text.as_str());
                     continue;
                 }
                 (known, _) => known,
@@ -147,7 +148,8 @@ impl<'s> Walk<'s> {
             object.insert(key.text.clone(), value);
         }
         for required in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-            if !entries.iter().any(|(key, _)| key.text == required) {
+            // A key that is only misspelt is not told twice.
+            if !entries.iter().any(|(key, _)| key.text == required) && !unknown.iter().any(|key| alike(key, required)) {
                 let meaning = self.resolve(&schema["properties"][required])["description"].as_str();
                 let meaning = schema["properties"][required]["description"].as_str().or(meaning).unwrap_or_default();
                 let sentence = meaning.split_once(". ").map_or(meaning, |(first, _)| first).trim_end_matches('.').replace('\n', " ");
@@ -161,6 +163,9 @@ impl<'s> Walk<'s> {
     /// The alternative that a mapping is of: the one with its `rule`, or the only one.
     fn alternative(&mut self, entries: &[(Key, Node)], schema: &'s Value, field: &str, holder: Place) -> Option<&'s Value> {
         let Some(alternatives) = schema["oneOf"].as_array() else { return Some(schema) };
+        if !alternatives.iter().any(|schema| schema["type"] == "object") {
+            return Some(schema);
+        }
         let mappings: Vec<_> = alternatives.iter().filter(|schema| schema["type"] == "object").collect();
         if !mappings.iter().any(|schema| schema["properties"]["rule"].is_object()) {
             return mappings.first().copied();
@@ -186,6 +191,25 @@ impl<'s> Walk<'s> {
         }
         found
     }
+}
+
+/// The words that a schema of words allows: an enumeration, an enumeration whose words are described one by one, or words beside a mapping.
+fn words(schema: &Value) -> Option<Vec<&Value>> {
+    if let Some(words) = schema["enum"].as_array() {
+        return Some(words.iter().collect());
+    }
+    let alternatives = schema["oneOf"].as_array()?;
+    let described: Vec<_> = alternatives.iter().filter_map(|alternative| alternative.get("const")).collect();
+    if described.is_empty() { words(&alternatives[0]) } else { Some(described) }
+}
+
+fn alike(a: &str, b: &str) -> bool {
+    strsim::damerau_levenshtein(a, b) <= 1 + a.len() / 5
+}
+
+fn meant(text: &str, words: Vec<&str>) -> String {
+    let near = words.into_iter().filter(|word| alike(text, word)).min_by_key(|word| strsim::damerau_levenshtein(text, word));
+    near.map(|word| format!("; did you mean {word}?")).unwrap_or_default()
 }
 
 /// The core schema of YAML 1.2, chapter 10.3.
@@ -218,13 +242,11 @@ fn kind_of(value: &Value) -> &'static str {
 
 /// What the schema wants, in words.
 fn describe(schema: &Value) -> String {
-    if let Some(alternatives) = schema["oneOf"].as_array() {
-        let mut wanted: Vec<_> = alternatives.iter().map(describe).collect();
-        wanted.dedup();
-        return wanted.join(" or ");
-    }
-    if let Some(words) = schema["enum"].as_array() {
-        return format!("one of {}", words.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(", "));
+    if let Some(words) = words(schema) {
+        let words: Vec<_> = words.into_iter().filter_map(Value::as_str).collect();
+        let mapping = schema["oneOf"].as_array().is_some_and(|alternatives| alternatives.iter().any(|other| other["type"] == "object"));
+        let one_of = if words.len() > 1 { "one of " } else { "" };
+        return format!("{one_of}{}{}", words.join(", "), if mapping { " or a mapping" } else { "" });
     }
     match schema["type"].as_str() {
         Some("string") => "text",

@@ -64,6 +64,10 @@ struct Reader<'text, I: granit_parser::BorrowedInput<'text>> {
 impl<'text, I: granit_parser::BorrowedInput<'text>> Reader<'text, I> {
     fn next(&mut self) -> Result<(Event<'text>, Place), Error> {
         match self.events.next_event() {
+            // The parser writes a tilde where a value is left out.
+            Some(Ok((Event::Scalar(_, ScalarStyle::Plain, anchor, tag), Span { start, end, .. }))) if start.index() == end.index() => {
+                Ok((Event::Scalar("".into(), ScalarStyle::Plain, anchor, tag), Place::from(&start)))
+            }
             Some(Ok((event, Span { start, .. }))) => Ok((event, Place::from(&start))),
             Some(Err(error)) => Err(Place::from(error.marker()).error("", format!("is not YAML: {}", error.info()))),
             None => Err(Place::START.error("", "ends too early")),
