@@ -4,12 +4,18 @@ use runbook::{Context, Error, Result};
 use serde_json::Value;
 
 mod apply_pending_maintenance;
+mod copy_snapshot;
 mod modify_cluster_version;
 mod parameter_groups;
 mod parameter_migration;
 mod prepare_parameter_groups;
 mod report_run;
 pub mod resolve_upgrade;
+mod restore;
+mod restore_quarantine;
+mod share_snapshot;
+mod snapshot_sanitized;
+mod source;
 mod sync_parameter_groups;
 mod take_snapshot;
 mod upgrade_failure;
@@ -22,6 +28,10 @@ runbook::table! {
     take_snapshot::TakeSnapshot,
     modify_cluster_version::ModifyClusterVersion,
     sync_parameter_groups::SyncParameterGroups,
+    copy_snapshot::CopySnapshot,
+    share_snapshot::ShareSnapshot,
+    restore_quarantine::RestoreQuarantine,
+    snapshot_sanitized::SnapshotSanitized,
 }
 
 /// The functions that are no states: EventBridge calls them.
