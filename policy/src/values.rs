@@ -250,6 +250,14 @@ pub mod age {
     }
 
     pub fn serialize<S: Serializer>(duration: &SignedDuration, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&format!("{duration:#}"))
+        serializer.serialize_str(&text(duration))
+    }
+
+    /// In hours, or in days when those are many and whole.
+    pub fn text(duration: &SignedDuration) -> String {
+        match duration.as_hours() {
+            hours if hours > 72 && *duration == SignedDuration::from_hours(hours / 24 * 24) => format!("{}d", hours / 24),
+            _ => format!("{duration:#}"),
+        }
     }
 }
