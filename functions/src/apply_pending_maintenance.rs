@@ -97,9 +97,6 @@ async fn apply(cx: &Context, arn: &str, action: &str) -> Result<NothingPending> 
         Err(error) if error.message().is_some_and(|message| message.contains("There is no pending")) => {
             Err(Error::NotReady(format!("the list of pending maintenance to forget {action} on {}", short(arn))))
         }
-        Err(error) if matches!(error.code(), Some("InvalidDBClusterStateFault" | "InvalidDBInstanceState")) => {
-            Err(Error::NotReady(format!("{} to take {action} ({})", short(arn), error.message().unwrap_or_default())))
-        }
         Err(error) => Err(aws("rds:ApplyPendingMaintenanceAction")(error)),
     }
 }

@@ -166,7 +166,6 @@ impl ModifyClusterVersion {
         // RDS said no, so nothing was begun and the next attempt may ask.
         cx.store.delete(key).await?;
         Err(match code.as_str() {
-            "InvalidDBClusterStateFault" | "InvalidDBInstanceState" => Error::NotReady(format!("RDS to take the upgrade ({message})")),
             "InvalidParameterCombination"
             | "InvalidParameterValue"
             | "DBClusterParameterGroupNotFound"

@@ -54,6 +54,8 @@ struct Report {
     rows: Vec<Row>,
     /// Values of a group that someone else made which differ from what we would carry over: name → (theirs, ours).
     differs: BTreeMap<String, (Option<String>, String)>,
+    #[serde(skip)]
+    created: Option<Timestamp>,
 }
 
 /// "wait at least 5 minutes before creating your first DB cluster that uses that DB cluster parameter group as the default"
@@ -95,6 +97,11 @@ impl State for PrepareParameterGroups {
                 "no parameter of {family} is named {}. Mend \"parameters\" in the input and start a new execution. The cluster was not touched.",
                 unknown.join(", ")
             )));
+        }
+
+        let created = reports.iter().filter_map(|report| report.created).max();
+        if created.is_some_and(|at| cx.clock.now().duration_since(at) < SETTLE) {
+            return Err(Error::NotReady("the new parameter groups to be usable (RDS asks for 5 minutes after their creation)".into()));
         }
 
         let chosen = ParameterGroups {
@@ -144,8 +151,15 @@ impl Carry<'_> {
             Kind::Cluster => "DB cluster parameter group",
             Kind::Instance => "DB parameter group",
         };
-        let report =
-            |to: String, made_by_us, rows| Report { kind, from: self.from.to_owned(), to, made_by_us, rows, differs: BTreeMap::new() };
+        let report = |to: String, made_by_us, rows| Report {
+            kind,
+            from: self.from.to_owned(),
+            to,
+            made_by_us,
+            rows,
+            differs: BTreeMap::new(),
+            created: None,
+        };
         let new = self.kind.family(cx, self.family).await?;
         let old = self.kind.family(cx, self.old_family).await?;
         if self.from.starts_with("default.") && !self.overrides.iter().any(|change| new.contains_key(&change.name)) {
@@ -186,11 +200,7 @@ impl Carry<'_> {
             let count = self.kind.set(cx, &to, &missing, &new).await?;
             return Err(Error::NotReady(format!("{kind} {to} to hold its {} values ({count} were set now)", migration.desired.len())));
         }
-        let created: Option<Timestamp> = tags.get(CREATED).and_then(|at| at.parse().ok());
-        if created.is_some_and(|at| cx.clock.now().duration_since(at) < SETTLE) {
-            return Err(Error::NotReady(format!("{kind} {to} to be usable (RDS asks for 5 minutes after its creation)")));
-        }
-        Ok(report(to, true, migration.rows))
+        Ok(Report { created: tags.get(CREATED).and_then(|at| at.parse().ok()), ..report(to, true, migration.rows) })
     }
 
     /// The owner's will cannot be kept: a person decides.

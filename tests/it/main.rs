@@ -1,5 +1,10 @@
 //! The tests of the whole: the real ASL, the shipped executables, real PostgreSQL. One module a topic, each test a sentence.
 
+mod clients;
 mod contract;
 mod expressions;
+mod faults;
+mod harness;
+mod major_upgrade;
+mod major_upgrade_model;
 mod schema;

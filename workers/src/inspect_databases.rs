@@ -1,7 +1,7 @@
-//! Looks in every database for what would stop or harm the upgrade, and records what the upgrade forgets.
+//! Looks in every database for what would stop the upgrade, before anything is changed.
 //!
-//! Changes nothing in the cluster: every session is read-only. Writes `runs/<execution>/findings.json`, and
-//! `upgrades/<resource id>/inspection.json` with sizes, scans and rows of every table, when nothing stands in the way.
+//! Changes nothing in the cluster: every session is read-only. Writes `runs/<execution>/findings.json` and, when nothing stands in the way,
+//! what the upgrade forgets (size, scans and rows of every table) to `upgrades/<resource id>/inspection.json`.
 //!
 //! Again is harmless: it looks again. After a hop it keeps the workload that was recorded before.
 //!
@@ -52,10 +52,16 @@ pub struct InspectDatabases {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Skip {
-    /// As the message names it, e.g. `logical-slot:shop/warehouse_cdc`.
+    /// As the message names it, e.g. `logical-slot:shop/warehouse_cdc`, or the check alone for all that it finds, e.g. `unsafe-index-function`.
     pub finding: String,
     /// Why it may be skipped: it stands in the report.
     pub reason: String,
+}
+
+impl Skip {
+    fn names(&self, finding: &Finding) -> bool {
+        self.finding == finding.check || self.finding == finding.id()
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -179,7 +185,7 @@ async fn record(cx: &Context, login: &Login, databases: &[String]) -> Result<std
 fn judge(found: Vec<Finding>, skip: &[Skip]) -> (Vec<Finding>, Vec<Finding>) {
     let findings: Vec<Finding> = found
         .into_iter()
-        .map(|finding| match skip.iter().find(|skip| skip.finding == finding.id()) {
+        .map(|finding| match skip.iter().find(|skip| skip.names(&finding)) {
             Some(skip) if finding.level == Level::Block => {
                 Finding { level: Level::Warn, reason: format!("{} [skipped: {}]", finding.reason, skip.reason), ..finding }
             }
@@ -196,12 +202,8 @@ fn summary(input: &InspectDatabases, findings: &[Finding], databases: usize, tab
         "Nothing stands in the way from {} to {}: {databases} databases with {tables} tables inspected, {warnings} warnings.",
         input.from, input.target
     );
-    let unused: Vec<&str> = input
-        .skip
-        .iter()
-        .map(|skip| skip.finding.as_str())
-        .filter(|skipped| findings.iter().all(|finding| finding.id() != *skipped))
-        .collect();
+    let unused: Vec<&str> =
+        input.skip.iter().filter(|skip| !findings.iter().any(|finding| skip.names(finding))).map(|skip| skip.finding.as_str()).collect();
     if !unused.is_empty() {
         text.push_str(&format!(" Not found, though to be skipped: {}.", unused.join(", ")));
     }
@@ -237,9 +239,11 @@ mod tests {
     }
 
     #[test]
-    fn a_skip_names_one_finding_and_not_a_whole_check() {
-        let (_, blocking) = judge(vec![finding("logical-slot", Level::Block)], &[skip("logical-slot"), skip("logical-slot:shop/y")]);
-        assert_eq!(blocking.len(), 1);
+    fn a_skip_names_one_finding_or_a_whole_check() {
+        let blocking = |skipped| judge(vec![finding("logical-slot", Level::Block)], &[skip(skipped)]).1.len();
+        assert_eq!(blocking("logical-slot:shop/x"), 0);
+        assert_eq!(blocking("logical-slot"), 0);
+        assert_eq!(blocking("logical-slot:shop/y"), 1);
     }
 
     #[test]

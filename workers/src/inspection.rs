@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use aws_sdk_rds::types::DbCluster;
 use jiff::Timestamp;
-use runbook::{Error, Result, aurora::major, clock::Clock, postgres::query_failed};
+use runbook::{Error, Result, aurora::major, clock::Clock, postgres::query_failed, upgrade::inspection_key};
 use serde::{Deserialize, Serialize};
 use tokio_postgres::{Client, error::SqlState, types::FromSql};
 
@@ -58,7 +58,7 @@ pub struct Table {
 
 pub fn key(cluster: &DbCluster) -> Result<String> {
     let id = cluster.db_cluster_resource_id().ok_or_else(|| Error::NotReady("RDS to tell the cluster's resource id".into()))?;
-    Ok(format!("upgrades/{id}/inspection.json"))
+    Ok(inspection_key(id))
 }
 
 impl Inspection {
@@ -78,6 +78,10 @@ impl Inspection {
             for (name, table) in &mut database.tables {
                 if let Some(before) = before.tables.get(name) {
                     table.scans = table.scans.saturating_add(before.scans);
+                    if table.empty == Some(true) && before.empty == Some(false) {
+                        // The first hop may have lost them.
+                        (table.rows, table.empty) = (before.rows, before.empty);
+                    }
                 }
             }
         }
@@ -185,6 +189,11 @@ mod tests {
     fn between_two_hops_the_workload_is_carried_over_and_the_rows_are_counted_anew() {
         let kept = inspection("16.14", "18.4", 3, 51).merge(Some(inspection("15.18", "18.5", 900, 50)));
         assert_eq!(orders(&kept), (903, Some(51)));
+    }
+
+    #[test]
+    fn rows_that_a_hop_may_have_lost_are_not_forgotten() {
+        assert_eq!(orders(&inspection("16.14", "18.4", 3, 0).merge(Some(inspection("15.18", "18.4", 900, 50)))), (903, Some(50)));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Updates the extensions, then makes the planner's statistics of every table in every database, the most read tables first.
+//! Updates the extensions and gathers statistics in every database, hot tables first.
 //!
 //! Changes extension versions (by their update paths) and statistics, nothing else: `ALTER EXTENSION … UPDATE`, `ANALYZE`.
 //!

@@ -1,6 +1,6 @@
-//! Checks that the whole cluster runs the target version with its rows, statistics and parameter groups, and tells what Terraform must know.
+//! Checks that the version, the parameter groups, the statistics and the rows are as they must be.
 //!
-//! Changes nothing.
+//! Changes nothing. Tells the attributes that make the next `terraform plan` empty.
 //!
 //! Again is harmless: it looks again.
 //!
@@ -18,6 +18,7 @@ use runbook::{
     aurora::{self, major},
     error::aws,
     postgres::{self, Login, query_failed},
+    upgrade::MANAGED_BY,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -252,7 +253,7 @@ async fn terraform(cx: &Context, cluster: &DbCluster, members: &[DbInstance], ve
 /// Whether a run made it: everything that a run makes carries this tag.
 async fn ours(cx: &Context, arn: &str) -> Result<bool> {
     let answer = cx.rds.list_tags_for_resource().resource_name(arn).send().await.map_err(aws("rds:ListTagsForResource"))?;
-    Ok(answer.tag_list().iter().any(|tag| tag.key() == Some("managed-by") && tag.value() == Some("aurora-runbooks")))
+    Ok(answer.tag_list().iter().any(|tag| (tag.key(), tag.value()) == (Some(MANAGED_BY.0), Some(MANAGED_BY.1))))
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use tokio_postgres::Client;
 
 use super::{
     area::{Area, private_folder},
-    configuration,
+    configuration, extensions,
     install::Installs,
     precheck,
     server::Server,
@@ -218,9 +218,11 @@ impl Engine for PostgresEngine {
         if let Some(failure) = precheck::check(&cluster.server, target_version, self.clock.now()).await? {
             return Ok(Err(failure));
         }
+        let owners = extensions::owners(&cluster.server).await?;
         match upgrade::upgrade(&self.installs, &cluster.server, target, parameters).await? {
             Ok(server) => {
                 server.connect(SUPERUSER, "postgres").await?.batch_execute(include_str!("roles.sql")).await?;
+                extensions::give_back(&server, &owners).await?;
                 self.keep(resource_id, Cluster { server, ..cluster });
                 Ok(Ok(()))
             }

@@ -4,6 +4,7 @@
 mod area;
 mod configuration;
 mod engine;
+mod extensions;
 pub mod findings;
 mod install;
 mod packages;

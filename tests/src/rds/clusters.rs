@@ -1,170 +1,20 @@
-//! Clusters: created, described, deleted.
+//! Clusters: described and deleted.
 
-use std::net::TcpListener;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::engine::NewCluster;
 use super::error::Fault;
-use super::model::{Cluster, ClusterPending, ENGINE, World, identifier, stamp};
+use super::model::{Cluster, ClusterPending, ENGINE, World, stamp};
 use super::paging::{Filters, page};
-use super::parameter_groups::{Kind, default_name};
 use super::query::Input;
 use super::xml::joined;
-use super::{Answer, Rds, families, subnet_groups, tags, versions};
+use super::{Answer, Rds, tags, versions};
 use crate::aws;
-
-/// https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/CHAP_Limits.html
-const MOST_CLUSTERS: usize = 40;
 
 const ACCOUNT_DOMAIN: &str = "c1a2b3c4d5e6";
 
 impl Rds {
-    pub(super) async fn create_db_cluster(&self, input: &Input) -> Answer {
-        if input.required("Engine")? != ENGINE {
-            return Err(Fault::value(format!("Invalid DB engine: {}", input.required("Engine")?)));
-        }
-        let version = versions::resolve(input.text("EngineVersion"))?;
-        let username = input.required("MasterUsername")?.to_owned();
-        let managed = input.flag("ManageMasterUserPassword") == Some(true);
-        if managed && input.has("MasterUserPassword") {
-            return Err(Fault::combination("You can't specify MasterUserPassword when ManageMasterUserPassword is enabled."));
-        }
-        let password = match managed {
-            true => self.world().random_id("")[..20].to_owned(),
-            false => checked_password(input.required("MasterUserPassword")?)?.to_owned(),
-        };
-        let resource_id = {
-            let mut world = self.world();
-            let mut cluster = self.new_cluster(&mut world, input, &version)?;
-            cluster.master_username = username.clone();
-            cluster.database_name = input.text("DatabaseName").map(str::to_owned);
-            cluster.applied = super::parameters::server_parameters(&world.group(Kind::CLUSTER, &cluster.group));
-            let resource_id = cluster.resource_id.clone();
-            world.clusters.insert(resource_id.clone(), cluster);
-            resource_id
-        };
-        if managed {
-            self.create_secret(&resource_id, &username, &password, input.text("MasterUserSecretKmsKeyId")).await;
-        }
-        let created = resource_id.clone();
-        self.background(|rds| async move { rds.bring_up(&created, &password).await });
-        let world = self.world();
-        Ok(json!({"DBCluster": describe(&world, &world.clusters[&resource_id])}))
-    }
-
-    async fn bring_up(&self, resource_id: &str, password: &str) {
-        let Some(cluster) = self.world().clusters.get(resource_id).cloned() else { return };
-        let created = async {
-            let Some(engine) = &self.engine else { return Ok(()) };
-            let new = NewCluster {
-                resource_id,
-                engine_version: &cluster.engine_version,
-                master_username: &cluster.master_username,
-                master_password: password,
-                database_name: cluster.database_name.as_deref(),
-                port: cluster.port,
-                parameters: &cluster.applied,
-            };
-            engine.create(new).await
-        };
-        let (_, created) = tokio::join!(self.pause(self.behaviour().create_cluster), created);
-        self.finish_creation(resource_id, created, true);
-    }
-
-    /// The cluster is there, or could not be made.
-    pub(super) fn finish_creation(&self, resource_id: &str, created: anyhow::Result<()>, running: bool) {
-        let mut world = self.world();
-        let Some(cluster) = world.clusters.get_mut(resource_id) else { return };
-        if let Err(error) = created {
-            tracing::error!(cluster = cluster.id, error = format!("{error:#}"), "create the cluster's server");
-            cluster.status = "failed";
-            return;
-        }
-        cluster.status = "available";
-        cluster.running = running;
-        if let Some(secret) = &mut cluster.secret {
-            secret.status = "active";
-        }
-        let cluster = cluster.clone();
-        self.event(&mut world, &cluster, "0170", "DB cluster created");
-    }
-
-    /// What create and both restores have in common: names, groups, windows, the port.
-    pub(super) fn new_cluster(&self, world: &mut World, input: &Input, version: &str) -> Result<Cluster, Fault> {
-        let id = identifier("DBClusterIdentifier", input.required("DBClusterIdentifier")?, 63)?;
-        if world.clusters.values().any(|cluster| cluster.id == id || cluster.pending.identifier.as_ref() == Some(&id)) {
-            return Err(Fault::new("DBClusterAlreadyExistsFault", "DB Cluster already exists"));
-        }
-        if world.clusters.len() >= MOST_CLUSTERS {
-            return Err(Fault::new("DBClusterQuotaExceededFault", "The quota has been exceeded: DB clusters"));
-        }
-        let family = families::family(versions::major(version));
-        let group = match input.text("DBClusterParameterGroupName") {
-            Some(name) => world.fitting_group(Kind::CLUSTER, name, &family)?.name,
-            None => default_name(&family),
-        };
-        let subnet_group = world.subnet_group(input.text("DBSubnetGroupName").unwrap_or(subnet_groups::DEFAULT))?.name;
-        let mut security_groups = input.texts("VpcSecurityGroupIds");
-        if security_groups.is_empty() {
-            // The VPC's default group: a restore carries none over (botocore rds 2014-10-31).
-            security_groups.push("sg-00000000000000000".into());
-        }
-        let backup_retention = input.number("BackupRetentionPeriod").unwrap_or(1);
-        if !(1..=35).contains(&backup_retention) {
-            return Err(Fault::value(format!(
-                "Invalid backup retention period: {backup_retention}. Retention period must be between 1 and 35"
-            )));
-        }
-        let encrypted = input.flag("StorageEncrypted").unwrap_or(false) || input.has("KmsKeyId");
-        let text = |name: &str| input.text(name).map(str::to_owned);
-        Ok(Cluster {
-            resource_id: world.random_id("cluster-"),
-            id,
-            status: "creating",
-            percent_progress: None,
-            engine_version: version.to_owned(),
-            port: self.port(input)?,
-            master_username: String::new(),
-            database_name: None,
-            secret: None,
-            waiting_password: None,
-            group,
-            subnet_group,
-            security_groups,
-            writer: None,
-            pending: ClusterPending::default(),
-            upgrade_accepted: false,
-            applied: Default::default(),
-            running: false,
-            hidden: false,
-            created: self.clock.now(),
-            backup_retention,
-            backup_window: text("PreferredBackupWindow").unwrap_or_else(|| "03:00-03:30".into()),
-            maintenance_window: text("PreferredMaintenanceWindow").unwrap_or_else(|| "sun:04:00-sun:04:30".into()),
-            deletion_protection: input.flag("DeletionProtection").unwrap_or(false),
-            copy_tags: input.flag("CopyTagsToSnapshot").unwrap_or(false),
-            storage_encrypted: encrypted,
-            storage_type: text("StorageType"),
-            kms_key: encrypted.then(|| text("KmsKeyId").unwrap_or_else(default_key)),
-            iam_authentication: input.flag("EnableIAMDatabaseAuthentication").unwrap_or(false),
-            log_exports: input.texts("EnableCloudwatchLogsExports"),
-            serverless: serverless(input)?,
-            clone_group: world.random_uuid(),
-            tags: tags::read(input)?,
-        })
-    }
-
-    /// Real servers share one host, so each takes a free port of it, whatever the caller asked for.
-    fn port(&self, input: &Input) -> Result<u16, Fault> {
-        if self.engine.is_none() {
-            let port = input.number("Port").unwrap_or(5432);
-            return u16::try_from(port).ok().filter(|port| *port >= 1150).ok_or_else(|| Fault::value(format!("Invalid port: {port}")));
-        }
-        let free = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
-        free.map(|address| address.port()).map_err(|error| Fault::new("InternalFailure", format!("find a free port: {error}")))
-    }
-
     pub(super) fn endpoint(&self, cluster: &Cluster, kind: &str) -> String {
         match self.engine {
             Some(_) => "127.0.0.1".into(),
@@ -192,6 +42,8 @@ impl Rds {
 
     pub(super) fn described_cluster(&self, world: &World, cluster: &Cluster) -> Value {
         let mut described = describe(world, cluster);
+        // "Typically within the last 5 minutes" (AuroraUserGuide, aurora-pitr).
+        described["LatestRestorableTime"] = stamp(cluster.created.max(self.clock.now() - Duration::from_secs(300))).into();
         if cluster.status != "creating" {
             described["Endpoint"] = self.endpoint(cluster, "cluster-").into();
             described["ReaderEndpoint"] = self.endpoint(cluster, "cluster-ro-").into();
@@ -236,6 +88,10 @@ impl Rds {
         if let Some(snapshot) = snapshot {
             self.take_snapshot(&snapshot, &cluster.resource_id).await;
         }
+        // Instances that are being deleted go first.
+        while !self.world().members(&cluster.resource_id).is_empty() {
+            self.pause(Duration::from_secs(10)).await;
+        }
         let deleted = async {
             match &self.engine {
                 Some(engine) => engine.delete(&cluster.resource_id).await,
@@ -246,10 +102,6 @@ impl Rds {
         if let Err(error) = deleted {
             tracing::error!(cluster = cluster.id, error = format!("{error:#}"), "delete the cluster's server");
         }
-        // Instances that were being deleted go first.
-        while !self.world().members(&cluster.resource_id).is_empty() {
-            self.pause(std::time::Duration::from_secs(10)).await;
-        }
         if let Some(secret) = &cluster.secret {
             self.delete_secret(&secret.arn).await;
         }
@@ -258,30 +110,6 @@ impl Rds {
         world.maintenance.retain(|action| action.resource != cluster.resource_id);
         self.event(&mut world, &cluster, "0171", "DB cluster deleted");
     }
-}
-
-/// botocore rds 2014-10-31, CreateDBCluster: at least eight printable characters without `/`, `"` and `@`.
-pub fn checked_password(password: &str) -> Result<&str, Fault> {
-    let legal = password.chars().all(|c| c.is_ascii_graphic() && !"/\"@".contains(c));
-    if legal && (8..=128).contains(&password.len()) {
-        return Ok(password);
-    }
-    Err(Fault::value(
-        "The parameter MasterUserPassword is not a valid password. Only printable ASCII characters besides '/', '@', '\"', ' ' may be used, \
-         and it must have at least 8.",
-    ))
-}
-
-pub fn serverless(input: &Input) -> Result<Option<(f64, f64)>, Fault> {
-    let Some(scaling) = input.get("ServerlessV2ScalingConfiguration") else { return Ok(None) };
-    match (scaling["MinCapacity"].as_f64(), scaling["MaxCapacity"].as_f64()) {
-        (Some(least), Some(most)) if least <= most => Ok(Some((least, most))),
-        _ => Err(Fault::combination("Serverless v2 scaling needs a minimum and a maximum capacity, the minimum not above the maximum.")),
-    }
-}
-
-pub fn default_key() -> String {
-    aws::arn("kms", "key/00000000-0000-4000-8000-000000000000")
 }
 
 pub fn describe(world: &World, cluster: &Cluster) -> Value {

@@ -204,7 +204,8 @@ impl Rds {
             if cluster.writer.as_ref() == Some(&instance.resource_id) {
                 cluster.writer = members.first().cloned();
             }
-            let last = members.is_empty() && cluster.running;
+            // Of a cluster that is being deleted the server goes altogether.
+            let last = members.is_empty() && cluster.running && cluster.status != "deleting";
             cluster.running &= !last;
             last
         };

@@ -13,7 +13,7 @@ use super::error::Fault;
 use super::model::{Maintenance, World, stamp};
 use super::paging::{Filters, page};
 use super::query::Input;
-use super::upgrade::Upgrade;
+use super::upgrade_checks::Upgrade;
 use super::{Answer, Rds};
 
 /// From an accepted request to a status that shows it.

@@ -5,8 +5,9 @@
 //! contents are missing.
 
 mod api;
-mod behaviour;
+pub mod behaviour;
 mod clusters;
+mod create_cluster;
 pub mod engine;
 mod error;
 mod events;
@@ -31,6 +32,7 @@ mod tags;
 #[cfg(test)]
 mod testing;
 mod upgrade;
+mod upgrade_checks;
 mod versions;
 mod xml;
 

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::clusters::{checked_password, serverless};
+use super::create_cluster::{checked_password, serverless};
 use super::error::Fault;
 use super::model::identifier;
 use super::parameter_groups::Kind;
 use super::query::Input;
-use super::{Answer, Rds, families, upgrade, versions};
+use super::{Answer, Rds, families, upgrade_checks, versions};
 
 impl Rds {
     pub(super) async fn modify_db_cluster(&self, input: &Input) -> Answer {
@@ -42,7 +42,7 @@ impl Rds {
         }
         cluster.available()?;
 
-        let upgrade = upgrade::plan(&world, &cluster, input)?;
+        let upgrade = upgrade_checks::plan(&world, &cluster, input)?;
         let family = families::family(versions::major(&cluster.engine_version));
         let mut new_group = None;
         if upgrade.is_none()

@@ -233,11 +233,8 @@ pub fn server_parameters<'a>(groups: impl IntoIterator<Item = &'a Group>) -> Par
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::Sandbox;
+    use super::super::testing::{CLUSTER_GROUP, INSTANCE_GROUP, Sandbox};
     use super::*;
-
-    const CLUSTER_GROUP: &str = "DBClusterParameterGroup";
-    const INSTANCE_GROUP: &str = "DBParameterGroup";
 
     #[tokio::test(start_paused = true)]
     async fn a_dynamic_parameter_applies_at_once_and_a_static_one_waits_for_a_reboot() {

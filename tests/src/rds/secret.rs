@@ -5,7 +5,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::Rds;
-use super::clusters::default_key;
+use super::create_cluster::default_key;
 use super::model::Secret;
 use crate::aws;
 use crate::http::{Caller, Request};

@@ -11,6 +11,14 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::Rds;
 use crate::http::{Endpoint, Request, Response};
 
+/// The two kinds of parameter groups, as actions and members name them.
+pub const CLUSTER_GROUP: &str = "DBClusterParameterGroup";
+pub const INSTANCE_GROUP: &str = "DBParameterGroup";
+
+/// A ModifyDBCluster that upgrades `orders`.
+pub const TO_18: [(&str, &str); 4] =
+    [("DBClusterIdentifier", "orders"), ("EngineVersion", "18.4"), ("AllowMajorVersionUpgrade", "true"), ("ApplyImmediately", "true")];
+
 pub struct Sandbox {
     pub rds: Arc<Rds>,
     pub clock: Clock,

@@ -128,6 +128,8 @@ pub fn aws<E: ProvideErrorMetadata + std::fmt::Debug, R: std::fmt::Debug>(action
                 | "InternalServerError"
                 | "ServiceUnavailable"
                 | "RequestTimeout" => Error::NotReady(format!("AWS to answer {action} ({code}: {message})")),
+                // Busy with something, most often with what an earlier call of ours began: the next look tells.
+                "InvalidDBClusterStateFault" | "InvalidDBInstanceState" => Error::NotReady(format!("RDS to take {action} ({message})")),
                 "AccessDenied" | "AccessDeniedException" | "AccessDeniedFault" => Error::Refused(format!(
                     "{action} is not allowed: {message}. The role of this state lacks the permission; nothing was changed by this call. Grant it, then redrive the execution."
                 )),

@@ -223,7 +223,9 @@ impl Session {
         let lost = query_failed(&statement, &error);
         match error.code() {
             _ if matches!(lost, Error::NotReady(_)) => Err(lost),
-            Some(code) if *code == SqlState::LOCK_NOT_AVAILABLE => Ok(Ending::Locked(chain(&error))),
+            Some(code) if *code == SqlState::LOCK_NOT_AVAILABLE => {
+                Ok(Ending::Locked(format!("{}: another session holds a lock on the table", chain(&error))))
+            }
             // Dropped since the plan was made.
             Some(code) if *code == SqlState::UNDEFINED_TABLE && unit.tables.len() == 1 => Ok(Ending::Done),
             _ => Ok(Ending::Failed(chain(&error))),

@@ -1,7 +1,7 @@
 SELECT DISTINCT v.oid::regclass::text AS object,
        format('uses %s of extension %s', s.oid::regclass, e.extname) AS detail,
-       format('if ALTER EXTENSION %I UPDATE is refused after the upgrade: DROP %s %s, update, create it again', e.extname,
-              CASE v.relkind WHEN 'm' THEN 'MATERIALIZED VIEW' ELSE 'VIEW' END, v.oid::regclass) AS remedy
+       format('DROP %s %s; -- only if ALTER EXTENSION %I UPDATE is refused after the upgrade; create it again then',
+              CASE v.relkind WHEN 'm' THEN 'MATERIALIZED VIEW' ELSE 'VIEW' END, v.oid::regclass, e.extname) AS remedy
 FROM pg_depend d
 JOIN pg_rewrite r ON r.oid = d.objid
 JOIN pg_class v ON v.oid = r.ev_class AND v.relkind IN ('v', 'm') AND v.oid <> d.refobjid

@@ -1,0 +1,1 @@
+//! The sandbox as clients see it that are not ours: boto3, from PyPI.

@@ -1,0 +1,105 @@
+//! What the scenarios share.
+
+use sandbox::{Options, Sandbox, orders};
+use serde_json::{Value, json};
+
+/// A local AWS on real PostgreSQL with the cluster `orders`; and its DbClusterResourceId.
+pub async fn real(shape: orders::Shape<'_>) -> (Sandbox, String) {
+    let sandbox = Sandbox::start(Options::real()).await.expect("the sandbox starts");
+    let resource_id = orders::create(&sandbox, shape).await.expect("the cluster is created");
+    (sandbox, resource_id)
+}
+
+/// The same without PostgreSQL, in virtual time.
+pub async fn model(seed: u64, shape: orders::Shape<'_>) -> Sandbox {
+    let sandbox = Sandbox::start(Options::model(seed)).await.expect("the sandbox starts");
+    orders::create(&sandbox, shape).await.expect("the cluster is created");
+    sandbox
+}
+
+pub fn to_18() -> Value {
+    json!({ "cluster": orders::CLUSTER, "target": "18" })
+}
+
+/// How an execution ended.
+#[derive(Debug)]
+pub struct Ended {
+    pub arn: String,
+    pub status: String,
+    pub error: String,
+    /// The text for people.
+    pub cause: String,
+    pub report: Value,
+}
+
+impl Ended {
+    #[track_caller]
+    pub fn succeeded(self) -> Self {
+        assert_eq!(self.status, "SUCCEEDED", "{}: {}", self.error, self.cause);
+        self
+    }
+
+    #[track_caller]
+    pub fn failed(self, error: &str) -> Self {
+        assert_eq!((self.status.as_str(), self.error.as_str()), ("FAILED", error), "{}", self.cause);
+        self
+    }
+
+    #[track_caller]
+    pub fn says(&self, parts: &[&str]) {
+        for part in parts {
+            assert!(self.cause.contains(part), "{part:?} is not said:\n{}", self.cause);
+        }
+    }
+
+    /// The states that were entered, in order.
+    pub fn states(&self) -> Vec<&str> {
+        self.report["steps"].as_array().expect("steps").iter().filter_map(|step| step["state"].as_str()).collect()
+    }
+}
+
+/// Starts the upgrade under that name and waits for its end and its report.
+pub async fn run(sandbox: &Sandbox, name: &str, input: &Value) -> Ended {
+    let arn = sandbox.start_execution("major-upgrade", name, input).await.expect("the execution starts");
+    ended(sandbox, arn).await
+}
+
+pub async fn redrive(sandbox: &Sandbox, ended: &Ended) -> Ended {
+    sandbox.redrive(&ended.arn).await.expect("the execution is redriven");
+    self::ended(sandbox, ended.arn.clone()).await
+}
+
+pub async fn ended(sandbox: &Sandbox, arn: String) -> Ended {
+    let described = sandbox.wait(&arn).await.expect("the execution is described");
+    let report = sandbox.report(&arn).await.expect("every run ends in a report");
+    Ended {
+        status: described.status().as_str().to_owned(),
+        error: described.error().unwrap_or_default().to_owned(),
+        cause: report["cause"].as_str().unwrap_or_default().to_owned(),
+        report,
+        arn,
+    }
+}
+
+/// How often a state called that action with success.
+pub fn calls(sandbox: &Sandbox, principal: &str, action: &str) -> usize {
+    let calls = sandbox.gateway.calls();
+    calls.iter().filter(|call| call.principal == principal && call.action == action && call.status < 300).count()
+}
+
+/// Calls of our functions and workers that changed something on RDS.
+pub fn mutations(sandbox: &Sandbox) -> Vec<String> {
+    let ours: Vec<String> = functions::STATES.iter().chain(workers::STATES).map(|state| runbook::state::kebab(state)).collect();
+    let calls = sandbox.gateway.calls();
+    let mutating = calls.iter().filter(|call| call.service == "rds" && call.mutates() && ours.contains(&call.principal));
+    mutating.map(|call| format!("{} {}", call.principal, call.action)).collect()
+}
+
+/// The version of the cluster and of each member.
+pub async fn versions(sandbox: &Sandbox) -> Vec<String> {
+    let cx = orders::context(sandbox);
+    let cluster = runbook::aurora::cluster(&cx, orders::CLUSTER).await.expect("the cluster is described");
+    let members = runbook::aurora::members(&cx, &cluster).await.expect("its members are described");
+    let versions = [cluster.engine_version()].into_iter().chain(members.iter().map(|member| member.engine_version()));
+    versions.map(|version| version.unwrap_or_default().to_owned()).collect()
+}

@@ -1,0 +1,255 @@
+//! major-upgrade in the model gear: virtual time, no PostgreSQL, our code in this process.
+
+use std::time::Duration;
+
+use sandbox::{
+    faults::{Fault, Kind},
+    orders::{self, Shape},
+    rds::{behaviour::EventDelivery, engine::UpgradeFailure},
+};
+use serde_json::json;
+
+use crate::harness::*;
+
+const EVERY_STATE: [&str; 10] = [
+    "ResolveUpgrade",
+    "InspectDatabases",
+    "PrepareParameterGroups",
+    "ApplyPendingMaintenance",
+    "TakeSnapshot",
+    "ModifyClusterVersion",
+    "ResolveUpgrade",
+    "SyncParameterGroups",
+    "RunAnalyze",
+    "VerifyUpgrade",
+];
+
+#[tokio::test(start_paused = true)]
+async fn a_cluster_is_upgraded_from_16_to_18() {
+    let sandbox = model(1, Shape::default()).await;
+    let run = run(&sandbox, "happy", &to_18()).await.succeeded();
+    assert_eq!(run.states(), EVERY_STATE);
+    assert_eq!(versions(&sandbox).await, ["18.4", "18.4", "18.4"]);
+    assert_eq!(calls(&sandbox, "modify-cluster-version", "ModifyDBCluster"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cluster_at_the_target_succeeds_saying_so_and_is_not_touched() {
+    let sandbox = model(1, Shape { version: "18.4", maintenance: false, ..Shape::default() }).await;
+    let run = run(&sandbox, "again", &to_18()).await.succeeded();
+    assert_eq!(run.states(), ["ResolveUpgrade", "SyncParameterGroups", "RunAnalyze", "VerifyUpgrade"]);
+    assert_eq!(run.report["steps"][0]["summary"], "orders is at 18.4: nothing to upgrade");
+    assert_eq!(mutations(&sandbox), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_path_of_several_hops_is_gone_through_hop_by_hop() {
+    let sandbox = model(1, Shape { version: "13.9", ..Shape::default() }).await;
+    let run = run(&sandbox, "hops", &to_18()).await.succeeded();
+    assert_eq!(versions(&sandbox).await, ["18.4", "18.4", "18.4"]);
+    let raised = run.states().iter().filter(|state| **state == "ModifyClusterVersion").count();
+    assert_eq!(
+        (raised, calls(&sandbox, "modify-cluster-version", "ModifyDBCluster"), calls(&sandbox, "take-snapshot", "CreateDBClusterSnapshot")),
+        (2, 2, 2)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_seed_gives_the_same_run() {
+    let history = async |seed| {
+        let sandbox = model(seed, Shape::default()).await;
+        sandbox.gateway.lay(Fault::once(Kind::Throttle, "lambda", "Invoke").times(3));
+        let run = run(&sandbox, "seeded", &to_18()).await.succeeded();
+        let calls =
+            sandbox.gateway.calls().into_iter().map(|call| format!("{} {} {} {}", call.at, call.principal, call.action, call.status));
+        (run.report["steps"].clone(), calls.collect::<Vec<_>>())
+    };
+    assert_eq!(history(7).await, history(7).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_upgrade_is_told_in_words_and_works_after_a_redrive() {
+    let sandbox = model(1, Shape::default()).await;
+    sandbox.rds.behave(|behaviour| {
+        behaviour.fail_next_upgrade = Some(UpgradeFailure {
+            reason: "fatal : pg_upgrade reported failure for check_for_reg_data_type_usage".into(),
+            files: vec![("tables_using_reg.txt".into(), "In database: shop\n  public.t.c\n".into())],
+        });
+    });
+    let failed = run(&sandbox, "fails", &to_18()).await.failed("OperationFailed");
+    failed.says(&["runs at 16.14 as before", "reg* type", "public.t.c", "check_for_reg_data_type_usage", "redrive"]);
+    assert_eq!(calls(&sandbox, "modify-cluster-version", "ModifyDBCluster"), 1, "a failed upgrade is not started again by itself");
+    redrive(&sandbox, &failed).await.succeeded();
+    assert_eq!(versions(&sandbox).await, ["18.4", "18.4", "18.4"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_without_any_event_is_read_from_the_log_files() {
+    let sandbox = model(1, Shape::default()).await;
+    sandbox.rds.behave(|behaviour| {
+        behaviour.events = EventDelivery::Missing;
+        let files = vec![(
+            "pg_upgrade_dump_16401.log".into(),
+            "pg_restore: error: could not execute query: ERROR:  column \"buffers_backend\" does not exist\n".into(),
+        )];
+        behaviour.fail_next_upgrade =
+            Some(UpgradeFailure { reason: "fatal : pg_upgrade reported failure for create_new_objects".into(), files });
+    });
+    run(&sandbox, "silent", &to_18()).await.failed("OperationFailed").says(&["buffers_backend", "drop it"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_that_are_missing_late_twice_or_out_of_order_change_nothing() {
+    for delivery in [EventDelivery::Missing, EventDelivery::Late, EventDelivery::Duplicated, EventDelivery::Reordered] {
+        let sandbox = model(1, Shape::default()).await;
+        sandbox.rds.behave(|behaviour| behaviour.events = delivery);
+        run(&sandbox, "events", &to_18()).await.succeeded();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn five_hours_of_waiting_are_waited_and_a_passed_deadline_is_told() {
+    let sandbox = model(1, Shape::default()).await;
+    sandbox.rds.behave(|behaviour| behaviour.upgrade_snapshot = Duration::from_secs(5 * 3600));
+    let input = json!({ "cluster": "orders", "target": "18", "deadline": "2h" });
+    let late = run(&sandbox, "late", &input).await.failed("DeadlineExceeded");
+    late.says(&["ModifyClusterVersion has waited for", "longer than the deadline of 120 min", "redrive"]);
+    // The next two attempts wait two hours each, and the upgrade that RDS goes on with is not started again.
+    let late = redrive(&sandbox, &late).await.failed("DeadlineExceeded");
+    redrive(&sandbox, &late).await.succeeded();
+    assert_eq!(calls(&sandbox, "modify-cluster-version", "ModifyDBCluster"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_second_of_two_executions_on_one_cluster_is_a_conflict() {
+    let sandbox = model(1, Shape::default()).await;
+    let first = sandbox.start_execution("major-upgrade", "first", &to_18()).await.unwrap();
+    sandbox.clock.sleep(Duration::from_secs(60)).await;
+    let second = run(&sandbox, "second", &to_18()).await.failed("Conflict");
+    second.says(&[&first, "nothing was touched", "stop-execution"]);
+    ended(&sandbox, first).await.succeeded();
+    // The lease of an execution that has ended is taken over.
+    run(&sandbox, "third", &to_18()).await.succeeded();
+}
+
+#[tokio::test(start_paused = true)]
+async fn bad_input_is_refused_and_nothing_is_touched() {
+    let sandbox = model(1, Shape::default()).await;
+    for (name, input, said) in [
+        ("unknown-field", json!({ "cluster": "orders", "target": "18", "dryRun": true }), "dryRun"),
+        ("no-target", json!({ "cluster": "orders" }), "target"),
+        ("a-number", json!({ "cluster": "orders", "target": 18 }), "string"),
+        ("no-such-cluster", json!({ "cluster": "nobody", "target": "18" }), "no cluster \"nobody\""),
+        ("lower", json!({ "cluster": "orders", "target": "15" }), "no way from 16.14 to 15"),
+        ("future", json!({ "cluster": "orders", "target": "19" }), "no way from 16.14 to 19"),
+        ("odd-name", json!({ "cluster": "orders; DROP", "target": "18" }), "no DB cluster identifier"),
+        ("no-reason", json!({ "cluster": "orders", "target": "18", "skip": [{ "finding": "x", "reason": "" }] }), "needs a reason"),
+        (
+            "no-such-parameter",
+            json!({ "cluster": "orders", "target": "18", "parameters": [{ "name": "work_memory", "value": "1", "reason": "typo" }] }),
+            "work_memory",
+        ),
+    ] {
+        let refused = run(&sandbox, name, &input).await.failed("Refused");
+        refused.says(&[said]);
+    }
+    let on_the_cluster = mutations(&sandbox).into_iter().filter(|call| !call.contains("ParameterGroup")).collect::<Vec<_>>();
+    assert_eq!(on_the_cluster, Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_class_change_that_waits_for_the_window_blocks_with_its_remedy() {
+    let sandbox = model(1, Shape::default()).await;
+    let modify = sandbox.rds_client().modify_db_instance().db_instance_identifier(orders::READER).db_instance_class("db.r6g.xlarge");
+    modify.apply_immediately(false).send().await.unwrap();
+    let blocked = run(&sandbox, "pending", &to_18()).await.failed("Blocked");
+    blocked.says(&["pending-modification:orders-2", "aws rds modify-db-instance --db-instance-identifier orders-2 --apply-immediately"]);
+    assert_eq!(mutations(&sandbox), Vec::<String>::new());
+    let modify = sandbox.rds_client().modify_db_instance().db_instance_identifier(orders::READER).db_instance_class("db.r6g.xlarge");
+    modify.apply_immediately(true).send().await.unwrap();
+    sandbox.clock.sleep(Duration::from_secs(15 * 60)).await;
+    redrive(&sandbox, &blocked).await.succeeded();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_value_out_of_the_new_familys_range_blocks_until_the_input_says_another() {
+    let sandbox = model(1, Shape { parameters: &[("password_encryption", "md5")], ..Shape::default() }).await;
+    let blocked = run(&sandbox, "range", &to_18()).await.failed("Blocked");
+    blocked.says(&["parameter-out-of-range", "password_encryption = md5", "\"parameters\""]);
+    let input = json!({ "cluster": "orders", "target": "18", "parameters": [{ "name": "password_encryption", "value": "scram-sha-256", "reason": "every client can" }] });
+    run(&sandbox, "range-2", &input).await.succeeded();
+}
+
+#[tokio::test(start_paused = true)]
+async fn groups_that_a_person_or_terraform_made_are_used_as_they_are() {
+    let sandbox = model(1, Shape::default()).await;
+    let rds = sandbox.rds_client();
+    let create = rds
+        .create_db_cluster_parameter_group()
+        .db_cluster_parameter_group_name("orders-pg18")
+        .db_parameter_group_family("aurora-postgresql18");
+    create.description("by Terraform").send().await.unwrap();
+    run(&sandbox, "theirs", &to_18()).await.succeeded();
+    assert_eq!(calls(&sandbox, "prepare-parameter-groups", "ModifyDBClusterParameterGroup"), 0);
+    let cluster = runbook::aurora::cluster(&orders::context(&sandbox), "orders").await.unwrap();
+    assert_eq!(cluster.db_cluster_parameter_group(), Some("orders-pg18"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_of_the_wrong_family_under_the_needed_name_is_a_conflict() {
+    let sandbox = model(1, Shape::default()).await;
+    let create = sandbox
+        .rds_client()
+        .create_db_parameter_group()
+        .db_parameter_group_name("orders-1-pg18")
+        .db_parameter_group_family("aurora-postgresql17");
+    create.description("a mistake").send().await.unwrap();
+    let conflict = run(&sandbox, "family", &to_18()).await.failed("Conflict");
+    conflict.says(&["orders-1-pg18", "aurora-postgresql17", "rename or delete it"]);
+    sandbox.rds_client().delete_db_parameter_group().db_parameter_group_name("orders-1-pg18").send().await.unwrap();
+    redrive(&sandbox, &conflict).await.succeeded();
+}
+
+#[tokio::test(start_paused = true)]
+async fn members_with_groups_of_their_own_keep_them() {
+    let sandbox = model(1, Shape::default()).await;
+    run(&sandbox, "own", &to_18()).await.succeeded();
+    let cx = orders::context(&sandbox);
+    let cluster = runbook::aurora::cluster(&cx, "orders").await.unwrap();
+    for member in runbook::aurora::members(&cx, &cluster).await.unwrap() {
+        let id = member.db_instance_identifier().unwrap();
+        let group = &member.db_parameter_groups()[0];
+        assert_eq!(group.db_parameter_group_name(), Some(format!("{id}-pg18").as_str()));
+        assert_eq!(group.parameter_apply_status(), Some("in-sync"));
+    }
+    assert!(cluster.db_cluster_members().iter().all(|member| member.db_cluster_parameter_group_status() == Some("in-sync")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failover_in_the_middle_of_the_run_does_not_matter() {
+    let sandbox = model(1, Shape::default()).await;
+    let arn = sandbox.start_execution("major-upgrade", "failover", &to_18()).await.unwrap();
+    sandbox.clock.sleep(Duration::from_secs(4 * 60)).await;
+    sandbox
+        .rds_client()
+        .failover_db_cluster()
+        .db_cluster_identifier("orders")
+        .target_db_instance_identifier(orders::READER)
+        .send()
+        .await
+        .unwrap();
+    ended(&sandbox, arn).await.succeeded();
+    assert_eq!(versions(&sandbox).await, ["18.4", "18.4", "18.4"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_execution_that_a_person_stops_is_reported_and_a_new_one_goes_on() {
+    let sandbox = model(1, Shape::default()).await;
+    let arn = sandbox.start_execution("major-upgrade", "stopped", &to_18()).await.unwrap();
+    sandbox.clock.sleep(Duration::from_secs(25 * 60)).await;
+    sandbox.sfn().stop_execution().execution_arn(&arn).error("Stopped").cause("by hand").send().await.unwrap();
+    let stopped = ended(&sandbox, arn).await;
+    assert_eq!((stopped.status.as_str(), stopped.report["status"].as_str()), ("ABORTED", Some("ABORTED")));
+    run(&sandbox, "goes-on", &to_18()).await.succeeded();
+    assert_eq!(calls(&sandbox, "modify-cluster-version", "ModifyDBCluster"), 1);
+}
