@@ -37,7 +37,7 @@ impl<'a> Plan<'a> {
     }
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub enum Step<'a> {
     Wait(String),
     /// A stopped cluster cannot be renamed.
@@ -156,7 +156,7 @@ pub async fn published<'a>(cx: &Context, clusters: &'a [DbCluster], sync: &str, 
 }
 
 /// The former cluster of a swap that stopped between its renames, to be put back; `wait` when the new one may yet appear.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub enum Stuck<'a> {
     No,
     Wait(String),
