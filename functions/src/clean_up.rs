@@ -142,14 +142,17 @@ impl CleanUp {
 
 /// What stands unused, raw data first.
 fn leftovers<'a>(clusters: &'a [DbCluster], policy: &Sync, sync: &str, used: &[&str], swapping: &[&str]) -> Vec<&'a DbCluster> {
-    let is_leftover = |cluster: &&DbCluster| {
-        let tags = cluster.tag_list();
+    let is_unused = |cluster: &DbCluster| {
         let has_stable_name = policy.targets.iter().any(|target| cluster.db_cluster_identifier() == Some(&target.cluster));
         let is_used = cluster.db_cluster_resource_id().is_some_and(|id| used.contains(&id));
         // While a swap is unfinished the new cluster stays: it is how the next look knows.
-        let is_swapping = tags::value(tags, tags::TARGET).is_some_and(|target| swapping.contains(&target));
-        let is_for_nobody = tags::has_role(tags, Role::Quarantine) || tags::has_role(tags, Role::Fresh);
-        tags::is_of_sync(tags, sync) && is_for_nobody && !has_stable_name && !is_used && !is_swapping
+        let is_swapping = tags::value(cluster.tag_list(), tags::TARGET).is_some_and(|target| swapping.contains(&target));
+        !has_stable_name && !is_used && !is_swapping
+    };
+    let is_leftover = |cluster: &&DbCluster| {
+        let tags = cluster.tag_list();
+        let is_for_nobody = tags::has_role(tags, Role::Quarantine) || tags::has_role(tags, Role::Fresh) && is_unused(cluster);
+        tags::is_of_sync(tags, sync) && is_for_nobody
     };
     let mut found: Vec<&DbCluster> = clusters.iter().filter(is_leftover).collect();
     found.sort_by_key(|cluster| !tags::has_role(cluster.tag_list(), Role::Quarantine));
