@@ -222,6 +222,9 @@ fn rule(rule: &Rule, field: &str, report: &mut Report) {
         Rule::Json { paths } => {
             for (path, inner) in paths {
                 let field = format!("{field}.paths.{path}");
+                if let Some(outer) = paths.keys().find(|other| *other != path && other.leads_to(path)) {
+                    report.error(&field, format!("lies within {outer}, whose rule replaces all of it"));
+                }
                 match inner {
                     Rule::Json { .. } => report.error(&field, "is json within json; write one longer path"),
                     Rule::Sql { .. } => report.error(&field, "is sql within json; give the column the rule sql instead"),

@@ -23,7 +23,7 @@ pub fn check(format: &str, text: &str) -> Result<(), String> {
         "window" => text.parse::<Window>().map(drop),
         "table" => table(text),
         "column" => identifier(text),
-        "json-path" => text.parse::<JsonPath>().map(drop),
+        "json-path" => canonical(text, &text.parse::<JsonPath>()?),
         other => Err(format!("the schema names the format {other:?}, which nothing checks")),
     }
 }
@@ -149,8 +149,16 @@ fn time_zone(text: &str) -> Result<(), String> {
     known.then_some(()).ok_or_else(|| format!("{text:?} is no time zone of the IANA database such as Europe/Berlin"))
 }
 
+/// A key that can be written in two ways could stand twice.
+fn canonical(text: &str, value: &impl std::fmt::Display) -> Result<(), String> {
+    let written = value.to_string();
+    if written == text { Ok(()) } else { Err(format!("{text:?} needs no quotes: write {written}")) }
+}
+
 fn table(text: &str) -> Result<(), String> {
-    let TableName { schema, .. } = text.parse()?;
+    let table: TableName = text.parse()?;
+    canonical(text, &table)?;
+    let TableName { schema, .. } = table;
     if schema.starts_with("pg_") || schema == "information_schema" {
         return Err(format!("{text:?} is PostgreSQL's own; leave it out"));
     }

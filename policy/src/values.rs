@@ -42,6 +42,16 @@ impl Cron {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// As EventBridge Scheduler writes it: with a year, and with ? for the day that the other day leaves open (Scheduler User Guide, "Schedule types").
+    pub fn scheduler_expression(&self) -> String {
+        let fields: Vec<_> = self.0.split(' ').collect();
+        match fields.as_slice() {
+            [minute, hour, "*", month, weekday] if *weekday != "*" => format!("cron({minute} {hour} ? {month} {weekday} *)"),
+            [minute, hour, day, month, _] => format!("cron({minute} {hour} {day} {month} ? *)"),
+            _ => self.0.clone(),
+        }
+    }
 }
 
 impl FromStr for Cron {
@@ -155,6 +165,14 @@ impl fmt::Display for TableName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let part = |name: &str| if name.contains(['.', '"']) { format!("\"{}\"", name.replace('"', "\"\"")) } else { name.to_owned() };
         write!(f, "{}.{}", part(&self.schema), part(&self.table))
+    }
+}
+
+impl JsonPath {
+    /// Whether what the other path names is, or may be, what this one names or a part of it.
+    pub fn leads_to(&self, other: &JsonPath) -> bool {
+        let same = |(a, b): (&Step, &Step)| a == b || matches!((a, b), (Step::Members, Step::Key(_)) | (Step::Key(_), Step::Members));
+        self.0.len() <= other.0.len() && self.0.iter().zip(&other.0).all(same)
     }
 }
 

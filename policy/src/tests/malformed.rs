@@ -79,6 +79,7 @@ const CASES: &[Case] = &[
     ("public.flags: truncate", "flags: truncate", 59, "syncs.orders.masking.databases.shop.flags", "write schema.table"),
     ("public.flags: truncate", "shop.public.flags: truncate", 59, "syncs.orders.masking.databases.shop.shop.public.flags", "after schema.table comes \".flags\""),
     ("public.flags: truncate", "'\"public.flags': truncate", 59, "syncs.orders.masking.databases.shop.\"public.flags", "does not close it"),
+    ("public.flags: truncate", "'\"public\".flags': truncate", 59, "syncs.orders.masking.databases.shop.\"public\".flags", "write public.flags"),
     ("public.flags: truncate", "pg_catalog.pg_class: truncate", 59, "syncs.orders.masking.databases.shop.pg_catalog.pg_class", "PostgreSQL's own"),
     ("        shop:\n          large", "        rdsadmin:\n          large", 57, "syncs.orders.masking.databases.rdsadmin", "nobody but RDS connects"),
     // Rules
@@ -99,6 +100,8 @@ const CASES: &[Case] = &[
     ("{$.email: email}", "{email: email}", 64, "syncs.orders.masking.databases.shop.public.customers.profile.paths.email", "it begins with $"),
     ("{$.email: email}", "{$..email: email}", 64, "syncs.orders.masking.databases.shop.public.customers.profile.paths.$..email", "a key is empty"),
     ("{$.email: email}", "{\"$.a[0]\": email}", 64, "syncs.orders.masking.databases.shop.public.customers.profile.paths.$.a[0]", "\"[0]\" is not read"),
+    ("{$.email: email}", "{\"$['email']\": email}", 64, "syncs.orders.masking.databases.shop.public.customers.profile.paths.$['email']", "write $.email"),
+    ("{$.email: email}", "{$.a: email, $.a.b: email}", 64, "syncs.orders.masking.databases.shop.public.customers.profile.paths.$.a.b", "lies within $.a"),
     ("{$.email: email}", "{$: email}", 64, "syncs.orders.masking.databases.shop.public.customers.profile.paths.$", "the whole document"),
     ("{$.email: email}", "{}", 64, "syncs.orders.masking.databases.shop.public.customers.profile.paths", "empty mapping"),
     ("{$.email: email}", "{$.email: {rule: sql, expression: x}}", 64, "syncs.orders.masking.databases.shop.public.customers.profile.paths.$.email", "is sql within json"),
@@ -164,7 +167,8 @@ fn several_mistakes_are_told_at_once() {
 
 #[test]
 fn an_error_reads_like_a_sentence_of_a_compiler() {
-    let error = Error { line: 14, column: 9, field: "syncs.orders.targets[1].swap".into(), message: "\"x\" is not one of rename, secret".into() };
+    let error =
+        Error { line: 14, column: 9, field: "syncs.orders.targets[1].swap".into(), message: "\"x\" is not one of rename, secret".into() };
     assert_eq!(error.to_string(), "line 14, column 9: syncs.orders.targets[1].swap: \"x\" is not one of rename, secret");
 }
 
