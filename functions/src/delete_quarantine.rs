@@ -4,7 +4,11 @@
 //! Again is harmless: what is gone is done. It ends as soon as RDS deletes them; CleanUp waits until they are gone.
 //! Undo: none. Errors: `NotReady`, `Refused` (not ours, or not allowed).
 
-use runbook::{Context, Error, Result, Run, State, aurora, sync, sync::names, sync::tags};
+use aws_sdk_rds::types::DbClusterSnapshot;
+use runbook::{
+    Context, Error, Result, Run, State, aurora, sync,
+    sync::{names, tags},
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -32,8 +36,10 @@ impl State for DeleteQuarantine {
     async fn reconcile(self, cx: &Context, run: &Run) -> Result<Deleted> {
         let policy = sync::policy(cx, run, &self.sync).await?;
         let sanitized = names::sanitized(&self.sync, run);
-        let kept = find_snapshot(cx, &sanitized).await?.is_some_and(|snapshot| snapshot.status() == Some("available"));
-        if !kept {
+        let is_kept = |snapshot: DbClusterSnapshot| {
+            tags::is_of_run(snapshot.tag_list(), &self.sync, run) && snapshot.status() == Some("available")
+        };
+        if !find_snapshot(cx, &sanitized).await?.is_some_and(is_kept) {
             return Err(Error::Refused(format!("the sanitised snapshot {sanitized} is not there, so the quarantine is still needed. Nothing was deleted.")));
         }
         let name = names::quarantine(&self.sync, run);
