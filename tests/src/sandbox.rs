@@ -4,14 +4,14 @@ use std::{
     collections::BTreeMap,
     path::PathBuf,
     sync::{Arc, Weak},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use anyhow::{Context as _, bail};
 use aws_config::{BehaviorVersion, Region, SdkConfig, timeout::TimeoutConfig};
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_sdk_sfn::{operation::describe_execution::DescribeExecutionOutput, types::ExecutionStatus};
-use aws_smithy_async::rt::sleep::TokioSleep;
+use aws_smithy_async::{rt::sleep::TokioSleep, time::TimeSource};
 use aws_smithy_types::retry::RetryConfig;
 use runbook::{Context, clock::Clock};
 use serde_json::{Value, json};
@@ -157,7 +157,7 @@ impl Sandbox {
 
     /// The SDK's configuration for a caller of that name.
     pub fn sdk(&self, principal: &'static str) -> SdkConfig {
-        config(principal, &self.url, self.engine.is_none().then(|| self.gateway.clone()))
+        config(principal, self.clock, &self.url, self.engine.is_none().then(|| self.gateway.clone()))
     }
 
     /// The state machines, as Terraform would deploy them.
@@ -227,8 +227,18 @@ impl Drop for Sandbox {
     }
 }
 
+/// The SDK's own time, by which it takes the keys of an assumed role for expired.
+#[derive(Debug)]
+struct Time(Clock);
+
+impl TimeSource for Time {
+    fn now(&self) -> SystemTime {
+        self.0.now().into()
+    }
+}
+
 /// With a gateway, requests go to it in this process; else to the URL.
-fn config(principal: &'static str, url: &str, gateway: Option<Arc<Gateway>>) -> SdkConfig {
+fn config(principal: &'static str, clock: Clock, url: &str, gateway: Option<Arc<Gateway>>) -> SdkConfig {
     let config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new(REGION))
@@ -236,6 +246,7 @@ fn config(principal: &'static str, url: &str, gateway: Option<Arc<Gateway>>) -> 
         .retry_config(RetryConfig::standard())
         .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(Duration::from_secs(30)).build())
         .sleep_impl(TokioSleep::new())
+        .time_source(Time(clock))
         .endpoint_url(url);
     match gateway {
         Some(gateway) => config.http_client(InProcess(gateway)).build(),
@@ -258,7 +269,7 @@ fn environment(clock: Clock, stepfunctions: Option<&str>) -> BTreeMap<String, St
 fn in_process(clock: Clock, gateway: &Arc<Gateway>) -> (lambda::Handler, ecs::Worker) {
     let gateway = Arc::downgrade(gateway);
     let context = move |principal: &str| -> Option<Context> {
-        let config = config(Box::leak(principal.to_owned().into_boxed_str()), "http://sandbox.invalid", Some(gateway.upgrade()?));
+        let config = config(Box::leak(principal.to_owned().into_boxed_str()), clock, "http://sandbox.invalid", Some(gateway.upgrade()?));
         Some(Context::new(&config, clock, BUCKET.to_owned()))
     };
     let functions_context = context.clone();
