@@ -1,0 +1,324 @@
+//! The policy as Rust types: one struct for each mapping of the YAML file, in the file's order. The documentation of a field is what the JSON Schema
+//! and docs/policy.md say of its key.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, tz::TimeZone};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::rule::Rule;
+use crate::values::{Cron, TableName, Window, age};
+
+/// Every daily sync of an organisation.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Policy {
+    /// The syncs by name. A name is part of the names of what a run makes: lower-case letters, digits and hyphens, at most 40.
+    #[schemars(length(min = 1))]
+    pub syncs: BTreeMap<String, Sync>,
+}
+
+/// One production cluster, brought sanitised to the environments.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Sync {
+    /// Where the data comes from.
+    pub source: Source,
+    /// When a run starts.
+    pub schedule: Schedule,
+    /// Where the copy stands until it is sanitised.
+    pub quarantine: Quarantine,
+    /// The environments that get the sanitised copy, all in one account: the one the runbooks run in.
+    #[schemars(length(min = 1))]
+    pub targets: Vec<Target>,
+    /// What becomes of every column of every table.
+    pub masking: Masking,
+    /// The export of the sanitised data to S3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub export: Option<Export>,
+}
+
+/// The production cluster. Nothing of it is changed: only copies of its snapshots are made, and they are ours.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Source {
+    /// The account of the cluster, in quotes: twelve digits.
+    #[schemars(extend("format" = "account"))]
+    pub account: String,
+    /// The ARN of the role in that account which the runbook assumes.
+    #[schemars(extend("format" = "role-arn"))]
+    pub role: String,
+    /// The DB cluster identifier.
+    #[schemars(extend("format" = "cluster"))]
+    pub cluster: String,
+    /// Which snapshot is taken.
+    pub snapshot: SnapshotRule,
+    /// The customer key in the source's account with which our copy of the snapshot is encrypted: alias/… or an ARN of a key or alias. The default
+    /// key aws/rds cannot be shared with another account.
+    #[schemars(extend("format" = "kms-key"))]
+    pub kms_key: String,
+}
+
+/// The newest available snapshot that satisfies every line of this is the one.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct SnapshotRule {
+    /// Who took it: RDS by itself (automated) or somebody (manual).
+    #[serde(rename = "type")]
+    pub kind: SnapshotKind,
+    /// The time of day, in the schedule's time zone, at which it was taken: from the first minute until before the second. It may go over midnight.
+    /// Any time when this is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<Window>,
+    /// Tags that it carries, all of them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
+    /// How old it is at most when the run starts, such as 26h.
+    #[serde(with = "age")]
+    #[schemars(with = "String", extend("format" = "duration"))]
+    pub max_age: SignedDuration,
+    /// What a run does when no snapshot fits: it fails, or it ends well without a sync.
+    #[serde(default)]
+    pub otherwise: Otherwise,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SnapshotKind {
+    Automated,
+    Manual,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Otherwise {
+    #[default]
+    Fail,
+    Skip,
+}
+
+/// What EventBridge Scheduler is told.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Schedule {
+    /// Minute, hour, day of month, month and day of week, such as 30 3 * * MON-FRI. Days of the week have names, and only one of the two days is
+    /// given: the other is *.
+    pub cron: Cron,
+    /// The IANA name of the time zone in which the hours are meant, such as Europe/Berlin.
+    #[serde(with = "jiff::fmt::serde::tz::required")]
+    #[schemars(with = "String", extend("format" = "time-zone"))]
+    pub time_zone: TimeZone,
+}
+
+/// The cluster that holds raw data for the time of a run. Nothing of it is taken over from production.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Quarantine {
+    /// The class of its one instance, such as db.r6g.large: masking runs on it.
+    #[schemars(extend("format" = "instance-class"))]
+    pub instance_class: String,
+    /// A DB subnet group of private subnets.
+    #[schemars(length(min = 1))]
+    pub subnet_group: String,
+    /// The one security group, which lets in the workers alone.
+    #[schemars(extend("format" = "security-group"))]
+    pub security_group: String,
+    /// A DB cluster parameter group that keeps a restored copy from speaking to the outside (docs/policy.md says which parameters).
+    #[schemars(length(min = 1))]
+    pub cluster_parameter_group: String,
+    /// The key in the environments' account which encrypts the quarantine, the sanitised snapshot and the targets.
+    #[schemars(extend("format" = "kms-key"))]
+    pub kms_key: String,
+}
+
+/// A cluster under a stable name, replaced by every run.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Target {
+    /// The stable name: a DB cluster identifier of at most 48 characters.
+    #[schemars(extend("format" = "cluster"))]
+    pub cluster: String,
+    /// The environments' account, in quotes: the same for every target.
+    #[schemars(extend("format" = "account"))]
+    pub account: String,
+    /// The class of its writer.
+    #[schemars(extend("format" = "instance-class"))]
+    pub instance_class: String,
+    /// The DB subnet group.
+    #[schemars(length(min = 1))]
+    pub subnet_group: String,
+    /// The VPC security groups.
+    #[schemars(length(min = 1), extend("items" = json!({"type": "string", "format": "security-group"})))]
+    pub security_groups: Vec<String>,
+    /// The DB cluster parameter group, of the engine version's family.
+    #[schemars(length(min = 1))]
+    pub cluster_parameter_group: String,
+    /// The DB parameter group of the writer. The default of the family when this is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub parameter_group: Option<String>,
+    /// How the stable name comes to the new cluster: the clusters are renamed, or a secret that clients read is pointed at the new one.
+    #[serde(default)]
+    pub swap: Swap,
+    /// For the swap by secret: the name of the secret that clients read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "secret"))]
+    pub secret: Option<String>,
+    /// Whether RDS refuses to delete the cluster. A run lifts it only on an old copy that carries our tags.
+    #[serde(default)]
+    pub deletion_protection: bool,
+    /// The roles that the environment logs in with. Production's roles keep what they own and cannot log in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<RoleSpec>,
+    /// Tables whose rows are the environment's own: they are carried over from the present target.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keep_tables: Vec<KeptTable>,
+    /// Settings of databases (ALTER DATABASE … SET): the database, the setting, its value in quotes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub settings: BTreeMap<String, BTreeMap<String, String>>,
+    /// Questions whose answer must be true before the swap.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub smoke: Vec<Smoke>,
+    /// What is kept of the copies that were replaced.
+    pub keep_old: KeepOld,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Swap {
+    #[default]
+    Rename,
+    Secret,
+}
+
+/// A PostgreSQL role of an environment.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct RoleSpec {
+    /// The role's name.
+    #[schemars(extend("format" = "role"))]
+    pub name: String,
+    /// Whether it may log in.
+    #[serde(default)]
+    pub login: bool,
+    /// The secret that gets its username, password, host and port. Needed for a role that logs in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "secret"))]
+    pub secret: Option<String>,
+    /// What it is granted, as GRANT says it between GRANT and TO, such as SELECT ON ALL TABLES IN SCHEMA public.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("items" = json!({"type": "string", "format": "grant"})))]
+    pub grants: Vec<String>,
+    /// The databases in which it is granted this, and to which it may connect.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(inner(length(min = 1)))]
+    pub databases: Vec<String>,
+}
+
+/// A table carried over from the present target.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct KeptTable {
+    /// The database.
+    #[schemars(length(min = 1))]
+    pub database: String,
+    /// The table, as schema.table.
+    pub table: TableName,
+}
+
+/// A query of one row and one column that must say true.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Smoke {
+    /// The database.
+    #[schemars(length(min = 1))]
+    pub database: String,
+    /// The query.
+    #[schemars(length(min = 1))]
+    pub sql: String,
+}
+
+/// A replaced copy is deleted when there are more than count of them, or when it was replaced longer ago than age.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct KeepOld {
+    /// How many are kept.
+    #[schemars(range(min = 0, max = 20))]
+    pub count: u32,
+    /// How long one is kept, such as 48h.
+    #[serde(with = "age")]
+    #[schemars(with = "String", extend("format" = "duration"))]
+    pub age: SignedDuration,
+}
+
+/// A classification of everything: what is not named here stops a run.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Masking {
+    /// The secret in Secrets Manager, {"key": "…"}, from which every replacement is derived: one key, so that equal values stay equal.
+    #[schemars(extend("format" = "secret"))]
+    pub key_secret: String,
+    /// Tables that are rewritten in another way than the one the worker would take: the database, the table, the way.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub rewrite: BTreeMap<String, BTreeMap<TableName, Rewrite>>,
+    /// Every database of the cluster.
+    #[schemars(length(min = 1))]
+    pub databases: BTreeMap<String, DatabaseRules>,
+}
+
+/// How the rows of a table are replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Rewrite {
+    /// One ALTER TABLE … ALTER COLUMN … TYPE … USING: fast, and no row version with a raw value stays.
+    Alter,
+    /// UPDATE, then VACUUM FULL.
+    Update,
+}
+
+/// Every table of a database.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+pub struct DatabaseRules {
+    /// What becomes of large objects. A database that has some needs this.
+    #[serde(rename = "large-objects", default, skip_serializing_if = "Option::is_none")]
+    pub large_objects: Option<LargeObjects>,
+    /// Every table, as schema.table. A partitioned table stands for its partitions.
+    #[serde(flatten)]
+    pub tables: BTreeMap<TableName, TableRule>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum LargeObjects {
+    /// All of them are removed.
+    Truncate,
+    /// All of them stay as they are.
+    Keep,
+}
+
+/// What becomes of a table: it is emptied, or each of its columns has a rule.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TableRule {
+    Truncate,
+    Columns(BTreeMap<String, Rule>),
+}
+
+/// Where the sanitised data is exported to.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Export {
+    /// The bucket.
+    #[schemars(length(min = 3))]
+    pub bucket: String,
+    /// The prefix of the keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<String>,
+    /// The ARN of the role that RDS writes with.
+    #[schemars(extend("format" = "role-arn"))]
+    pub role: String,
+    /// The key that encrypts the objects.
+    #[schemars(extend("format" = "kms-key"))]
+    pub kms_key: String,
+}
