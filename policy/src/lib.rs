@@ -1,6 +1,7 @@
 //! What every daily sync does, as one YAML file says it. The functions and workers read the file from the run bucket, Terraform reads the schedules from
 //! it, the `policy` command explains it and makes the page that people read.
 
+pub mod draft;
 mod error;
 mod rule;
 mod types;

@@ -3,10 +3,12 @@
 pub mod inspect_databases;
 pub mod inspection;
 pub mod run_analyze;
+pub mod sanitize_databases;
 pub mod verify_upgrade;
 
 runbook::table! {
     inspect_databases::InspectDatabases,
     run_analyze::RunAnalyze,
+    sanitize_databases::SanitizeDatabases,
     verify_upgrade::VerifyUpgrade,
 }
