@@ -2,6 +2,7 @@
 
 mod clients;
 mod contract;
+mod daily_sync_control;
 mod expressions;
 mod faults;
 mod harness;

@@ -31,6 +31,8 @@ pub struct Call {
     pub account: String,
     pub service: String,
     pub action: String,
+    /// The form of an RDS call: what it was about.
+    pub form: String,
     pub status: u16,
 }
 
@@ -66,13 +68,15 @@ impl Gateway {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn log(&self, caller: &Caller, action: &str, status: u16) {
+    fn log(&self, caller: &Caller, action: &str, body: &[u8], status: u16) {
+        let form = if caller.service == "rds" { String::from_utf8_lossy(body).into_owned() } else { String::new() };
         let call = Call {
             at: self.clock.now(),
             principal: caller.principal.clone(),
             account: caller.account.clone(),
             service: caller.service.clone(),
             action: action.to_owned(),
+            form,
             status,
         };
         tracing::debug!(?call);
@@ -124,7 +128,7 @@ impl Endpoint for Gateway {
                 lost()
             }
         };
-        self.log(&caller, &action, response.status().as_u16());
+        self.log(&caller, &action, &key.2, response.status().as_u16());
         self.faults.remember(key, &response);
         response
     }

@@ -4,14 +4,14 @@ use std::{
     collections::BTreeMap,
     path::PathBuf,
     sync::{Arc, Weak},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use anyhow::{Context as _, bail};
 use aws_config::{BehaviorVersion, Region, SdkConfig, timeout::TimeoutConfig};
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_sdk_sfn::{operation::describe_execution::DescribeExecutionOutput, types::ExecutionStatus};
-use aws_smithy_async::rt::sleep::TokioSleep;
+use aws_smithy_async::{rt::sleep::TokioSleep, time::TimeSource};
 use aws_smithy_types::retry::RetryConfig;
 use runbook::{Context, clock::Clock};
 use serde_json::{Value, json};
@@ -162,7 +162,7 @@ impl Sandbox {
 
     /// For a caller of that name in that account, as a test plays production's owner.
     pub fn sdk_in(&self, account: &str, principal: &str) -> SdkConfig {
-        config(&access_key(principal, account), &self.url, self.engine.is_none().then(|| self.gateway.clone()))
+        config(&access_key(principal, account), self.clock, &self.url, self.engine.is_none().then(|| self.gateway.clone()))
     }
 
     /// The state machines, as Terraform would deploy them.
@@ -232,8 +232,18 @@ impl Drop for Sandbox {
     }
 }
 
+/// The SDK's own time, by which it takes the keys of an assumed role for expired.
+#[derive(Debug)]
+struct Time(Clock);
+
+impl TimeSource for Time {
+    fn now(&self) -> SystemTime {
+        self.0.now().into()
+    }
+}
+
 /// With a gateway, requests go to it in this process; else to the URL.
-fn config(access_key: &str, url: &str, gateway: Option<Arc<Gateway>>) -> SdkConfig {
+fn config(access_key: &str, clock: Clock, url: &str, gateway: Option<Arc<Gateway>>) -> SdkConfig {
     let config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new(REGION))
@@ -241,6 +251,7 @@ fn config(access_key: &str, url: &str, gateway: Option<Arc<Gateway>>) -> SdkConf
         .retry_config(RetryConfig::standard())
         .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(Duration::from_secs(30)).build())
         .sleep_impl(TokioSleep::new())
+        .time_source(Time(clock))
         .endpoint_url(url);
     match gateway {
         Some(gateway) => config.http_client(InProcess(gateway)).build(),
@@ -263,7 +274,7 @@ fn environment(clock: Clock, stepfunctions: Option<&str>) -> BTreeMap<String, St
 fn in_process(clock: Clock, gateway: &Arc<Gateway>) -> (lambda::Handler, ecs::Worker) {
     let gateway = Arc::downgrade(gateway);
     let context = move |principal: &str| -> Option<Context> {
-        let config = config(principal, "http://sandbox.invalid", Some(gateway.upgrade()?));
+        let config = config(principal, clock, "http://sandbox.invalid", Some(gateway.upgrade()?));
         Some(Context::new(&config, clock, BUCKET.to_owned()))
     };
     let functions_context = context.clone();

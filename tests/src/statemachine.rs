@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use crate::{aws, executables::root};
 
 pub const PREFIX: &str = "aurora-runbooks";
-pub const RUNBOOKS: [&str; 1] = ["major-upgrade"];
+pub const RUNBOOKS: [&str; 2] = ["major-upgrade", "daily-sync"];
 
 /// The ASL as it stands in the file.
 pub fn source(runbook: &str) -> anyhow::Result<String> {

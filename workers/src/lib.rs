@@ -2,6 +2,7 @@
 
 pub mod inspect_databases;
 pub mod inspection;
+pub mod prepare_target;
 pub mod run_analyze;
 pub mod verify_upgrade;
 
@@ -9,4 +10,5 @@ runbook::table! {
     inspect_databases::InspectDatabases,
     run_analyze::RunAnalyze,
     verify_upgrade::VerifyUpgrade,
+    prepare_target::PrepareTarget,
 }

@@ -5,7 +5,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::{BehaviorVersion, SdkConfig, sts::AssumeRoleProvider};
+use aws_sdk_rds::config::SharedCredentialsProvider;
 
 use crate::{clock::Clock, postgres::Connections, store::Store};
 
@@ -18,6 +19,7 @@ pub struct Context {
     pub clock: Clock,
     pub progress: Progress,
     pub connections: Connections,
+    config: SdkConfig,
 }
 
 impl Context {
@@ -38,6 +40,22 @@ impl Context {
             clock,
             progress: Progress::default(),
             connections: Connections::default(),
+            config: config.clone(),
+        }
+    }
+
+    /// The same, in the account of that role. The run bucket stays ours.
+    ///
+    /// The role is assumed with the first call and again before it expires (AssumeRoleProvider, aws-config).
+    pub async fn assume(&self, role_arn: &str) -> Self {
+        let provider = AssumeRoleProvider::builder(role_arn).session_name("aurora-runbooks").configure(&self.config).build().await;
+        let config = self.config.to_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build();
+        Self {
+            rds: aws_sdk_rds::Client::new(&config),
+            sfn: aws_sdk_sfn::Client::new(&config),
+            secrets: aws_sdk_secretsmanager::Client::new(&config),
+            config,
+            ..self.clone()
         }
     }
 }

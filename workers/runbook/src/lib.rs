@@ -11,6 +11,7 @@ pub mod lease;
 pub mod postgres;
 pub mod state;
 pub mod store;
+pub mod sync;
 pub mod telemetry;
 pub mod upgrade;
 pub mod worker;

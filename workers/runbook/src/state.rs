@@ -6,6 +6,7 @@ use futures::FutureExt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use tracing::{Instrument, error, info, info_span};
 
 use crate::{Context, Error, Result};
@@ -48,6 +49,26 @@ impl Run {
         self.execution.rsplit(':').next().unwrap_or(&self.execution)
     }
 
+    /// The account of the execution, in which everything but production lies.
+    pub fn account(&self) -> &str {
+        self.execution.split(':').nth(4).unwrap_or_default()
+    }
+
+    /// Eight hexadecimal digits that make names of this execution: its own name may be too long for them, or an earlier one's.
+    pub fn short_id(&self) -> String {
+        Sha256::digest(&self.execution).iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The run of an execution, entered at the beginning of time: for tests and for looking at another execution's things.
+    pub fn of(execution: &str) -> Self {
+        Self { execution: execution.to_owned(), entered: Timestamp::UNIX_EPOCH, redriven: None, deadline: default_deadline() }
+    }
+
+    /// How long the state has been at it.
+    pub fn waited(&self, now: Timestamp) -> Duration {
+        Duration::try_from(now - self.since()).unwrap_or_default()
+    }
+
     /// Where the run's objects lie in the run bucket.
     pub fn prefix(&self) -> String {
         format!("runs/{}", self.name())
@@ -59,7 +80,7 @@ impl Run {
     }
 
     fn is_over(&self, now: Timestamp) -> bool {
-        Duration::try_from(now - self.since()).is_ok_and(|waited| waited > self.deadline)
+        self.waited(now) > self.deadline
     }
 }
 
@@ -148,7 +169,8 @@ macro_rules! table {
         /// Calls the state of that kebab-case name; `None` when there is none.
         pub async fn call(name: &str, cx: &$crate::Context, payload: serde_json::Value) -> Option<$crate::Result<serde_json::Value>> {
             $(if name == $crate::state::kebab(<$module::$state as $crate::State>::NAME) {
-                return Some($crate::state::call::<$module::$state>(cx, payload).await);
+                // Boxed, so that the caller's future is not as large as the largest of all states.
+                return Some(Box::pin($crate::state::call::<$module::$state>(cx, payload)).await);
             })+
             None
         }
@@ -162,6 +184,13 @@ mod tests {
     #[test]
     fn names_are_spelled_in_kebab_case() {
         assert_eq!(kebab("ModifyClusterVersion"), "modify-cluster-version");
+    }
+
+    #[test]
+    fn a_short_id_is_of_one_execution() {
+        let run = Run::of("arn:aws:states:eu-west-1:444455556666:execution:daily-sync:orders");
+        assert_eq!((run.short_id().len(), run.account(), run.name()), (8, "444455556666", "orders"));
+        assert_ne!(run.short_id(), Run::of("arn:aws:states:eu-west-1:444455556666:execution:other-sync:orders").short_id());
     }
 
     #[test]

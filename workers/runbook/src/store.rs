@@ -40,6 +40,11 @@ impl Store {
         self.write(key, "application/json", body, when).await
     }
 
+    /// False when the condition does not hold.
+    pub async fn put_when(&self, key: &str, content_type: &str, body: Vec<u8>, when: When<'_>) -> Result<bool> {
+        self.write(key, content_type, body, when).await
+    }
+
     async fn write(&self, key: &str, content_type: &str, body: Vec<u8>, when: When<'_>) -> Result<bool> {
         let mut put = self.client.put_object().bucket(&self.bucket).key(key).content_type(content_type).body(ByteStream::from(body));
         put = match when {
@@ -61,6 +66,21 @@ impl Store {
 
     /// The object and its ETag.
     pub async fn get_json_tagged<T: DeserializeOwned>(&self, key: &str) -> Result<Option<(T, String)>> {
+        let Some((bytes, etag)) = self.read(key).await? else { return Ok(None) };
+        let value = serde_json::from_slice(&bytes).map_err(|error| self.not_ours(key, error))?;
+        Ok(Some((value, etag)))
+    }
+
+    pub async fn get_text(&self, key: &str) -> Result<Option<String>> {
+        let Some((bytes, _)) = self.read(key).await? else { return Ok(None) };
+        String::from_utf8(bytes).map(Some).map_err(|error| self.not_ours(key, error))
+    }
+
+    fn not_ours(&self, key: &str, error: impl std::fmt::Display) -> Error {
+        Error::Unexpected(anyhow::anyhow!("s3://{}/{key} is not what we wrote: {error}", self.bucket))
+    }
+
+    async fn read(&self, key: &str) -> Result<Option<(Vec<u8>, String)>> {
         let object = match self.client.get_object().bucket(&self.bucket).key(key).send().await {
             Ok(object) => object,
             Err(SdkError::ServiceError(error)) if error.err().is_no_such_key() => return Ok(None),
@@ -68,9 +88,7 @@ impl Store {
         };
         let etag = object.e_tag().unwrap_or_default().to_owned();
         let bytes = object.body.collect().await.map_err(|error| Error::NotReady(format!("S3 to answer (reading {key}: {error})")))?;
-        let value = serde_json::from_slice(&bytes.into_bytes())
-            .map_err(|error| Error::Unexpected(anyhow::anyhow!("s3://{}/{key} is not what we wrote: {error}", self.bucket)))?;
-        Ok(Some((value, etag)))
+        Ok(Some((bytes.to_vec(), etag)))
     }
 
     pub async fn delete(&self, key: &str) -> Result<()> {

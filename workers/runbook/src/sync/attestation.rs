@@ -1,0 +1,69 @@
+//! The proof that a cluster holds no original value. No later state does anything without it.
+//!
+//! It is bound to the DbClusterResourceId, which a rename keeps and a restore changes, and to the run: an attestation that was copied along
+//! with a snapshot, or left by yesterday's run, proves nothing.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{Context, Error, Result, Run};
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Attestation {
+    /// The ARN of the execution that attested.
+    pub execution: String,
+    /// The DbClusterResourceId of the cluster that was looked at.
+    pub resource_id: String,
+    pub attested: Timestamp,
+    /// What was counted: tables, columns, rows, live wires and so on, for people.
+    #[serde(default)]
+    pub counts: Value,
+}
+
+pub fn key(resource_id: &str) -> String {
+    format!("attestations/{resource_id}.json")
+}
+
+/// The attestation of that cluster by this run, or `Refused`.
+pub async fn check(cx: &Context, run: &Run, resource_id: &str) -> Result<Attestation> {
+    let found = cx.store.get_json::<Attestation>(&key(resource_id)).await?;
+    valid(found, run, resource_id).map_err(|why| {
+        Error::Refused(format!(
+            "{why}. What holds production's data must not become reachable: nothing was changed. Start a new execution; it sanitises and attests again."
+        ))
+    })
+}
+
+fn valid(found: Option<Attestation>, run: &Run, resource_id: &str) -> std::result::Result<Attestation, String> {
+    let found = found.ok_or_else(|| format!("there is no attestation for {resource_id} ({})", key(resource_id)))?;
+    if found.resource_id != resource_id {
+        return Err(format!("{} is about {}, not about {resource_id}", key(resource_id), found.resource_id));
+    }
+    if found.execution != run.execution {
+        return Err(format!("{} is of the execution {}, not of this one", key(resource_id), found.execution));
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_runs_attestation_of_this_cluster_counts() {
+        let run = Run::of("arn:aws:states:eu-west-1:444455556666:execution:daily-sync:one");
+        let good = Attestation {
+            execution: run.execution.clone(),
+            resource_id: "cluster-A".into(),
+            attested: Timestamp::UNIX_EPOCH,
+            counts: Value::Null,
+        };
+        assert!(valid(Some(good.clone()), &run, "cluster-A").is_ok());
+        assert!(valid(None, &run, "cluster-A").is_err());
+        assert!(valid(Some(good.clone()), &run, "cluster-B").is_err(), "a copy under another cluster's name");
+        let yesterday = Attestation { execution: "arn:aws:states:eu-west-1:444455556666:execution:daily-sync:zero".into(), ..good };
+        assert!(valid(Some(yesterday), &run, "cluster-A").is_err());
+    }
+}
