@@ -177,8 +177,11 @@ impl Sync {
     /// Every call that changes something and that a function made with production's role.
     fn changes_in_production(&self) -> Vec<String> {
         let calls = self.sandbox.gateway.calls();
-        let mut changes: Vec<String> =
-            calls.into_iter().filter(|call| call.principal == "aurora-runbooks-source" && call.mutates()).map(|call| call.action).collect();
+        let mut changes: Vec<String> = calls
+            .into_iter()
+            .filter(|call| call.account == aws::PRODUCTION && call.principal != "owner" && call.mutates())
+            .map(|call| call.action)
+            .collect();
         changes.sort();
         changes.dedup();
         changes
