@@ -3,9 +3,12 @@
 mod clients;
 mod contract;
 mod daily_sync_control;
+mod copy;
 mod expressions;
 mod faults;
 mod harness;
 mod major_upgrade;
 mod major_upgrade_model;
+mod masking;
 mod schema;
+mod wires;

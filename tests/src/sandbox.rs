@@ -204,12 +204,13 @@ impl Sandbox {
 
     /// Waits until the execution has ended.
     pub async fn wait(&self, execution: &str) -> anyhow::Result<DescribeExecutionOutput> {
+        let sfn = self.sfn();
         loop {
-            let described = self.sfn().describe_execution().execution_arn(execution).send().await?;
+            let described = sfn.describe_execution().execution_arn(execution).send().await?;
             if *described.status() != ExecutionStatus::Running {
                 return Ok(described);
             }
-            self.clock.sleep(Duration::from_secs(10)).await;
+            self.clock.sleep(Duration::from_secs(60)).await;
         }
     }
 
