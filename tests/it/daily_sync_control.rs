@@ -12,8 +12,9 @@ use runbook::{
     },
 };
 use sandbox::{
-    Options, Sandbox, aws,
+    Options, Sandbox, aws, environments,
     faults::{Fault, Kind},
+    production,
     sandbox::BUCKET,
 };
 use serde_json::{Value, json};
@@ -23,37 +24,12 @@ struct Sync {
     run: Run,
 }
 
-fn policy() -> String {
-    let text = std::fs::read_to_string(sandbox::executables::root().join("policy/examples/orders.yaml")).unwrap();
-    // One account for all: the functions assume the source's role all the same.
-    text.replace("444455556666", aws::ACCOUNT)
-}
-
 impl Sync {
     async fn new() -> Self {
         let sandbox = Sandbox::start(Options::model(1)).await.unwrap();
-        let rds = sandbox.rds_client();
-        for group in ["production", "quarantine", "dev", "support"] {
-            let create = rds.create_db_subnet_group().db_subnet_group_name(group).db_subnet_group_description(group);
-            create.subnet_ids("subnet-0a").subnet_ids("subnet-0b").send().await.unwrap();
-        }
-        for group in ["quarantine-pg16", "orders-dev-pg16", "orders-support-pg16"] {
-            let create = rds.create_db_cluster_parameter_group().db_cluster_parameter_group_name(group);
-            create.db_parameter_group_family("aurora-postgresql16").description(group).send().await.unwrap();
-        }
-        let cx = Context::new(&sandbox.sdk("owner"), sandbox.clock, BUCKET.to_owned());
-        cx.store.put("policy.yaml", "application/yaml", policy().into_bytes()).await.unwrap();
-        for secret in ["orders-dev/app", "orders-support/connection", "orders-support/support"] {
-            cx.secrets.create_secret().name(secret).secret_string("{}").send().await.unwrap();
-        }
-        let create = rds.create_db_cluster().db_cluster_identifier("orders").engine("aurora-postgresql").engine_version("16.14");
-        let create = create.master_username("root").master_user_password("of-production").storage_encrypted(true);
-        create.kms_key_id("alias/production").deletion_protection(true).send().await.unwrap();
-        let create = rds.create_db_instance().db_instance_identifier("orders-1").db_cluster_identifier("orders");
-        create.engine("aurora-postgresql").db_instance_class("db.r6g.large").send().await.unwrap();
-        sandbox.clock.sleep(Duration::from_secs(1200)).await;
-        sandbox.rds.take_automated_snapshot("orders").unwrap();
-        sandbox.clock.sleep(Duration::from_secs(600)).await;
+        production::create(&sandbox).await.unwrap();
+        production::take_snapshot(&sandbox).await.unwrap();
+        environments::create(&sandbox, None).await.unwrap();
         let run = Self::a_run(&sandbox, "monday");
         Self { sandbox, run }
     }
@@ -106,9 +82,13 @@ impl Sync {
     }
 
     async fn snapshots(&self) -> Vec<String> {
-        let answer = self.sandbox.rds_client().describe_db_cluster_snapshots().snapshot_type("manual").send().await.unwrap();
-        let all = answer.db_cluster_snapshots.unwrap_or_default();
-        all.iter().filter_map(|snapshot| snapshot.db_cluster_snapshot_identifier().map(str::to_owned)).collect()
+        let mut found = Vec::new();
+        for account in aws::ACCOUNTS {
+            let describe = self.sandbox.rds_client_in(account).describe_db_cluster_snapshots().snapshot_type("manual");
+            let all = describe.send().await.unwrap().db_cluster_snapshots.unwrap_or_default();
+            found.extend(all.iter().filter_map(|snapshot| snapshot.db_cluster_snapshot_identifier().map(str::to_owned)));
+        }
+        found
     }
 
     /// Up to the quarantined cluster.
@@ -193,7 +173,7 @@ async fn two_days_of_syncs_leave_the_published_clusters_and_the_old_ones_that_ar
     let mut sync = Sync::new().await;
     sync.whole("monday").await;
     let monday = sync.run.short_id();
-    assert_eq!(sync.names().await, ["orders".to_owned(), "orders-dev".into(), format!("orders-support-{monday}")]);
+    assert_eq!(sync.names().await, ["orders-dev".to_owned(), format!("orders-support-{monday}")]);
     let first = sync.cluster("orders-dev").await.db_cluster_resource_id().unwrap().to_owned();
 
     sync.whole("tuesday").await;
@@ -300,7 +280,7 @@ async fn a_swap_stopped_between_its_renames_is_put_back() {
         let back = sync.cluster("orders-dev").await;
         assert_eq!(back.db_cluster_resource_id(), Some(first.as_str()));
         assert!(tags::has_role(back.tag_list(), tags::Role::Published));
-        assert_eq!(sync.names().await.len(), 3, "{:?}", sync.names().await);
+        assert_eq!(sync.names().await.len(), 2, "{:?}", sync.names().await);
     }
 }
 
@@ -359,7 +339,7 @@ async fn lost_answers_throttling_and_kills_end_in_the_same_clusters() {
             sync.sandbox.gateway.lay(Fault::once(kind, "rds", action).after(1));
         }
         sync.whole("monday").await;
-        assert_eq!(sync.names().await, ["orders".to_owned(), "orders-dev".into(), format!("orders-support-{}", sync.run.short_id())]);
+        assert_eq!(sync.names().await, ["orders-dev".to_owned(), format!("orders-support-{}", sync.run.short_id())]);
         assert_eq!(sync.snapshots().await, Vec::<String>::new());
     }
 }
