@@ -3,6 +3,7 @@
 mod clients;
 mod contract;
 mod daily_sync_control;
+mod daily_sync_prepare;
 mod expressions;
 mod faults;
 mod harness;
