@@ -101,7 +101,7 @@ async fn apply(cx: &Context, arn: &str, action: &str) -> Result<NothingPending> 
     }
 }
 
-/// `arn:aws:rds:eu-west-1:111122223333:cluster:orders` → `cluster orders`.
+/// `arn:aws:rds:eu-west-1:444455556666:cluster:orders` → `cluster orders`.
 fn short(arn: &str) -> String {
     arn.splitn(6, ':').last().unwrap_or(arn).replace(':', " ")
 }

@@ -45,10 +45,9 @@ impl State for CopySnapshot {
                 "RDS could not copy {} to {name}. Production is as it was. The copy is deleted by CleanUp; start a new execution to try again.",
                 self.snapshot
             ))),
-            status => Err(Error::NotReady(format!(
-                "the copy {name} ({status}, {} %)",
-                copy.snapshot().percent_progress().unwrap_or_default()
-            ))),
+            status => {
+                Err(Error::NotReady(format!("the copy {name} ({status}, {} %)", copy.snapshot().percent_progress().unwrap_or_default())))
+            }
         }
     }
 }

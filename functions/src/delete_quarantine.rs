@@ -36,11 +36,12 @@ impl State for DeleteQuarantine {
     async fn reconcile(self, cx: &Context, run: &Run) -> Result<Deleted> {
         let policy = sync::policy(cx, run, &self.sync).await?;
         let sanitized = names::sanitized(&self.sync, run);
-        let is_kept = |snapshot: DbClusterSnapshot| {
-            tags::is_of_run(snapshot.tag_list(), &self.sync, run) && snapshot.status() == Some("available")
-        };
+        let is_kept =
+            |snapshot: DbClusterSnapshot| tags::is_of_run(snapshot.tag_list(), &self.sync, run) && snapshot.status() == Some("available");
         if !find_snapshot(cx, &sanitized).await?.is_some_and(is_kept) {
-            return Err(Error::Refused(format!("the sanitised snapshot {sanitized} is not there, so the quarantine is still needed. Nothing was deleted.")));
+            return Err(Error::Refused(format!(
+                "the sanitised snapshot {sanitized} is not there, so the quarantine is still needed. Nothing was deleted."
+            )));
         }
         let name = names::quarantine(&self.sync, run);
         let mut waiting = Vec::new();

@@ -63,7 +63,8 @@ pub async fn remove_cluster(cx: &Context, sync: &str, cluster: &DbCluster, insta
             done("it was stopped and is started, to be deleted")
         }
         Step::DeleteInstance(instance) => {
-            let delete = cx.rds.delete_db_instance().db_instance_identifier(instance).skip_final_snapshot(true).delete_automated_backups(true);
+            let delete =
+                cx.rds.delete_db_instance().db_instance_identifier(instance).skip_final_snapshot(true).delete_automated_backups(true);
             match delete.send().await {
                 Ok(_) => done(&format!("its instance {instance} is being deleted")),
                 Err(error) if error.code() == Some("DBInstanceNotFound") => done(&format!("its instance {instance} is gone")),
@@ -116,7 +117,8 @@ pub async fn instances(cx: &Context) -> Result<Vec<DbInstance>> {
 /// The manual snapshots of this account that runs of this sync made.
 pub async fn snapshots(cx: &Context, sync: &str) -> Result<Vec<DbClusterSnapshot>> {
     let pages = cx.rds.describe_db_cluster_snapshots().snapshot_type("manual").into_paginator().items().send();
-    let mut all: Vec<DbClusterSnapshot> = pages.collect::<std::result::Result<_, _>>().await.map_err(aws("rds:DescribeDBClusterSnapshots"))?;
+    let mut all: Vec<DbClusterSnapshot> =
+        pages.collect::<std::result::Result<_, _>>().await.map_err(aws("rds:DescribeDBClusterSnapshots"))?;
     all.retain(|snapshot| tags::is_of_sync(snapshot.tag_list(), sync));
     Ok(all)
 }

@@ -46,7 +46,9 @@ pub async fn reconcile(cx: &Context, run: &Run, wanted: &Wanted<'_>) -> Result<R
     let cluster = aurora::find_cluster(cx, name).await?.filter(|cluster| cluster.db_cluster_identifier() == Some(name));
     let Some(cluster) = cluster else { return Err(restore(cx, run, wanted).await) };
     if !tags::is_of_run(cluster.tag_list(), wanted.sync, run) {
-        return Err(Error::Conflict(format!("a cluster {name} exists and is not this run's. It was left alone. Rename or delete it, then start a new execution.")));
+        return Err(Error::Conflict(format!(
+            "a cluster {name} exists and is not this run's. It was left alone. Rename or delete it, then start a new execution."
+        )));
     }
     let status = cluster.status().unwrap_or("unknown");
     if is_lost(status) {
@@ -153,7 +155,9 @@ async fn restore(cx: &Context, run: &Run, wanted: &Wanted<'_>) -> Error {
             match code {
                 // Who owns it is seen at the next look.
                 "DBClusterAlreadyExistsFault" => Error::NotReady(format!("cluster {name} to be shown")),
-                "InvalidDBClusterSnapshotStateFault" => Error::NotReady(format!("snapshot {} to be restorable ({message})", wanted.snapshot)),
+                "InvalidDBClusterSnapshotStateFault" => {
+                    Error::NotReady(format!("snapshot {} to be restorable ({message})", wanted.snapshot))
+                }
                 // A share is seen in the other account after a moment.
                 "DBClusterSnapshotNotFoundFault" if run.waited(cx.clock.now()).as_secs() < 600 => {
                     Error::NotReady(format!("snapshot {} to be seen in this account", wanted.snapshot))
@@ -171,14 +175,26 @@ fn refused(code: &str, message: &str, name: &str) -> Option<Error> {
         "KMSKeyNotAccessibleFault" => {
             "the keys' policies must let this account use both (kms:Decrypt, kms:DescribeKey, kms:CreateGrant, kms:ReEncrypt*, kms:GenerateDataKey*)"
         }
-        "DBClusterQuotaExceededFault" | "InstanceQuotaExceeded" | "StorageQuotaExceeded" | "InsufficientDBClusterCapacityFault"
-        | "InsufficientStorageClusterCapacity" | "InsufficientDBInstanceCapacity" => "delete old clusters, raise the quota, or try later",
-        "DBSubnetGroupNotFoundFault" | "DBClusterParameterGroupNotFound" | "DBParameterGroupNotFound" | "InvalidSubnet"
-        | "InvalidVPCNetworkStateFault" | "DBSubnetGroupDoesNotCoverEnoughAZs" | "InvalidParameterValue" | "InvalidParameterCombination"
+        "DBClusterQuotaExceededFault"
+        | "InstanceQuotaExceeded"
+        | "StorageQuotaExceeded"
+        | "InsufficientDBClusterCapacityFault"
+        | "InsufficientStorageClusterCapacity"
+        | "InsufficientDBInstanceCapacity" => "delete old clusters, raise the quota, or try later",
+        "DBSubnetGroupNotFoundFault"
+        | "DBClusterParameterGroupNotFound"
+        | "DBParameterGroupNotFound"
+        | "InvalidSubnet"
+        | "InvalidVPCNetworkStateFault"
+        | "DBSubnetGroupDoesNotCoverEnoughAZs"
+        | "InvalidParameterValue"
+        | "InvalidParameterCombination"
         | "InvalidRestoreFault" => "the policy names what this account does not have or RDS does not take",
         _ => return None,
     };
-    Some(Error::Refused(format!("RDS does not make {name}: {message} ({code}). Nothing was made: {remedy}. Mend it, then start a new execution.")))
+    Some(Error::Refused(format!(
+        "RDS does not make {name}: {message} ({code}). Nothing was made: {remedy}. Mend it, then start a new execution."
+    )))
 }
 
 /// Replaces the snapshot's master password with one that RDS makes and keeps, and waits until it is in force.
@@ -213,7 +229,9 @@ fn managed_secret(cluster: &DbCluster) -> Result<Option<String>> {
     match (secret.secret_status(), secret.secret_arn()) {
         (Some("active"), Some(arn)) => Ok(Some(arn.to_owned())),
         // "impaired": RDS cannot use the secret (MasterUserSecret, botocore).
-        (Some("impaired"), _) => Err(Error::OperationFailed(format!("RDS says that the managed secret of {name} is impaired: it cannot use its key"))),
+        (Some("impaired"), _) => {
+            Err(Error::OperationFailed(format!("RDS says that the managed secret of {name} is impaired: it cannot use its key")))
+        }
         (status, _) => Err(Error::NotReady(format!("the managed secret of {name} to be active (it is {})", status.unwrap_or("unknown")))),
     }
 }

@@ -43,7 +43,10 @@ impl State for RestoreQuarantine {
         let policy = sync::policy(cx, run, &self.sync).await?;
         let quarantine = &policy.quarantine;
         if self.snapshot.split(':').next_back() != Some(&names::copy(&self.sync, run)) {
-            return Err(Error::Refused(format!("{} is not the copy that this run made; only that one is restored. Nothing was touched.", self.snapshot)));
+            return Err(Error::Refused(format!(
+                "{} is not the copy that this run made; only that one is restored. Nothing was touched.",
+                self.snapshot
+            )));
         }
         let wanted = Wanted {
             sync: &self.sync,

@@ -89,7 +89,9 @@ fn attested<'a>(snapshot: &'a DbClusterSnapshot, sync: &str, run: &Run) -> Resul
     let name = snapshot.db_cluster_snapshot_identifier().unwrap_or_default();
     let tags = snapshot.tag_list();
     if !tags::is_of_run(tags, sync, run) || !tags::has_role(tags, Role::Sanitized) {
-        return Err(Error::Refused(format!("snapshot {name} is not this run's sanitised snapshot; only that one is restored. Nothing was touched.")));
+        return Err(Error::Refused(format!(
+            "snapshot {name} is not this run's sanitised snapshot; only that one is restored. Nothing was touched."
+        )));
     }
     let resource = tags::value(tags, tags::ATTESTED_RESOURCE).filter(|_| tags::value(tags, tags::ATTESTED_RUN) == Some(run.name()));
     let resource = resource.filter(|resource| snapshot.db_cluster_resource_id().is_none_or(|of| of == *resource));
@@ -118,7 +120,10 @@ mod tests {
         assert!(attested(&snapshot(Role::Sanitized, "one", None), "orders", &run).is_ok());
         assert!(attested(&snapshot(Role::Sanitized, "yesterday", None), "orders", &run).is_err());
         assert!(attested(&snapshot(Role::Copy, "one", None), "orders", &run).is_err());
-        assert!(attested(&snapshot(Role::Sanitized, "one", Some("cluster-B")), "orders", &run).is_err(), "of another cluster than was attested");
+        assert!(
+            attested(&snapshot(Role::Sanitized, "one", Some("cluster-B")), "orders", &run).is_err(),
+            "of another cluster than was attested"
+        );
         assert!(attested(&snapshot(Role::Sanitized, "one", None), "customers", &run).is_err());
         let untagged = DbClusterSnapshot::builder().build();
         assert!(attested(&untagged, "orders", &run).is_err());

@@ -55,7 +55,8 @@ impl State for RetireOld {
         if !waiting.is_empty() {
             return Err(Error::NotReady(waiting.join("; ")));
         }
-        let names = |clusters: Vec<&DbCluster>| clusters.iter().filter_map(|cluster| cluster.db_cluster_identifier()).map(str::to_owned).collect();
+        let names =
+            |clusters: Vec<&DbCluster>| clusters.iter().filter_map(|cluster| cluster.db_cluster_identifier()).map(str::to_owned).collect();
         let summary = format!("{} replaced copies of {} are kept, {} deleted", keep.len(), self.target, retire.len());
         Ok(Retired { summary, target: self.target, kept: names(keep), deleted: names(retire), not_ours: names(not_ours) })
     }

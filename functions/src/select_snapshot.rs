@@ -116,7 +116,11 @@ fn check_accounts(policy: &Sync, account: &str) -> Result<()> {
 }
 
 fn because(cluster: &str, sentences: &[String]) -> String {
-    if sentences.is_empty() { format!("{cluster} has no snapshot of that type.") } else { format!("Looked at:\n- {}", sentences.join("\n- ")) }
+    if sentences.is_empty() {
+        format!("{cluster} has no snapshot of that type.")
+    } else {
+        format!("Looked at:\n- {}", sentences.join("\n- "))
+    }
 }
 
 /// As the policy looks at it; one in the making has no time yet.

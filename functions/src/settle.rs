@@ -81,7 +81,9 @@ async fn restart(cx: &Context, run: &Run, plan: &Plan<'_>, fresh: &DbCluster, me
             }
             match cx.rds.stop_db_cluster().db_cluster_identifier(name).send().await {
                 Ok(_) => Err(Error::NotReady(format!("{name} to stop, so that its certificate gets its name"))),
-                Err(error) if matches!(error.code(), Some("InvalidDBClusterStateFault" | "InvalidDBInstanceState" | "DBClusterNotFoundFault")) => {
+                Err(error)
+                    if matches!(error.code(), Some("InvalidDBClusterStateFault" | "InvalidDBInstanceState" | "DBClusterNotFoundFault")) =>
+                {
                     Err(Error::NotReady(format!("{name} to be stoppable ({})", error.message().unwrap_or_default())))
                 }
                 Err(error) => Err(aws("rds:StopDBCluster")(error)),

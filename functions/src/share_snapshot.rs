@@ -33,7 +33,9 @@ impl State for ShareSnapshot {
         }
         let source = Source::open(cx, &self.sync, &policy).await;
         let copy = source.copy(run).await?.ok_or_else(|| {
-            Error::Conflict(format!("the copy {name} is gone; someone has deleted it. Nothing was changed. Start a new execution: it makes another."))
+            Error::Conflict(format!(
+                "the copy {name} is gone; someone has deleted it. Nothing was changed. Start a new execution: it makes another."
+            ))
         })?;
         if source.is_shared_with(&copy, account).await? {
             return Ok(Shared { summary });

@@ -51,7 +51,9 @@ impl State for SnapshotSanitized {
             return Err(self.create(cx, run, &name).await);
         };
         if !tags::is_of_run(snapshot.tag_list(), &self.sync, run) {
-            return Err(Error::Conflict(format!("a snapshot {name} exists and is not this run's. It was left alone. Rename or delete it, then start a new execution.")));
+            return Err(Error::Conflict(format!(
+                "a snapshot {name} exists and is not this run's. It was left alone. Rename or delete it, then start a new execution."
+            )));
         }
         match snapshot.status().unwrap_or("unknown") {
             "available" => Ok(Snapshot { summary: format!("{name} holds what was attested at {}", attestation.attested), snapshot: name }),
@@ -66,7 +68,10 @@ impl SnapshotSanitized {
     fn check(&self, run: &Run, cluster: &DbCluster) -> Result<()> {
         let ours = tags::is_of_run(cluster.tag_list(), &self.sync, run);
         if !ours || cluster.db_cluster_resource_id() != Some(&self.resource_id) {
-            return Err(Error::Conflict(format!("{} is no longer the cluster {} of this run. Nothing was changed.", self.cluster, self.resource_id)));
+            return Err(Error::Conflict(format!(
+                "{} is no longer the cluster {} of this run. Nothing was changed.",
+                self.cluster, self.resource_id
+            )));
         }
         if tags::value(cluster.tag_list(), tags::ATTESTED_RUN) != Some(run.name()) {
             return Err(Error::Refused(format!(

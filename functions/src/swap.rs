@@ -80,7 +80,9 @@ impl Plan<'_> {
         match fresh {
             // Between the two names of a rename neither may be shown.
             None => Step::Wait(format!("{} to be shown under the name {}", self.fresh_name, self.stable)),
-            Some(fresh) if fresh.status() == Some("renaming") => Step::Wait(format!("{} to be renamed to {}", self.fresh_name, self.stable)),
+            Some(fresh) if fresh.status() == Some("renaming") => {
+                Step::Wait(format!("{} to be renamed to {}", self.fresh_name, self.stable))
+            }
             Some(_) => Step::RenameFresh,
         }
     }

@@ -78,7 +78,10 @@ impl SwapTarget {
     fn check(&self, run: &Run, fresh: &DbCluster) -> Result<()> {
         let name = fresh.db_cluster_identifier().unwrap_or_default();
         if !tags::is_of_run(fresh.tag_list(), &self.sync, run) || tags::value(fresh.tag_list(), tags::TARGET) != Some(&self.target) {
-            return Err(Error::Conflict(format!("{name} is not the cluster that this run restored for {}. Nothing was changed.", self.target)));
+            return Err(Error::Conflict(format!(
+                "{name} is not the cluster that this run restored for {}. Nothing was changed.",
+                self.target
+            )));
         }
         if tags::value(fresh.tag_list(), tags::ATTESTED_RUN) != Some(run.name()) {
             return Err(Error::Refused(format!("{name} does not come from an attested snapshot of this run. Nothing was changed.")));
@@ -94,7 +97,9 @@ impl SwapTarget {
         };
         match plan.next(clusters, busy, cx.clock.now()) {
             Step::Wait(what) => Err(Error::NotReady(what)),
-            Step::Conflict(what) => Err(Error::Conflict(format!("{what}. Nothing was changed by this look. CleanUp puts back what it can."))),
+            Step::Conflict(what) => {
+                Err(Error::Conflict(format!("{what}. Nothing was changed by this look. CleanUp puts back what it can.")))
+            }
             Step::StartFormer(former) => {
                 let name = former.db_cluster_identifier().unwrap_or_default();
                 cx.rds.start_db_cluster().db_cluster_identifier(name).send().await.map_err(aws("rds:StartDBCluster"))?;
@@ -148,7 +153,10 @@ async fn rename_fresh(cx: &Context, plan: &Plan<'_>) -> Error {
         Err(error) => error.to_string(),
     };
     if plan.former.is_none() {
-        return Error::OperationFailed(format!("RDS does not give {} the name {}: {evidence}. There was no former cluster.", plan.fresh_name, plan.stable));
+        return Error::OperationFailed(format!(
+            "RDS does not give {} the name {}: {evidence}. There was no former cluster.",
+            plan.fresh_name, plan.stable
+        ));
     }
     match swap::rename(cx, &plan.old_name, plan.stable).await {
         Ok(()) => failed(plan, &evidence),

@@ -3,6 +3,7 @@
 
 mod check;
 mod choose;
+pub mod draft;
 mod error;
 mod format;
 pub mod page;

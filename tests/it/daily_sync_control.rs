@@ -91,13 +91,18 @@ impl Sync {
     }
 
     async fn names(&self) -> Vec<String> {
-        let mut names: Vec<String> = self.clusters().await.iter().filter_map(|cluster| cluster.db_cluster_identifier().map(str::to_owned)).collect();
+        let mut names: Vec<String> =
+            self.clusters().await.iter().filter_map(|cluster| cluster.db_cluster_identifier().map(str::to_owned)).collect();
         names.sort();
         names
     }
 
     async fn cluster(&self, name: &str) -> DbCluster {
-        self.clusters().await.into_iter().find(|cluster| cluster.db_cluster_identifier() == Some(name)).unwrap_or_else(|| panic!("no {name}"))
+        self.clusters()
+            .await
+            .into_iter()
+            .find(|cluster| cluster.db_cluster_identifier() == Some(name))
+            .unwrap_or_else(|| panic!("no {name}"))
     }
 
     async fn snapshots(&self) -> Vec<String> {
@@ -172,8 +177,11 @@ impl Sync {
     /// Every call that changes something and that a function made with production's role.
     fn changes_in_production(&self) -> Vec<String> {
         let calls = self.sandbox.gateway.calls();
-        let mut changes: Vec<String> =
-            calls.into_iter().filter(|call| call.principal == "aurora-runbooks-source" && call.mutates()).map(|call| call.action).collect();
+        let mut changes: Vec<String> = calls
+            .into_iter()
+            .filter(|call| call.account == aws::PRODUCTION && call.principal != "owner" && call.mutates())
+            .map(|call| call.action)
+            .collect();
         changes.sort();
         changes.dedup();
         changes
@@ -190,8 +198,13 @@ async fn two_days_of_syncs_leave_the_published_clusters_and_the_old_ones_that_ar
 
     sync.whole("tuesday").await;
     let tuesday = sync.run.short_id();
-    let mut names =
-        vec!["orders".to_owned(), "orders-dev".into(), format!("orders-dev-old-{tuesday}"), format!("orders-support-{monday}"), format!("orders-support-{tuesday}")];
+    let mut names = vec![
+        "orders".to_owned(),
+        "orders-dev".into(),
+        format!("orders-dev-old-{tuesday}"),
+        format!("orders-support-{monday}"),
+        format!("orders-support-{tuesday}"),
+    ];
     names.sort();
     assert_eq!(sync.names().await, names);
     assert_eq!(sync.cluster(&format!("orders-dev-old-{tuesday}")).await.db_cluster_resource_id().unwrap(), first);

@@ -91,13 +91,22 @@ async fn a_fresh_cluster_becomes_the_environments() {
     cx.store.put("policy.yaml", "application/yaml", POLICY.into()).await.unwrap();
     cx.secrets.create_secret().name("orders-dev/app").secret_string(r#"{"theirs": 1}"#).send().await.unwrap();
     let definition = statemachine::render(&machine().to_string()).unwrap();
-    sandbox.sfn().create_state_machine().name("prepare").definition(definition).role_arn(aws::arn("iam", "role/states")).send().await.unwrap();
+    sandbox
+        .sfn()
+        .create_state_machine()
+        .name("prepare")
+        .definition(definition)
+        .role_arn(aws::arn("iam", "role/states"))
+        .send()
+        .await
+        .unwrap();
 
     let run = Run::of(&aws::arn("states", "execution:prepare:first"));
     let mut all = tags::of(&run, "orders", Role::Fresh);
     all.extend([tags::tag(tags::TARGET, "orders-dev"), tags::tag(tags::ATTESTED_RUN, run.name())]);
     let fresh_name = names::fresh("orders-dev", &run);
-    let ((former, present), (resource_id, fresh)) = tokio::join!(cluster(&sandbox, "orders-dev", vec![]), cluster(&sandbox, &fresh_name, all));
+    let ((former, present), (resource_id, fresh)) =
+        tokio::join!(cluster(&sandbox, "orders-dev", vec![]), cluster(&sandbox, &fresh_name, all));
     present.batch_execute(FLAGS).await.unwrap();
     present.batch_execute("INSERT INTO feature_flags (name, enabled) VALUES ('a', true), ('b', false), ('it''s', NULL)").await.unwrap();
     // Production has more rows, another owner, a column less and one more, and a table that the environment does not have yet.
@@ -114,7 +123,8 @@ async fn a_fresh_cluster_becomes_the_environments() {
     let input = json!({"plan": {"sync": "orders", "deadline": "1h"}, "fresh": fresh_input});
     let output = prepare(&sandbox, "first", &input).await.unwrap();
     assert_eq!(output["kept"], json!([{"database": "shop", "table": "public.feature_flags", "rows": 3}]));
-    let rows = fresh.query("SELECT name || coalesce(enabled::text, '-') || label || added FROM feature_flags ORDER BY 1", &[]).await.unwrap();
+    let rows =
+        fresh.query("SELECT name || coalesce(enabled::text, '-') || label || added FROM feature_flags ORDER BY 1", &[]).await.unwrap();
     assert_eq!(rows.iter().map(|row| row.get::<_, String>(0)).collect::<Vec<_>>(), ["atruea!7", "bfalseb!7", "it's-it's!7"]);
     let next: i64 = fresh.query_one("INSERT INTO feature_flags (name) VALUES ('next') RETURNING id", &[]).await.unwrap().get(0);
     assert_eq!(next, 11, "no id that production has used comes again");

@@ -15,7 +15,7 @@ fn bindings() -> Value {
             "input": {},
             "result": { "Payload": { "summary": "said \"so\"", "snapshot": "before-upgrade-orders" } },
             "context": {
-                "Execution": { "Id": "arn:aws:states:eu-west-1:111122223333:execution:m:run-1", "Input": { "cluster": "orders", "target": "18" } },
+                "Execution": { "Id": "arn:aws:states:eu-west-1:444455556666:execution:m:run-1", "Input": { "cluster": "orders", "target": "18" } },
                 "State": { "EnteredTime": "2026-11-25T02:00:00Z" },
                 "Task": { "Token": "token" }
             }

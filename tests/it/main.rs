@@ -2,6 +2,7 @@
 
 mod clients;
 mod contract;
+mod copy;
 mod daily_sync_control;
 mod daily_sync_prepare;
 mod expressions;
@@ -9,4 +10,6 @@ mod faults;
 mod harness;
 mod major_upgrade;
 mod major_upgrade_model;
+mod masking;
 mod schema;
+mod wires;

@@ -226,6 +226,32 @@ async fn members_with_groups_of_their_own_keep_them() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_version_is_raised_only_when_the_last_reader_has_it() {
+    let sandbox = model(1, Shape::default()).await;
+    sandbox.rds.behave(|behaviour| behaviour.reader_lag = Duration::from_secs(3600));
+    let run = run(&sandbox, "late-reader", &to_18()).await.succeeded();
+    let step = run.report["steps"].as_array().unwrap().iter().find(|step| step["state"] == "ModifyClusterVersion").unwrap();
+    let at = |field: &str| step[field].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    assert!(at("exited").duration_since(at("entered")).as_mins() > 60, "{step}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn maintenance_of_instances_is_applied_to_the_reader_before_the_writer() {
+    let sandbox = model(1, Shape { maintenance: false, ..Shape::default() }).await;
+    for instance in [orders::WRITER, orders::READER] {
+        sandbox.rds.plant_maintenance(
+            &sandbox::aws::arn("rds", &format!("db:{instance}")),
+            "system-update",
+            "New Operating System update is available",
+        );
+    }
+    run(&sandbox, "instances", &to_18()).await.succeeded();
+    let applied = sandbox.gateway.calls().into_iter().filter(|call| call.action == "ApplyPendingMaintenanceAction" && call.status == 200);
+    let applied: Vec<String> = applied.map(|call| call.form.split("db%3A").nth(1).unwrap_or_default().chars().take(8).collect()).collect();
+    assert_eq!(applied, [orders::READER, orders::WRITER]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_failover_in_the_middle_of_the_run_does_not_matter() {
     let sandbox = model(1, Shape::default()).await;
     let arn = sandbox.start_execution("major-upgrade", "failover", &to_18()).await.unwrap();

@@ -18,13 +18,13 @@ use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::mpsc, task::JoinHandle};
 
 use crate::{
-    aws::{REGION, arn},
+    aws::{ACCOUNT, REGION, arn},
     client::InProcess,
     ecs::{self, Ecs},
     events::{Events, load_rules},
     executables::{self, root},
     gateway::Gateway,
-    http::Endpoint,
+    http::{Endpoint, access_key},
     lambda::{self, FunctionError, Functions, Lambda},
     postgres::{self, PostgresEngine},
     rds::{Rds, engine::Engine},
@@ -155,9 +155,14 @@ impl Sandbox {
         Ok(sandbox)
     }
 
-    /// The SDK's configuration for a caller of that name.
+    /// The SDK's configuration for a caller of that name in the home account.
     pub fn sdk(&self, principal: &'static str) -> SdkConfig {
-        config(principal, self.clock, &self.url, self.engine.is_none().then(|| self.gateway.clone()))
+        self.sdk_in(ACCOUNT, principal)
+    }
+
+    /// For a caller of that name in that account, as a test plays production's owner.
+    pub fn sdk_in(&self, account: &str, principal: &str) -> SdkConfig {
+        config(&access_key(principal, account), self.clock, &self.url, self.engine.is_none().then(|| self.gateway.clone()))
     }
 
     /// The state machines, as Terraform would deploy them.
@@ -194,12 +199,13 @@ impl Sandbox {
 
     /// Waits until the execution has ended.
     pub async fn wait(&self, execution: &str) -> anyhow::Result<DescribeExecutionOutput> {
+        let sfn = self.sfn();
         loop {
-            let described = self.sfn().describe_execution().execution_arn(execution).send().await?;
+            let described = sfn.describe_execution().execution_arn(execution).send().await?;
             if *described.status() != ExecutionStatus::Running {
                 return Ok(described);
             }
-            self.clock.sleep(Duration::from_secs(10)).await;
+            self.clock.sleep(Duration::from_secs(60)).await;
         }
     }
 
@@ -238,11 +244,11 @@ impl TimeSource for Time {
 }
 
 /// With a gateway, requests go to it in this process; else to the URL.
-fn config(principal: &'static str, clock: Clock, url: &str, gateway: Option<Arc<Gateway>>) -> SdkConfig {
+fn config(access_key: &str, clock: Clock, url: &str, gateway: Option<Arc<Gateway>>) -> SdkConfig {
     let config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new(REGION))
-        .credentials_provider(SharedCredentialsProvider::new(Credentials::new(principal, "sandbox", None, None, "sandbox")))
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::new(access_key, "sandbox", None, None, "sandbox")))
         .retry_config(RetryConfig::standard())
         .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(Duration::from_secs(30)).build())
         .sleep_impl(TokioSleep::new())
@@ -269,7 +275,7 @@ fn environment(clock: Clock, stepfunctions: Option<&str>) -> BTreeMap<String, St
 fn in_process(clock: Clock, gateway: &Arc<Gateway>) -> (lambda::Handler, ecs::Worker) {
     let gateway = Arc::downgrade(gateway);
     let context = move |principal: &str| -> Option<Context> {
-        let config = config(Box::leak(principal.to_owned().into_boxed_str()), clock, "http://sandbox.invalid", Some(gateway.upgrade()?));
+        let config = config(principal, clock, "http://sandbox.invalid", Some(gateway.upgrade()?));
         Some(Context::new(&config, clock, BUCKET.to_owned()))
     };
     let functions_context = context.clone();

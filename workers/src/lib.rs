@@ -4,11 +4,13 @@ pub mod inspect_databases;
 pub mod inspection;
 pub mod prepare_target;
 pub mod run_analyze;
+pub mod sanitize_databases;
 pub mod verify_upgrade;
 
 runbook::table! {
     inspect_databases::InspectDatabases,
     run_analyze::RunAnalyze,
+    sanitize_databases::SanitizeDatabases,
     verify_upgrade::VerifyUpgrade,
     prepare_target::PrepareTarget,
 }

@@ -54,7 +54,8 @@ impl State for PrepareTarget {
         let target = sync::target(&policy, &self.target)?;
         let clusters = aurora::clusters(cx).await?;
         let cluster = aurora::by_resource_id(&clusters, &self.resource_id);
-        let cluster = cluster.ok_or_else(|| Error::Conflict(format!("the new cluster {} is gone; someone has deleted it", self.cluster)))?;
+        let cluster =
+            cluster.ok_or_else(|| Error::Conflict(format!("the new cluster {} is gone; someone has deleted it", self.cluster)))?;
         self.check(run, cluster)?;
         let login = aurora::login(cx, cluster, None).await?;
         let databases = {
@@ -107,7 +108,8 @@ impl PrepareTarget {
 
 /// How to log in to the cluster that the clients use now. A stopped one is started.
 async fn present(cx: &Context, clusters: &[DbCluster], former: &str) -> Result<Login> {
-    let former = aurora::by_resource_id(clusters, former).ok_or_else(|| Error::Conflict("the present cluster is gone; its kept tables with it".into()))?;
+    let former = aurora::by_resource_id(clusters, former)
+        .ok_or_else(|| Error::Conflict("the present cluster is gone; its kept tables with it".into()))?;
     let name = former.db_cluster_identifier().unwrap_or_default();
     match former.status().unwrap_or("unknown") {
         "available" => {}
@@ -145,7 +147,10 @@ async fn settings(cx: &Context, login: &Login, target: &Target) -> Result<()> {
 }
 
 fn statements(database: &str, settings: &BTreeMap<String, String>) -> Vec<String> {
-    settings.iter().map(|(name, value)| format!("ALTER DATABASE {} SET {} TO {}", quote(database), setting(name), literal(name, value))).collect()
+    settings
+        .iter()
+        .map(|(name, value)| format!("ALTER DATABASE {} SET {} TO {}", quote(database), setting(name), literal(name, value)))
+        .collect()
 }
 
 /// A setting may be an extension's: `pgaudit.log`.
@@ -155,8 +160,14 @@ fn setting(name: &str) -> String {
 
 /// Lists of names are given as several literals: one literal would be one name with a comma in it (GUC_LIST_QUOTE, guc_tables.c).
 fn literal(name: &str, value: &str) -> String {
-    const LISTS: [&str; 6] =
-        ["search_path", "temp_tablespaces", "session_preload_libraries", "local_preload_libraries", "shared_preload_libraries", "unix_socket_directories"];
+    const LISTS: [&str; 6] = [
+        "search_path",
+        "temp_tablespaces",
+        "session_preload_libraries",
+        "local_preload_libraries",
+        "shared_preload_libraries",
+        "unix_socket_directories",
+    ];
     if !LISTS.contains(&name) {
         return postgres::literal(value);
     }

@@ -16,6 +16,7 @@ mod template;
 mod tests;
 mod upgrade;
 mod user;
+pub mod wires;
 
 pub use engine::PostgresEngine;
 pub use install::{Installs, install};

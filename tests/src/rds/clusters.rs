@@ -241,7 +241,7 @@ mod tests {
         let orders = ("DBClusterIdentifier", "orders");
         sandbox.ok("CreateDBClusterSnapshot", &[orders, ("DBClusterSnapshotIdentifier", "nightly")]).await;
         let engine = ("Engine", "aurora-postgresql");
-        let restore = [("DBClusterIdentifier", "restored"), ("SnapshotIdentifier", "nightly"), engine];
+        let restore = [("DBClusterIdentifier", "restored"), ("SnapshotIdentifier", "nightly"), engine, ("EngineVersion", "16.14")];
         assert_eq!(sandbox.refused("RestoreDBClusterFromSnapshot", &restore).await.0, "InvalidDBClusterSnapshotStateFault");
         sandbox.pass(150).await;
         sandbox.ok("RestoreDBClusterFromSnapshot", &restore).await;

@@ -7,14 +7,17 @@ use serde_json::json;
 use super::clusters::describe;
 use super::engine::NewCluster;
 use super::error::Fault;
+use super::keys::default_key;
 use super::model::{Cluster, ClusterPending, ENGINE, World, identifier};
 use super::parameter_groups::{Kind, default_name};
 use super::query::Input;
 use super::{Answer, Rds, families, parameters, subnet_groups, tags, versions};
-use crate::aws;
 
 /// https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/CHAP_Limits.html
 const MOST_CLUSTERS: usize = 40;
+
+/// The VPC's own.
+pub const DEFAULT_SECURITY_GROUP: &str = "sg-00000000000000000";
 
 impl Rds {
     pub(super) async fn create_db_cluster(&self, input: &Input) -> Answer {
@@ -105,7 +108,7 @@ impl Rds {
         let mut security_groups = input.texts("VpcSecurityGroupIds");
         if security_groups.is_empty() {
             // The VPC's default group: a restore carries none over (botocore rds 2014-10-31).
-            security_groups.push("sg-00000000000000000".into());
+            security_groups.push(DEFAULT_SECURITY_GROUP.into());
         }
         let backup_retention = input.number("BackupRetentionPeriod").unwrap_or(1);
         if !(1..=35).contains(&backup_retention) {
@@ -113,9 +116,11 @@ impl Rds {
                 "Invalid backup retention period: {backup_retention}. Retention period must be between 1 and 35"
             )));
         }
-        let encrypted = input.flag("StorageEncrypted").unwrap_or(false) || input.has("KmsKeyId");
+        let key = input.text("KmsKeyId").map(|id| self.usable_key(id)).transpose()?;
+        let encrypted = input.flag("StorageEncrypted").unwrap_or(false) || key.is_some();
         let text = |name: &str| input.text(name).map(str::to_owned);
         Ok(Cluster {
+            account: world.account,
             resource_id: world.random_id("cluster-"),
             id,
             status: "creating",
@@ -143,7 +148,7 @@ impl Rds {
             copy_tags: input.flag("CopyTagsToSnapshot").unwrap_or(false),
             storage_encrypted: encrypted,
             storage_type: text("StorageType"),
-            kms_key: encrypted.then(|| text("KmsKeyId").unwrap_or_else(default_key)),
+            kms_key: encrypted.then(|| key.unwrap_or_else(|| default_key(self.account))),
             iam_authentication: input.flag("EnableIAMDatabaseAuthentication").unwrap_or(false),
             log_exports: input.texts("EnableCloudwatchLogsExports"),
             serverless: serverless(input)?,
@@ -181,10 +186,6 @@ pub fn serverless(input: &Input) -> Result<Option<(f64, f64)>, Fault> {
         (Some(least), Some(most)) if least <= most => Ok(Some((least, most))),
         _ => Err(Fault::combination("Serverless v2 scaling needs a minimum and a maximum capacity, the minimum not above the maximum.")),
     }
-}
-
-pub fn default_key() -> String {
-    aws::arn("kms", "key/00000000-0000-4000-8000-000000000000")
 }
 
 #[cfg(test)]

@@ -46,14 +46,18 @@ fn answer(state: &str, input: &Value) -> Value {
         "copy_snapshot" => json!({"summary": "s", "snapshot": "arn:copy"}),
         "restore_quarantine" => json!({"summary": "s", "cluster": "q", "resourceId": "cluster-Q", "secretArn": "arn:secret"}),
         "snapshot_sanitized" => json!({"summary": "s", "snapshot": "sanitized"}),
-        "restore_target" => json!({"summary": "s", "target": input["target"], "cluster": "fresh", "resourceId": "cluster-F", "former": null}),
+        "restore_target" => {
+            json!({"summary": "s", "target": input["target"], "cluster": "fresh", "resourceId": "cluster-F", "former": null})
+        }
         "clean_up" => json!({"summary": "clean", "left": []}),
         other => json!({"summary": other}),
     }
 }
 
 /// Runs the machine. `change` may fail a state or change its answer: by its name and the input that it got.
-async fn run(change: impl Fn(&str, &Value) -> Option<Result<Value, (&'static str, &'static str)>> + Send + Sync + 'static) -> (Value, Vec<String>, Fake) {
+async fn run(
+    change: impl Fn(&str, &Value) -> Option<Result<Value, (&'static str, &'static str)>> + Send + Sync + 'static,
+) -> (Value, Vec<String>, Fake) {
     let change = Arc::new(change);
     let fake = Fake::new(move |call| {
         let change = change.clone();
@@ -68,7 +72,8 @@ async fn run(change: impl Fn(&str, &Value) -> Option<Result<Value, (&'static str
     });
     let definition = machine();
     let arn = fake.create_machine("daily-sync", definition).await;
-    let start = fake.api("StartExecution", json!({"stateMachineArn": arn, "name": "run", "input": json!({"sync": "orders"}).to_string()})).await;
+    let start =
+        fake.api("StartExecution", json!({"stateMachineArn": arn, "name": "run", "input": json!({"sync": "orders"}).to_string()})).await;
     let ended = fake.finish(start["executionArn"].as_str().unwrap()).await;
     let called = fake.calls().iter().map(|call| name(&call.target)).collect();
     (ended, called, fake)
@@ -103,8 +108,17 @@ async fn a_sync_goes_through_every_state_and_cleans_up() {
 
 #[tokio::test(start_paused = true)]
 async fn a_failure_anywhere_is_cleaned_up_after_and_fails_the_execution() {
-    for failing in ["copy_snapshot", "share_snapshot", "restore_quarantine", "sanitize_databases", "attest_sanitized", "snapshot_sanitized", "delete_quarantine"] {
-        let (ended, called, _) = run(move |state, _| (state == failing).then_some(Err(("Blocked", "public.customers.new is not classified")))).await;
+    for failing in [
+        "copy_snapshot",
+        "share_snapshot",
+        "restore_quarantine",
+        "sanitize_databases",
+        "attest_sanitized",
+        "snapshot_sanitized",
+        "delete_quarantine",
+    ] {
+        let (ended, called, _) =
+            run(move |state, _| (state == failing).then_some(Err(("Blocked", "public.customers.new is not classified")))).await;
         assert_eq!((&ended["status"], &ended["error"]), (&json!("FAILED"), &json!("Blocked")), "{failing}: {ended}");
         assert_eq!(ended["cause"], "public.customers.new is not classified", "{failing}");
         assert_eq!(called.last().unwrap(), "clean_up", "{failing}");
@@ -115,8 +129,10 @@ async fn a_failure_anywhere_is_cleaned_up_after_and_fails_the_execution() {
 #[tokio::test(start_paused = true)]
 async fn a_target_that_fails_does_not_stop_anothers_swap_and_fails_the_execution() {
     for failing in ["restore_target", "swap_target", "retire_old"] {
-        let (ended, called, _) =
-            run(move |state, input| (state == failing && input["target"] == "orders-dev").then_some(Err(("OperationFailed", "it went wrong")))).await;
+        let (ended, called, _) = run(move |state, input| {
+            (state == failing && input["target"] == "orders-dev").then_some(Err(("OperationFailed", "it went wrong")))
+        })
+        .await;
         assert_eq!((&ended["status"], &ended["error"]), (&json!("FAILED"), &json!("OperationFailed")), "{ended}");
         assert_eq!(ended["cause"], "orders-dev: it went wrong");
         assert_eq!(count(&called, "retire_old"), if failing == "retire_old" { 2 } else { 1 }, "the other target in {called:?}");

@@ -94,6 +94,23 @@ impl Finding {
     }
 }
 
+/// A finding that shall not stop a run, as its input says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SkippedFinding {
+    /// The finding's id as the error shows it, e.g. "logical-slot:shop/cdc", or a check's name for all that it finds.
+    pub finding: String,
+    /// Why, for the report.
+    #[schemars(length(min = 1))]
+    pub reason: String,
+}
+
+impl SkippedFinding {
+    pub fn names(&self, finding: &Finding) -> bool {
+        self.finding == finding.check || self.finding == finding.id()
+    }
+}
+
 fn blocked(findings: &[Finding]) -> String {
     let mut text =
         format!("{} thing{} must be mended first; nothing was changed.", findings.len(), if findings.len() == 1 { "" } else { "s" });

@@ -71,7 +71,8 @@ async fn sequences(client: &Client, table: &str) -> std::result::Result<(), toki
     for row in client.query(include_str!("../sql/prepare/sequences.sql"), &[&table]).await? {
         let (column, sequence): (String, String) = (row.get(0), row.get(1));
         let max = format!("(SELECT max({}) FROM {table})", quote(&column));
-        let set = format!("SELECT setval({}, greatest({max}, (SELECT last_value FROM {sequence}))) WHERE {max} IS NOT NULL", literal(&sequence));
+        let set =
+            format!("SELECT setval({}, greatest({max}, (SELECT last_value FROM {sequence}))) WHERE {max} IS NOT NULL", literal(&sequence));
         client.batch_execute(&set).await?;
     }
     Ok(())

@@ -21,7 +21,10 @@ pub async fn make(cx: &Context, client: &Client, target: &Target) -> Result<()> 
         let exists = client.query_opt("SELECT FROM pg_catalog.pg_roles WHERE rolname = $1", &[&role.name]).await;
         let exists = exists.map_err(|error| query_failed("look for a role", &error))?.is_some();
         // The statement holds the verifier, never the password: whatever logs it learns nothing.
-        client.batch_execute(&statement(role, exists, verifier.as_deref())).await.map_err(|error| failed(&format!("role {}", role.name), &error))?;
+        client
+            .batch_execute(&statement(role, exists, verifier.as_deref()))
+            .await
+            .map_err(|error| failed(&format!("role {}", role.name), &error))?;
     }
     Ok(())
 }

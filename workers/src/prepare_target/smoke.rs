@@ -32,7 +32,10 @@ async fn answer(cx: &Context, login: &Login, smoke: &Smoke) -> Result<bool> {
     let client = session(cx, login, &smoke.database).await?;
     let read_only = "SET default_transaction_read_only = on; SET statement_timeout = '10min'";
     client.batch_execute(read_only).await.map_err(|error| query_failed("set up a session", &error))?;
-    let answer = client.simple_query(&smoke.sql).await.map_err(|error| failed(&format!("the smoke query {} in {}", smoke.sql, smoke.database), &error))?;
+    let answer = client
+        .simple_query(&smoke.sql)
+        .await
+        .map_err(|error| failed(&format!("the smoke query {} in {}", smoke.sql, smoke.database), &error))?;
     let mut rows = answer.iter().filter_map(|message| if let SimpleQueryMessage::Row(row) = message { Some(row) } else { None });
     let (row, more) = (rows.next(), rows.next());
     Ok(row.is_some_and(|row| row.len() == 1 && row.get(0) == Some("t")) && more.is_none())

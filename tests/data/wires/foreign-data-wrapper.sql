@@ -1,0 +1,3 @@
+-- database: template1
+-- as: master
+CREATE EXTENSION dblink

@@ -1,0 +1,3 @@
+-- database: postgres
+-- as: master
+CREATE ROLE nightly_export LOGIN PASSWORD 'nightly-password-77'

@@ -1,0 +1,3 @@
+-- database: postgres
+-- as: master
+GRANT pg_monitor TO analyst

@@ -1,0 +1,3 @@
+-- database: postgres
+-- as: master
+ALTER ROLE analyst CREATEDB CREATEROLE

@@ -1,0 +1,5 @@
+-- database: billing
+-- as: master
+GRANT SELECT ON ledger.payments TO PUBLIC
+
+GRANT CREATE ON SCHEMA ledger TO PUBLIC

@@ -1,0 +1,5 @@
+-- database: shop
+-- as: master
+CREATE FUNCTION public.sign(document text) RETURNS text LANGUAGE sql AS $$
+SELECT 'AKIAABCDEFGHIJKLMNOP' || md5(document)
+$$

@@ -1,0 +1,82 @@
+//! A restored copy of the shop on a real server, and the workers' code on it, without the rest of AWS.
+
+use std::sync::{
+    Arc, LazyLock,
+    atomic::{AtomicU16, Ordering},
+};
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use runbook::{Context, clock::Clock, postgres::Login};
+use sandbox::{
+    postgres::{PostgresEngine, install, shop::load_shop},
+    rds::engine::{Engine, NewCluster, Parameters},
+};
+use tokio_postgres::Client;
+use workers::sanitize_databases::sessions::Sessions;
+
+const PASSWORD: &str = "master-password";
+pub const KEY: &str = "a masking key for the tests: 0123456789";
+
+pub struct Copy {
+    pub engine: Arc<PostgresEngine>,
+    pub id: &'static str,
+    cx: Context,
+    login: Login,
+}
+
+/// The servers of the tests speak no TLS.
+static NO_TLS: LazyLock<()> = LazyLock::new(|| {
+    // SAFETY: this runs once, before any session is opened; nothing else in this process changes the environment.
+    unsafe { std::env::set_var("PGSSLMODE", "disable") }
+});
+
+impl Copy {
+    /// A server with the shop in it.
+    pub async fn of_the_shop(id: &'static str, version: &str, parameters: &[(&str, &str)]) -> Self {
+        let copy = Self::empty(id, version, parameters).await;
+        let Login { host, port, user, .. } = &copy.login;
+        load_shop(&format!("host={host} port={port} user={user} password={PASSWORD}")).await.expect("the shop is loaded");
+        copy
+    }
+
+    pub async fn empty(id: &'static str, version: &str, parameters: &[(&str, &str)]) -> Self {
+        LazyLock::force(&NO_TLS);
+        static NEXT: AtomicU16 = AtomicU16::new(0);
+        let port = 31500 + (std::process::id() % 300) as u16 * 4 + NEXT.fetch_add(1, Ordering::Relaxed);
+        let engine = PostgresEngine::new(install().await.expect("PostgreSQL is there"), Clock::System).expect("an engine");
+        let parameters: Parameters = parameters.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+        let new = NewCluster {
+            resource_id: id,
+            engine_version: version,
+            master_username: "postgres",
+            master_password: PASSWORD,
+            database_name: Some("shop"),
+            port,
+            parameters: &parameters,
+        };
+        engine.create(new).await.expect("a cluster");
+        let config = SdkConfig::builder().behavior_version(BehaviorVersion::latest()).region(Region::new("eu-central-1")).build();
+        let cx = Context::new(&config, Clock::System, "no-bucket".into());
+        let login = Login { host: "127.0.0.1".into(), port, user: "postgres".into(), password: PASSWORD.into() };
+        Self { engine, id, cx, login }
+    }
+
+    pub fn sessions(&self) -> Sessions<'_> {
+        Sessions { cx: &self.cx, login: &self.login }
+    }
+
+    pub async fn client(&self, user: &str, database: &str) -> Client {
+        self.engine.connect(self.id, user, database).await.expect("a session")
+    }
+
+    /// As the master user, who is no superuser.
+    pub async fn run(&self, database: &str, sql: &str) {
+        self.client("postgres", database).await.batch_execute(sql).await.unwrap_or_else(|error| panic!("{error:?} in {sql}"));
+    }
+
+    /// One text.
+    pub async fn ask(&self, user: &str, database: &str, sql: &str) -> String {
+        let row = self.client(user, database).await.query_one(sql, &[]).await.unwrap_or_else(|error| panic!("{error:?} in {sql}"));
+        row.get::<_, Option<String>>(0).unwrap_or_default()
+    }
+}

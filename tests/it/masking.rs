@@ -1,0 +1,1 @@
+//! Masking on real servers.

@@ -1,0 +1,176 @@
+//! Cuts the live wires: what in a restored copy would log in, connect, run, replicate or tell a secret by itself.
+//!
+//! A kind is a file `sql/wires/<kind>.sql`: a query that finds the wires of its kind and writes the statements that cut each. Every database is
+//! looked at, `postgres` and `template1` too. Nothing that is already cut is found again, so that a second run is harmless.
+
+use std::collections::BTreeMap;
+
+use runbook::{
+    Error, Result,
+    aurora::major,
+    postgres::{self, chain, query_failed},
+};
+use serde::{Deserialize, Serialize};
+use tokio_postgres::Client;
+
+use super::{owners, sessions::Sessions};
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    Database,
+    /// Once: roles and the like belong to the whole cluster.
+    Cluster,
+}
+
+struct Kind {
+    name: &'static str,
+    scope: Scope,
+    sql: &'static str,
+}
+
+macro_rules! kinds {
+    ($($scope:ident $name:literal),+ $(,)?) => {
+        &[$(Kind { name: $name, scope: Scope::$scope, sql: include_str!(concat!("../sql/wires/", $name, ".sql")) }),+]
+    };
+}
+
+/// In this order: first what would stand in the way of the others.
+const KINDS: &[Kind] = kinds! {
+    Database "prepared-transaction",
+    Database "event-trigger",
+    Database "subscription",
+    Cluster "replication-slot",
+    Cluster "replication-origin",
+    Database "publication",
+    Database "replication-extension",
+    Database "cron-job",
+    Database "scheduler",
+    Database "user-mapping",
+    Database "foreign-server",
+    Database "foreign-data-wrapper",
+    Database "aws-extension",
+    Database "hook-extension",
+    Database "security-label",
+    Database "calling-trigger",
+    Database "calling-rule",
+    Database "secret-in-function",
+    Database "secret-in-default",
+    Database "secret-in-view",
+    Database "secret-in-policy",
+    Database "secret-in-comment",
+    Database "security-definer",
+    Database "queue-table",
+    Database "default-privilege",
+    Database "public-grant",
+    Cluster "external-login",
+    Cluster "privileged-member",
+    Cluster "privileged-role",
+    Cluster "role-setting",
+    Cluster "login-role",
+};
+
+/// Every kind's name.
+pub fn kinds() -> impl Iterator<Item = &'static str> {
+    KINDS.iter().map(|kind| kind.name)
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wire {
+    pub kind: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database: Option<String>,
+    pub object: String,
+}
+
+/// Cuts everything and answers what there was. What cannot be cut is an error that names it: a copy with a live wire goes nowhere.
+pub async fn cut(sessions: &Sessions<'_>) -> Result<Vec<Wire>> {
+    let cluster = sessions.open("postgres").await?;
+    let version: String = one(&cluster, "SHOW server_version").await?;
+    owners::become_member(&cluster, major(&version)).await?;
+    let databases = postgres::databases(&cluster).await?;
+    let mut wires = Vec::new();
+    let mut refusals = BTreeMap::new();
+    for (number, database) in databases.iter().enumerate() {
+        sessions.cx.progress.say(format!("cutting live wires in database {database} ({} of {})", number + 1, databases.len()));
+        let client = sessions.open(database).await?;
+        for kind in KINDS.iter().filter(|kind| kind.scope == Scope::Database) {
+            wires.extend(cut_kind(&client, kind, Some(database), &mut refusals).await?);
+        }
+    }
+    sessions.cx.progress.say("cutting live wires of the cluster");
+    for kind in KINDS.iter().filter(|kind| kind.scope == Scope::Cluster) {
+        wires.extend(cut_kind(&cluster, kind, None, &mut refusals).await?);
+    }
+    kill_passwords(&cluster).await?;
+    let left = left(sessions, &databases).await?;
+    if left.is_empty() {
+        return Ok(wires);
+    }
+    let lines = left.iter().map(|wire| {
+        let place = wire.database.as_deref().map(|database| format!(" in {database}")).unwrap_or_default();
+        let why = refusals.get(&(wire.kind.clone(), wire.database.clone(), wire.object.clone())).map_or("it came back", String::as_str);
+        format!("\n- {} {}{place}: {why}", wire.kind, wire.object)
+    });
+    Err(Error::OperationFailed(format!(
+        "{} live wires could not be cut, so the copy goes nowhere. Remove them in production, or give its master user the right to:{}",
+        left.len(),
+        lines.collect::<String>()
+    )))
+}
+
+type Refusals = BTreeMap<(String, Option<String>, String), String>;
+
+async fn find(client: &Client, kind: &Kind, database: Option<&str>) -> Result<Vec<(Wire, Vec<String>)>> {
+    let rows = client.query(kind.sql, &[]).await.map_err(|error| query_failed(&format!("look for wires of kind {}", kind.name), &error))?;
+    let wire = |object| Wire { kind: kind.name.to_owned(), database: database.map(str::to_owned), object };
+    Ok(rows.iter().map(|row| (wire(row.get("object")), row.get("cut"))).collect())
+}
+
+async fn cut_kind(client: &Client, kind: &Kind, database: Option<&str>, refusals: &mut Refusals) -> Result<Vec<Wire>> {
+    let found = find(client, kind, database).await?;
+    for (wire, statements) in &found {
+        for statement in statements {
+            // One by one: some of them may not stand in a transaction with others.
+            if let Err(error) = client.batch_execute(statement).await {
+                if error.is_closed() {
+                    return Err(query_failed(&format!("cut {}", kind.name), &error));
+                }
+                refusals.insert((wire.kind.clone(), wire.database.clone(), wire.object.clone()), chain(&error));
+                client.batch_execute("RESET ROLE").await.map_err(|error| query_failed("become the master user again", &error))?;
+                // A subscription that cannot be stopped may still be dropped; a DROP without the former steps may not be tried.
+                break;
+            }
+        }
+    }
+    Ok(found.into_iter().map(|(wire, _)| wire).collect())
+}
+
+async fn left(sessions: &Sessions<'_>, databases: &[String]) -> Result<Vec<Wire>> {
+    let mut left = Vec::new();
+    for database in databases {
+        let client = sessions.open(database).await?;
+        for kind in KINDS.iter().filter(|kind| kind.scope == Scope::Database || database == "postgres") {
+            let place = (kind.scope == Scope::Database).then_some(database.as_str());
+            left.extend(find(&client, kind, place).await?.into_iter().map(|(wire, _)| wire));
+        }
+    }
+    Ok(left)
+}
+
+/// A role that cannot log in may keep a password, and come to life by one ALTER ROLE. Whether it has one only a superuser sees.
+async fn kill_passwords(client: &Client) -> Result<()> {
+    let sql = "SELECT format('ALTER ROLE %I PASSWORD NULL', rolname) FROM pg_roles WHERE rolname !~ '^pg_' AND rolname <> current_user
+               AND rolname <> ALL (string_to_array(current_setting('sync.system_roles'), ','))";
+    for row in client.query(sql, &[]).await.map_err(|error| query_failed("look for roles", &error))? {
+        let statement: String = row.get(0);
+        client
+            .batch_execute(&statement)
+            .await
+            .map_err(|error| Error::OperationFailed(format!("a role's password could not be removed ({statement}): {}", chain(&error))))?;
+    }
+    Ok(())
+}
+
+async fn one(client: &Client, sql: &str) -> Result<String> {
+    Ok(client.query_one(sql, &[]).await.map_err(|error| query_failed(sql, &error))?.get(0))
+}

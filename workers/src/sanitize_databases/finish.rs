@@ -1,0 +1,87 @@
+//! What masking leaves to do: materialised views, statistics, dead rows of catalogs, texts of statements.
+
+use futures::{StreamExt, TryStreamExt, stream};
+use runbook::{
+    Error, Result,
+    postgres::{query_failed, quote},
+};
+use tokio_postgres::Client;
+
+use super::{
+    mask::failed,
+    sessions::{Sessions, texts},
+};
+
+/// Catalogs of a database whose dead rows can hold values of rows, or secrets that were cut: samples, comments, defaults, bodies of functions,
+/// addresses and passwords. Those of the whole cluster nobody but RDS may rewrite before 17.
+const CATALOGS: [&str; 13] = [
+    "pg_statistic",
+    "pg_statistic_ext_data",
+    "pg_largeobject",
+    "pg_description",
+    "pg_attrdef",
+    "pg_proc",
+    "pg_rewrite",
+    "pg_trigger",
+    "pg_policy",
+    "pg_constraint",
+    "pg_foreign_server",
+    "pg_user_mapping",
+    "pg_attribute",
+];
+
+/// Answers how many materialised views were filled anew.
+pub async fn finish(sessions: &Sessions<'_>, databases: &[String]) -> Result<usize> {
+    let views: Vec<usize> =
+        stream::iter(databases.to_vec()).map(|database| in_database(sessions, database)).buffered(2).try_collect().await?;
+    forget_statements(&sessions.open("postgres").await?).await;
+    for database in databases {
+        forget_statements(&sessions.open(database).await?).await;
+    }
+    Ok(views.into_iter().sum())
+}
+
+async fn in_database(sessions: &Sessions<'_>, database: String) -> Result<usize> {
+    let database = database.as_str();
+    let client = sessions.open(database).await?;
+    client.batch_execute("SET search_path = pg_catalog, public").await.map_err(|error| query_failed("set the search path", &error))?;
+    let views = texts(&client, "look for materialised views", include_str!("../sql/mask/materialized-views.sql")).await?;
+    for view in &views {
+        sessions.cx.progress.say(format!("filling {view} of database {database}"));
+        let refresh = format!("REFRESH MATERIALIZED VIEW {view}");
+        client.batch_execute(&refresh).await.map_err(|error| failed(&format!("refresh {view} of database {database}"), &error))?;
+    }
+    sessions.cx.progress.say(format!("collecting statistics of database {database}"));
+    client.batch_execute("ANALYZE").await.map_err(|error| failed(&format!("analyze database {database}"), &error))?;
+    for catalog in CATALOGS {
+        rewrite(&client, database, catalog).await?;
+    }
+    Ok(views.len())
+}
+
+/// A VACUUM that is not allowed is only warned about: the file tells whether it was done.
+async fn rewrite(client: &Client, database: &str, catalog: &str) -> Result<()> {
+    let file = format!("SELECT pg_relation_filenode('pg_catalog.{catalog}')::text");
+    let before = texts(client, "ask for a file", &file).await?;
+    let vacuum = format!("VACUUM (FULL) pg_catalog.{}", quote(catalog));
+    client.batch_execute(&vacuum).await.map_err(|error| failed(&format!("rewrite {catalog} of database {database}"), &error))?;
+    if before == texts(client, "ask for a file", &file).await? {
+        return Err(Error::OperationFailed(format!(
+            "dead rows of {catalog} in database {database} still hold values: only the database's owner may VACUUM it, and the master user cannot act \
+             for that owner. Make the master user of production a member of it."
+        )));
+    }
+    Ok(())
+}
+
+/// Texts of statements are in the memory and the files of one instance; a snapshot does not carry them. So it is no failure when nobody may
+/// reset them.
+async fn forget_statements(client: &Client) {
+    let function = "SELECT format('SELECT %I.pg_stat_statements_reset()', n.nspname)
+                    FROM pg_extension AS e JOIN pg_namespace AS n ON n.oid = e.extnamespace WHERE extname = 'pg_stat_statements'";
+    for reset in texts(client, "look for pg_stat_statements", function).await.unwrap_or_default() {
+        if let Err(error) = client.batch_execute(&reset).await {
+            tracing::warn!(error = super::mask::harmless(&error), "the texts of statements were not reset");
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! What the policy makes of a database: what becomes of each table, or what a person must add to the policy first.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use policy::{DatabaseRules, LargeObjects, Rewrite, Rule, Step, TableName, TableRule};
+use runbook::{Finding, postgres::quote};
+
+use super::{
+    links::{Link, Links},
+    nested,
+    problems::Problems,
+    rules::{self, Kind, Slot},
+    schema::{Column, ForeignKey, Schema, Table},
+};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// Nothing in it is masked.
+    Keep,
+    /// One `ALTER TABLE … ALTER COLUMN … TYPE … USING …` for all columns: no dead row, no index that remembers.
+    Alter,
+    /// Where ALTER is refused: the masked rows into a temporary table, TRUNCATE, and back. No dead row either.
+    Reload,
+    Truncate,
+}
+
+#[derive(Debug, Clone)]
+pub struct MaskedColumn {
+    pub name: String,
+    pub data_type: String,
+    pub collation: Option<String>,
+    pub rule: Rule,
+    pub expression: String,
+}
+
+#[derive(Debug, Clone)]
+pub struct TablePlan {
+    pub table: Table,
+    pub way: Way,
+    pub masked: Vec<MaskedColumn>,
+    /// Functions that must exist for the time of masking.
+    pub helpers: Vec<String>,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct Plan {
+    pub database: String,
+    pub tables: Vec<TablePlan>,
+    /// Those that go before masking and come back after it.
+    pub foreign_keys: Vec<ForeignKey>,
+    pub large_objects: Option<LargeObjects>,
+}
+
+impl Plan {
+    pub fn is_empty(&self) -> bool {
+        self.large_objects.is_none() && self.tables.iter().all(|table| table.way == Way::Keep)
+    }
+}
+
+/// The plan, or every problem at once.
+pub fn plan(
+    database: &str,
+    schema: &Schema,
+    rules: Option<&DatabaseRules>,
+    rewrite: Option<&BTreeMap<TableName, Rewrite>>,
+) -> Result<Plan, Vec<Finding>> {
+    let mut problems = Problems::new(database);
+    let none = DatabaseRules::default();
+    let rules = rules.unwrap_or(&none);
+    problems.unknown(schema, rules, rewrite);
+    problems.unclassified(schema, rules);
+    let links = Links::of(schema);
+    problems.links(schema, rules, &links);
+    let mut plan = Plan { database: database.to_owned(), large_objects: rules.large_objects, ..Plan::default() };
+    for table in schema.roots() {
+        let way = rewrite.and_then(|rewrite| rewrite.get(&table.id())).copied();
+        match rules.tables.get(&table.id()) {
+            Some(TableRule::Truncate) => {
+                plan.tables.push(TablePlan { table: table.clone(), way: Way::Truncate, masked: Vec::new(), helpers: Vec::new() });
+            }
+            Some(TableRule::Columns(columns)) => plan.tables.push(mask(table, columns, way, &links, &mut problems)),
+            None => {}
+        }
+    }
+    plan.foreign_keys = taken_away(schema, &plan);
+    problems.end().map(|()| plan)
+}
+
+fn mask(table: &Table, rules: &BTreeMap<String, Rule>, wished: Option<Rewrite>, links: &Links, problems: &mut Problems) -> TablePlan {
+    let (mut masked, mut helpers) = (Vec::new(), Vec::new());
+    let mut refused = table.inherits || table.typed || table.row_type_used;
+    for column in &table.columns {
+        let Some(rule) = rules.get(&column.name).filter(|rule| **rule != Rule::Keep) else { continue };
+        if column.generated {
+            problems.misfit(table, column, rule, "it is generated: it is computed anew from its columns, so say keep");
+            continue;
+        }
+        match replacement(table, column, rule, &links.of_column(table, column)) {
+            Err(why) => problems.misfit(table, column, rule, &why),
+            Ok((expression, helper)) => {
+                helpers.extend(helper);
+                refused |= column.refused || column.partition_key;
+                masked.push(MaskedColumn {
+                    name: column.name.clone(),
+                    data_type: column.data_type.clone(),
+                    collation: column.collation.clone(),
+                    rule: rule.clone(),
+                    expression: format!("({expression})::{}", column.data_type),
+                });
+            }
+        }
+    }
+    if wished == Some(Rewrite::Alter) && refused && !masked.is_empty() {
+        problems.cannot_alter(table);
+    }
+    let way = match wished {
+        _ if masked.is_empty() => Way::Keep,
+        Some(Rewrite::Update) => Way::Reload,
+        _ if refused => Way::Reload,
+        _ => Way::Alter,
+    };
+    TablePlan { table: table.clone(), way, masked, helpers }
+}
+
+/// The expression, and the function that it needs.
+fn replacement(table: &Table, column: &Column, rule: &Rule, link: &Link) -> Result<(String, Option<String>), String> {
+    let value = quote(&column.name);
+    let slot = Slot {
+        value: &value,
+        kind: Kind::of(&column.base),
+        length: link.length,
+        lower: link.lower,
+        unique: link.unique,
+        small: link.small,
+        not_null: column.not_null,
+    };
+    let name = format!("c_{}_{}", table.oid, table.columns.iter().position(|other| other.name == column.name).unwrap_or_default());
+    let helper = match rule {
+        Rule::Constant { .. } if column.unique && !column.unique_alone => {
+            let slot = Slot { unique: false, ..slot };
+            return rules::expression(rule, &slot).map(|expression| (expression, None));
+        }
+        Rule::Json { paths } if slot.kind == Kind::Json && !column.array => {
+            let paths: Vec<(&[Step], &Rule)> = paths.iter().map(|(path, rule)| (path.0.as_slice(), rule)).collect();
+            nested::json(&name, &column.base, &slot, &paths)?
+        }
+        Rule::Null | Rule::Constant { .. } | Rule::Sql { .. } => {
+            return rules::expression(rule, &slot).map(|expression| (expression, None));
+        }
+        rule if column.array => nested::array(&name, column, &slot, rule)?,
+        rule => return rules::expression(rule, &slot).map(|expression| (expression, None)),
+    };
+    Ok((helper.call, Some(helper.definition)))
+}
+
+/// A foreign key is in the way when a side of it is masked, or is emptied on its way.
+fn taken_away(schema: &Schema, plan: &Plan) -> Vec<ForeignKey> {
+    let by_oid = schema.by_oid();
+    let root = |oid: &i64| by_oid.get(oid).and_then(|table| table.root).unwrap_or(*oid);
+    let emptied: BTreeSet<i64> =
+        plan.tables.iter().filter(|table| matches!(table.way, Way::Reload | Way::Truncate)).map(|table| table.table.oid).collect();
+    let masked: BTreeSet<(i64, &str)> =
+        plan.tables.iter().flat_map(|table| table.masked.iter().map(|column| (table.table.oid, column.name.as_str()))).collect();
+    let touched = |key: &&ForeignKey| {
+        let sides = [(root(&key.table), &key.columns), (root(&key.parent), &key.parent_columns)];
+        sides
+            .iter()
+            .any(|(table, columns)| emptied.contains(table) || columns.iter().any(|column| masked.contains(&(*table, column.as_str()))))
+    };
+    schema.foreign_keys.iter().filter(touched).cloned().collect()
+}
