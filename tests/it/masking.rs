@@ -80,16 +80,31 @@ const SAME: [(&str, &str); 17] = [
     ("shop", "SELECT count(DISTINCT email)::text || ' ' || count(DISTINCT id) || ' ' || count(phone) FROM public.customers"),
     ("shop", "SELECT string_agg(n::text, ',' ORDER BY n) FROM (SELECT count(*) AS n FROM public.orders GROUP BY customer_id) AS t"),
     ("shop", "SELECT count(*)::text FROM public.customers WHERE full_name = first_name || ' ' || last_name"),
-    ("shop", "SELECT count(*) || ' ' || count(DISTINCT p.token) FROM zoo.person AS p JOIN zoo.visit AS v ON v.person = p.id AND v.email = p.email"),
-    ("shop", "SELECT count(*)::text FROM zoo.badge AS b JOIN zoo.membership AS m USING (person, team) JOIN zoo.person AS p ON p.id = b.person"),
+    (
+        "shop",
+        "SELECT count(*) || ' ' || count(DISTINCT p.token) FROM zoo.person AS p JOIN zoo.visit AS v ON v.person = p.id AND v.email = p.email",
+    ),
+    (
+        "shop",
+        "SELECT count(*)::text FROM zoo.badge AS b JOIN zoo.membership AS m USING (person, team) JOIN zoo.person AS p ON p.id = b.person",
+    ),
     ("shop", "SELECT count(*)::text FROM zoo.person AS p JOIN zoo.person AS f ON f.id = p.friend"),
     ("shop", "SELECT sum(cardinality(other_addresses))::text || ' ' || count(DISTINCT phone) || ' ' || sum(length(note)) FROM zoo.person"),
-    ("shop", "SELECT count(*)::text FROM zoo.person WHERE profile ->> 'theme' = 'dark' AND profile -> 'cards' -> 0 ->> 'type' = 'debit' AND profile -> 'cards' ->> 1 = 'none'"),
-    ("shop", "SELECT string_agg(tableoid::regclass || ' ' || n, ',' ORDER BY 1) FROM (SELECT tableoid, count(*) AS n FROM zoo.animal GROUP BY 1) AS t"),
+    (
+        "shop",
+        "SELECT count(*)::text FROM zoo.person WHERE profile ->> 'theme' = 'dark' AND profile -> 'cards' -> 0 ->> 'type' = 'debit' AND profile -> 'cards' ->> 1 = 'none'",
+    ),
+    (
+        "shop",
+        "SELECT string_agg(tableoid::regclass || ' ' || n, ',' ORDER BY 1) FROM (SELECT tableoid, count(*) AS n FROM zoo.animal GROUP BY 1) AS t",
+    ),
     ("shop", "SELECT sum(hidden::int)::text FROM zoo.audited"),
     ("shop", "SELECT count(*)::text FROM zoo.audit_trail"),
     ("billing", "SELECT count(*)::text FROM ledger.accounts AS a JOIN ledger.invoices AS i ON i.account_id = a.id"),
-    ("billing", "SELECT count(DISTINCT iban)::text || ' ' || count(DISTINCT contact_email) FROM ledger.accounts, LATERAL (SELECT contact_email FROM ledger.invoices WHERE account_id = id) AS i"),
+    (
+        "billing",
+        "SELECT count(DISTINCT iban)::text || ' ' || count(DISTINCT contact_email) FROM ledger.accounts, LATERAL (SELECT contact_email FROM ledger.invoices WHERE account_id = id) AS i",
+    ),
     ("shop", SHAPE),
     ("billing", SHAPE),
     ("customer-events", SHAPE),
@@ -132,9 +147,17 @@ async fn common(copy: &Copy) -> usize {
 async fn a_zoo(id: &'static str) -> Copy {
     let copy = Copy::of_the_shop(id, "16.8", &PARAMETERS).await;
     copy.run("shop", include_str!("../data/masking/zoo.sql")).await;
-    copy.client("rdsadmin", "shop").await.batch_execute("GRANT EXECUTE ON FUNCTION pg_stat_statements_reset TO rds_superuser").await.unwrap();
+    copy.client("rdsadmin", "shop")
+        .await
+        .batch_execute("GRANT EXECUTE ON FUNCTION pg_stat_statements_reset TO rds_superuser")
+        .await
+        .unwrap();
     // Some addresses that both databases know.
-    copy.run("customer-events", "UPDATE \"Event\" SET payload = jsonb_set(payload, '{email}', '\"anna.schmidt143@mail.example\"') WHERE \"eventId\" % 1000 = 0").await;
+    copy.run(
+        "customer-events",
+        "UPDATE \"Event\" SET payload = jsonb_set(payload, '{email}', '\"anna.schmidt143@mail.example\"') WHERE \"eventId\" % 1000 = 0",
+    )
+    .await;
     copy.run("shop", "UPDATE public.customers SET email = 'anna.schmidt143@mail.example' WHERE id = 143").await;
     copy
 }
@@ -175,7 +198,9 @@ async fn keys_joins_and_everything_round_the_values_hold_and_no_raw_value_is_lef
     }
     assert_eq!(common(&copy).await, common_before, "equal values of two databases are equal no more");
     assert_eq!(on_disk(&copy).await, Vec::<String>::new());
-    let view = copy.ask("rdsadmin", "shop", "SELECT count(*) || ' ' || count(*) FILTER (WHERE login ~ '^[0-9a-f]{40}$') FROM zoo.people_by_letter").await;
+    let view = copy
+        .ask("rdsadmin", "shop", "SELECT count(*) || ' ' || count(*) FILTER (WHERE login ~ '^[0-9a-f]{40}$') FROM zoo.people_by_letter")
+        .await;
     assert_eq!(view, "3000 3000");
     assert_eq!(copy.ask("rdsadmin", "shop", "SELECT count(*)::text FROM pg_stat_statements WHERE query LIKE '%masking key%'").await, "0");
     copy.run("shop", "SET search_path = zoo, public; INSERT INTO person (email, login, profile, salary, token) VALUES ('new@x', 'newcomer', '{}', 1, md5('x')::uuid)").await;
@@ -238,7 +263,8 @@ async fn killed_between_two_tables_and_run_again_it_comes_to_the_same_end() {
         // Longer each time: some of it is done when the axe falls.
         attempts += 1;
         let (plans, _) = look(&sessions, &masking).await.unwrap();
-        let end = tokio::time::timeout(std::time::Duration::from_millis(150 * attempts * attempts), mask::mask(&sessions, &plans, KEY)).await;
+        let end =
+            tokio::time::timeout(std::time::Duration::from_millis(150 * attempts * attempts), mask::mask(&sessions, &plans, KEY)).await;
         if let Ok(done) = end {
             done.unwrap();
             break;
@@ -261,7 +287,11 @@ async fn killed_between_two_tables_and_run_again_it_comes_to_the_same_end() {
 #[tokio::test]
 async fn what_nobody_has_decided_about_stops_the_run_with_the_lines_to_paste() {
     let copy = a_zoo("undecided").await;
-    copy.run("shop", "ALTER TABLE public.customers ADD nickname text; CREATE TABLE public.referrals (id int PRIMARY KEY, \"E-Mail\" text, \"on\" date)").await;
+    copy.run(
+        "shop",
+        "ALTER TABLE public.customers ADD nickname text; CREATE TABLE public.referrals (id int PRIMARY KEY, \"E-Mail\" text, \"on\" date)",
+    )
+    .await;
     copy.run("postgres", "CREATE DATABASE archive; ").await;
     copy.run("postgres", "ALTER DATABASE archive ALLOW_CONNECTIONS false").await;
     let mut policy = policy();
