@@ -2,8 +2,8 @@
 
 mod clients;
 mod contract;
-mod daily_sync_control;
 mod copy;
+mod daily_sync_control;
 mod expressions;
 mod faults;
 mod harness;
