@@ -31,7 +31,8 @@ pub async fn up(options: Options) -> anyhow::Result<()> {
     let sandbox = prepare(options).await?;
     println!("\nA local AWS listens. For the AWS CLI and every SDK:\n");
     println!("  export AWS_ENDPOINT_URL={}", sandbox.url);
-    println!("  export AWS_ACCESS_KEY_ID=you AWS_SECRET_ACCESS_KEY=any AWS_REGION={}\n", crate::aws::REGION);
+    // AWS CLI v1 and boto3 read AWS_DEFAULT_REGION; AWS CLI v2 and the other SDKs read AWS_REGION.
+    println!("  export AWS_ACCESS_KEY_ID=you AWS_SECRET_ACCESS_KEY=any AWS_REGION={0} AWS_DEFAULT_REGION={0}\n", crate::aws::REGION);
     println!("Then, for example:\n");
     println!("  aws rds describe-db-clusters --query 'DBClusters[].[DBClusterIdentifier,EngineVersion,Status]'");
     println!(
