@@ -36,7 +36,9 @@ async fn every_kind_of_wire_is_found_and_cut_by_a_master_who_is_no_superuser() {
     let passwords = "SELECT coalesce(string_agg(rolname, ','), '') FROM pg_authid WHERE rolpassword IS NOT NULL";
     assert_eq!(copy.ask("rdsadmin", "postgres", passwords).await, "postgres");
     assert_eq!(copy.ask("rdsadmin", "shop", "SELECT count(*)::text FROM public.partner_login").await, "0");
-    assert!(copy.client("postgres", "shop").await.batch_execute("SELECT public.sign('x')").await.unwrap_err().to_string().contains("db error"));
+    assert!(
+        copy.client("postgres", "shop").await.batch_execute("SELECT public.sign('x')").await.unwrap_err().to_string().contains("db error")
+    );
 }
 
 #[tokio::test]

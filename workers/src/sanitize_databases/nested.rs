@@ -57,7 +57,8 @@ fn at(v: &str, steps: &[Step], rule: &Rule, depth: usize) -> Result<String, Stri
         }
         Step::Elements => {
             let inner = at(&e, rest, rule, depth + 1)?;
-            let all = format!("(SELECT jsonb_agg({inner} ORDER BY {n}) FROM jsonb_array_elements({v}) WITH ORDINALITY AS u{depth} ({e}, {n}))");
+            let all =
+                format!("(SELECT jsonb_agg({inner} ORDER BY {n}) FROM jsonb_array_elements({v}) WITH ORDINALITY AS u{depth} ({e}, {n}))");
             format!("CASE WHEN jsonb_typeof({v}) = 'array' THEN coalesce({all}, {v}) ELSE {v} END")
         }
         Step::Members => {
