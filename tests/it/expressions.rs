@@ -12,19 +12,29 @@ const REFERENCE: &str = "jsonata@2.0.6";
 fn bindings() -> Value {
     json!({
         "states": {
-            "input": {},
-            "result": { "Payload": { "summary": "said \"so\"", "snapshot": "before-upgrade-orders" } },
+            "input": { "target": "orders-dev", "targets": [] },
+            "errorOutput": { "Error": "Blocked", "Cause": "{\"errorType\":\"Blocked\",\"errorMessage\":\"a \\\"new\\\" column\"}" },
+            "result": { "Payload": { "summary": "said \"so\"", "snapshot": "before-upgrade-orders", "left": [] } },
             "context": {
                 "Execution": { "Id": "arn:aws:states:eu-west-1:444455556666:execution:m:run-1", "Input": { "cluster": "orders", "target": "18" } },
                 "State": { "EnteredTime": "2026-11-25T02:00:00Z" },
-                "Task": { "Token": "token" }
+                "Task": { "Token": "token" },
+                "Map": { "Item": { "Value": "orders-dev" } }
             }
         },
         "plan": {
             "cluster": "orders", "resourceId": "cluster-X", "from": "16.14", "target": "18.4", "path": ["17.5", "18.4"], "deadline": "28800s",
-            "parameters": [{ "name": "work_mem", "value": "1", "reason": "it's \"so\"" }], "skip": [], "secretArn": null
+            "parameters": [{ "name": "work_mem", "value": "1", "reason": "it's \"so\"" }], "skip": [], "secretArn": null,
+            "sync": "orders", "skipped": false, "snapshot": "arn:aws:rds:eu-west-1:111122223333:cluster-snapshot:rds:orders", "engineVersion": "16.14",
+            "targets": ["orders-dev", "orders-support"]
         },
-        "snapshot": "before-upgrade-orders"
+        "snapshot": "before-upgrade-orders",
+        "copy": "arn:aws:rds:eu-west-1:111122223333:cluster-snapshot:sync-orders-01234567",
+        "quarantine": { "cluster": "quarantine-orders-01234567", "resourceId": "cluster-Q" },
+        "sanitized": "sanitized-orders-01234567",
+        "fresh": { "target": "orders-dev", "cluster": "orders-dev-01234567", "resourceId": "cluster-F", "former": null },
+        "failure": { "error": "Blocked", "cause": "a \"new\" column" },
+        "left": ["cluster quarantine-orders-01234567: not allowed"]
     })
 }
 
