@@ -1,7 +1,7 @@
 //! The control plane of daily-sync against the sandbox's RDS, in virtual time: each function is called until it is done. What the workers do
 //! is played by the test, so that it also shows what happens without them.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::time::Duration;
 
 use aws_sdk_rds::types::{DbCluster, Tag};
 use runbook::{
@@ -12,52 +12,24 @@ use runbook::{
     },
 };
 use sandbox::{
-    Options, Sandbox, aws,
+    Options, Sandbox, aws, environments,
     faults::{Fault, Kind},
+    production,
     sandbox::BUCKET,
 };
 use serde_json::{Value, json};
-
-const PRODUCTIONS_OWNER: &str = "productions-owner";
 
 struct Sync {
     sandbox: Sandbox,
     run: Run,
 }
 
-fn policy() -> String {
-    std::fs::read_to_string(sandbox::executables::root().join("policy/examples/orders.yaml")).unwrap()
-}
-
 impl Sync {
     async fn new() -> Self {
         let sandbox = Sandbox::start(Options::model(1)).await.unwrap();
-        let rds = sandbox.rds_client();
-        for group in ["quarantine", "dev", "support"] {
-            let create = rds.create_db_subnet_group().db_subnet_group_name(group).db_subnet_group_description(group);
-            create.subnet_ids("subnet-0a").subnet_ids("subnet-0b").send().await.unwrap();
-        }
-        for group in ["quarantine-pg16", "orders-dev-pg16", "orders-support-pg16"] {
-            let create = rds.create_db_cluster_parameter_group().db_cluster_parameter_group_name(group);
-            create.db_parameter_group_family("aurora-postgresql16").description(group).send().await.unwrap();
-        }
-        let cx = Context::new(&sandbox.sdk("owner"), sandbox.clock, BUCKET.to_owned());
-        cx.store.put("policy.yaml", "application/yaml", policy().into_bytes()).await.unwrap();
-        for secret in ["orders-dev/app", "orders-support/connection", "orders-support/support"] {
-            cx.secrets.create_secret().name(secret).secret_string("{}").send().await.unwrap();
-        }
-        sandbox.rds.plant_key(aws::ACCOUNT, "alias/aurora-runbooks-environments", &[]);
-        sandbox.rds.plant_key(aws::PRODUCTION, "alias/aurora-runbooks-sync", &[aws::ACCOUNT]);
-        sandbox.rds.plant_key(aws::PRODUCTION, "alias/production", &[]);
-        let rds = aws_sdk_rds::Client::new(&sandbox.sdk_in(aws::PRODUCTION, PRODUCTIONS_OWNER));
-        let create = rds.create_db_cluster().db_cluster_identifier("orders").engine("aurora-postgresql").engine_version("16.14");
-        let create = create.master_username("root").master_user_password("of-production").storage_encrypted(true);
-        create.kms_key_id("alias/production").deletion_protection(true).send().await.unwrap();
-        let create = rds.create_db_instance().db_instance_identifier("orders-1").db_cluster_identifier("orders");
-        create.engine("aurora-postgresql").db_instance_class("db.r6g.large").send().await.unwrap();
-        sandbox.clock.sleep(Duration::from_secs(1200)).await;
-        sandbox.rds.in_account(aws::PRODUCTION).unwrap().take_automated_snapshot("orders").unwrap();
-        sandbox.clock.sleep(Duration::from_secs(600)).await;
+        production::create(&sandbox).await.unwrap();
+        production::take_snapshot(&sandbox).await.unwrap();
+        environments::create(&sandbox, None).await.unwrap();
         let run = Self::a_run(&sandbox, "monday");
         Self { sandbox, run }
     }
@@ -110,14 +82,13 @@ impl Sync {
     }
 
     async fn snapshots(&self) -> Vec<String> {
-        let mut all = Vec::new();
+        let mut found = Vec::new();
         for account in aws::ACCOUNTS {
-            let rds = aws_sdk_rds::Client::new(&self.sandbox.sdk_in(account, PRODUCTIONS_OWNER));
-            let answer = rds.describe_db_cluster_snapshots().snapshot_type("manual").send().await.unwrap();
-            let found = answer.db_cluster_snapshots.unwrap_or_default();
-            all.extend(found.iter().filter_map(|snapshot| snapshot.db_cluster_snapshot_identifier().map(str::to_owned)));
+            let describe = self.sandbox.rds_client_in(account).describe_db_cluster_snapshots().snapshot_type("manual");
+            let all = describe.send().await.unwrap().db_cluster_snapshots.unwrap_or_default();
+            found.extend(all.iter().filter_map(|snapshot| snapshot.db_cluster_snapshot_identifier().map(str::to_owned)));
         }
-        all
+        found
     }
 
     /// Up to the quarantined cluster.
@@ -183,11 +154,17 @@ impl Sync {
         serde_json::from_value(answer["left"].clone()).unwrap()
     }
 
-    /// Every call of ours in production's account that changes something.
-    fn changes_in_production(&self) -> BTreeSet<String> {
-        let calls = self.sandbox.gateway.calls().into_iter().filter(|call| call.account == aws::PRODUCTION && call.mutates());
-        let ours = |principal: &str| functions::STATES.iter().any(|state| runbook::state::kebab(state) == principal);
-        calls.filter(|call| ours(&call.principal)).map(|call| call.action).collect()
+    /// Every call that changes something and that a function made with production's role.
+    fn changes_in_production(&self) -> Vec<String> {
+        let calls = self.sandbox.gateway.calls();
+        let mut changes: Vec<String> = calls
+            .into_iter()
+            .filter(|call| call.account == aws::PRODUCTION && call.principal != "owner" && call.mutates())
+            .map(|call| call.action)
+            .collect();
+        changes.sort();
+        changes.dedup();
+        changes
     }
 }
 
@@ -202,7 +179,8 @@ async fn two_days_of_syncs_leave_the_published_clusters_and_the_old_ones_that_ar
     sync.whole("tuesday").await;
     let tuesday = sync.run.short_id();
     let mut names = vec![
-        "orders-dev".to_owned(),
+        "orders".to_owned(),
+        "orders-dev".into(),
         format!("orders-dev-old-{tuesday}"),
         format!("orders-support-{monday}"),
         format!("orders-support-{tuesday}"),
@@ -220,8 +198,8 @@ async fn two_days_of_syncs_leave_the_published_clusters_and_the_old_ones_that_ar
     let secret: Value = serde_json::from_str(&sync.sandbox.secrets.value("orders-support/connection").unwrap()).unwrap();
     assert_eq!((secret["host"].as_str(), support.deletion_protection()), (support.endpoint(), Some(true)));
     assert_eq!(sync.snapshots().await, Vec::<String>::new());
-    let changes = ["CopyDBClusterSnapshot", "DeleteDBClusterSnapshot", "ModifyDBClusterSnapshotAttribute"];
-    assert_eq!(sync.changes_in_production(), changes.map(str::to_owned).into());
+    let allowed = ["CopyDBClusterSnapshot", "DeleteDBClusterSnapshot", "ModifyDBClusterSnapshotAttribute"];
+    assert!(sync.changes_in_production().iter().all(|action| allowed.contains(&action.as_str())), "{:?}", sync.changes_in_production());
 
     sync.whole("wednesday").await;
     assert!(!sync.names().await.contains(&format!("orders-dev-old-{tuesday}")), "one old copy is kept, and it is wednesday's");

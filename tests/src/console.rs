@@ -1,7 +1,7 @@
 //! What `cargo sandbox` shows a person: a line per state as the run goes, and a summary at the end.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::Path,
     time::{Duration, Instant},
 };
@@ -9,9 +9,10 @@ use std::{
 use anyhow::{Context as _, bail};
 use aws_sdk_sfn::types::ExecutionStatus;
 use comfy_table::{CellAlignment, Table, presets};
+use functions::report_run::report::Report;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{Options, Sandbox, orders, probe::Probe, statemachine::PREFIX};
 
@@ -102,46 +103,34 @@ fn spinner() -> ProgressBar {
     bar
 }
 
-/// Shows the execution state by state: the present one as a live line, the past ones above it.
+/// Shows the execution state by state, as its report has it: the present ones as a live line, the past ones above it.
 async fn follow(sandbox: &Sandbox, execution: &str) -> anyhow::Result<()> {
     let sfn = sandbox.sfn();
     let line = spinner();
-    let mut seen = 0;
-    let mut present: Option<(String, Timestamp)> = None;
-    let mut waiting = String::new();
+    let mut shown = BTreeSet::new();
     loop {
-        let status = sfn.describe_execution().execution_arn(execution).send().await?.status().clone();
+        let described = sfn.describe_execution().execution_arn(execution).send().await?;
         let pages = sfn.get_execution_history().execution_arn(execution).max_results(1000).into_paginator().items().send();
-        let events: Vec<_> = pages.collect::<Result<_, _>>().await.context("could not read the history")?;
-        for event in events.iter().skip(seen) {
-            if let Some(entered) = event.state_entered_event_details() {
-                present = Some((entered.name().to_owned(), at(event.timestamp())));
-                waiting.clear();
-            } else if let Some(failed) = event.task_failed_event_details() {
-                waiting = plain(failed.cause().unwrap_or_default());
-            } else if let Some(succeeded) = event.task_succeeded_event_details() {
-                let output: Value = serde_json::from_str(succeeded.output().unwrap_or_default()).unwrap_or_default();
-                let summary = output.pointer("/Payload/summary").or_else(|| output.get("summary"));
-                waiting = summary.and_then(Value::as_str).unwrap_or_default().to_owned();
-            } else if let (Some(exited), Some((name, entered))) = (event.state_exited_event_details(), &present)
-                && exited.name() == name
-                && event.r#type().as_str() == "TaskStateExited"
-            {
-                let text = format!("✔ {name:<24} {:>8}  {waiting}", took(*entered, at(event.timestamp())));
-                print_above(&line, &text);
+        let history: Vec<_> = pages.collect::<Result<_, _>>().await.context("could not read the history")?;
+        let report = Report::new(&described, &history);
+        let ended = *described.status() != ExecutionStatus::Running;
+        let mut present = Vec::new();
+        for (index, step) in report.steps.iter().enumerate() {
+            let said = step.summary.as_deref().or(step.error.as_deref()).unwrap_or_default().replace('\n', " ");
+            let said = said.strip_prefix("NotReady: ").unwrap_or(&said);
+            let took = took(step.entered, step.exited.unwrap_or_else(|| sandbox.clock.now()));
+            match step.exited {
+                Some(_) if shown.insert(index) => print_above(&line, &format!("✔ {:<30} {took:>9}  {said}", step.label())),
+                None if ended && shown.insert(index) => print_above(&line, &format!("✘ {:<30} {took:>9}", step.label())),
+                None => present.push(format!("{:<30} {took:>9}  {said}", step.label())),
+                Some(_) => {}
             }
         }
-        seen = events.len();
-        if status != ExecutionStatus::Running {
-            if let Some((name, entered)) = present.filter(|_| status != ExecutionStatus::Succeeded) {
-                print_above(&line, &format!("✘ {name:<24} {:>8}", took(entered, sandbox.clock.now())));
-            }
+        if ended {
             line.finish_and_clear();
             return Ok(());
         }
-        if let Some((name, entered)) = &present {
-            line.set_message(format!("{name:<24} {:>8}  {waiting}", took(*entered, sandbox.clock.now())));
-        }
+        line.set_message(present.join("  |  "));
         tokio::time::sleep(Duration::from_millis(150)).await;
     }
 }
@@ -150,19 +139,9 @@ fn print_above(line: &ProgressBar, text: &str) {
     if line.is_hidden() { println!("{text}") } else { line.println(text) }
 }
 
-fn at(time: &aws_sdk_sfn::primitives::DateTime) -> Timestamp {
-    time.to_millis().ok().and_then(|millis| Timestamp::from_millisecond(millis).ok()).unwrap_or_default()
-}
-
 fn took(from: Timestamp, to: Timestamp) -> String {
     let seconds = to.duration_since(from).as_secs();
     format!("{}:{:02} min", seconds / 60, seconds % 60)
-}
-
-/// Lambda wraps an error's text in JSON.
-fn plain(cause: &str) -> String {
-    let wrapped: Value = serde_json::from_str(cause).unwrap_or_default();
-    wrapped["errorMessage"].as_str().unwrap_or(cause).replace('\n', " ")
 }
 
 /// Every mutating call, by the state that made it.

@@ -19,6 +19,7 @@ use tokio::{net::TcpListener, sync::mpsc, task::JoinHandle};
 
 use crate::{
     aws::{ACCOUNT, REGION, arn},
+    canned,
     client::InProcess,
     ecs::{self, Ecs},
     events::{Events, load_rules},
@@ -182,7 +183,11 @@ impl Sandbox {
     }
 
     pub fn rds_client(&self) -> aws_sdk_rds::Client {
-        aws_sdk_rds::Client::new(&self.sdk("owner"))
+        self.rds_client_in(ACCOUNT)
+    }
+
+    pub fn rds_client_in(&self, account: &str) -> aws_sdk_rds::Client {
+        aws_sdk_rds::Client::new(&self.sdk_in(account, "owner"))
     }
 
     /// Starts a runbook as its owner would; answers the execution's ARN.
@@ -297,10 +302,9 @@ fn in_process(clock: Clock, gateway: &Arc<Gateway>) -> (lambda::Handler, ecs::Wo
         Box::pin(async move {
             let Some(cx) = cx else { return 1 };
             let token = environment.get("TASK_TOKEN").cloned().unwrap_or_default();
-            let work = async {
-                cx.clock.sleep(Duration::from_secs(5 * 60)).await;
-                Ok(json!({ "summary": "no PostgreSQL stands behind the model gear" }))
-            };
+            let state = command.first().cloned().unwrap_or_default();
+            let input = environment.get("INPUT").cloned().unwrap_or_default();
+            let work = canned::work(&cx, &state, &input);
             runbook::worker::run(&cx, &token, work, std::future::pending()).await.exit_code()
         })
     });

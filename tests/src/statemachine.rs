@@ -22,7 +22,7 @@ pub fn placeholders() -> BTreeMap<String, String> {
         .iter()
         .map(|state| (snake(state), aws::arn("lambda", &format!("function:{PREFIX}-{}", runbook::state::kebab(state)))));
     let workers = workers::STATES.iter().map(|state| (snake(state), format!("{PREFIX}-{}", runbook::state::kebab(state))));
-    let network = [("worker_cluster", PREFIX), ("worker_subnets", "subnet-0a,subnet-0b"), ("worker_security_groups", "sg-0a")];
+    let network = [("worker_cluster", PREFIX), ("worker_subnets", "subnet-0a,subnet-0b"), ("worker_security_groups", "sg-workers")];
     functions.chain(workers).chain(network.map(|(name, value)| (name.to_owned(), value.to_owned()))).collect()
 }
 
