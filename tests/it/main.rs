@@ -4,6 +4,7 @@ mod clients;
 mod contract;
 mod copy;
 mod daily_sync_control;
+mod daily_sync_model;
 mod daily_sync_prepare;
 mod expressions;
 mod faults;

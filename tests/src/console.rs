@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::Path,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -14,7 +14,18 @@ use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use serde_json::json;
 
-use crate::{Options, Sandbox, orders, probe::Probe, statemachine::PREFIX};
+use runbook::postgres::Login;
+
+use crate::{
+    Options, Sandbox,
+    aws::{ACCOUNT, PRODUCTION},
+    environments, orders,
+    postgres::{findings, wires},
+    probe::Probe,
+    production,
+    sandbox::BUCKET,
+    statemachine::PREFIX,
+};
 
 pub async fn up(options: Options) -> anyhow::Result<()> {
     let sandbox = prepare(options).await?;
@@ -36,6 +47,74 @@ fn machine() -> String {
     crate::aws::arn("states", &format!("stateMachine:{PREFIX}-major-upgrade"))
 }
 
+/// Runs a daily sync from production's account into two environments.
+pub async fn daily_sync(options: Options, out: &Path) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    let step = spinner();
+    step.set_message("Fetching PostgreSQL (once) and starting a local AWS with two accounts");
+    let sandbox = Sandbox::start(options).await?;
+    step.set_message("Creating production: the cluster orders with a shop and live wires inside, and last night's automated snapshot");
+    let resource_id = production::create(&sandbox).await?;
+    let engine = sandbox.engine.clone().context("the console runs on real PostgreSQL")?;
+    let planted = wires::wires();
+    for wire in &planted {
+        findings::apply(&engine, &resource_id, wire.plant).await?;
+    }
+    production::take_snapshot(&sandbox).await?;
+    step.set_message("Creating the environments: yesterday's orders-dev and orders-support");
+    environments::create(&sandbox, None).await?;
+    environments::create_targets(&sandbox).await?;
+    step.finish_and_clear();
+    println!(
+        "Production is available in account {PRODUCTION}, yesterday's targets in account {ACCOUNT}; {} live wires are planted.",
+        planted.len()
+    );
+
+    let input = json!({ "sync": environments::SYNC });
+    println!("\nStarting daily-sync with {input}\n");
+    let execution = sandbox.start_execution("daily-sync", "sandbox-daily-sync", &input).await?;
+    let report = watch(&sandbox, &execution, out).await?;
+
+    println!("\nThe same customers, in production and in orders-dev:");
+    println!("{}", customers(&production::login(&sandbox).await?).await?);
+    println!("{}", customers(&environments::login(&sandbox, environments::DEV).await?).await?);
+    println!("\nWhat each state changed:");
+    println!("{}", changes(&sandbox));
+    println!("\nReport: {}\nLogs:   {}\nWhole:  {:.0} s", report.display(), sandbox.logs.display(), begun.elapsed().as_secs_f64());
+    Ok(())
+}
+
+async fn customers(login: &Login) -> anyhow::Result<Table> {
+    let client = orders::connect(login, "shop").await?;
+    let sql = "SELECT id::text, email::text, full_name, phone, birth_date::text, city FROM customers ORDER BY id LIMIT 3";
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    for row in client.query(sql, &[]).await? {
+        let cell = |index| row.get::<_, Option<String>>(index).unwrap_or_default();
+        table.add_row([format!("  {}", cell(0)), cell(1), cell(2), cell(3), cell(4), cell(5)]);
+    }
+    Ok(table)
+}
+
+/// Follows the execution to its end and leaves the run's objects in `out`. Fails with the run's own words; answers where its report is.
+async fn watch(sandbox: &Sandbox, execution: &str, out: &Path) -> anyhow::Result<PathBuf> {
+    tokio::select! {
+        followed = follow(sandbox, execution) => followed?,
+        _ = tokio::signal::ctrl_c() => bail!("stopped by Ctrl-C; the local AWS is gone with everything in it"),
+    }
+    let outcome = sandbox.wait(execution).await?;
+    let report = sandbox.report(execution).await?;
+    sandbox.s3.dump(out)?;
+    let name = execution.rsplit(':').next().unwrap_or_default();
+    let page = out.join(BUCKET).join("runs").join(name).join("report.html");
+    println!("\n{}", report["outcome"].as_str().unwrap_or_default());
+    if *outcome.status() != ExecutionStatus::Succeeded {
+        println!("\n{}\n\nReport: {}\nLogs:   {}", report["cause"].as_str().unwrap_or_default(), page.display(), sandbox.logs.display());
+        bail!("the run did not succeed");
+    }
+    Ok(page)
+}
+
 pub async fn major_upgrade(options: Options, target: &str, out: &Path) -> anyhow::Result<()> {
     let begun = Instant::now();
     let sandbox = prepare(options).await?;
@@ -44,27 +123,10 @@ pub async fn major_upgrade(options: Options, target: &str, out: &Path) -> anyhow
     let input = json!({ "cluster": orders::CLUSTER, "target": target });
     println!("\nStarting major-upgrade with {input}\n");
     let execution = sandbox.start_execution("major-upgrade", "sandbox-major-upgrade", &input).await?;
-    let interrupted = tokio::select! {
-        followed = follow(&sandbox, &execution) => { followed?; false }
-        _ = tokio::signal::ctrl_c() => true,
-    };
-    if interrupted {
-        bail!("stopped by Ctrl-C; the local AWS is gone with everything in it");
-    }
-    let outcome = sandbox.wait(&execution).await?;
+    let report = watch(&sandbox, &execution, out).await?;
     let seen = probe.seen();
     drop(probe);
-    let report = sandbox.report(&execution).await?;
-    sandbox.s3.dump(out)?;
-    let page = out.join(crate::sandbox::BUCKET).join("runs/sandbox-major-upgrade/report.html");
-
-    if *outcome.status() != ExecutionStatus::Succeeded {
-        println!("\n{}: {}\n", outcome.error().unwrap_or("the run failed"), report["cause"].as_str().unwrap_or_default());
-        println!("Report: {}\nLogs:   {}", page.display(), sandbox.logs.display());
-        bail!("the upgrade did not succeed");
-    }
     let rows_after = orders::count_rows(&sandbox).await?;
-    println!("\n{}", report["outcome"].as_str().unwrap_or_default());
     println!("\nDowntime, as a client that connects every 50 ms saw it:");
     let longest = seen.outages.iter().max().copied().unwrap_or_default();
     println!(
@@ -78,7 +140,7 @@ pub async fn major_upgrade(options: Options, target: &str, out: &Path) -> anyhow
     println!("{}", changes(&sandbox));
     println!("\nRows, counted before and after:");
     println!("{}", compare(&rows_before, &rows_after));
-    println!("\nReport: {}\nLogs:   {}\nWhole:  {:.0} s", page.display(), sandbox.logs.display(), begun.elapsed().as_secs_f64());
+    println!("\nReport: {}\nLogs:   {}\nWhole:  {:.0} s", report.display(), sandbox.logs.display(), begun.elapsed().as_secs_f64());
     if rows_before != rows_after {
         bail!("rows differ before and after the upgrade");
     }

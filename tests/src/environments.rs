@@ -4,6 +4,7 @@
 use aws_sdk_rds::types::Tag;
 use runbook::{
     Context, Run, aurora,
+    postgres::Login,
     sync::{
         POLICY_KEY, names,
         tags::{self, Role},
@@ -107,6 +108,13 @@ pub async fn create_targets(sandbox: &Sandbox) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// The master user of a cluster in the environments' account.
+pub async fn login(sandbox: &Sandbox, cluster: &str) -> anyhow::Result<Login> {
+    let cx = context(sandbox);
+    let cluster = aurora::cluster(&cx, cluster).await?;
+    Ok(aurora::login(&cx, &cluster, None).await?)
 }
 
 fn context(sandbox: &Sandbox) -> Context {
