@@ -22,7 +22,7 @@ syncs:
     quarantine: {instance-class: db.r6g.large, subnet-group: q, security-group: sg-q, cluster-parameter-group: q, kms-key: alias/env}
     targets:
       - cluster: orders-dev
-        account: "111122223333"
+        account: "444455556666"
         instance-class: db.r6g.large
         subnet-group: dev
         security-groups: [sg-dev]
