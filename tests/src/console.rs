@@ -63,7 +63,7 @@ pub async fn daily_sync(options: Options, out: &Path) -> anyhow::Result<()> {
     }
     production::take_snapshot(&sandbox).await?;
     step.set_message("Creating the environments: yesterday's orders-dev and orders-support");
-    environments::create(&sandbox, None).await?;
+    environments::create(&sandbox, Some(&environments::policy_with_wires()?)).await?;
     environments::create_targets(&sandbox).await?;
     step.finish_and_clear();
     println!(

@@ -28,8 +28,10 @@ pub const DEV: &str = "orders-dev";
 pub const SUPPORT: &str = "orders-support";
 
 /// What keeps a restored copy of production quiet before anyone has looked inside: no worker that subscribes, no job, no query in a log.
-pub const QUARANTINE: [(&str, &str); 7] = [
+pub const QUARANTINE: [(&str, &str); 8] = [
     ("max_logical_replication_workers", "0"),
+    // A server does not start with fewer than the copy has prepared transactions.
+    ("max_prepared_transactions", "10"),
     ("rds.logical_replication", "0"),
     ("shared_preload_libraries", "pg_stat_statements"),
     ("rds.force_ssl", "1"),
@@ -72,6 +74,14 @@ pub async fn create(sandbox: &Sandbox, policy: Option<&str>) -> anyhow::Result<(
 
 pub fn example_policy() -> anyhow::Result<String> {
     Ok(std::fs::read_to_string(root().join("policy/examples/orders.yaml"))?)
+}
+
+/// The example's policy for a production into which the live wires are planted: they bring tables of their own.
+pub fn policy_with_wires() -> anyhow::Result<String> {
+    let policy = example_policy()?;
+    let shop = "        shop:\n          large-objects: truncate\n";
+    anyhow::ensure!(policy.contains(shop), "the example's policy has no database shop");
+    Ok(policy.replace(shop, &format!("{shop}          public.mail_outbox: truncate\n          public.webhooks: truncate\n")))
 }
 
 /// Both targets, as a run of yesterday would have published them. Each holds little more than the table that the policy keeps, with one row

@@ -78,7 +78,8 @@ impl Report {
 
     fn sentence(&self) -> String {
         let last = self.steps.last();
-        let state = last.map_or("no state", |step| step.state.as_str());
+        // After a failure a run may clean up: what it did not leave is where it stopped.
+        let state = self.steps.iter().find(|step| step.exited.is_none()).or(last).map_or("no state".to_owned(), Step::label);
         match self.status.as_str() {
             "SUCCEEDED" => last.and_then(|step| step.summary.clone()).unwrap_or_else(|| "The run succeeded.".to_owned()),
             "RUNNING" => format!("The run is in {state}."),
