@@ -12,5 +12,6 @@ mod harness;
 mod major_upgrade;
 mod major_upgrade_model;
 mod masking;
+mod reachability;
 mod schema;
 mod wires;

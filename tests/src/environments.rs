@@ -18,6 +18,7 @@ use crate::{
     executables::root,
     orders::{self, set_cluster_values, wait_available},
     production::VERSION,
+    rds::network::WORKERS,
     statemachine::PREFIX,
 };
 
@@ -44,6 +45,16 @@ pub const QUARANTINE: [(&str, &str); 8] = [
 pub async fn create(sandbox: &Sandbox, policy: Option<&str>) -> anyhow::Result<()> {
     let rds = sandbox.rds_client();
     sandbox.rds.plant_key(ACCOUNT, "alias/aurora-runbooks-environments", &[]);
+    // The quarantine lets only the workers in; each target also its clients.
+    for (group, from) in [
+        ("sg-quarantine", WORKERS),
+        ("sg-dev", WORKERS),
+        ("sg-dev", "sg-dev-clients"),
+        ("sg-support", WORKERS),
+        ("sg-support", "sg-support-clients"),
+    ] {
+        sandbox.rds.allow(group, from);
+    }
     for name in ["quarantine", "dev", "support"] {
         let group = rds.create_db_subnet_group().db_subnet_group_name(name).db_subnet_group_description(name);
         group.subnet_ids(format!("subnet-{name}-a")).subnet_ids(format!("subnet-{name}-b")).send().await?;

@@ -12,7 +12,7 @@ use crate::{
     aws::{ACCOUNT, PRODUCTION},
     orders::{self, set_cluster_values, wait_available},
     postgres::shop::load_shop,
-    rds::Rds,
+    rds::{Rds, network::WORKERS},
     sandbox::BUCKET,
 };
 
@@ -33,6 +33,9 @@ pub async fn create(sandbox: &Sandbox) -> anyhow::Result<String> {
     let rds = sandbox.rds_client_in(PRODUCTION);
     sandbox.rds.plant_key(PRODUCTION, "alias/production", &[]);
     sandbox.rds.plant_key(PRODUCTION, "alias/aurora-runbooks-sync", &[ACCOUNT]);
+    // The test is production's owner from where the workers are: the runbooks have no login there.
+    sandbox.rds.allow("sg-production", WORKERS);
+    sandbox.rds.allow("sg-production", "sg-production-clients");
     let group = rds.create_db_cluster_parameter_group().db_cluster_parameter_group_name("orders-pg16");
     group.db_parameter_group_family("aurora-postgresql16").description("orders").send().await?;
     set_cluster_values(&rds, "orders-pg16", &PARAMETERS).await?;

@@ -81,7 +81,7 @@ impl Rds {
             ca_certificate: text("CACertificateIdentifier").unwrap_or_else(|| "rds-ca-rsa2048-g1".into()),
             maintenance_window: text("PreferredMaintenanceWindow").unwrap_or_else(|| cluster.maintenance_window.clone()),
             auto_minor_version_upgrade: input.flag("AutoMinorVersionUpgrade").unwrap_or(true),
-            publicly_accessible: input.flag("PubliclyAccessible").unwrap_or(false),
+            publicly_accessible: input.flag("PubliclyAccessible").unwrap_or(cluster.public_by_default),
             monitoring_interval: input.number("MonitoringInterval").unwrap_or(0),
             monitoring_role: text("MonitoringRoleArn"),
             performance_insights: input.flag("EnablePerformanceInsights").unwrap_or(false),

@@ -23,6 +23,7 @@ mod maintenance;
 mod model;
 mod modify_cluster;
 mod modify_instance;
+pub mod network;
 mod paging;
 mod parameter_groups;
 mod parameters;
@@ -55,6 +56,7 @@ use engine::Engine;
 use error::Fault;
 use keys::Keys;
 use model::World;
+use network::Network;
 use query::Input;
 use volumes::Volumes;
 
@@ -81,6 +83,7 @@ struct Shared {
     behaviour: Mutex<Behaviour>,
     keys: Mutex<Keys>,
     volumes: Mutex<Volumes>,
+    network: Mutex<Network>,
 }
 
 impl Rds {
@@ -92,6 +95,7 @@ impl Rds {
             behaviour: Mutex::default(),
             keys: Mutex::default(),
             volumes: Mutex::default(),
+            network: Mutex::default(),
         };
         Arc::new(Self { account: aws::ACCOUNT, clock, engine, gateway, bus: events, shared: Arc::new(shared) })
     }

@@ -40,6 +40,8 @@ pub struct Cluster {
     pub percent_progress: Option<u8>,
     pub engine_version: String,
     pub port: u16,
+    /// Behind the endpoint: what the engine's server listens on.
+    pub server_port: u16,
     pub master_username: String,
     pub database_name: Option<String>,
     pub secret: Option<Secret>,
@@ -47,6 +49,8 @@ pub struct Cluster {
     pub waiting_password: Option<String>,
     pub group: String,
     pub subnet_group: String,
+    /// What PubliclyAccessible of its instances is, unless they say otherwise.
+    pub public_by_default: bool,
     pub security_groups: Vec<String>,
     /// Resource id of the writer.
     pub writer: Option<String>,

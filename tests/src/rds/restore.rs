@@ -95,8 +95,8 @@ impl Rds {
             let restored = async {
                 let Some(engine) = &rds.engine else { return Ok(()) };
                 match &from {
-                    From::Snapshot(volume) => engine.restore(volume, &resource_id, cluster.port, &cluster.applied).await?,
-                    From::Cluster(source) => engine.clone_cluster(source, &resource_id, cluster.port, &cluster.applied).await?,
+                    From::Snapshot(volume) => engine.restore(volume, &resource_id, cluster.server_port, &cluster.applied).await?,
+                    From::Cluster(source) => engine.clone_cluster(source, &resource_id, cluster.server_port, &cluster.applied).await?,
                 }
                 // Without an instance nothing answers.
                 engine.stop(&resource_id).await
