@@ -10,6 +10,7 @@ mod daily_sync_prepare;
 mod expressions;
 mod faults;
 mod harness;
+mod iam;
 mod major_upgrade;
 mod major_upgrade_model;
 mod masking;
