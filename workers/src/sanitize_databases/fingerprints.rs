@@ -124,12 +124,17 @@ async fn of_column(
         telling: matches!(rule, Rule::Email | Rule::Phone | Rule::FreeText | Rule::Url | Rule::Uuid | Rule::Hash),
     };
     if single {
-        let least = if matches!(rule, Rule::Name | Rule::Address) { 1 } else { 12 };
+        let least = match rule {
+            Rule::Name | Rule::Address => 1,
+            // What is only as long as it was can come out by chance when it is short.
+            Rule::FreeText => 12,
+            _ => 6,
+        };
         let sample = if table.rows > SMALL && table.kind == 'r' { format!("TABLESAMPLE SYSTEM ({})", 100 * SMALL / table.rows + 1) } else { String::new() };
         let sql = format!(
             "SELECT DISTINCT {} FROM (
                  SELECT DISTINCT v FROM (SELECT {values_of} AS v FROM {} {sample} LIMIT 20000) AS t WHERE length(v) >= {least} LIMIT {VALUES}
-             ) AS some
+             ) AS sample
              UNION
              SELECT {} FROM (
                  SELECT unnest(coalesce(most_common_vals::text::text[], '{{}}') || coalesce(histogram_bounds::text::text[], '{{}}')) AS v
