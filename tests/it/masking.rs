@@ -230,11 +230,23 @@ async fn on_disk(copy: &Copy) -> Vec<String> {
             }
             let Ok(bytes) = std::fs::read(&path) else { continue };
             for raw in RAW.iter().filter(|raw| contains(&bytes, raw.as_bytes())) {
-                found.push(format!("{}: {raw}", path.display()));
+                found.push(format!("{}: {raw}", relation(copy, &path).await));
             }
         }
     }
     found
+}
+
+/// What a file of the cluster is, as far as the server can tell.
+async fn relation(copy: &Copy, path: &std::path::Path) -> String {
+    let name = |path: Option<&std::path::Path>| path.and_then(|path| path.file_name()).map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let (node, database) = (name(Some(path)), name(path.parent()));
+    let of = format!("SELECT datname::text FROM pg_database WHERE oid::text = '{database}'");
+    let Ok(Some(database)) = copy.client("rdsadmin", "postgres").await.query_opt(&of, &[]).await else { return path.display().to_string() };
+    let database: String = database.get(0);
+    let node = node.split('.').next().unwrap_or_default();
+    let table = copy.ask("rdsadmin", &database, &format!("SELECT pg_filenode_relation(0, '{node}')::regclass::text")).await;
+    format!("{database}: {table} ({})", path.display())
 }
 
 fn contains(bytes: &[u8], word: &[u8]) -> bool {
@@ -331,7 +343,9 @@ async fn attesting_finds_what_masking_would_have_left() {
     cut::cut(&sessions).await.unwrap();
     let (plans, _) = look(&sessions, &masking).await.unwrap();
     let before = fingerprints::take(&sessions, &plans, KEY, copy.id).await.unwrap();
-    copy.run("shop", "CREATE ROLE intruder LOGIN; CREATE TABLE public.leak (email text); COMMENT ON TABLE public.products IS 'ask rawmark.17@mail.example about it'").await;
+    let bound = "SELECT (histogram_bounds::text::text[])[1] FROM pg_stats WHERE tablename = 'person' AND attname = 'homepage'";
+    let homepage = copy.ask("rdsadmin", "shop", bound).await;
+    copy.run("shop", &format!("CREATE ROLE intruder LOGIN; CREATE TABLE public.leak (email text); COMMENT ON TABLE public.products IS 'see {homepage}, please'")).await;
     copy.run("billing", "CREATE PUBLICATION tap FOR TABLE ledger.rates").await;
     let wrong = attest_sanitized::look(sessions.cx, sessions.login, &masking, &before, KEY).await.unwrap().wrong.join("\n");
     for part in [

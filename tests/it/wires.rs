@@ -2,11 +2,12 @@
 
 use std::{collections::BTreeSet, net::TcpListener};
 
+use runbook::postgres::databases;
 use sandbox::postgres::{
     findings::{Planted, apply},
     wires::{stubborn, wires},
 };
-use workers::sanitize_databases::cut;
+use workers::{attest_sanitized::wires as attest, sanitize_databases::cut};
 
 use crate::copy::Copy;
 
@@ -24,12 +25,19 @@ async fn every_kind_of_wire_is_found_and_cut_by_a_master_who_is_no_superuser() {
     for wire in wires() {
         apply(&copy.engine, copy.id, wire.plant).await.unwrap();
     }
-    let cut = cut::cut(&copy.sessions()).await.unwrap();
-    let found: BTreeSet<&str> = cut.iter().map(|wire| wire.kind.as_str()).collect();
+    let sessions = copy.sessions();
+    let names = databases(&sessions.open("postgres").await.unwrap()).await.unwrap();
     let planted: BTreeSet<&str> = wires().iter().map(|Planted { slug, .. }| *slug).collect();
+    let detected = attest::find(&sessions, &names).await.unwrap();
+    assert_eq!(planted.iter().filter(|kind| !detected.contains_key(**kind)).collect::<Vec<_>>(), Vec::<&&str>::new(), "the detector is blind");
+
+    let cut = cut::cut(&sessions).await.unwrap();
+    let found: BTreeSet<&str> = cut.iter().map(|wire| wire.kind.as_str()).collect();
     assert_eq!(found, planted);
     assert_eq!(cut::kinds().count(), planted.len() + 1, "a kind without a plant");
 
+    let left = attest::find(&sessions, &names).await.unwrap();
+    assert!(left.is_empty(), "{left:#?}");
     assert!(cut::cut(&copy.sessions()).await.unwrap().is_empty(), "a second run finds nothing");
     publisher.set_nonblocking(true).unwrap();
     assert!(publisher.accept().is_err(), "something spoke to the publisher, the partner or the bank");

@@ -77,7 +77,7 @@ async fn in_column(client: &Client, column: &Fingerprint, survivors: &mut Surviv
     let (kind, rows) = size.split_once(':').unwrap_or(("r", "1"));
     let rows: f64 = rows.parse().unwrap_or(1.0);
     let sample = if kind == "r" && rows > ROWS { format!(" TABLESAMPLE SYSTEM ({})", 100.0 * ROWS / rows) } else { String::new() };
-    let values = format!("(SELECT {} AS v FROM {table}{sample}) AS some", column.values_of);
+    let values = format!("(SELECT {} AS v FROM {table}{sample}) AS sample", column.values_of);
     if !column.values.is_empty() {
         let sql = format!("SELECT count(*) FILTER (WHERE {} = ANY ($1)), count(*) FROM {values}", mark("v"));
         let row = client.query_one(&sql, &[&column.values]).await.map_err(|error| query_failed(&doing, &error))?;
@@ -124,13 +124,15 @@ async fn in_statistics(client: &Client, database: &str, before: &Fingerprints, t
         .filter(|column| column.database == database)
         .map(|column| ((column.schema.as_str(), column.table.as_str(), column.column.as_str()), column))
         .collect();
+    let mut places = BTreeSet::new();
     for row in client.query(&sql, &[&all]).await.map_err(|error| query_failed(&doing, &error))? {
         let (schema, table, column, mark): (String, String, String, String) = (row.get(0), row.get(1), row.get(2), row.get(3));
         let its_own = own.get(&(schema.as_str(), table.as_str(), column.as_str())).is_some_and(|own| own.values.contains(&mark));
         if its_own || telling.contains(mark.as_str()) {
-            survivors.found.push(format!("{database}: statistics of {schema}.{table}.{column} hold an original value"));
+            places.insert(format!("{database}: statistics of {schema}.{table}.{column} hold an original value"));
         }
     }
+    survivors.found.extend(places);
     Ok(())
 }
 

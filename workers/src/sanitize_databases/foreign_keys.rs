@@ -14,7 +14,8 @@ pub async fn take_away(client: &Client, keys: &[ForeignKey]) -> Result<()> {
         let name = quote(&key.name);
         let begin = || format!("ALTER TABLE {table} ADD CONSTRAINT {name} {}", key.definition);
         let mut finish = Vec::new();
-        // Before 18 a partitioned table takes no foreign key that is NOT VALID. One that was not valid says so in its definition.
+        // With partitions on either side it comes back as a whole: before 18 a partitioned table takes none that is NOT VALID, and VALIDATE
+        // leaves out what it is for each partition that it refers to. One that was not valid says so in its definition.
         let add = if key.valid && !key.partitioned {
             finish.push(format!("ALTER TABLE {table} VALIDATE CONSTRAINT {name}"));
             format!("{} NOT VALID", begin())

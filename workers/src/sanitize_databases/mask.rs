@@ -95,15 +95,15 @@ async fn take_turns(sessions: &Sessions<'_>, queue: &Mutex<VecDeque<(&Plan, &Tab
     }
 }
 
-/// In portions: every one of them takes a lock until the end of its transaction.
 async fn remove_large_objects(client: &Client) -> Result<()> {
-    let sql = "SELECT count(lo_unlink(oid)) FROM (SELECT oid FROM pg_largeobject_metadata LIMIT 2000) AS some";
-    loop {
-        let row = client.query_one(sql, &[]).await.map_err(|error| query_failed("remove large objects", &error))?;
-        if row.get::<_, i64>(0) == 0 {
-            return Ok(());
-        }
-    }
+    let failed = |error: tokio_postgres::Error| query_failed("remove large objects", &error);
+    // In portions: every one of them takes a lock until the end of its transaction.
+    let sql = "SELECT count(lo_unlink(oid)) FROM (SELECT oid FROM pg_largeobject_metadata LIMIT 2000) AS portion";
+    while client.query_one(sql, &[]).await.map_err(failed)?.get::<_, i64>(0) > 0 {}
+    // ANALYZE leaves the statistics of an empty table as they are, with samples of what was in it: here is something else to be sampled.
+    let other = "SELECT lo_from_bytea(0, '\\x00')::oid";
+    let other: u32 = client.query_one(other, &[]).await.map_err(failed)?.get(0);
+    client.batch_execute(&format!("ANALYZE pg_catalog.pg_largeobject; SELECT lo_unlink({other})")).await.map_err(failed)
 }
 
 async fn journal(client: &Client, database: &str) -> Result<Vec<MaskedTable>> {

@@ -75,7 +75,7 @@ impl Slot<'_> {
     /// How many hexadecimal digits fit beside `fixed` characters: 20, or fewer in a short column.
     fn digits(&self, fixed: usize) -> Result<usize, String> {
         let room = self.length.map_or(20, |length| length.saturating_sub(fixed).min(20));
-        let least = if self.unique { 16 } else { 4 };
+        let least = if self.unique { 12 } else { 4 };
         if room < least {
             let why = if self.unique { " and stay unique" } else { "" };
             return Err(format!("its values would not fit into {} characters{why}", self.length.unwrap_or_default()));

@@ -4,7 +4,10 @@ use runbook::{
     Context, Result,
     postgres::{self, Login, query_failed},
 };
-use tokio_postgres::Client;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio_postgres::{Client, error::DbError};
+
+pub type Notices = UnboundedReceiver<DbError>;
 
 /// RDS's own roles (AuroraUserGuide, Appendix.PostgreSQL.CommonDBATasks.Roles; the last ones as a cluster's `pg_roles` shows them).
 pub const SYSTEM_ROLES: &str = "rdsadmin,rds_superuser,rds_replication,rds_password,rds_iam,rds_ad,rds_pgaudit,rds_extension,rds_reserved,\
@@ -22,10 +25,15 @@ pub struct Sessions<'a> {
 impl Sessions<'_> {
     /// A session whose catalog queries print complete names.
     pub async fn open(&self, database: &str) -> Result<Client> {
-        let client = postgres::connect(self.cx, self.login, database).await?;
+        Ok(self.open_with_notices(database).await?.0)
+    }
+
+    /// The same, with what the server says besides.
+    pub async fn open_with_notices(&self, database: &str) -> Result<(Client, Notices)> {
+        let (client, notices) = postgres::connect_with_notices(self.cx, self.login, database).await?;
         let set = format!("{SET_UP}; SET search_path = pg_catalog; SET sync.system_roles = '{SYSTEM_ROLES}'");
         client.batch_execute(&set).await.map_err(|error| query_failed("set up a session", &error))?;
-        Ok(client)
+        Ok((client, notices))
     }
 
     /// A session that knows the masking key. The key goes as a parameter, so that it stands in no statement and in no statistic of statements.
