@@ -9,7 +9,7 @@
 
 use aws_sdk_rds::error::ProvideErrorMetadata;
 use aws_sdk_rds::types::{Filter, PendingMaintenanceAction};
-use runbook::{Context, Error, Result, Run, State, aurora, error::aws};
+use runbook::{Context, Error, Result, Run, State, aurora, error::aws, lease};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Deserialize)]
@@ -30,8 +30,9 @@ impl State for ApplyPendingMaintenance {
     const NAME: &'static str = "ApplyPendingMaintenance";
     type Output = NothingPending;
 
-    async fn reconcile(self, cx: &Context, _run: &Run) -> Result<NothingPending> {
+    async fn reconcile(self, cx: &Context, run: &Run) -> Result<NothingPending> {
         let cluster = aurora::cluster(cx, &self.cluster).await?;
+        lease::take(cx, run, cluster.db_cluster_resource_id().unwrap_or_default()).await?;
         let members = aurora::members(cx, &cluster).await?;
         if let Some(what) = aurora::busy(&cluster, &members) {
             return Err(Error::NotReady(what));

@@ -12,7 +12,7 @@ mod parameter_groups;
 mod parameter_migration;
 mod prepare_parameter_groups;
 mod removal;
-mod report_run;
+pub mod report_run;
 pub mod resolve_upgrade;
 mod restore;
 mod restore_quarantine;

@@ -188,7 +188,7 @@ mod tests {
         assert!(!ours(snapshot(ACCOUNT, "sync-orders-01234567", vec![])), "without our tags");
         assert!(!ours(snapshot(ACCOUNT, "before-release", tags())), "production's own, whoever tagged it");
         assert!(!ours(snapshot("444455556666", "sync-orders-01234567", tags())), "of another account");
-        assert!(!OurCopy::check(snapshot(ACCOUNT, "sync-orders-01234567", tags()), "customers", ACCOUNT).is_some(), "of another sync");
+        assert!(OurCopy::check(snapshot(ACCOUNT, "sync-orders-01234567", tags()), "customers", ACCOUNT).is_none(), "of another sync");
         let cluster =
             DbClusterSnapshot::builder().db_cluster_snapshot_arn(format!("arn:aws:rds:eu-west-1:{ACCOUNT}:cluster:sync-orders-1"));
         assert!(!ours(cluster.snapshot_type("manual").set_tag_list(Some(tags())).build()), "a cluster");

@@ -3,7 +3,10 @@
 mod clients;
 mod contract;
 mod copy;
+mod daily_sync;
 mod daily_sync_control;
+mod daily_sync_model;
+mod daily_sync_prepare;
 mod expressions;
 mod faults;
 mod harness;

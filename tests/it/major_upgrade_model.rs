@@ -31,6 +31,7 @@ async fn a_cluster_is_upgraded_from_16_to_18() {
     assert_eq!(run.states(), EVERY_STATE);
     assert_eq!(versions(&sandbox).await, ["18.4", "18.4", "18.4"]);
     assert_eq!(calls(&sandbox, "modify-cluster-version", "ModifyDBCluster"), 1);
+    assert_eq!(calls(&sandbox, "sync-parameter-groups", "RebootDBInstance"), 2, "each member is rebooted once");
 }
 
 #[tokio::test(start_paused = true)]
@@ -130,6 +131,45 @@ async fn the_second_of_two_executions_on_one_cluster_is_a_conflict() {
     ended(&sandbox, first).await.succeeded();
     // The lease of an execution that has ended is taken over.
     run(&sandbox, "third", &to_18()).await.succeeded();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_execution_redriven_while_another_one_works_is_a_conflict_before_it_disturbs_the_cluster() {
+    let sandbox = model(1, Shape::default()).await;
+    let first = sandbox.start_execution("major-upgrade", "first", &to_18()).await.unwrap();
+    sandbox.clock.sleep(Duration::from_secs(11 * 60)).await;
+    sandbox.sfn().stop_execution().execution_arn(&first).send().await.unwrap();
+    let stopped = ended(&sandbox, first).await;
+    let second = sandbox.start_execution("major-upgrade", "second", &to_18()).await.unwrap();
+    sandbox.clock.sleep(Duration::from_secs(60)).await;
+    redrive(&sandbox, &stopped).await.failed("Conflict").says(&[&second]);
+    ended(&sandbox, second).await.succeeded();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upgrade_is_never_started_without_a_snapshot_to_go_back_to() {
+    let sandbox = model(1, Shape::default()).await;
+    let run = json!({ "execution": "arn:aws:states:eu-west-1:444455556666:execution:m:by-hand", "entered": sandbox.clock.now() });
+    let input = json!({ "cluster": "orders", "version": "18.4", "snapshot": "not-there" });
+    let refused =
+        functions::handle("modify-cluster-version", &orders::context(&sandbox), json!({ "run": run, "input": input })).await.unwrap_err();
+    assert_eq!(refused.name(), "Conflict", "{refused}");
+    assert!(refused.to_string().contains("not-there is gone"), "{refused}");
+    assert_eq!(calls(&sandbox, "owner", "ModifyDBCluster"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_whose_token_is_spent_stops_and_says_so() {
+    let sandbox = model(1, Shape::default()).await;
+    let arn = sandbox.start_execution("major-upgrade", "spent", &to_18()).await.unwrap();
+    let inspecting = || sandbox.ecs.tasks().into_iter().find(|task| task.command == ["inspect-databases"]);
+    while inspecting().is_none_or(|task| task.last_status != "RUNNING") {
+        sandbox.clock.sleep(Duration::from_secs(5)).await;
+    }
+    sandbox.sfn().stop_execution().execution_arn(&arn).send().await.unwrap();
+    // Within one beat, and before its work would have ended.
+    sandbox.clock.sleep(Duration::from_secs(60)).await;
+    assert_eq!(inspecting().and_then(|task| task.exit_code), Some(runbook::worker::Ending::Fenced.exit_code()));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,1 +1,353 @@
-//! Masking on real servers.
+//! Masking on real servers: what must hold afterwards holds, what must be gone is gone.
+
+use std::collections::BTreeSet;
+
+use policy::Masking;
+use runbook::{Error, postgres::databases};
+use serde_json::{Value, json};
+use workers::{
+    attest_sanitized,
+    sanitize_databases::{cut, fingerprints, finish, look, mask},
+};
+
+use crate::copy::{Copy, KEY};
+
+const PARAMETERS: [(&str, &str); 2] = [("shared_preload_libraries", "pg_stat_statements"), ("pg_stat_statements.track", "all")];
+
+/// Raw values of the shop and of the zoo, as bytes in a file.
+const RAW: [&str; 8] = ["rawmark", "Rawmark", "@mail.example", "@post.example", "@inbox.example", "@firm.example", "Lindenstra", "+49 "];
+
+fn policy() -> Value {
+    json!({
+        "key-secret": "masking-key",
+        "databases": {
+            "shop": {
+                "large-objects": "truncate",
+                "public.customers": {
+                    "id": "integer", "email": "email", "first_name": "name", "last_name": "name", "full_name": "keep", "phone": "phone",
+                    "birth_date": {"rule": "date-shift", "days": 30}, "street": "address", "postcode": "keep", "city": "keep", "preferences": "keep",
+                    "profile": {"rule": "json", "paths": {"$.nickname": "name", "$.device.ip": "ip"}}, "created_at": "keep",
+                },
+                "public.products": {"id": "keep", "sku": "keep", "name": "keep", "description": "keep", "attributes": "keep", "price": "keep"},
+                "public.orders": {
+                    "id": "keep", "placed_at": "keep", "customer_id": "integer", "status": "keep", "ship_to": "address", "note": "free-text",
+                },
+                "public.order_items": {
+                    "id": "keep", "order_id": "keep", "placed_at": "keep", "product_id": "keep", "quantity": "keep", "unit_price": "keep",
+                },
+                "zoo.person": {
+                    "id": "integer", "email": "email", "login": "hash", "phone": "phone", "other_addresses": "email", "second": "email",
+                    "profile": {"rule": "json", "paths": {"$.email": "email", "$.age": {"rule": "numeric", "min": 18, "max": 90}, "$.cards[*].holder": "name"}},
+                    "born": {"rule": "date-shift", "days": 20}, "note": "free-text", "salary": "numeric", "address": "ip", "homepage": "url",
+                    "token": "uuid", "fingerprint": "hash", "code": "hash", "active": "keep", "friend": "integer",
+                },
+                "zoo.membership": {"person": "integer", "team": "hash", "since": "keep"},
+                "zoo.badge": {"id": "uuid", "person": "integer", "team": "hash"},
+                "zoo.visit": {"email": "email", "person": "integer", "at": "keep", "agent": "free-text"},
+                "zoo.audited": {"id": "keep", "name": "name", "hidden": "keep"},
+                "zoo.audit_trail": {"id": "keep", "old_name": "null"},
+                "zoo.animal": {"id": "keep", "keeper": "name"},
+                "zoo.lion": {"id": "keep", "keeper": "name", "mane": {"rule": "constant", "value": "short"}},
+                "zoo.session": "truncate",
+                "zoo.address": {"full_name": "name", "street": "address"},
+            },
+            "billing": {
+                "ledger.accounts": {"id": "keep", "holder": "name", "iban": "hash", "tax_number": "hash", "parent_id": "keep"},
+                "ledger.invoices": {"number": "keep", "account_id": "keep", "issued_on": "keep", "net": "keep", "vat": "keep", "contact_email": "email"},
+                "ledger.payments": {
+                    "id": "keep", "invoice": "keep", "amount": "keep", "card_last4": {"rule": "sql", "expression": "lpad((length(card_last4) * 7)::text, 4, '0')"},
+                    "payer_ip": "ip", "paid_at": "keep",
+                },
+                "ledger.rates": {"account_id": "keep", "valid": "keep", "rate": "keep"},
+            },
+            "customer-events": {
+                "public.Event": {
+                    "eventId": "keep", "occurredAt": "keep", "customer": "integer", "payload": {"rule": "json", "paths": {"$.email": "email"}}, "tags": "keep",
+                },
+                "public.empty_so_far": {"id": "keep", "note": "free-text"},
+            },
+        },
+    })
+}
+
+fn masking(value: Value) -> Masking {
+    serde_json::from_value(value).expect("the policy is well-formed")
+}
+
+/// What must be the same before and after: a question and its database.
+const SAME: [(&str, &str); 17] = [
+    ("shop", "SELECT count(*)::text FROM public.orders AS o JOIN public.customers AS c ON c.id = o.customer_id"),
+    ("shop", "SELECT count(DISTINCT email)::text || ' ' || count(DISTINCT id) || ' ' || count(phone) FROM public.customers"),
+    ("shop", "SELECT string_agg(n::text, ',' ORDER BY n) FROM (SELECT count(*) AS n FROM public.orders GROUP BY customer_id) AS t"),
+    ("shop", "SELECT count(*)::text FROM public.customers WHERE full_name = first_name || ' ' || last_name"),
+    (
+        "shop",
+        "SELECT count(*) || ' ' || count(DISTINCT p.token) FROM zoo.person AS p JOIN zoo.visit AS v ON v.person = p.id AND v.email = p.email",
+    ),
+    (
+        "shop",
+        "SELECT count(*)::text FROM zoo.badge AS b JOIN zoo.membership AS m USING (person, team) JOIN zoo.person AS p ON p.id = b.person",
+    ),
+    ("shop", "SELECT count(*)::text FROM zoo.person AS p JOIN zoo.person AS f ON f.id = p.friend"),
+    ("shop", "SELECT sum(cardinality(other_addresses))::text || ' ' || count(DISTINCT phone) || ' ' || sum(length(note)) FROM zoo.person"),
+    (
+        "shop",
+        "SELECT count(*)::text FROM zoo.person WHERE profile ->> 'theme' = 'dark' AND profile -> 'cards' -> 0 ->> 'type' = 'debit' AND profile -> 'cards' ->> 1 = 'none'",
+    ),
+    (
+        "shop",
+        "SELECT string_agg(tableoid::regclass || ' ' || n, ',' ORDER BY 1) FROM (SELECT tableoid, count(*) AS n FROM zoo.animal GROUP BY 1) AS t",
+    ),
+    ("shop", "SELECT sum(hidden::int)::text FROM zoo.audited"),
+    ("shop", "SELECT count(*)::text FROM zoo.audit_trail"),
+    ("billing", "SELECT count(*)::text FROM ledger.accounts AS a JOIN ledger.invoices AS i ON i.account_id = a.id"),
+    (
+        "billing",
+        "SELECT count(DISTINCT iban)::text || ' ' || count(DISTINCT contact_email) FROM ledger.accounts, LATERAL (SELECT contact_email FROM ledger.invoices WHERE account_id = id) AS i",
+    ),
+    ("shop", SHAPE),
+    ("billing", SHAPE),
+    ("customer-events", SHAPE),
+];
+
+/// Columns, constraints, indexes, triggers, policies, views, grants and comments.
+const SHAPE: &str = "
+    SELECT string_agg(line, E'\\n' ORDER BY line) FROM (
+        SELECT format('%s.%s %s %s %s %s %s', attrelid::regclass, attname, format_type(atttypid, atttypmod), attnotnull, attcollation, attidentity, attacl) AS line
+            FROM pg_attribute WHERE attnum > 0 AND NOT attisdropped
+        UNION ALL SELECT format('%s %s %s %s', conrelid::regclass, conname, pg_get_constraintdef(oid), convalidated) FROM pg_constraint
+        UNION ALL SELECT pg_get_indexdef(indexrelid) || indisvalid FROM pg_index
+        UNION ALL SELECT pg_get_triggerdef(oid) || tgenabled::text FROM pg_trigger WHERE NOT tgisinternal
+        UNION ALL SELECT format('%s %s', pg_get_ruledef(oid), ev_enabled) FROM pg_rewrite
+        UNION ALL SELECT format('%s %s', polname, pg_get_expr(polqual, polrelid)) FROM pg_policy
+        UNION ALL SELECT format('%s %s %s %s %s %s', oid::regclass, relkind, relowner, relacl, relrowsecurity, relforcerowsecurity) FROM pg_class WHERE relkind <> 'S'
+        UNION ALL SELECT format('%s %s', pg_describe_object(classoid, objoid, objsubid), description) FROM pg_description WHERE objoid >= 16384
+    ) AS all_of_it WHERE line NOT LIKE 'pg_toast%' AND line NOT LIKE '%pg_toast.%'";
+
+async fn ask_all(copy: &Copy) -> Vec<String> {
+    let mut answers = Vec::new();
+    for (database, question) in SAME {
+        answers.push(format!("{question}: {}", copy.ask("rdsadmin", database, question).await));
+    }
+    answers
+}
+
+async fn emails(copy: &Copy, database: &str, question: &str) -> BTreeSet<String> {
+    let rows = copy.client("rdsadmin", database).await.query(question, &[]).await.unwrap();
+    rows.iter().map(|row| row.get(0)).collect()
+}
+
+/// Addresses that the customers and, in another database, the events have in common.
+async fn common(copy: &Copy) -> usize {
+    let customers = emails(copy, "shop", "SELECT email::text FROM public.customers").await;
+    let events = emails(copy, "customer-events", "SELECT DISTINCT payload ->> 'email' FROM \"Event\"").await;
+    customers.intersection(&events).count()
+}
+
+async fn a_zoo(id: &'static str) -> Copy {
+    let copy = Copy::of_the_shop(id, "16.8", &PARAMETERS).await;
+    copy.run("shop", include_str!("../data/masking/zoo.sql")).await;
+    copy.client("rdsadmin", "shop")
+        .await
+        .batch_execute("GRANT EXECUTE ON FUNCTION pg_stat_statements_reset TO rds_superuser")
+        .await
+        .unwrap();
+    // Some addresses that both databases know.
+    copy.run(
+        "customer-events",
+        "UPDATE \"Event\" SET payload = jsonb_set(payload, '{email}', '\"anna.schmidt143@mail.example\"') WHERE \"eventId\" % 1000 = 0",
+    )
+    .await;
+    copy.run("shop", "UPDATE public.customers SET email = 'anna.schmidt143@mail.example' WHERE id = 143").await;
+    copy
+}
+
+/// All of SanitizeDatabases but its wires, and AttestSanitized's look. Answers what that found wrong.
+async fn sanitise(copy: &Copy, masking: &Masking) -> Vec<String> {
+    let sessions = copy.sessions();
+    cut::cut(&sessions).await.unwrap();
+    let (plans, names) = look(&sessions, masking).await.unwrap_or_else(|error| panic!("{error}"));
+    let before = fingerprints::take(&sessions, &plans, KEY, copy.id).await.unwrap();
+    mask::mask(&sessions, &plans, KEY).await.unwrap();
+    finish(copy, &names).await;
+    attest_sanitized::look(sessions.cx, sessions.login, masking, &before, KEY).await.unwrap().wrong
+}
+
+async fn finish(copy: &Copy, names: &[String]) {
+    let sessions = copy.sessions();
+    for name in names {
+        mask::drop_journal(&sessions.open(name).await.unwrap()).await.unwrap();
+    }
+    finish::finish(&sessions, names).await.unwrap();
+}
+
+#[tokio::test]
+async fn keys_joins_and_everything_round_the_values_hold_and_no_raw_value_is_left_on_disk() {
+    let copy = a_zoo("masking").await;
+    let masking = masking(policy());
+    // The settings of roles and databases are wires; they go before.
+    cut::cut(&copy.sessions()).await.unwrap();
+    let (before, common_before) = (ask_all(&copy).await, common(&copy).await);
+    assert!(common_before > 0);
+    assert!(!on_disk(&copy).await.is_empty(), "the test finds what it looks for");
+
+    let wrong = sanitise(&copy, &masking).await;
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    for (before, after) in before.iter().zip(ask_all(&copy).await) {
+        similar(before, &after);
+    }
+    assert_eq!(common(&copy).await, common_before, "equal values of two databases are equal no more");
+    assert_eq!(on_disk(&copy).await, Vec::<String>::new());
+    let view = copy
+        .ask("rdsadmin", "shop", "SELECT count(*) || ' ' || count(*) FILTER (WHERE login ~ '^[0-9a-f]{40}$') FROM zoo.people_by_letter")
+        .await;
+    assert_eq!(view, "3000 3000");
+    assert_eq!(copy.ask("rdsadmin", "shop", "SELECT count(*)::text FROM pg_stat_statements WHERE query LIKE '%masking key%'").await, "0");
+    copy.run("shop", "SET search_path = zoo, public; INSERT INTO person (email, login, profile, salary, token) VALUES ('new@x', 'newcomer', '{}', 1, md5('x')::uuid)").await;
+}
+
+/// The lines that differ, not two pages.
+fn similar(before: &str, after: &str) {
+    let (old, new): (BTreeSet<&str>, BTreeSet<&str>) = (before.lines().collect(), after.lines().collect());
+    let gone: Vec<_> = old.difference(&new).collect();
+    let came: Vec<_> = new.difference(&old).collect();
+    assert!(gone.is_empty() && came.is_empty(), "gone: {gone:#?}\ncame: {came:#?}");
+}
+
+/// Files of the cluster that hold a raw value. The write-ahead log is left out: a snapshot of Aurora carries none.
+async fn on_disk(copy: &Copy) -> Vec<String> {
+    copy.client("rdsadmin", "postgres").await.batch_execute("CHECKPOINT").await.unwrap();
+    let root = copy.ask("rdsadmin", "postgres", "SHOW data_directory").await;
+    let (mut folders, mut found) = (vec![std::path::PathBuf::from(root)], Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                if !path.ends_with("pg_wal") {
+                    folders.push(path);
+                }
+                continue;
+            }
+            let Ok(bytes) = std::fs::read(&path) else { continue };
+            for raw in RAW.iter().filter(|raw| contains(&bytes, raw.as_bytes())) {
+                found.push(format!("{}: {raw}", path.display()));
+            }
+        }
+    }
+    found
+}
+
+fn contains(bytes: &[u8], word: &[u8]) -> bool {
+    let mut rest = bytes;
+    while let Some(at) = rest.iter().position(|byte| *byte == word[0]) {
+        if rest[at..].starts_with(word) {
+            return true;
+        }
+        rest = &rest[at + 1..];
+    }
+    false
+}
+
+#[tokio::test]
+async fn killed_between_two_tables_and_run_again_it_comes_to_the_same_end() {
+    let (whole, killed) = tokio::join!(a_zoo("whole"), a_zoo("killed"));
+    let masking = masking(policy());
+    assert!(sanitise(&whole, &masking).await.is_empty());
+
+    let sessions = killed.sessions();
+    cut::cut(&sessions).await.unwrap();
+    let (plans, _) = look(&sessions, &masking).await.unwrap();
+    let before = fingerprints::take(&sessions, &plans, KEY, killed.id).await.unwrap();
+    let mut attempts = 0;
+    loop {
+        // Longer each time: some of it is done when the axe falls.
+        attempts += 1;
+        let (plans, _) = look(&sessions, &masking).await.unwrap();
+        let end =
+            tokio::time::timeout(std::time::Duration::from_millis(150 * attempts * attempts), mask::mask(&sessions, &plans, KEY)).await;
+        if let Ok(done) = end {
+            done.unwrap();
+            break;
+        }
+    }
+    assert!(attempts > 1, "it was never killed");
+    let names = databases(&sessions.open("postgres").await.unwrap()).await.unwrap();
+    finish(&killed, &names).await;
+    let seen = attest_sanitized::look(sessions.cx, sessions.login, &masking, &before, KEY).await.unwrap();
+    assert!(seen.wrong.is_empty(), "{:#?}", seen.wrong);
+    for (one, other) in ask_all(&whole).await.iter().zip(ask_all(&killed).await) {
+        similar(one, &other);
+    }
+    for table in ["public.customers", "zoo.person", "zoo.visit", "zoo.audited", "zoo.lion", "zoo.address"] {
+        let sum = format!("SELECT md5(string_agg(t::text, E'\\n' ORDER BY t::text)) FROM {table} AS t");
+        assert_eq!(whole.ask("rdsadmin", "shop", &sum).await, killed.ask("rdsadmin", "shop", &sum).await, "{table}");
+    }
+}
+
+#[tokio::test]
+async fn what_nobody_has_decided_about_stops_the_run_with_the_lines_to_paste() {
+    let copy = a_zoo("undecided").await;
+    copy.run(
+        "shop",
+        "ALTER TABLE public.customers ADD nickname text; CREATE TABLE public.referrals (id int PRIMARY KEY, \"E-Mail\" text, \"on\" date)",
+    )
+    .await;
+    copy.run("postgres", "CREATE DATABASE archive; ").await;
+    copy.run("postgres", "ALTER DATABASE archive ALLOW_CONNECTIONS false").await;
+    let mut policy = policy();
+    let shop = &mut policy["databases"]["shop"];
+    shop["large-objects"].take();
+    shop["public.gone"] = json!({"id": "keep"});
+    shop["public.products"]["colour"] = json!("keep");
+    shop["zoo.visit_2024"] = json!("truncate");
+    shop["zoo.membership"]["person"] = json!("keep");
+    shop["public.customers"]["birth_date"] = json!("email");
+    shop["public.customers"]["city"] = json!("null");
+    let Err(Error::Blocked(findings)) = look(&copy.sessions(), &masking(policy)).await.map(drop) else { panic!("it is not blocked") };
+    let text = Error::Blocked(findings).to_string();
+    for part in [
+        "unclassified-column:shop/public.customers",
+        "  shop:\n    public.customers:\n      nickname: name",
+        "unclassified-table:shop/public.referrals",
+        "    public.referrals:\n      id: keep\n      E-Mail: email\n      \"on\": keep",
+        "unclassified-large-objects:shop/3 large objects",
+        "unknown-table:shop/public.gone",
+        "unknown-column:shop/public.products.colour",
+        "partition:shop/zoo.visit_2024",
+        "different-rules:shop/zoo.membership.person",
+        "rule-does-not-fit:shop/public.customers.birth_date",
+        "rule-does-not-fit:shop/public.customers.city",
+        "unreachable-database:archive",
+    ] {
+        assert!(text.contains(part), "{part:?} is missing in:\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn attesting_finds_what_masking_would_have_left() {
+    let copy = a_zoo("attest").await;
+    let masking = masking(policy());
+    let sessions = copy.sessions();
+    cut::cut(&sessions).await.unwrap();
+    let (plans, _) = look(&sessions, &masking).await.unwrap();
+    let before = fingerprints::take(&sessions, &plans, KEY, copy.id).await.unwrap();
+    copy.run("shop", "CREATE ROLE intruder LOGIN; CREATE TABLE public.leak (email text); COMMENT ON TABLE public.products IS 'ask rawmark.17@mail.example about it'").await;
+    copy.run("billing", "CREATE PUBLICATION tap FOR TABLE ledger.rates").await;
+    let wrong = attest_sanitized::look(sessions.cx, sessions.login, &masking, &before, KEY).await.unwrap().wrong.join("\n");
+    for part in [
+        "a live wire, login-role: intruder",
+        "a live wire, publication: billing: tap",
+        "shop: public.leak.email has no rule",
+        "zoo.session shall be empty",
+        "there are large objects",
+        "shop: zoo.person.email: ",
+        "shop: public.customers.id: it is as it was",
+        "statistics of zoo.person.login hold",
+        "statistics of zoo.visit_later.email hold",
+        "zoo.people_by_letter.email holds",
+        "shop: a comment holds",
+        "customer-events: public.Event.payload: ",
+    ] {
+        assert!(wrong.contains(part), "{part:?} is missing in:\n{wrong}");
+    }
+}

@@ -4,6 +4,7 @@
 use aws_sdk_rds::types::Tag;
 use runbook::{
     Context, Run, aurora,
+    postgres::Login,
     sync::{
         POLICY_KEY, names,
         tags::{self, Role},
@@ -28,8 +29,10 @@ pub const DEV: &str = "orders-dev";
 pub const SUPPORT: &str = "orders-support";
 
 /// What keeps a restored copy of production quiet before anyone has looked inside: no worker that subscribes, no job, no query in a log.
-pub const QUARANTINE: [(&str, &str); 7] = [
+pub const QUARANTINE: [(&str, &str); 8] = [
     ("max_logical_replication_workers", "0"),
+    // A server does not start with fewer than the copy has prepared transactions.
+    ("max_prepared_transactions", "10"),
     ("rds.logical_replication", "0"),
     ("shared_preload_libraries", "pg_stat_statements"),
     ("rds.force_ssl", "1"),
@@ -84,6 +87,14 @@ pub fn example_policy() -> anyhow::Result<String> {
     Ok(std::fs::read_to_string(root().join("policy/examples/orders.yaml"))?)
 }
 
+/// The example's policy for a production into which the live wires are planted: they bring tables of their own.
+pub fn policy_with_wires() -> anyhow::Result<String> {
+    let policy = example_policy()?;
+    let shop = "        shop:\n          large-objects: truncate\n";
+    anyhow::ensure!(policy.contains(shop), "the example's policy has no database shop");
+    Ok(policy.replace(shop, &format!("{shop}          public.mail_outbox: truncate\n          public.webhooks: truncate\n")))
+}
+
 /// Both targets, as a run of yesterday would have published them. Each holds little more than the table that the policy keeps, with one row
 /// of the environment's own.
 pub async fn create_targets(sandbox: &Sandbox) -> anyhow::Result<()> {
@@ -118,6 +129,13 @@ pub async fn create_targets(sandbox: &Sandbox) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// The master user of a cluster in the environments' account.
+pub async fn login(sandbox: &Sandbox, cluster: &str) -> anyhow::Result<Login> {
+    let cx = context(sandbox);
+    let cluster = aurora::cluster(&cx, cluster).await?;
+    Ok(aurora::login(&cx, &cluster, None).await?)
 }
 
 fn context(sandbox: &Sandbox) -> Context {

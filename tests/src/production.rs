@@ -20,9 +20,13 @@ pub const CLUSTER: &str = "orders";
 pub const WRITER: &str = "orders-1";
 pub const VERSION: &str = "16.14";
 
-/// The group whose server logical decoding and foreign tables can be planted in.
-const PARAMETERS: [(&str, &str); 3] =
-    [("shared_preload_libraries", "pg_stat_statements"), ("rds.logical_replication", "1"), ("rds.force_ssl", "1")];
+/// With these, every live wire can be planted.
+const PARAMETERS: [(&str, &str); 4] = [
+    ("shared_preload_libraries", "pg_stat_statements"),
+    ("rds.logical_replication", "1"),
+    ("rds.force_ssl", "1"),
+    ("max_prepared_transactions", "10"),
+];
 
 /// The cluster without a snapshot, so that a test can plant something first. Answers the DbClusterResourceId.
 pub async fn create(sandbox: &Sandbox) -> anyhow::Result<String> {

@@ -168,8 +168,15 @@ fn literal(name: &str, value: &str) -> String {
         "shared_preload_libraries",
         "unix_socket_directories",
     ];
-    let escape = |text: &str| postgres::literal(text.trim());
-    if LISTS.contains(&name) { value.split(',').map(escape).collect::<Vec<_>>().join(", ") } else { escape(value) }
+    if !LISTS.contains(&name) {
+        return postgres::literal(value);
+    }
+    // Written as SHOW prints it, with names in quotes: "$user", public.
+    let unquoted = |text: &str| match text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
+        Some(inner) => inner.replace("\"\"", "\""),
+        None => text.to_owned(),
+    };
+    value.split(',').map(|text| postgres::literal(&unquoted(text.trim()))).collect::<Vec<_>>().join(", ")
 }
 
 /// SQL that stands in the policy, or follows from it, and does not go: a person mends the policy.
@@ -192,7 +199,7 @@ mod tests {
             statements("odd \"db", &settings),
             [
                 r#"ALTER DATABASE "odd ""db" SET "pgaudit"."log" TO 'it''s all'"#,
-                r#"ALTER DATABASE "odd ""db" SET "search_path" TO 'app', '"$user"'"#,
+                r#"ALTER DATABASE "odd ""db" SET "search_path" TO 'app', '$user'"#,
                 r#"ALTER DATABASE "odd ""db" SET "work_mem" TO '64MB'"#,
             ]
         );

@@ -52,7 +52,7 @@ fn row(page: &mut String, step: &Step, start: Timestamp, end: Timestamp, whole: 
         page,
         "<tr class=\"{class}\"><td>{state}<td>{took}<td>{polls}<td class=\"time\"><i style=\"margin-left:{left:.2}%;width:{width:.2}%\"></i><td>{said}</tr>",
         class = if step.exited.is_some() { "done" } else { "open" },
-        state = escape(&step.state),
+        state = escape(&step.label()),
         took = span(took),
         polls = step.polls,
         left = 100.0 * seconds(start, step.entered) / whole,

@@ -2,4 +2,4 @@
 -- as: master
 ALTER ROLE analyst IN DATABASE shop SET search_path = reporting, public
 
-ALTER DATABASE billing SET app.api_token = 'prod-token-76'
+ALTER DATABASE billing SET application_name = 'prod-token-76'

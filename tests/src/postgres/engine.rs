@@ -57,6 +57,11 @@ impl PostgresEngine {
         Ok(self.cluster(resource_id)?.master)
     }
 
+    /// Where the cluster's volume lies: what a snapshot of it would hold, and the WAL, which an Aurora snapshot does not hold.
+    pub fn volume(&self, resource_id: &str) -> anyhow::Result<std::path::PathBuf> {
+        Ok(self.cluster(resource_id)?.server.data())
+    }
+
     /// The major version that the cluster runs.
     pub fn major(&self, resource_id: &str) -> anyhow::Result<u32> {
         Ok(self.cluster(resource_id)?.server.major)

@@ -25,7 +25,6 @@ pub fn wires() -> Vec<Planted> {
         "foreign-server",
         "user-mapping",
         "hook-extension",
-        "prepared-transaction",
         "privileged-member",
         "privileged-role",
         "public-grant",
@@ -44,6 +43,8 @@ pub fn wires() -> Vec<Planted> {
         "security-definer",
         "subscription",
         "event-trigger",
+        // Last: creating a replication slot waits for every transaction to end, and this one does not.
+        "prepared-transaction",
     ]
 }
 

@@ -22,7 +22,7 @@ BEGIN
         r := l # (('x' || substr(encode(sha256(convert_to(key || half || ':' || round || ':' || r, 'UTF8')), 'hex'), 1, 8))::bit(32)::bigint & ones);
         l := was;
     END LOOP;
-    size := size >> half * 2 << half * 2 | l << half | r;
+    size := ((size >> (half * 2)) << (half * 2)) | (l << half) | r;
     RETURN CASE WHEN value < 0 THEN -size ELSE size END;
 END
 $$;
