@@ -33,9 +33,22 @@ pub fn propose(column: Described<'_>) -> Rule {
                 Rule::Url
             } else if has(&["iban", "tax", "ssn", "passport", "licen", "account_number", "card"]) {
                 Rule::Hash
-            } else if has(&["first_name", "last_name", "full_name", "surname", "nickname", "username", "holder", "contact", "firstname", "lastname"]) {
+            } else if has(&[
+                "first_name",
+                "last_name",
+                "full_name",
+                "surname",
+                "nickname",
+                "username",
+                "holder",
+                "contact",
+                "firstname",
+                "lastname",
+            ]) {
                 Rule::Name
-            } else if column.key || has(&["status", "state", "type", "kind", "code", "currency", "country", "locale", "language", "sku", "number"]) {
+            } else if column.key
+                || has(&["status", "state", "type", "kind", "code", "currency", "country", "locale", "language", "sku", "number"])
+            {
                 Rule::Keep
             } else if name == "name" {
                 Rule::Name

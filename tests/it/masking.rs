@@ -80,16 +80,31 @@ const SAME: [(&str, &str); 17] = [
     ("shop", "SELECT count(DISTINCT email)::text || ' ' || count(DISTINCT id) || ' ' || count(phone) FROM public.customers"),
     ("shop", "SELECT string_agg(n::text, ',' ORDER BY n) FROM (SELECT count(*) AS n FROM public.orders GROUP BY customer_id) AS t"),
     ("shop", "SELECT count(*)::text FROM public.customers WHERE full_name = first_name || ' ' || last_name"),
-    ("shop", "SELECT count(*) || ' ' || count(DISTINCT p.token) FROM zoo.person AS p JOIN zoo.visit AS v ON v.person = p.id AND v.email = p.email"),
-    ("shop", "SELECT count(*)::text FROM zoo.badge AS b JOIN zoo.membership AS m USING (person, team) JOIN zoo.person AS p ON p.id = b.person"),
+    (
+        "shop",
+        "SELECT count(*) || ' ' || count(DISTINCT p.token) FROM zoo.person AS p JOIN zoo.visit AS v ON v.person = p.id AND v.email = p.email",
+    ),
+    (
+        "shop",
+        "SELECT count(*)::text FROM zoo.badge AS b JOIN zoo.membership AS m USING (person, team) JOIN zoo.person AS p ON p.id = b.person",
+    ),
     ("shop", "SELECT count(*)::text FROM zoo.person AS p JOIN zoo.person AS f ON f.id = p.friend"),
     ("shop", "SELECT sum(cardinality(other_addresses))::text || ' ' || count(DISTINCT phone) || ' ' || sum(length(note)) FROM zoo.person"),
-    ("shop", "SELECT count(*)::text FROM zoo.person WHERE profile ->> 'theme' = 'dark' AND profile -> 'cards' -> 0 ->> 'type' = 'debit' AND profile -> 'cards' ->> 1 = 'none'"),
-    ("shop", "SELECT string_agg(tableoid::regclass || ' ' || n, ',' ORDER BY 1) FROM (SELECT tableoid, count(*) AS n FROM zoo.animal GROUP BY 1) AS t"),
+    (
+        "shop",
+        "SELECT count(*)::text FROM zoo.person WHERE profile ->> 'theme' = 'dark' AND profile -> 'cards' -> 0 ->> 'type' = 'debit' AND profile -> 'cards' ->> 1 = 'none'",
+    ),
+    (
+        "shop",
+        "SELECT string_agg(tableoid::regclass || ' ' || n, ',' ORDER BY 1) FROM (SELECT tableoid, count(*) AS n FROM zoo.animal GROUP BY 1) AS t",
+    ),
     ("shop", "SELECT sum(hidden::int)::text FROM zoo.audited"),
     ("shop", "SELECT count(*)::text FROM zoo.audit_trail"),
     ("billing", "SELECT count(*)::text FROM ledger.accounts AS a JOIN ledger.invoices AS i ON i.account_id = a.id"),
-    ("billing", "SELECT count(DISTINCT iban)::text || ' ' || count(DISTINCT contact_email) FROM ledger.accounts, LATERAL (SELECT contact_email FROM ledger.invoices WHERE account_id = id) AS i"),
+    (
+        "billing",
+        "SELECT count(DISTINCT iban)::text || ' ' || count(DISTINCT contact_email) FROM ledger.accounts, LATERAL (SELECT contact_email FROM ledger.invoices WHERE account_id = id) AS i",
+    ),
     ("shop", SHAPE),
     ("billing", SHAPE),
     ("customer-events", SHAPE),
@@ -132,10 +147,28 @@ async fn common(copy: &Copy) -> usize {
 async fn a_zoo(id: &'static str) -> Copy {
     let copy = Copy::of_the_shop(id, "16.8", &PARAMETERS).await;
     copy.run("shop", include_str!("../data/masking/zoo.sql")).await;
-    copy.client("rdsadmin", "shop").await.batch_execute("GRANT EXECUTE ON FUNCTION pg_stat_statements_reset TO rds_superuser").await.unwrap();
+    copy.client("rdsadmin", "shop")
+        .await
+        .batch_execute("GRANT EXECUTE ON FUNCTION pg_stat_statements_reset TO rds_superuser")
+        .await
+        .unwrap();
     // Some addresses that both databases know.
-    copy.run("customer-events", "UPDATE \"Event\" SET payload = jsonb_set(payload, '{email}', '\"anna.schmidt143@mail.example\"') WHERE \"eventId\" % 1000 = 0").await;
+    copy.run(
+        "customer-events",
+        "UPDATE \"Event\" SET payload = jsonb_set(payload, '{email}', '\"anna.schmidt143@mail.example\"') WHERE \"eventId\" % 1000 = 0",
+    )
+    .await;
     copy.run("shop", "UPDATE public.customers SET email = 'anna.schmidt143@mail.example' WHERE id = 143").await;
+    copy
+}
+
+/// The zoo without the shop round it.
+async fn only_a_zoo(id: &'static str) -> Copy {
+    let copy = Copy::empty(id, "16.8", &PARAMETERS).await;
+    copy.run("postgres", include_str!("../data/shop/roles.sql")).await;
+    copy.run("postgres", "ALTER DATABASE shop OWNER TO shop_owner").await;
+    copy.run("shop", "CREATE EXTENSION citext").await;
+    copy.run("shop", include_str!("../data/masking/zoo.sql")).await;
     copy
 }
 
@@ -175,7 +208,9 @@ async fn keys_joins_and_everything_round_the_values_hold_and_no_raw_value_is_lef
     }
     assert_eq!(common(&copy).await, common_before, "equal values of two databases are equal no more");
     assert_eq!(on_disk(&copy).await, Vec::<String>::new());
-    let view = copy.ask("rdsadmin", "shop", "SELECT count(*) || ' ' || count(*) FILTER (WHERE login ~ '^[0-9a-f]{40}$') FROM zoo.people_by_letter").await;
+    let view = copy
+        .ask("rdsadmin", "shop", "SELECT count(*) || ' ' || count(*) FILTER (WHERE login ~ '^[0-9a-f]{40}$') FROM zoo.people_by_letter")
+        .await;
     assert_eq!(view, "3000 3000");
     assert_eq!(copy.ask("rdsadmin", "shop", "SELECT count(*)::text FROM pg_stat_statements WHERE query LIKE '%masking key%'").await, "0");
     copy.run("shop", "SET search_path = zoo, public; INSERT INTO person (email, login, profile, salary, token) VALUES ('new@x', 'newcomer', '{}', 1, md5('x')::uuid)").await;
@@ -193,28 +228,21 @@ fn similar(before: &str, after: &str) {
 async fn on_disk(copy: &Copy) -> Vec<String> {
     copy.client("rdsadmin", "postgres").await.batch_execute("CHECKPOINT").await.unwrap();
     let root = copy.ask("rdsadmin", "postgres", "SHOW data_directory").await;
-    let (mut folders, mut found) = (vec![std::path::PathBuf::from(root)], Vec::new());
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder).unwrap().flatten() {
-            let path = entry.path();
-            if path.is_dir() {
-                if !path.ends_with("pg_wal") {
-                    folders.push(path);
-                }
-                continue;
-            }
-            let Ok(bytes) = std::fs::read(&path) else { continue };
-            for raw in RAW.iter().filter(|raw| contains(&bytes, raw.as_bytes())) {
-                found.push(format!("{}: {raw}", relation(copy, &path).await));
-            }
-        }
+    // Faster than this test's own unoptimised code.
+    let words = RAW.iter().flat_map(|raw| ["-e", raw]);
+    let grep = std::process::Command::new("grep").args(["-rlaF", "--exclude-dir=pg_wal"]).args(words).arg(&root).output().unwrap();
+    let mut found = Vec::new();
+    for path in String::from_utf8_lossy(&grep.stdout).lines() {
+        found.push(relation(copy, std::path::Path::new(path)).await);
     }
     found
 }
 
 /// What a file of the cluster is, as far as the server can tell.
 async fn relation(copy: &Copy, path: &std::path::Path) -> String {
-    let name = |path: Option<&std::path::Path>| path.and_then(|path| path.file_name()).map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = |path: Option<&std::path::Path>| {
+        path.and_then(|path| path.file_name()).map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    };
     let (node, database) = (name(Some(path)), name(path.parent()));
     let of = format!("SELECT datname::text FROM pg_database WHERE oid::text = '{database}'");
     let Ok(Some(database)) = copy.client("rdsadmin", "postgres").await.query_opt(&of, &[]).await else { return path.display().to_string() };
@@ -224,21 +252,13 @@ async fn relation(copy: &Copy, path: &std::path::Path) -> String {
     format!("{database}: {table} ({})", path.display())
 }
 
-fn contains(bytes: &[u8], word: &[u8]) -> bool {
-    let mut rest = bytes;
-    while let Some(at) = rest.iter().position(|byte| *byte == word[0]) {
-        if rest[at..].starts_with(word) {
-            return true;
-        }
-        rest = &rest[at + 1..];
-    }
-    false
-}
-
 #[tokio::test]
 async fn killed_between_two_tables_and_run_again_it_comes_to_the_same_end() {
-    let (whole, killed) = tokio::join!(a_zoo("whole"), a_zoo("killed"));
-    let masking = masking(policy());
+    let (whole, killed) = tokio::join!(only_a_zoo("whole"), only_a_zoo("killed"));
+    let mut policy = policy();
+    policy["databases"].as_object_mut().unwrap().retain(|database, _| database == "shop");
+    policy["databases"]["shop"].as_object_mut().unwrap().retain(|table, _| !table.starts_with("public."));
+    let masking = masking(policy);
     assert!(sanitise(&whole, &masking).await.is_empty());
 
     let sessions = killed.sessions();
@@ -250,7 +270,8 @@ async fn killed_between_two_tables_and_run_again_it_comes_to_the_same_end() {
         // Longer each time: some of it is done when the axe falls.
         attempts += 1;
         let (plans, _) = look(&sessions, &masking).await.unwrap();
-        let end = tokio::time::timeout(std::time::Duration::from_millis(150 * attempts * attempts), mask::mask(&sessions, &plans, KEY)).await;
+        let end =
+            tokio::time::timeout(std::time::Duration::from_millis(100 * attempts * attempts), mask::mask(&sessions, &plans, KEY)).await;
         if let Ok(done) = end {
             done.unwrap();
             break;
@@ -261,10 +282,8 @@ async fn killed_between_two_tables_and_run_again_it_comes_to_the_same_end() {
     finish(&killed, &names).await;
     let seen = attest_sanitized::look(sessions.cx, sessions.login, &masking, &before, KEY).await.unwrap();
     assert!(seen.wrong.is_empty(), "{:#?}", seen.wrong);
-    for (one, other) in ask_all(&whole).await.iter().zip(ask_all(&killed).await) {
-        similar(one, &other);
-    }
-    for table in ["public.customers", "zoo.person", "zoo.visit", "zoo.audited", "zoo.lion", "zoo.address"] {
+    similar(&whole.ask("rdsadmin", "shop", SHAPE).await, &killed.ask("rdsadmin", "shop", SHAPE).await);
+    for table in ["zoo.person", "zoo.membership", "zoo.badge", "zoo.visit", "zoo.audited", "zoo.lion", "zoo.address"] {
         let sum = format!("SELECT md5(string_agg(t::text, E'\\n' ORDER BY t::text)) FROM {table} AS t");
         assert_eq!(whole.ask("rdsadmin", "shop", &sum).await, killed.ask("rdsadmin", "shop", &sum).await, "{table}");
     }
@@ -273,7 +292,11 @@ async fn killed_between_two_tables_and_run_again_it_comes_to_the_same_end() {
 #[tokio::test]
 async fn what_nobody_has_decided_about_stops_the_run_with_the_lines_to_paste() {
     let copy = a_zoo("undecided").await;
-    copy.run("shop", "ALTER TABLE public.customers ADD nickname text; CREATE TABLE public.referrals (id int PRIMARY KEY, \"E-Mail\" text, \"on\" date)").await;
+    copy.run(
+        "shop",
+        "ALTER TABLE public.customers ADD nickname text; CREATE TABLE public.referrals (id int PRIMARY KEY, \"E-Mail\" text, \"on\" date)",
+    )
+    .await;
     copy.run("postgres", "CREATE DATABASE archive; ").await;
     copy.run("postgres", "ALTER DATABASE archive ALLOW_CONNECTIONS false").await;
     let mut policy = policy();

@@ -29,7 +29,11 @@ async fn every_kind_of_wire_is_found_and_cut_by_a_master_who_is_no_superuser() {
     let names = databases(&sessions.open("postgres").await.unwrap()).await.unwrap();
     let planted: BTreeSet<&str> = wires().iter().map(|Planted { slug, .. }| *slug).collect();
     let detected = attest::find(&sessions, &names).await.unwrap();
-    assert_eq!(planted.iter().filter(|kind| !detected.contains_key(**kind)).collect::<Vec<_>>(), Vec::<&&str>::new(), "the detector is blind");
+    assert_eq!(
+        planted.iter().filter(|kind| !detected.contains_key(**kind)).collect::<Vec<_>>(),
+        Vec::<&&str>::new(),
+        "the detector is blind"
+    );
 
     let cut = cut::cut(&sessions).await.unwrap();
     let found: BTreeSet<&str> = cut.iter().map(|wire| wire.kind.as_str()).collect();
@@ -44,7 +48,9 @@ async fn every_kind_of_wire_is_found_and_cut_by_a_master_who_is_no_superuser() {
     let passwords = "SELECT coalesce(string_agg(rolname, ','), '') FROM pg_authid WHERE rolpassword IS NOT NULL";
     assert_eq!(copy.ask("rdsadmin", "postgres", passwords).await, "postgres");
     assert_eq!(copy.ask("rdsadmin", "shop", "SELECT count(*)::text FROM public.partner_login").await, "0");
-    assert!(copy.client("postgres", "shop").await.batch_execute("SELECT public.sign('x')").await.unwrap_err().to_string().contains("db error"));
+    assert!(
+        copy.client("postgres", "shop").await.batch_execute("SELECT public.sign('x')").await.unwrap_err().to_string().contains("db error")
+    );
 }
 
 #[tokio::test]

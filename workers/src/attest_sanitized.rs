@@ -60,7 +60,10 @@ impl State for AttestSanitized {
         let key = masking_key(cx, &policy.masking).await?;
         let before: Fingerprints = cx.store.get_json(&fingerprints_key(run)).await?.unwrap_or_default();
         if before.resource_id != self.resource_id {
-            return Err(Error::Refused(format!("{} was not sanitised by this run: there are no fingerprints of it. Nothing was touched.", self.cluster)));
+            return Err(Error::Refused(format!(
+                "{} was not sanitised by this run: there are no fingerprints of it. Nothing was touched.",
+                self.cluster
+            )));
         }
         let found = aurora::cluster(cx, &self.cluster).await?;
         let mut wrong = cluster::check(&found, &aurora::members(cx, &found).await?, &policy.quarantine);

@@ -105,7 +105,10 @@ impl State for SanitizeDatabases {
         let seconds = u64::try_from((cx.clock.now() - began).get_seconds()).unwrap_or_default();
         let cut: usize = wires.values().sum();
         Ok(Sanitized {
-            summary: format!("{cut} live wires cut; {} tables with {rows} rows masked, {views} materialised views filled anew", masked.len()),
+            summary: format!(
+                "{cut} live wires cut; {} tables with {rows} rows masked, {views} materialised views filled anew",
+                masked.len()
+            ),
             wires,
             tables: masked.len(),
             rows,
@@ -198,7 +201,9 @@ pub async fn look(sessions: &Sessions<'_>, masking: &Masking) -> Result<(Vec<Pla
 
 /// Databases that nobody can look into, and names in the policy that no database has.
 async fn unreachable(client: &tokio_postgres::Client, names: &[String], masking: &Masking) -> Result<Vec<Finding>> {
-    let all = sessions::texts(client, "list databases", "SELECT datname::text FROM pg_database WHERE datname NOT IN ('template0', 'rdsadmin')").await?;
+    let all =
+        sessions::texts(client, "list databases", "SELECT datname::text FROM pg_database WHERE datname NOT IN ('template0', 'rdsadmin')")
+            .await?;
     let reachable: BTreeSet<&String> = names.iter().collect();
     let finding = |check: &str, database: &str, reason: &str, remedy: &str| Finding {
         check: check.into(),
@@ -210,10 +215,20 @@ async fn unreachable(client: &tokio_postgres::Client, names: &[String], masking:
     };
     let closed = all.iter().filter(|name| !reachable.contains(name)).map(|name| {
         let reason = "it refuses connections, so nobody can tell what it holds; every target would have it";
-        finding("unreachable-database", name, reason, "Let it accept connections (ALTER DATABASE … ALLOW_CONNECTIONS true) or drop it, in production.")
+        finding(
+            "unreachable-database",
+            name,
+            reason,
+            "Let it accept connections (ALTER DATABASE … ALLOW_CONNECTIONS true) or drop it, in production.",
+        )
     });
     let gone = masking.databases.keys().filter(|name| !all.contains(name)).map(|name| {
-        finding("unknown-database", name, "the policy names a database that does not exist", "Remove it from the policy, or spell it as the cluster does.")
+        finding(
+            "unknown-database",
+            name,
+            "the policy names a database that does not exist",
+            "Remove it from the policy, or spell it as the cluster does.",
+        )
     });
     Ok(closed.chain(gone).collect())
 }

@@ -22,7 +22,10 @@ pub fn check(cluster: &DbCluster, instances: &[DbInstance], quarantine: &Quarant
     must(!streams, "sends an activity stream");
     let groups: Vec<&str> = cluster.vpc_security_groups().iter().filter_map(|group| group.vpc_security_group_id()).collect();
     must(groups == [quarantine.security_group.as_str()], "has other security groups than the quarantine's");
-    must(cluster.db_cluster_parameter_group() == Some(&quarantine.cluster_parameter_group), "has another parameter group than the quarantine's");
+    must(
+        cluster.db_cluster_parameter_group() == Some(&quarantine.cluster_parameter_group),
+        "has another parameter group than the quarantine's",
+    );
     for instance in instances {
         let name = instance.db_instance_identifier().unwrap_or_default();
         if instance.publicly_accessible() == Some(true) {

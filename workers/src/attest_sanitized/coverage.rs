@@ -14,14 +14,16 @@ pub struct Coverage {
 
 pub async fn check(sessions: &Sessions<'_>, masking: &Masking, databases: &[String]) -> Result<Coverage> {
     let mut coverage = Coverage::default();
-    let closed = "SELECT datname::text FROM pg_database WHERE (NOT datallowconn OR datconnlimit = -2) AND datname NOT IN ('template0', 'rdsadmin')";
+    let closed =
+        "SELECT datname::text FROM pg_database WHERE (NOT datallowconn OR datconnlimit = -2) AND datname NOT IN ('template0', 'rdsadmin')";
     for database in texts(&sessions.open("postgres").await?, "look for closed databases", closed).await? {
         coverage.wrong.push(format!("database {database} refuses connections"));
     }
     for database in databases {
         let client = sessions.open(database).await?;
         let rules = masking.databases.get(database);
-        let rows = client.query(include_str!("../sql/attest/columns.sql"), &[]).await.map_err(|error| query_failed("read columns", &error))?;
+        let rows =
+            client.query(include_str!("../sql/attest/columns.sql"), &[]).await.map_err(|error| query_failed("read columns", &error))?;
         for row in rows {
             let (schema, table, column): (String, String, String) = (row.get(0), row.get(1), row.get(2));
             coverage.columns += 1;

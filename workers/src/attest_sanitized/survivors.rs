@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use policy::{Masking, Rule, TableName, TableRule};
 use runbook::{
     Result,
-    postgres::{quote, query_failed},
+    postgres::{query_failed, quote},
 };
 use tokio_postgres::Client;
 
@@ -42,7 +42,11 @@ pub async fn find(sessions: &Sessions<'_>, masking: &Masking, databases: &[Strin
         }
         in_statistics(&client, database, before, &telling, &mut survivors).await?;
         in_views(&client, database, &telling, &mut survivors).await?;
-        let words = format!("SELECT count(*)::text FROM ({}) AS w WHERE length(w.text) >= 6 AND {} = ANY ($1)", include_str!("../sql/attest/words.sql"), mark("w.text"));
+        let words = format!(
+            "SELECT count(*)::text FROM ({}) AS w WHERE length(w.text) >= 6 AND {} = ANY ($1)",
+            include_str!("../sql/attest/words.sql"),
+            mark("w.text")
+        );
         if counted(&client, "look through comments", &words, &telling).await? > 0 {
             survivors.found.push(format!("{database}: a comment holds an original value"));
         }
@@ -65,7 +69,10 @@ async fn in_column(client: &Client, column: &Fingerprint, survivors: &mut Surviv
     let table = format!("{}.{}", quote(&column.schema), quote(&column.table));
     let place = format!("{}: {}.{}.{}", column.database, column.schema, column.table, column.column);
     let doing = format!("look for original values in {place}");
-    let size = format!("SELECT relkind::text || ':' || greatest(reltuples, 1) FROM pg_class WHERE oid = '{}'::regclass", table.replace('\'', "''"));
+    let size = format!(
+        "SELECT relkind::text || ':' || greatest(reltuples, 1) FROM pg_class WHERE oid = '{}'::regclass",
+        table.replace('\'', "''")
+    );
     let size = texts(client, &doing, &size).await?.first().cloned().unwrap_or_default();
     let (kind, rows) = size.split_once(':').unwrap_or(("r", "1"));
     let rows: f64 = rows.parse().unwrap_or(1.0);
@@ -134,7 +141,8 @@ async fn in_views(client: &Client, database: &str, telling: &[&str], survivors: 
                    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
                    WHERE c.relkind = 'm' AND c.relispopulated";
     for values in texts(client, "read materialised views", columns).await? {
-        let sql = format!("SELECT DISTINCT place FROM ({values}) AS v (place, text) WHERE length(text) >= 6 AND {} = ANY ($1)", mark("v.text"));
+        let sql =
+            format!("SELECT DISTINCT place FROM ({values}) AS v (place, text) WHERE length(text) >= 6 AND {} = ANY ($1)", mark("v.text"));
         let rows = client.query(&sql, &[&telling]).await.map_err(|error| query_failed("look through materialised views", &error))?;
         survivors.found.extend(rows.iter().map(|row| format!("{database}: {} holds an original value", row.get::<_, String>(0))));
     }
@@ -143,7 +151,8 @@ async fn in_views(client: &Client, database: &str, telling: &[&str], survivors: 
 
 /// Dead rows, and statistics of empty tables, where anything of the table is not kept.
 async fn leftovers(client: &Client, database: &str, masking: &Masking, survivors: &mut Survivors) -> Result<()> {
-    let rows = client.query(include_str!("../sql/attest/leftovers.sql"), &[]).await.map_err(|error| query_failed("look for dead rows", &error))?;
+    let rows =
+        client.query(include_str!("../sql/attest/leftovers.sql"), &[]).await.map_err(|error| query_failed("look for dead rows", &error))?;
     for row in rows {
         let name = TableName { schema: row.get(3), table: row.get(2) };
         let kept = match masking.databases.get(database).and_then(|rules| rules.tables.get(&name)) {

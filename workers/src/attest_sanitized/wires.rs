@@ -15,7 +15,10 @@ const EXTENSIONS: [(&str, &[&str]); 6] = [
     ("replication-extension", &["pglogical", "pglogical_origin", "pgactive", "bdr", "spock"]),
     ("cron-job", &["pg_cron"]),
     ("scheduler", &["pgagent", "pg_timetable", "timescaledb", "pg_background"]),
-    ("foreign-data-wrapper", &["postgres_fdw", "dblink", "oracle_fdw", "mysql_fdw", "tds_fdw", "file_fdw", "log_fdw", "http", "pgsql_http", "pg_net", "plproxy"]),
+    (
+        "foreign-data-wrapper",
+        &["postgres_fdw", "dblink", "oracle_fdw", "mysql_fdw", "tds_fdw", "file_fdw", "log_fdw", "http", "pgsql_http", "pg_net", "plproxy"],
+    ),
     ("aws-extension", &["aws_lambda", "aws_s3", "aws_ml", "aws_commons"]),
     ("hook-extension", &["pg_tle", "apg_plan_mgmt"]),
 ];
@@ -37,9 +40,33 @@ const SCHEMAS: [(&str, &str); 12] = [
 
 /// Names of work that waits: whole, or with a star at an end.
 const QUEUES: [&str; 27] = [
-    "que_jobs", "delayed_jobs", "good_jobs", "good_job_executions", "solid_queue_*", "oban_jobs", "river_job", "procrastinate_jobs", "procrastinate_events",
-    "gue_jobs", "neoq_jobs", "queue_classic_jobs", "*outbox*", "celery_taskmeta", "django_q_ormq", "sidekiq_jobs", "jobs_queue", "job_queue", "mail_queue",
-    "email_queue", "message_queue", "webhook_deliveries", "pgmq.q_*", "pgmq.a_*", "pgboss.job", "pgboss.archive", "graphile_worker.*jobs",
+    "que_jobs",
+    "delayed_jobs",
+    "good_jobs",
+    "good_job_executions",
+    "solid_queue_*",
+    "oban_jobs",
+    "river_job",
+    "procrastinate_jobs",
+    "procrastinate_events",
+    "gue_jobs",
+    "neoq_jobs",
+    "queue_classic_jobs",
+    "*outbox*",
+    "celery_taskmeta",
+    "django_q_ormq",
+    "sidekiq_jobs",
+    "jobs_queue",
+    "job_queue",
+    "mail_queue",
+    "email_queue",
+    "message_queue",
+    "webhook_deliveries",
+    "pgmq.q_*",
+    "pgmq.a_*",
+    "pgboss.job",
+    "pgboss.archive",
+    "graphile_worker.*jobs",
 ];
 
 pub async fn find(sessions: &Sessions<'_>, databases: &[String]) -> Result<Found> {
@@ -47,7 +74,8 @@ pub async fn find(sessions: &Sessions<'_>, databases: &[String]) -> Result<Found
     for (number, database) in databases.iter().enumerate() {
         sessions.cx.progress.say(format!("looking for live wires in database {database} ({} of {})", number + 1, databases.len()));
         let client = sessions.open(database).await?;
-        let mut add = |kind: &str, object: String| found.entry(kind.to_owned()).or_insert_with(Vec::new).push(format!("{database}: {object}"));
+        let mut add =
+            |kind: &str, object: String| found.entry(kind.to_owned()).or_default().push(format!("{database}: {object}"));
         for row in rows(&client, "count what must not be there", include_str!("../sql/attest/counts.sql")).await? {
             add(row.get(0), row.get::<_, Option<String>>(1).unwrap_or_default());
         }
@@ -66,7 +94,9 @@ pub async fn find(sessions: &Sessions<'_>, databases: &[String]) -> Result<Found
         let defaults = "SELECT pg_get_userbyid(defaclrole)::text, defaclobjtype::text, defaclacl::text[] FROM pg_default_acl";
         for row in rows(&client, "read default privileges", defaults).await? {
             let (owner, kind, entries): (String, String, Vec<String>) = (row.get(0), row.get(1), row.get(2));
-            let usual = |entry: &String| entry.trim_matches('"').starts_with(&format!("{owner}=")) || entry.starts_with('=') && "fT".contains(&kind);
+            let usual = |entry: &String| {
+                entry.trim_matches('"').starts_with(&format!("{owner}=")) || entry.starts_with('=') && "fT".contains(&kind)
+            };
             if !entries.iter().all(usual) {
                 add("default-privilege", owner);
             }
@@ -110,7 +140,10 @@ async fn functions(client: &Client, add: &mut impl FnMut(&str, String)) -> Resul
     for row in rows(client, "read functions", include_str!("../sql/attest/functions.sql")).await? {
         let (name, text, definer, acl, owner, public): (String, String, bool, String, String, bool) =
             (row.get(0), row.get(1), row.get(2), row.get(3), row.get(4), row.get(5));
-        let others = acl.trim_matches(['{', '}']).split(',').any(|entry| !entry.is_empty() && !entry.trim_matches('"').starts_with(&format!("{owner}=")));
+        let others = acl
+            .trim_matches(['{', '}'])
+            .split(',')
+            .any(|entry| !entry.is_empty() && !entry.trim_matches('"').starts_with(&format!("{owner}=")));
         if definer && (public || others) {
             add("security-definer", name.clone());
         }
@@ -153,7 +186,7 @@ async fn roles(client: &Client, found: &mut Found) -> Result<()> {
         if system.contains(&name.as_str()) {
             continue;
         }
-        let mut add = |kind: &str, object: String| found.entry(kind.to_owned()).or_insert_with(Vec::new).push(object);
+        let mut add = |kind: &str, object: String| found.entry(kind.to_owned()).or_default().push(object);
         if row.get(1) {
             add("login-role", name.clone());
         }
@@ -173,7 +206,19 @@ async fn roles(client: &Client, found: &mut Found) -> Result<()> {
 
 /// In lower case: does this code reach out of the database?
 fn calls_out(code: &str) -> bool {
-    let words = ["aws_lambda.", "aws_s3.", "aws_ml.", "aws_commons.", "dblink", "net.http_", "http_get(", "http_post(", "http_put(", "http_delete(", "lo_export"];
+    let words = [
+        "aws_lambda.",
+        "aws_s3.",
+        "aws_ml.",
+        "aws_commons.",
+        "dblink",
+        "net.http_",
+        "http_get(",
+        "http_post(",
+        "http_put(",
+        "http_delete(",
+        "lo_export",
+    ];
     let copies = code.split("copy ").skip(1).any(|rest| rest.split(';').next().unwrap_or_default().contains(" program "));
     copies || words.iter().any(|word| code.contains(word))
 }
@@ -198,13 +243,24 @@ mod tests {
 
     #[test]
     fn code_that_reaches_out_and_texts_with_secrets_are_recognised() {
-        assert!(calls_out("perform aws_lambda.invoke('x')") && calls_out("copy t to program 'curl'") && !calls_out("perform pg_notify('x', 'y')"));
+        assert!(
+            calls_out("perform aws_lambda.invoke('x')")
+                && calls_out("copy t to program 'curl'")
+                && !calls_out("perform pg_notify('x', 'y')")
+        );
         assert!(holds_secret("key AKIAABCDEFGHIJKLMNOP") && holds_secret("https://a:b@c.example") && holds_secret("host=x password=y"));
-        assert!(!holds_secret("https://example.com/a:b@c") && !holds_secret("the akia is a dog") && !holds_secret("the password of the day"));
+        assert!(
+            !holds_secret("https://example.com/a:b@c") && !holds_secret("the akia is a dog") && !holds_secret("the password of the day")
+        );
     }
 
     #[test]
     fn queues_are_recognised_by_their_names() {
-        assert!(fits("mail_outbox", "*outbox*") && fits("solid_queue_jobs", "solid_queue_*") && fits("_private_jobs", "*jobs") && !fits("jobs", "que_jobs"));
+        assert!(
+            fits("mail_outbox", "*outbox*")
+                && fits("solid_queue_jobs", "solid_queue_*")
+                && fits("_private_jobs", "*jobs")
+                && !fits("jobs", "que_jobs")
+        );
     }
 }

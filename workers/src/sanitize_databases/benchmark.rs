@@ -1,6 +1,6 @@
 //! How fast masking is, against UPDATE on the same table.
 
-use runbook::{Result, postgres::quote, postgres::query_failed};
+use runbook::{Result, postgres::query_failed, postgres::quote};
 use tokio_postgres::Client;
 
 use super::{plan::TablePlan, table::alter_statement};
@@ -28,7 +28,8 @@ pub async fn compare(client: &Client, plan: &TablePlan) -> Result<Speed> {
              INSERT INTO {copy} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM {table}"
         );
         client.batch_execute(&make).await.map_err(failed)?;
-        let statement = if number == 0 { alter_statement(&copy, &plan.masked) } else { format!("UPDATE {copy} SET {}", assignments.join(", ")) };
+        let statement =
+            if number == 0 { alter_statement(&copy, &plan.masked) } else { format!("UPDATE {copy} SET {}", assignments.join(", ")) };
         let began = std::time::Instant::now();
         client.batch_execute(&statement).await.map_err(failed)?;
         seconds[number] = began.elapsed().as_secs_f64();

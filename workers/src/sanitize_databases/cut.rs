@@ -163,9 +163,10 @@ async fn kill_passwords(client: &Client) -> Result<()> {
                AND rolname <> ALL (string_to_array(current_setting('sync.system_roles'), ','))";
     for row in client.query(sql, &[]).await.map_err(|error| query_failed("look for roles", &error))? {
         let statement: String = row.get(0);
-        client.batch_execute(&statement).await.map_err(|error| {
-            Error::OperationFailed(format!("a role's password could not be removed ({statement}): {}", chain(&error)))
-        })?;
+        client
+            .batch_execute(&statement)
+            .await
+            .map_err(|error| Error::OperationFailed(format!("a role's password could not be removed ({statement}): {}", chain(&error))))?;
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use futures::{StreamExt, TryStreamExt, stream};
 use runbook::{
     Error, Result,
-    postgres::{quote, query_failed},
+    postgres::{query_failed, quote},
 };
 use tokio_postgres::Client;
 
@@ -35,7 +35,8 @@ const PATIENCE: u32 = 120;
 
 /// Answers how many materialised views were filled anew.
 pub async fn finish(sessions: &Sessions<'_>, databases: &[String]) -> Result<usize> {
-    let views: Vec<usize> = stream::iter(databases.to_vec()).map(|database| in_database(sessions, database)).buffered(2).try_collect().await?;
+    let views: Vec<usize> =
+        stream::iter(databases.to_vec()).map(|database| in_database(sessions, database)).buffered(2).try_collect().await?;
     forget_statements(&sessions.open("postgres").await?).await;
     for database in databases {
         forget_statements(&sessions.open(database).await?).await;

@@ -41,7 +41,8 @@ pub async fn take_away(client: &Client, keys: &[ForeignKey]) -> Result<()> {
 }
 
 pub async fn bring_back(client: &Client) -> Result<()> {
-    let sql = "SELECT name, add, finish, EXISTS (SELECT FROM pg_constraint AS c WHERE c.conrelid = f.relation AND c.conname = f.name) AS there
+    let sql =
+        "SELECT name, add, finish, EXISTS (SELECT FROM pg_constraint AS c WHERE c.conrelid = f.relation AND c.conname = f.name) AS there
                FROM aurora_runbooks.foreign_key AS f ORDER BY relation, name";
     for row in client.query(sql, &[]).await.map_err(|error| failed("read the journal", &error))? {
         let (name, add, finish, there): (String, String, Vec<String>, bool) = (row.get(0), row.get(1), row.get(2), row.get(3));

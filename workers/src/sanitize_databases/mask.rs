@@ -12,7 +12,7 @@ use futures::future::try_join_all;
 use policy::LargeObjects;
 use runbook::{
     Error, Result,
-    postgres::{quote, query_failed},
+    postgres::{query_failed, quote},
 };
 use serde::{Deserialize, Serialize};
 use tokio_postgres::Client;
@@ -43,8 +43,11 @@ pub async fn mask(sessions: &Sessions<'_>, plans: &[Plan], key: &str) -> Result<
     for plan in &busy {
         prepare(sessions, plan, key).await?;
     }
-    let mut queue: Vec<(&Plan, &TablePlan)> =
-        busy.iter().flat_map(|plan| plan.tables.iter().map(move |table| (*plan, table))).filter(|(_, table)| table.way != Way::Keep).collect();
+    let mut queue: Vec<(&Plan, &TablePlan)> = busy
+        .iter()
+        .flat_map(|plan| plan.tables.iter().map(move |table| (*plan, table)))
+        .filter(|(_, table)| table.way != Way::Keep)
+        .collect();
     queue.sort_by_key(|(_, table)| std::cmp::Reverse(table.table.bytes));
     let total = queue.len();
     let queue = Mutex::new(VecDeque::from(queue));
@@ -106,7 +109,8 @@ async fn remove_large_objects(client: &Client) -> Result<()> {
 async fn journal(client: &Client, database: &str) -> Result<Vec<MaskedTable>> {
     let sql = "SELECT name, way, coalesce(rows, 0) FROM aurora_runbooks.masked ORDER BY name";
     let rows = client.query(sql, &[]).await.map_err(|error| query_failed("read the journal", &error))?;
-    let masked = |row: &tokio_postgres::Row| MaskedTable { database: database.to_owned(), table: row.get(0), way: row.get(1), rows: row.get(2) };
+    let masked =
+        |row: &tokio_postgres::Row| MaskedTable { database: database.to_owned(), table: row.get(0), way: row.get(1), rows: row.get(2) };
     Ok(rows.iter().map(masked).collect())
 }
 

@@ -1,6 +1,6 @@
 //! The master user is no superuser: what it shall change, it must own. It becomes a member of every role that it may grant.
 
-use runbook::{Result, postgres::quote, postgres::query_failed};
+use runbook::{Result, postgres::query_failed, postgres::quote};
 use tokio_postgres::Client;
 
 const LACKING: &str = include_str!("../sql/mask/owners.sql");
@@ -18,7 +18,8 @@ pub async fn become_member(client: &Client, major: u32) -> Result<Vec<String>> {
             return Ok(lacking.into_iter().map(|(role, _)| role).collect());
         }
         before = lacking.len();
-        let me: String = client.query_one("SELECT current_user::text", &[]).await.map_err(|error| query_failed("ask who I am", &error))?.get(0);
+        let me: String =
+            client.query_one("SELECT current_user::text", &[]).await.map_err(|error| query_failed("ask who I am", &error))?.get(0);
         for (role, through) in lacking {
             let grant = format!("GRANT {} TO {}{options}", quote(&role), quote(&me));
             if client.batch_execute(&grant).await.is_ok() {

@@ -144,7 +144,9 @@ fn replacement(table: &Table, column: &Column, rule: &Rule, link: &Link) -> Resu
             let paths: Vec<(&[Step], &Rule)> = paths.iter().map(|(path, rule)| (path.0.as_slice(), rule)).collect();
             nested::json(&name, &column.base, &slot, &paths)?
         }
-        Rule::Null | Rule::Constant { .. } | Rule::Sql { .. } => return rules::expression(rule, &slot).map(|expression| (expression, None)),
+        Rule::Null | Rule::Constant { .. } | Rule::Sql { .. } => {
+            return rules::expression(rule, &slot).map(|expression| (expression, None));
+        }
         rule if column.array => nested::array(&name, column, &slot, rule)?,
         rule => return rules::expression(rule, &slot).map(|expression| (expression, None)),
     };
@@ -157,14 +159,13 @@ fn taken_away(schema: &Schema, plan: &Plan) -> Vec<ForeignKey> {
     let root = |oid: &i64| by_oid.get(oid).and_then(|table| table.root).unwrap_or(*oid);
     let emptied: BTreeSet<i64> =
         plan.tables.iter().filter(|table| matches!(table.way, Way::Reload | Way::Truncate)).map(|table| table.table.oid).collect();
-    let masked: BTreeSet<(i64, &str)> = plan
-        .tables
-        .iter()
-        .flat_map(|table| table.masked.iter().map(|column| (table.table.oid, column.name.as_str())))
-        .collect();
+    let masked: BTreeSet<(i64, &str)> =
+        plan.tables.iter().flat_map(|table| table.masked.iter().map(|column| (table.table.oid, column.name.as_str()))).collect();
     let touched = |key: &&ForeignKey| {
         let sides = [(root(&key.table), &key.columns), (root(&key.parent), &key.parent_columns)];
-        sides.iter().any(|(table, columns)| emptied.contains(table) || columns.iter().any(|column| masked.contains(&(*table, column.as_str()))))
+        sides
+            .iter()
+            .any(|(table, columns)| emptied.contains(table) || columns.iter().any(|column| masked.contains(&(*table, column.as_str()))))
     };
     schema.foreign_keys.iter().filter(touched).cloned().collect()
 }

@@ -21,8 +21,22 @@ pub struct Problems {
 
 /// Names of columns with which somebody can log in somewhere.
 const SENSITIVE: [&str; 16] = [
-    "password", "passwd", "secret", "api_key", "apikey", "access_key", "private_key", "auth_token", "access_token", "refresh_token", "session_token",
-    "totp", "mfa_", "otp_seed", "recovery_code", "webhook_url",
+    "password",
+    "passwd",
+    "secret",
+    "api_key",
+    "apikey",
+    "access_key",
+    "private_key",
+    "auth_token",
+    "access_token",
+    "refresh_token",
+    "session_token",
+    "totp",
+    "mfa_",
+    "otp_seed",
+    "recovery_code",
+    "webhook_url",
 ];
 
 impl Problems {
@@ -43,22 +57,31 @@ impl Problems {
         for table in schema.roots() {
             let (check, missing): (_, Vec<&Column>) = match rules.tables.get(&table.id()) {
                 Some(TableRule::Truncate) => continue,
-                Some(TableRule::Columns(columns)) => {
-                    ("unclassified-column", table.columns.iter().filter(|column| !column.generated && !columns.contains_key(&column.name)).collect())
-                }
+                Some(TableRule::Columns(columns)) => (
+                    "unclassified-column",
+                    table.columns.iter().filter(|column| !column.generated && !columns.contains_key(&column.name)).collect(),
+                ),
                 None => ("unclassified-table", table.columns.iter().collect()),
             };
             if table.kind == 'f' {
                 let remedy = "Drop it in production, or tell why its server could not be dropped.".to_owned();
                 self.add("foreign-table", table.id().to_string(), "what it shows is not in this cluster", remedy);
             } else if !missing.is_empty() || check == "unclassified-table" {
-                let remedy = format!("decide about these proposals and add them to the policy under masking, databases:\n{}", self.lines(table, &missing));
+                let remedy = format!(
+                    "decide about these proposals and add them to the policy under masking, databases:\n{}",
+                    self.lines(table, &missing)
+                );
                 self.add(check, table.id().to_string(), "nothing reaches an environment that nobody has decided about", remedy);
             }
         }
         if schema.large_objects > 0 && rules.large_objects.is_none() {
             let remedy = format!("add to the policy under masking, databases:\n  {}:\n    large-objects: truncate", key(&self.database));
-            self.add("unclassified-large-objects", format!("{} large objects", schema.large_objects), "nobody has decided about them", remedy);
+            self.add(
+                "unclassified-large-objects",
+                format!("{} large objects", schema.large_objects),
+                "nobody has decided about them",
+                remedy,
+            );
         }
     }
 
@@ -167,7 +190,8 @@ impl Problems {
 
 /// A key of YAML, quoted where it could be read as something else.
 pub fn key(name: &str) -> String {
-    let plain = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
+    let plain = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
     let word = matches!(name.to_lowercase().as_str(), "null" | "true" | "false" | "yes" | "no" | "on" | "off" | "y" | "n");
     if plain && !word { name.to_owned() } else { serde_json::Value::from(name).to_string() }
 }

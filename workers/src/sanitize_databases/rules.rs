@@ -127,7 +127,9 @@ pub fn expression(rule: &Rule, slot: &Slot<'_>) -> Result<String, String> {
             let digits = slot.digits(1)?.min(if slot.unique { 20 } else { 15 });
             Ok(format!("'+' || translate(substr({}, 1, {digits}), 'abcdef', '012345')", slot.digest(rule)))
         }
-        (Rule::FreeText, Kind::Text) if slot.unique => Err("its values are unique, and free text is only as long as it was: use hash".into()),
+        (Rule::FreeText, Kind::Text) if slot.unique => {
+            Err("its values are unique, and free text is only as long as it was: use hash".into())
+        }
         (Rule::FreeText, Kind::Text) => {
             let (length, digest) = (format!("length({})", slot.text()), slot.digest(rule));
             Ok(format!("left(repeat(translate({digest}, '0123456789abcdef', 'aeiou bdklmnrst.'), 1 + {length} / 64), {length})"))
@@ -175,7 +177,9 @@ fn ip(rule: &Rule, slot: &Slot<'_>) -> Result<String, String> {
     let v4 = format!("('10.0.0.0'::inet + {})", number(&digest, 6));
     let address = if slot.unique { v6 } else { format!("CASE WHEN position(':' in {}) > 0 THEN {v6} ELSE {v4} END", slot.text()) };
     Ok(match slot.kind {
-        Kind::Cidr => format!("network(set_masklen({address}, least(masklen({}), CASE family({address}) WHEN 4 THEN 32 ELSE 128 END)))", slot.value),
+        Kind::Cidr => {
+            format!("network(set_masklen({address}, least(masklen({}), CASE family({address}) WHEN 4 THEN 32 ELSE 128 END)))", slot.value)
+        }
         Kind::Text => {
             let needed = if slot.unique { 39 } else { 15 };
             if slot.length.is_some_and(|length| length < needed) {
