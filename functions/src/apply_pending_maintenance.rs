@@ -9,7 +9,7 @@
 
 use aws_sdk_rds::error::ProvideErrorMetadata;
 use aws_sdk_rds::types::{Filter, PendingMaintenanceAction};
-use runbook::{Context, Error, Result, Run, State, aurora, error::aws};
+use runbook::{Context, Error, Result, Run, State, aurora, error::aws, lease};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Deserialize)]
@@ -30,8 +30,9 @@ impl State for ApplyPendingMaintenance {
     const NAME: &'static str = "ApplyPendingMaintenance";
     type Output = NothingPending;
 
-    async fn reconcile(self, cx: &Context, _run: &Run) -> Result<NothingPending> {
+    async fn reconcile(self, cx: &Context, run: &Run) -> Result<NothingPending> {
         let cluster = aurora::cluster(cx, &self.cluster).await?;
+        lease::take(cx, run, cluster.db_cluster_resource_id().unwrap_or_default()).await?;
         let members = aurora::members(cx, &cluster).await?;
         if let Some(what) = aurora::busy(&cluster, &members) {
             return Err(Error::NotReady(what));
@@ -97,14 +98,11 @@ async fn apply(cx: &Context, arn: &str, action: &str) -> Result<NothingPending> 
         Err(error) if error.message().is_some_and(|message| message.contains("There is no pending")) => {
             Err(Error::NotReady(format!("the list of pending maintenance to forget {action} on {}", short(arn))))
         }
-        Err(error) if matches!(error.code(), Some("InvalidDBClusterStateFault" | "InvalidDBInstanceState")) => {
-            Err(Error::NotReady(format!("{} to take {action} ({})", short(arn), error.message().unwrap_or_default())))
-        }
         Err(error) => Err(aws("rds:ApplyPendingMaintenanceAction")(error)),
     }
 }
 
-/// `arn:aws:rds:eu-west-1:111122223333:cluster:orders` → `cluster orders`.
+/// `arn:aws:rds:eu-west-1:444455556666:cluster:orders` → `cluster orders`.
 fn short(arn: &str) -> String {
     arn.splitn(6, ':').last().unwrap_or(arn).replace(':', " ")
 }

@@ -15,6 +15,7 @@ use runbook::{
     Context, Error, Result, Run, State,
     aurora::{self, major},
     error::aws,
+    lease,
     store::When,
     upgrade::{self, ParameterGroups},
 };
@@ -55,6 +56,7 @@ impl State for ModifyClusterVersion {
 
     async fn reconcile(self, cx: &Context, run: &Run) -> Result<Modified> {
         let cluster = aurora::cluster(cx, &self.cluster).await?;
+        lease::take(cx, run, cluster.db_cluster_resource_id().unwrap_or_default()).await?;
         let members = aurora::members(cx, &cluster).await?;
         if let Some(what) = version_change(&cluster).or_else(|| aurora::busy(&cluster, &members)) {
             return Err(Error::NotReady(what));
@@ -166,7 +168,6 @@ impl ModifyClusterVersion {
         // RDS said no, so nothing was begun and the next attempt may ask.
         cx.store.delete(key).await?;
         Err(match code.as_str() {
-            "InvalidDBClusterStateFault" | "InvalidDBInstanceState" => Error::NotReady(format!("RDS to take the upgrade ({message})")),
             "InvalidParameterCombination"
             | "InvalidParameterValue"
             | "DBClusterParameterGroupNotFound"

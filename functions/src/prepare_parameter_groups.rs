@@ -151,8 +151,15 @@ impl Carry<'_> {
             Kind::Cluster => "DB cluster parameter group",
             Kind::Instance => "DB parameter group",
         };
-        let report =
-            |to: String, made_by_us, rows| Report { kind, from: self.from.to_owned(), to, made_by_us, rows, differs: BTreeMap::new(), created: None };
+        let report = |to: String, made_by_us, rows| Report {
+            kind,
+            from: self.from.to_owned(),
+            to,
+            made_by_us,
+            rows,
+            differs: BTreeMap::new(),
+            created: None,
+        };
         let new = self.kind.family(cx, self.family).await?;
         let old = self.kind.family(cx, self.old_family).await?;
         if self.from.starts_with("default.") && !self.overrides.iter().any(|change| new.contains_key(&change.name)) {

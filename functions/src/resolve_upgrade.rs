@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use aws_sdk_rds::types::{DbCluster, DbInstance, PendingModifiedValues};
 use runbook::{
-    Context, Error, Finding, Level, Result, Run, State,
+    Context, Error, Finding, Level, Result, Run, SkippedFinding, State,
     aurora::{self, major},
     error::aws,
     lease,
@@ -56,16 +56,6 @@ pub struct ParameterOverride {
     pub name: String,
     /// Its value in the new groups, as a parameter group writes it; null leaves the default of the new family.
     pub value: Option<String>,
-    /// Why, for the report.
-    #[schemars(length(min = 1))]
-    pub reason: String,
-}
-
-#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct SkippedFinding {
-    /// The finding's id as the error shows it, e.g. "logical-slot:shop/cdc", or a check's name for all it finds.
-    pub finding: String,
     /// Why, for the report.
     #[schemars(length(min = 1))]
     pub reason: String,

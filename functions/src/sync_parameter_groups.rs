@@ -10,6 +10,7 @@ use aws_sdk_rds::types::{DbCluster, DbInstance};
 use runbook::{
     Context, Error, Result, Run, State, aurora,
     error::aws,
+    lease,
     upgrade::{self, ParameterGroups},
 };
 use serde::{Deserialize, Serialize};
@@ -30,8 +31,9 @@ impl State for SyncParameterGroups {
     const NAME: &'static str = "SyncParameterGroups";
     type Output = InSync;
 
-    async fn reconcile(self, cx: &Context, _run: &Run) -> Result<InSync> {
+    async fn reconcile(self, cx: &Context, run: &Run) -> Result<InSync> {
         let cluster = aurora::cluster(cx, &self.cluster).await?;
+        lease::take(cx, run, cluster.db_cluster_resource_id().unwrap_or_default()).await?;
         let members = aurora::members(cx, &cluster).await?;
         if let Some(what) = aurora::busy(&cluster, &members) {
             return Err(Error::NotReady(what));
@@ -52,21 +54,20 @@ impl State for SyncParameterGroups {
         }
         for member in &members {
             let id = member.db_instance_identifier().unwrap_or_default();
-            for status in statuses(&cluster, member) {
-                match status {
-                    "in-sync" => {}
-                    "pending-reboot" => {
-                        cx.rds.reboot_db_instance().db_instance_identifier(id).send().await.map_err(aws("rds:RebootDBInstance"))?;
-                        return Err(Error::NotReady(format!("instance {id} to reboot into its parameter groups")));
-                    }
-                    "failed-to-apply" => {
-                        return Err(Error::OperationFailed(format!(
-                            "RDS could not apply a parameter group to {id} (failed-to-apply). The upgrade itself is done. The instance's events name the parameter; \
-                             mend its value in the group, reboot the instance, then redrive."
-                        )));
-                    }
-                    other => return Err(Error::NotReady(format!("the parameter groups of {id} to be in-sync (now {other})"))),
-                }
+            let statuses = statuses(&cluster, member);
+            if statuses.contains(&"failed-to-apply") {
+                return Err(Error::OperationFailed(format!(
+                    "RDS could not apply a parameter group to {id} (failed-to-apply). The upgrade itself is done. The instance's events name the parameter; \
+                     mend its value in the group, reboot the instance, then redrive."
+                )));
+            }
+            // One reboot is for both groups, so it waits until neither is on its way.
+            if let Some(other) = statuses.iter().find(|status| !["in-sync", "pending-reboot"].contains(status)) {
+                return Err(Error::NotReady(format!("the parameter groups of {id} to be in-sync (now {other})")));
+            }
+            if statuses.contains(&"pending-reboot") {
+                cx.rds.reboot_db_instance().db_instance_identifier(id).send().await.map_err(aws("rds:RebootDBInstance"))?;
+                return Err(Error::NotReady(format!("instance {id} to reboot into its parameter groups")));
             }
         }
         Ok(InSync {

@@ -73,9 +73,7 @@ async fn create(cx: &Context, run: &Run, cluster: &str, name: &str) -> Result<Sn
     let create = cx.rds.create_db_cluster_snapshot().db_cluster_identifier(cluster).db_cluster_snapshot_identifier(name);
     match create.set_tags(Some(upgrade::tags(run))).send().await {
         Ok(_) => Err(Error::NotReady(format!("snapshot {name}, which was begun now"))),
-        Err(error) if matches!(error.code(), Some("DBClusterSnapshotAlreadyExistsFault" | "InvalidDBClusterStateFault")) => {
-            Err(Error::NotReady(format!("snapshot {name} ({})", error.message().unwrap_or_default())))
-        }
+        Err(error) if error.code() == Some("DBClusterSnapshotAlreadyExistsFault") => Err(Error::NotReady(format!("snapshot {name}"))),
         Err(error) if error.code() == Some("SnapshotQuotaExceeded") => Err(Error::Refused(format!(
             "the account has no room for another manual snapshot ({}). Delete old ones or raise the quota, then redrive. The cluster was not touched.",
             error.message().unwrap_or_default()

@@ -19,11 +19,17 @@ pub struct Error {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Errors(pub Vec<Error>);
 
+impl Error {
+    /// The field and what is wrong with it.
+    pub fn what(&self) -> String {
+        let subject = if self.field.is_empty() { "the file" } else { &self.field };
+        format!("{subject}: {}", self.message)
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { line, column, field, message } = self;
-        write!(f, "line {line}, column {column}: ")?;
-        if field.is_empty() { write!(f, "{message}") } else { write!(f, "{field}: {message}") }
+        write!(f, "line {}, column {}: {}", self.line, self.column, self.what())
     }
 }
 

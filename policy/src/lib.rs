@@ -1,20 +1,42 @@
 //! What every daily sync does, as one YAML file says it. The functions and workers read the file from the run bucket, Terraform reads the schedules from
 //! it, the `policy` command explains it and makes the page that people read.
 
+mod check;
+mod choose;
 pub mod draft;
 mod error;
+mod format;
+pub mod page;
+mod read;
 mod rule;
+mod runs;
+mod schema;
+mod snapshots;
+#[cfg(test)]
+mod tests;
 mod types;
 mod values;
+mod yaml;
 
+pub use choose::{Choice, Snapshot};
 pub use error::{Error, Errors};
 pub use rule::Rule;
+pub use schema::schema;
+pub use snapshots::snapshots;
 pub use types::*;
 pub use values::{Cron, JsonPath, Step, TableName, Window};
 
 impl Policy {
-    /// Reads and checks a policy. All that is wrong with it is told at once, as far as one mistake does not hide another.
-    pub fn parse(_yaml: &str) -> Result<Policy, Errors> {
-        Err(Errors(vec![]))
+    /// Reads and checks a policy. All mistakes of form are told at once; when there are none, all mistakes of sense.
+    pub fn parse(yaml: &str) -> Result<Policy, Errors> {
+        let root = yaml::parse(yaml)?;
+        let read::Reading { json, errors, places } = read::read(&root, schema().as_value());
+        if !errors.is_empty() {
+            return Err(Errors(errors));
+        }
+        // What the schema lets pass, serde takes.
+        let policy: Policy = serde_json::from_value(json).map_err(|error| Errors(vec![yaml::Place::START.error("", error.to_string())]))?;
+        let errors = check::check(&policy, &places);
+        if errors.is_empty() { Ok(policy) } else { Err(Errors(errors)) }
     }
 }

@@ -80,6 +80,7 @@ impl<'de> Deserialize<'de> for Rule {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = match Value::deserialize(deserializer)? {
             Value::String(name) => json!({ "rule": name }),
+            Value::Null => json!({ "rule": "null" }),
             value => value,
         };
         Rule::deserialize(value).map_err(D::Error::custom)
@@ -177,12 +178,14 @@ impl JsonSchema for Rule {
             if parameters.as_object().is_some_and(|parameters| parameters.is_empty()) {
                 continue;
             }
-            let mut properties = serde_json::Map::from_iter([("rule".to_owned(), json!({"const": name}))]);
+            let mut properties = serde_json::Map::from_iter([("rule".to_owned(), json!({"type": "string", "const": name}))]);
             properties.extend(parameters.as_object().cloned().unwrap_or_default());
             let required: Vec<_> = std::iter::once("rule").chain(required.iter().copied()).collect();
             long.push(json!({"type": "object", "description": description, "properties": properties, "required": required, "additionalProperties": false}));
         }
-        let short = json!({"type": "string", "enum": short});
+        // YAML reads the bare word null as nothing: that is the rule null.
+        short.push(Value::Null);
+        let short = json!({ "enum": short });
         json_schema!({
             "description": "What becomes of a column: the name of a rule, or a mapping with its name and parameters.",
             "oneOf": std::iter::once(short).chain(long).collect::<Vec<_>>(),
@@ -201,7 +204,7 @@ impl JsonSchema for TableRule {
             "description": "What becomes of a table: it is emptied (truncate), or each of its columns has a rule.",
             "oneOf": [
                 {"type": "string", "enum": ["truncate"]},
-                {"type": "object", "minProperties": 1, "additionalProperties": rule},
+                {"type": "object", "minProperties": 1, "propertyNames": {"format": "column"}, "additionalProperties": rule},
             ],
         })
     }

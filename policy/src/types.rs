@@ -16,7 +16,7 @@ use crate::values::{Cron, TableName, Window, age};
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Policy {
     /// The syncs by name. A name is part of the names of what a run makes: lower-case letters, digits and hyphens, at most 40.
-    #[schemars(length(min = 1))]
+    #[schemars(extend("minProperties" = 1, "propertyNames" = json!({"format": "sync"})))]
     pub syncs: BTreeMap<String, Sync>,
 }
 
@@ -177,6 +177,9 @@ pub struct Target {
     pub keep_tables: Vec<KeptTable>,
     /// Settings of databases (ALTER DATABASE … SET): the database, the setting, its value in quotes.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("propertyNames" = json!({"format": "database"}), "additionalProperties" = json!({
+        "type": "object", "minProperties": 1, "propertyNames": {"format": "setting"}, "additionalProperties": {"type": "string"}
+    })))]
     pub settings: BTreeMap<String, BTreeMap<String, String>>,
     /// Questions whose answer must be true before the swap.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -262,9 +265,12 @@ pub struct Masking {
     pub key_secret: String,
     /// Tables that are rewritten in another way than the one the worker would take: the database, the table, the way.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("additionalProperties" = json!({
+        "type": "object", "propertyNames": {"format": "table"}, "additionalProperties": {"$ref": "#/$defs/Rewrite"}
+    })))]
     pub rewrite: BTreeMap<String, BTreeMap<TableName, Rewrite>>,
     /// Every database of the cluster.
-    #[schemars(length(min = 1))]
+    #[schemars(extend("minProperties" = 1, "propertyNames" = json!({"format": "database"})))]
     pub databases: BTreeMap<String, DatabaseRules>,
 }
 
@@ -280,6 +286,7 @@ pub enum Rewrite {
 
 /// Every table of a database.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[schemars(extend("minProperties" = 1, "propertyNames" = json!({"format": "table"})))]
 pub struct DatabaseRules {
     /// What becomes of large objects. A database that has some needs this.
     #[serde(rename = "large-objects", default, skip_serializing_if = "Option::is_none")]

@@ -42,6 +42,16 @@ impl Cron {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// As EventBridge Scheduler writes it: with a year, and with ? for the day that the other day leaves open (Scheduler User Guide, "Schedule types").
+    pub fn scheduler_expression(&self) -> String {
+        let fields: Vec<_> = self.0.split(' ').collect();
+        match fields.as_slice() {
+            [minute, hour, "*", month, weekday] if *weekday != "*" => format!("cron({minute} {hour} ? {month} {weekday} *)"),
+            [minute, hour, day, month, _] => format!("cron({minute} {hour} {day} {month} ? *)"),
+            _ => self.0.clone(),
+        }
+    }
 }
 
 impl FromStr for Cron {
@@ -158,6 +168,14 @@ impl fmt::Display for TableName {
     }
 }
 
+impl JsonPath {
+    /// Whether what the other path names is, or may be, what this one names or a part of it.
+    pub fn leads_to(&self, other: &JsonPath) -> bool {
+        let same = |(a, b): (&Step, &Step)| a == b || matches!((a, b), (Step::Members, Step::Key(_)) | (Step::Key(_), Step::Members));
+        self.0.len() <= other.0.len() && self.0.iter().zip(&other.0).all(same)
+    }
+}
+
 impl FromStr for JsonPath {
     type Err = String;
 
@@ -250,6 +268,14 @@ pub mod age {
     }
 
     pub fn serialize<S: Serializer>(duration: &SignedDuration, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&format!("{duration:#}"))
+        serializer.serialize_str(&text(duration))
+    }
+
+    /// In hours, or in days when those are many and whole.
+    pub fn text(duration: &SignedDuration) -> String {
+        match duration.as_hours() {
+            hours if hours > 72 && *duration == SignedDuration::from_hours(hours / 24 * 24) => format!("{}d", hours / 24),
+            _ => format!("{duration:#}"),
+        }
     }
 }

@@ -9,8 +9,17 @@ fn machine(runbook: &str) -> Value {
     serde_json::from_str(&statemachine::source(runbook).unwrap()).unwrap()
 }
 
+/// Every state, also those inside of a Parallel or a Map.
 fn states(machine: &Value) -> Vec<(String, Value)> {
-    machine["States"].as_object().unwrap().iter().map(|(name, state)| (name.clone(), state.clone())).collect()
+    let mut found = Vec::new();
+    for (name, state) in machine["States"].as_object().unwrap() {
+        found.push((name.clone(), state.clone()));
+        let branches = state["Branches"].as_array().into_iter().flatten();
+        for inner in branches.chain(state.get("ItemProcessor")) {
+            found.extend(states(inner));
+        }
+    }
+    found
 }
 
 fn tasks(runbook: &str) -> Vec<(String, Value)> {

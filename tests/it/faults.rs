@@ -45,7 +45,11 @@ async fn upgraded_in_the_end(sandbox: &Sandbox, what: &str) {
 /// RDS's own pre-upgrade snapshots tell how many upgrades it began.
 async fn upgrades_begun(sandbox: &Sandbox) -> usize {
     let answer = sandbox.rds_client().describe_db_cluster_snapshots().db_cluster_identifier(orders::CLUSTER).send().await.unwrap();
-    answer.db_cluster_snapshots().iter().filter(|snapshot| snapshot.db_cluster_snapshot_identifier().is_some_and(|id| id.starts_with("preupgrade-"))).count()
+    answer
+        .db_cluster_snapshots()
+        .iter()
+        .filter(|snapshot| snapshot.db_cluster_snapshot_identifier().is_some_and(|id| id.starts_with("preupgrade-")))
+        .count()
 }
 
 async fn every_call(kinds: &[Kind]) {
@@ -78,7 +82,8 @@ async fn a_caller_killed_before_or_after_any_call_leaves_nothing_that_running_ag
 #[tokio::test(start_paused = true)]
 async fn stale_describes_start_nothing_twice() {
     let sites = call_sites().await;
-    for (principal, service, action) in sites.into_iter().filter(|(_, service, action)| *service == "rds" && action.starts_with("Describe")) {
+    for (principal, service, action) in sites.into_iter().filter(|(_, service, action)| *service == "rds" && action.starts_with("Describe"))
+    {
         let sandbox = model(1, Shape::default()).await;
         for after in [2, 5, 9] {
             sandbox.gateway.lay(Fault { principal: Some(principal), ..Fault::once(Kind::Stale, service, action) }.after(after));

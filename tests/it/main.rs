@@ -3,11 +3,17 @@
 mod clients;
 mod contract;
 mod copy;
+mod daily_sync;
+mod daily_sync_control;
+mod daily_sync_model;
+mod daily_sync_prepare;
 mod expressions;
 mod faults;
 mod harness;
+mod iam;
 mod major_upgrade;
 mod major_upgrade_model;
 mod masking;
+mod reachability;
 mod schema;
 mod wires;

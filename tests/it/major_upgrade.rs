@@ -60,7 +60,6 @@ async fn every_planted_finding_blocks_with_its_remedy_and_what_is_skipped_fails_
     let values: Vec<(&str, &str)> = values.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let (sandbox, resource_id) = real(Shape { parameters: &values, maintenance: false, ..Shape::default() }).await;
     let engine = sandbox.engine.clone().unwrap();
-    let rows = orders::count_rows(&sandbox).await.unwrap();
     for finding in &planted {
         findings::apply(&engine, &resource_id, finding.plant).await.unwrap_or_else(|error| panic!("{}: {error:#}", finding.slug));
     }
@@ -76,6 +75,7 @@ async fn every_planted_finding_blocks_with_its_remedy_and_what_is_skipped_fails_
     for finding in planted.iter().filter(|finding| finding.slug != "reg-column") {
         findings::apply(&engine, &resource_id, finding.remedy).await.unwrap_or_else(|error| panic!("{}: {error:#}", finding.slug));
     }
+    let rows = orders::count_rows(&sandbox).await.unwrap();
     let skipping = json!({ "cluster": "orders", "target": "18", "skip": [{ "finding": "reg-column", "reason": "to see RDS refuse it" }] });
     let failed = run(&sandbox, "skipping", &skipping).await.failed("OperationFailed");
     failed.says(&["runs at 16.14 as before", "reg* type", "tables_using_reg.txt", "In database: shop", "redrive"]);
@@ -95,7 +95,9 @@ async fn functions_and_workers_killed_in_the_middle_are_started_again_and_the_up
     let rows = orders::count_rows(&sandbox).await.unwrap();
     let arn = sandbox.start_execution("major-upgrade", "killed", &to_18()).await.unwrap();
     let mut killed = [("inspect-databases", 0), ("run-analyze", 0), ("modify-cluster-version", 0), ("take-snapshot", 0)];
-    let running = |name: &str| sandbox.ecs.tasks().iter().any(|task| task.last_status == "RUNNING" && task.command.first().is_some_and(|word| word == name));
+    let running = |name: &str| {
+        sandbox.ecs.tasks().iter().any(|task| task.last_status == "RUNNING" && task.command.first().is_some_and(|word| word == name))
+    };
     loop {
         for (name, times) in &mut killed {
             if *times == 0 && running(name) {

@@ -31,6 +31,7 @@ async fn a_cluster_is_upgraded_from_16_to_18() {
     assert_eq!(run.states(), EVERY_STATE);
     assert_eq!(versions(&sandbox).await, ["18.4", "18.4", "18.4"]);
     assert_eq!(calls(&sandbox, "modify-cluster-version", "ModifyDBCluster"), 1);
+    assert_eq!(calls(&sandbox, "sync-parameter-groups", "RebootDBInstance"), 2, "each member is rebooted once");
 }
 
 #[tokio::test(start_paused = true)]
@@ -48,7 +49,10 @@ async fn a_path_of_several_hops_is_gone_through_hop_by_hop() {
     let run = run(&sandbox, "hops", &to_18()).await.succeeded();
     assert_eq!(versions(&sandbox).await, ["18.4", "18.4", "18.4"]);
     let raised = run.states().iter().filter(|state| **state == "ModifyClusterVersion").count();
-    assert_eq!((raised, calls(&sandbox, "modify-cluster-version", "ModifyDBCluster"), calls(&sandbox, "take-snapshot", "CreateDBClusterSnapshot")), (2, 2, 2));
+    assert_eq!(
+        (raised, calls(&sandbox, "modify-cluster-version", "ModifyDBCluster"), calls(&sandbox, "take-snapshot", "CreateDBClusterSnapshot")),
+        (2, 2, 2)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -57,7 +61,8 @@ async fn the_same_seed_gives_the_same_run() {
         let sandbox = model(seed, Shape::default()).await;
         sandbox.gateway.lay(Fault::once(Kind::Throttle, "lambda", "Invoke").times(3));
         let run = run(&sandbox, "seeded", &to_18()).await.succeeded();
-        let calls = sandbox.gateway.calls().into_iter().map(|call| format!("{} {} {} {}", call.at, call.principal, call.action, call.status));
+        let calls =
+            sandbox.gateway.calls().into_iter().map(|call| format!("{} {} {} {}", call.at, call.principal, call.action, call.status));
         (run.report["steps"].clone(), calls.collect::<Vec<_>>())
     };
     assert_eq!(history(7).await, history(7).await);
@@ -84,8 +89,12 @@ async fn a_failure_without_any_event_is_read_from_the_log_files() {
     let sandbox = model(1, Shape::default()).await;
     sandbox.rds.behave(|behaviour| {
         behaviour.events = EventDelivery::Missing;
-        let files = vec![("pg_upgrade_dump_16401.log".into(), "pg_restore: error: could not execute query: ERROR:  column \"buffers_backend\" does not exist\n".into())];
-        behaviour.fail_next_upgrade = Some(UpgradeFailure { reason: "fatal : pg_upgrade reported failure for create_new_objects".into(), files });
+        let files = vec![(
+            "pg_upgrade_dump_16401.log".into(),
+            "pg_restore: error: could not execute query: ERROR:  column \"buffers_backend\" does not exist\n".into(),
+        )];
+        behaviour.fail_next_upgrade =
+            Some(UpgradeFailure { reason: "fatal : pg_upgrade reported failure for create_new_objects".into(), files });
     });
     run(&sandbox, "silent", &to_18()).await.failed("OperationFailed").says(&["buffers_backend", "drop it"]);
 }
@@ -125,6 +134,45 @@ async fn the_second_of_two_executions_on_one_cluster_is_a_conflict() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_execution_redriven_while_another_one_works_is_a_conflict_before_it_disturbs_the_cluster() {
+    let sandbox = model(1, Shape::default()).await;
+    let first = sandbox.start_execution("major-upgrade", "first", &to_18()).await.unwrap();
+    sandbox.clock.sleep(Duration::from_secs(11 * 60)).await;
+    sandbox.sfn().stop_execution().execution_arn(&first).send().await.unwrap();
+    let stopped = ended(&sandbox, first).await;
+    let second = sandbox.start_execution("major-upgrade", "second", &to_18()).await.unwrap();
+    sandbox.clock.sleep(Duration::from_secs(60)).await;
+    redrive(&sandbox, &stopped).await.failed("Conflict").says(&[&second]);
+    ended(&sandbox, second).await.succeeded();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upgrade_is_never_started_without_a_snapshot_to_go_back_to() {
+    let sandbox = model(1, Shape::default()).await;
+    let run = json!({ "execution": "arn:aws:states:eu-west-1:444455556666:execution:m:by-hand", "entered": sandbox.clock.now() });
+    let input = json!({ "cluster": "orders", "version": "18.4", "snapshot": "not-there" });
+    let refused =
+        functions::handle("modify-cluster-version", &orders::context(&sandbox), json!({ "run": run, "input": input })).await.unwrap_err();
+    assert_eq!(refused.name(), "Conflict", "{refused}");
+    assert!(refused.to_string().contains("not-there is gone"), "{refused}");
+    assert_eq!(calls(&sandbox, "owner", "ModifyDBCluster"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_whose_token_is_spent_stops_and_says_so() {
+    let sandbox = model(1, Shape::default()).await;
+    let arn = sandbox.start_execution("major-upgrade", "spent", &to_18()).await.unwrap();
+    let inspecting = || sandbox.ecs.tasks().into_iter().find(|task| task.command == ["inspect-databases"]);
+    while inspecting().is_none_or(|task| task.last_status != "RUNNING") {
+        sandbox.clock.sleep(Duration::from_secs(5)).await;
+    }
+    sandbox.sfn().stop_execution().execution_arn(&arn).send().await.unwrap();
+    // Within one beat, and before its work would have ended.
+    sandbox.clock.sleep(Duration::from_secs(60)).await;
+    assert_eq!(inspecting().and_then(|task| task.exit_code), Some(runbook::worker::Ending::Fenced.exit_code()));
+}
+
+#[tokio::test(start_paused = true)]
 async fn bad_input_is_refused_and_nothing_is_touched() {
     let sandbox = model(1, Shape::default()).await;
     for (name, input, said) in [
@@ -136,7 +184,11 @@ async fn bad_input_is_refused_and_nothing_is_touched() {
         ("future", json!({ "cluster": "orders", "target": "19" }), "no way from 16.14 to 19"),
         ("odd-name", json!({ "cluster": "orders; DROP", "target": "18" }), "no DB cluster identifier"),
         ("no-reason", json!({ "cluster": "orders", "target": "18", "skip": [{ "finding": "x", "reason": "" }] }), "needs a reason"),
-        ("no-such-parameter", json!({ "cluster": "orders", "target": "18", "parameters": [{ "name": "work_memory", "value": "1", "reason": "typo" }] }), "work_memory"),
+        (
+            "no-such-parameter",
+            json!({ "cluster": "orders", "target": "18", "parameters": [{ "name": "work_memory", "value": "1", "reason": "typo" }] }),
+            "work_memory",
+        ),
     ] {
         let refused = run(&sandbox, name, &input).await.failed("Refused");
         refused.says(&[said]);
@@ -155,18 +207,16 @@ async fn a_class_change_that_waits_for_the_window_blocks_with_its_remedy() {
     assert_eq!(mutations(&sandbox), Vec::<String>::new());
     let modify = sandbox.rds_client().modify_db_instance().db_instance_identifier(orders::READER).db_instance_class("db.r6g.xlarge");
     modify.apply_immediately(true).send().await.unwrap();
+    sandbox.clock.sleep(Duration::from_secs(15 * 60)).await;
     redrive(&sandbox, &blocked).await.succeeded();
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_value_out_of_the_new_familys_range_blocks_until_the_input_says_another() {
-    let sandbox = model(1, Shape { parameters: &[("autovacuum_work_mem", "99999999999")], ..Shape::default() }).await;
-    let blocked = run(&sandbox, "range", &to_18()).await;
-    if blocked.status == "SUCCEEDED" {
-        panic!("the value was taken: {}", blocked.report["steps"][2]);
-    }
-    blocked.failed("Blocked").says(&["parameter-out-of-range", "autovacuum_work_mem", "\"parameters\""]);
-    let input = json!({ "cluster": "orders", "target": "18", "parameters": [{ "name": "autovacuum_work_mem", "value": "1048576", "reason": "what was meant" }] });
+    let sandbox = model(1, Shape { parameters: &[("password_encryption", "md5")], ..Shape::default() }).await;
+    let blocked = run(&sandbox, "range", &to_18()).await.failed("Blocked");
+    blocked.says(&["parameter-out-of-range", "password_encryption = md5", "\"parameters\""]);
+    let input = json!({ "cluster": "orders", "target": "18", "parameters": [{ "name": "password_encryption", "value": "scram-sha-256", "reason": "every client can" }] });
     run(&sandbox, "range-2", &input).await.succeeded();
 }
 
@@ -174,7 +224,10 @@ async fn a_value_out_of_the_new_familys_range_blocks_until_the_input_says_anothe
 async fn groups_that_a_person_or_terraform_made_are_used_as_they_are() {
     let sandbox = model(1, Shape::default()).await;
     let rds = sandbox.rds_client();
-    let create = rds.create_db_cluster_parameter_group().db_cluster_parameter_group_name("orders-pg18").db_parameter_group_family("aurora-postgresql18");
+    let create = rds
+        .create_db_cluster_parameter_group()
+        .db_cluster_parameter_group_name("orders-pg18")
+        .db_parameter_group_family("aurora-postgresql18");
     create.description("by Terraform").send().await.unwrap();
     run(&sandbox, "theirs", &to_18()).await.succeeded();
     assert_eq!(calls(&sandbox, "prepare-parameter-groups", "ModifyDBClusterParameterGroup"), 0);
@@ -185,7 +238,11 @@ async fn groups_that_a_person_or_terraform_made_are_used_as_they_are() {
 #[tokio::test(start_paused = true)]
 async fn a_group_of_the_wrong_family_under_the_needed_name_is_a_conflict() {
     let sandbox = model(1, Shape::default()).await;
-    let create = sandbox.rds_client().create_db_parameter_group().db_parameter_group_name("orders-1-pg18").db_parameter_group_family("aurora-postgresql17");
+    let create = sandbox
+        .rds_client()
+        .create_db_parameter_group()
+        .db_parameter_group_name("orders-1-pg18")
+        .db_parameter_group_family("aurora-postgresql17");
     create.description("a mistake").send().await.unwrap();
     let conflict = run(&sandbox, "family", &to_18()).await.failed("Conflict");
     conflict.says(&["orders-1-pg18", "aurora-postgresql17", "rename or delete it"]);
@@ -209,11 +266,44 @@ async fn members_with_groups_of_their_own_keep_them() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_version_is_raised_only_when_the_last_reader_has_it() {
+    let sandbox = model(1, Shape::default()).await;
+    sandbox.rds.behave(|behaviour| behaviour.reader_lag = Duration::from_secs(3600));
+    let run = run(&sandbox, "late-reader", &to_18()).await.succeeded();
+    let step = run.report["steps"].as_array().unwrap().iter().find(|step| step["state"] == "ModifyClusterVersion").unwrap();
+    let at = |field: &str| step[field].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    assert!(at("exited").duration_since(at("entered")).as_mins() > 60, "{step}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn maintenance_of_instances_is_applied_to_the_reader_before_the_writer() {
+    let sandbox = model(1, Shape { maintenance: false, ..Shape::default() }).await;
+    for instance in [orders::WRITER, orders::READER] {
+        sandbox.rds.plant_maintenance(
+            &sandbox::aws::arn("rds", &format!("db:{instance}")),
+            "system-update",
+            "New Operating System update is available",
+        );
+    }
+    run(&sandbox, "instances", &to_18()).await.succeeded();
+    let applied = sandbox.gateway.calls().into_iter().filter(|call| call.action == "ApplyPendingMaintenanceAction" && call.status == 200);
+    let applied: Vec<String> = applied.map(|call| call.form.split("db%3A").nth(1).unwrap_or_default().chars().take(8).collect()).collect();
+    assert_eq!(applied, [orders::READER, orders::WRITER]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_failover_in_the_middle_of_the_run_does_not_matter() {
     let sandbox = model(1, Shape::default()).await;
     let arn = sandbox.start_execution("major-upgrade", "failover", &to_18()).await.unwrap();
     sandbox.clock.sleep(Duration::from_secs(4 * 60)).await;
-    sandbox.rds_client().failover_db_cluster().db_cluster_identifier("orders").target_db_instance_identifier(orders::READER).send().await.unwrap();
+    sandbox
+        .rds_client()
+        .failover_db_cluster()
+        .db_cluster_identifier("orders")
+        .target_db_instance_identifier(orders::READER)
+        .send()
+        .await
+        .unwrap();
     ended(&sandbox, arn).await.succeeded();
     assert_eq!(versions(&sandbox).await, ["18.4", "18.4", "18.4"]);
 }

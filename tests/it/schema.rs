@@ -1,38 +1,49 @@
-//! The input schema comes from the Rust type, and the examples satisfy it.
+//! The input schemas come from the Rust types, and the examples satisfy them.
 
-use functions::resolve_upgrade::ResolveUpgrade;
+use functions::{resolve_upgrade::ResolveUpgrade, select_snapshot::SelectSnapshot};
 use sandbox::{executables::root, golden};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-fn schema() -> Value {
-    serde_json::to_value(schemars::schema_for!(ResolveUpgrade)).unwrap()
+fn schema<T: schemars::JsonSchema>() -> Value {
+    serde_json::to_value(schemars::schema_for!(T)).unwrap()
 }
 
-#[test]
-fn the_input_schema_is_current() {
-    let text = serde_json::to_string_pretty(&schema()).unwrap() + "\n";
-    golden::file(&root().join("statemachines/major-upgrade/input.schema.json"), &text);
+fn check_golden<T: schemars::JsonSchema>(runbook: &str) {
+    let text = serde_json::to_string_pretty(&schema::<T>()).unwrap() + "\n";
+    golden::file(&root().join(format!("statemachines/{runbook}/input.schema.json")), &text);
 }
 
-#[test]
-fn the_examples_satisfy_the_schema_and_the_type() {
-    let validator = jsonschema::validator_for(&schema()).unwrap();
-    let folder = root().join("statemachines/major-upgrade/examples");
+fn check_examples<T: schemars::JsonSchema + DeserializeOwned>(runbook: &str) {
+    let validator = jsonschema::validator_for(&schema::<T>()).unwrap();
+    let folder = root().join(format!("statemachines/{runbook}/examples"));
     let mut count = 0;
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let example: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
         let errors: Vec<String> = validator.iter_errors(&example).map(|error| error.to_string()).collect();
         assert!(errors.is_empty(), "{}: {errors:?}", path.display());
-        serde_json::from_value::<ResolveUpgrade>(example).unwrap();
+        serde_json::from_value::<T>(example).unwrap();
         count += 1;
     }
     assert!(count >= 2, "examples are missing");
 }
 
 #[test]
+fn the_input_schemas_are_current() {
+    check_golden::<ResolveUpgrade>("major-upgrade");
+    check_golden::<SelectSnapshot>("daily-sync");
+}
+
+#[test]
+fn the_examples_satisfy_the_schema_and_the_type() {
+    check_examples::<ResolveUpgrade>("major-upgrade");
+    check_examples::<SelectSnapshot>("daily-sync");
+}
+
+#[test]
 fn the_schema_refuses_what_the_type_refuses() {
-    let validator = jsonschema::validator_for(&schema()).unwrap();
+    let upgrade = jsonschema::validator_for(&schema::<ResolveUpgrade>()).unwrap();
     for bad in [
         json!({}),
         json!({"cluster": "orders"}),
@@ -41,6 +52,10 @@ fn the_schema_refuses_what_the_type_refuses() {
         json!({"cluster": "9orders", "target": "18"}),
         json!({"cluster": "orders", "target": "18", "skip": [{"finding": "x"}]}),
     ] {
-        assert!(!validator.is_valid(&bad), "{bad} was taken");
+        assert!(!upgrade.is_valid(&bad), "{bad} was taken");
+    }
+    let sync = jsonschema::validator_for(&schema::<SelectSnapshot>()).unwrap();
+    for bad in [json!({}), json!({"sync": 1}), json!({"sync": "Orders"}), json!({"sync": "orders", "dryRun": true})] {
+        assert!(!sync.is_valid(&bad), "{bad} was taken");
     }
 }

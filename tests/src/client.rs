@@ -40,7 +40,7 @@ impl HttpConnector for InProcess {
         HttpConnectorFuture::new(async move {
             let request = request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
             let (parts, body) = request.into_parts();
-            let body = body.collect().await.map_err(|error| ConnectorError::user(error))?.to_bytes();
+            let body = body.collect().await.map_err(ConnectorError::user)?.to_bytes();
             let response = gateway.call(http::Request::from_parts(parts, body)).await;
             if response.extensions().get::<Lost>().is_some() {
                 return Err(ConnectorError::timeout("the answer was lost".into()));

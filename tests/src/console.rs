@@ -1,25 +1,38 @@
 //! What `cargo sandbox` shows a person: a line per state as the run goes, and a summary at the end.
 
 use std::{
-    collections::BTreeMap,
-    path::Path,
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, bail};
 use aws_sdk_sfn::types::ExecutionStatus;
 use comfy_table::{CellAlignment, Table, presets};
+use functions::report_run::report::Report;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::{Options, Sandbox, orders, probe::Probe, statemachine::PREFIX};
+use runbook::postgres::Login;
+
+use crate::{
+    Options, Sandbox,
+    aws::{ACCOUNT, PRODUCTION},
+    environments, orders,
+    postgres::{findings, wires},
+    probe::Probe,
+    production,
+    sandbox::BUCKET,
+    statemachine::PREFIX,
+};
 
 pub async fn up(options: Options) -> anyhow::Result<()> {
     let sandbox = prepare(options).await?;
     println!("\nA local AWS listens. For the AWS CLI and every SDK:\n");
     println!("  export AWS_ENDPOINT_URL={}", sandbox.url);
-    println!("  export AWS_ACCESS_KEY_ID=you AWS_SECRET_ACCESS_KEY=any AWS_REGION={}\n", crate::aws::REGION);
+    // AWS CLI v1 and boto3 read AWS_DEFAULT_REGION; AWS CLI v2 and the other SDKs read AWS_REGION.
+    println!("  export AWS_ACCESS_KEY_ID=you AWS_SECRET_ACCESS_KEY=any AWS_REGION={0} AWS_DEFAULT_REGION={0}\n", crate::aws::REGION);
     println!("Then, for example:\n");
     println!("  aws rds describe-db-clusters --query 'DBClusters[].[DBClusterIdentifier,EngineVersion,Status]'");
     println!(
@@ -35,6 +48,74 @@ fn machine() -> String {
     crate::aws::arn("states", &format!("stateMachine:{PREFIX}-major-upgrade"))
 }
 
+/// Runs a daily sync from production's account into two environments.
+pub async fn daily_sync(options: Options, out: &Path) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    let step = spinner();
+    step.set_message("Fetching PostgreSQL (once) and starting a local AWS with two accounts");
+    let sandbox = Sandbox::start(options).await?;
+    step.set_message("Creating production: the cluster orders with a shop and live wires inside, and last night's automated snapshot");
+    let resource_id = production::create(&sandbox).await?;
+    let engine = sandbox.engine.clone().context("the console runs on real PostgreSQL")?;
+    let planted = wires::wires();
+    for wire in &planted {
+        findings::apply(&engine, &resource_id, wire.plant).await?;
+    }
+    production::take_snapshot(&sandbox).await?;
+    step.set_message("Creating the environments: yesterday's orders-dev and orders-support");
+    environments::create(&sandbox, Some(&environments::policy_with_wires()?)).await?;
+    environments::create_targets(&sandbox).await?;
+    step.finish_and_clear();
+    println!(
+        "Production is available in account {PRODUCTION}, yesterday's targets in account {ACCOUNT}; {} live wires are planted.",
+        planted.len()
+    );
+
+    let input = json!({ "sync": environments::SYNC });
+    println!("\nStarting daily-sync with {input}\n");
+    let execution = sandbox.start_execution("daily-sync", "sandbox-daily-sync", &input).await?;
+    let report = watch(&sandbox, &execution, out).await?;
+
+    println!("\nThe same customers, in production and in orders-dev:");
+    println!("{}", customers(&production::login(&sandbox).await?).await?);
+    println!("{}", customers(&environments::login(&sandbox, environments::DEV).await?).await?);
+    println!("\nWhat each state changed:");
+    println!("{}", changes(&sandbox));
+    println!("\nReport: {}\nLogs:   {}\nWhole:  {:.0} s", report.display(), sandbox.logs.display(), begun.elapsed().as_secs_f64());
+    Ok(())
+}
+
+async fn customers(login: &Login) -> anyhow::Result<Table> {
+    let client = orders::connect(login, "shop").await?;
+    let sql = "SELECT id::text, email::text, full_name, phone, birth_date::text, city FROM customers ORDER BY id LIMIT 3";
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    for row in client.query(sql, &[]).await? {
+        let cell = |index| row.get::<_, Option<String>>(index).unwrap_or_default();
+        table.add_row([format!("  {}", cell(0)), cell(1), cell(2), cell(3), cell(4), cell(5)]);
+    }
+    Ok(table)
+}
+
+/// Follows the execution to its end and leaves the run's objects in `out`. Fails with the run's own words; answers where its report is.
+async fn watch(sandbox: &Sandbox, execution: &str, out: &Path) -> anyhow::Result<PathBuf> {
+    tokio::select! {
+        followed = follow(sandbox, execution) => followed?,
+        _ = tokio::signal::ctrl_c() => bail!("stopped by Ctrl-C; the local AWS is gone with everything in it"),
+    }
+    let outcome = sandbox.wait(execution).await?;
+    let report = sandbox.report(execution).await?;
+    sandbox.s3.dump(out)?;
+    let name = execution.rsplit(':').next().unwrap_or_default();
+    let page = out.join(BUCKET).join("runs").join(name).join("report.html");
+    println!("\n{}", report["outcome"].as_str().unwrap_or_default());
+    if *outcome.status() != ExecutionStatus::Succeeded {
+        println!("\n{}\n\nReport: {}\nLogs:   {}", report["cause"].as_str().unwrap_or_default(), page.display(), sandbox.logs.display());
+        bail!("the run did not succeed");
+    }
+    Ok(page)
+}
+
 pub async fn major_upgrade(options: Options, target: &str, out: &Path) -> anyhow::Result<()> {
     let begun = Instant::now();
     let sandbox = prepare(options).await?;
@@ -43,27 +124,10 @@ pub async fn major_upgrade(options: Options, target: &str, out: &Path) -> anyhow
     let input = json!({ "cluster": orders::CLUSTER, "target": target });
     println!("\nStarting major-upgrade with {input}\n");
     let execution = sandbox.start_execution("major-upgrade", "sandbox-major-upgrade", &input).await?;
-    let interrupted = tokio::select! {
-        followed = follow(&sandbox, &execution) => { followed?; false }
-        _ = tokio::signal::ctrl_c() => true,
-    };
-    if interrupted {
-        bail!("stopped by Ctrl-C; the local AWS is gone with everything in it");
-    }
-    let outcome = sandbox.wait(&execution).await?;
+    let report = watch(&sandbox, &execution, out).await?;
     let seen = probe.seen();
     drop(probe);
-    let report = sandbox.report(&execution).await?;
-    sandbox.s3.dump(out)?;
-    let page = out.join(crate::sandbox::BUCKET).join("runs/sandbox-major-upgrade/report.html");
-
-    if *outcome.status() != ExecutionStatus::Succeeded {
-        println!("\n{}: {}\n", outcome.error().unwrap_or("the run failed"), report["cause"].as_str().unwrap_or_default());
-        println!("Report: {}\nLogs:   {}", page.display(), sandbox.logs.display());
-        bail!("the upgrade did not succeed");
-    }
     let rows_after = orders::count_rows(&sandbox).await?;
-    println!("\n{}", report["outcome"].as_str().unwrap_or_default());
     println!("\nDowntime, as a client that connects every 50 ms saw it:");
     let longest = seen.outages.iter().max().copied().unwrap_or_default();
     println!(
@@ -77,7 +141,7 @@ pub async fn major_upgrade(options: Options, target: &str, out: &Path) -> anyhow
     println!("{}", changes(&sandbox));
     println!("\nRows, counted before and after:");
     println!("{}", compare(&rows_before, &rows_after));
-    println!("\nReport: {}\nLogs:   {}\nWhole:  {:.0} s", page.display(), sandbox.logs.display(), begun.elapsed().as_secs_f64());
+    println!("\nReport: {}\nLogs:   {}\nWhole:  {:.0} s", report.display(), sandbox.logs.display(), begun.elapsed().as_secs_f64());
     if rows_before != rows_after {
         bail!("rows differ before and after the upgrade");
     }
@@ -102,46 +166,34 @@ fn spinner() -> ProgressBar {
     bar
 }
 
-/// Shows the execution state by state: the present one as a live line, the past ones above it.
+/// Shows the execution state by state, as its report has it: the present ones as a live line, the past ones above it.
 async fn follow(sandbox: &Sandbox, execution: &str) -> anyhow::Result<()> {
     let sfn = sandbox.sfn();
     let line = spinner();
-    let mut seen = 0;
-    let mut present: Option<(String, Timestamp)> = None;
-    let mut waiting = String::new();
+    let mut shown = BTreeSet::new();
     loop {
-        let status = sfn.describe_execution().execution_arn(execution).send().await?.status().clone();
+        let described = sfn.describe_execution().execution_arn(execution).send().await?;
         let pages = sfn.get_execution_history().execution_arn(execution).max_results(1000).into_paginator().items().send();
-        let events: Vec<_> = pages.collect::<Result<_, _>>().await.context("could not read the history")?;
-        for event in events.iter().skip(seen) {
-            if let Some(entered) = event.state_entered_event_details() {
-                present = Some((entered.name().to_owned(), at(event.timestamp())));
-                waiting.clear();
-            } else if let Some(failed) = event.task_failed_event_details() {
-                waiting = plain(failed.cause().unwrap_or_default());
-            } else if let Some(succeeded) = event.task_succeeded_event_details() {
-                let output: Value = serde_json::from_str(succeeded.output().unwrap_or_default()).unwrap_or_default();
-                let summary = output.pointer("/Payload/summary").or_else(|| output.get("summary"));
-                waiting = summary.and_then(Value::as_str).unwrap_or_default().to_owned();
-            } else if let (Some(exited), Some((name, entered))) = (event.state_exited_event_details(), &present)
-                && exited.name() == name
-                && event.r#type().as_str() == "TaskStateExited"
-            {
-                let text = format!("✔ {name:<24} {:>8}  {waiting}", took(*entered, at(event.timestamp())));
-                print_above(&line, &text);
+        let history: Vec<_> = pages.collect::<Result<_, _>>().await.context("could not read the history")?;
+        let report = Report::new(&described, &history);
+        let ended = *described.status() != ExecutionStatus::Running;
+        let mut present = Vec::new();
+        for (index, step) in report.steps.iter().enumerate() {
+            let said = step.summary.as_deref().or(step.error.as_deref()).unwrap_or_default().replace('\n', " ");
+            let said = said.strip_prefix("NotReady: ").unwrap_or(&said);
+            let took = took(step.entered, step.exited.unwrap_or_else(|| sandbox.clock.now()));
+            match step.exited {
+                Some(_) if shown.insert(index) => print_above(&line, &format!("✔ {:<30} {took:>9}  {said}", step.label())),
+                None if ended && shown.insert(index) => print_above(&line, &format!("✘ {:<30} {took:>9}", step.label())),
+                None => present.push(format!("{:<30} {took:>9}  {said}", step.label())),
+                Some(_) => {}
             }
         }
-        seen = events.len();
-        if status != ExecutionStatus::Running {
-            if let Some((name, entered)) = present.filter(|_| status != ExecutionStatus::Succeeded) {
-                print_above(&line, &format!("✘ {name:<24} {:>8}", took(entered, sandbox.clock.now())));
-            }
+        if ended {
             line.finish_and_clear();
             return Ok(());
         }
-        if let Some((name, entered)) = &present {
-            line.set_message(format!("{name:<24} {:>8}  {waiting}", took(*entered, sandbox.clock.now())));
-        }
+        line.set_message(present.join("  |  "));
         tokio::time::sleep(Duration::from_millis(150)).await;
     }
 }
@@ -150,19 +202,9 @@ fn print_above(line: &ProgressBar, text: &str) {
     if line.is_hidden() { println!("{text}") } else { line.println(text) }
 }
 
-fn at(time: &aws_sdk_sfn::primitives::DateTime) -> Timestamp {
-    time.to_millis().ok().and_then(|millis| Timestamp::from_millisecond(millis).ok()).unwrap_or_default()
-}
-
 fn took(from: Timestamp, to: Timestamp) -> String {
     let seconds = to.duration_since(from).as_secs();
     format!("{}:{:02} min", seconds / 60, seconds % 60)
-}
-
-/// Lambda wraps an error's text in JSON.
-fn plain(cause: &str) -> String {
-    let wrapped: Value = serde_json::from_str(cause).unwrap_or_default();
-    wrapped["errorMessage"].as_str().unwrap_or(cause).replace('\n', " ")
 }
 
 /// Every mutating call, by the state that made it.

@@ -86,7 +86,7 @@ impl Faults {
 
     /// Keeps the describes' answers for [`Kind::Stale`].
     pub fn remember(&self, key: Key, response: &Response) {
-        if key.0 == "rds" && response.status().is_success() && key.2.starts_with(b"Action=Describe") {
+        if key.0.ends_with(":rds") && response.status().is_success() && key.2.starts_with(b"Action=Describe") {
             let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
             let kept = answers.entry(key).or_default();
             kept.push(response.body().clone());

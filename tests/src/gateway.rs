@@ -28,8 +28,11 @@ pub struct Gateway {
 pub struct Call {
     pub at: Timestamp,
     pub principal: String,
+    pub account: String,
     pub service: String,
     pub action: String,
+    /// The form of an RDS call: what it was about.
+    pub form: String,
     pub status: u16,
 }
 
@@ -65,12 +68,15 @@ impl Gateway {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn log(&self, caller: &Caller, action: &str, status: u16) {
+    fn log(&self, caller: &Caller, action: &str, body: &[u8], status: u16) {
+        let form = if caller.service == "rds" { String::from_utf8_lossy(body).into_owned() } else { String::new() };
         let call = Call {
             at: self.clock.now(),
             principal: caller.principal.clone(),
+            account: caller.account.clone(),
             service: caller.service.clone(),
             action: action.to_owned(),
+            form,
             status,
         };
         tracing::debug!(?call);
@@ -99,7 +105,7 @@ impl Endpoint for Gateway {
         };
         request.extensions_mut().insert(caller.clone());
         let action = action(&caller.service, &request);
-        let key = (caller.service.clone(), request.uri().to_string(), request.body().clone());
+        let key = (format!("{}:{}", caller.account, caller.service), request.uri().to_string(), request.body().clone());
         let response = match self.faults.next(&caller, &action) {
             None => self.forward(&caller, request).await,
             Some(kind @ (Kind::Throttle | Kind::ServerError | Kind::Denied)) => kind.answer(&caller.service, &action),
@@ -122,7 +128,7 @@ impl Endpoint for Gateway {
                 lost()
             }
         };
-        self.log(&caller, &action, response.status().as_u16());
+        self.log(&caller, &action, &key.2, response.status().as_u16());
         self.faults.remember(key, &response);
         response
     }
@@ -143,7 +149,7 @@ fn caller(request: &Request) -> Option<Caller> {
     };
     let mut parts = scope.trim().split('/');
     let (principal, _date, region, service) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    Some(Caller { principal: principal.to_owned(), region: region.to_owned(), service: service.to_owned() })
+    Some(Caller::of_key(principal, region, service))
 }
 
 /// The API's name of the call.

@@ -3,6 +3,8 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use crate::aws::{ACCOUNT, REGION};
+
 pub type Request = http::Request<Bytes>;
 pub type Response = http::Response<Bytes>;
 
@@ -13,9 +15,29 @@ pub type Response = http::Response<Bytes>;
 pub struct Caller {
     /// The access key. Each of our executables has its own, so that the call log and the fault plan can name it.
     pub principal: String,
+    /// The home account, unless the access key is of an assumed role of the other.
+    pub account: String,
     pub region: String,
     /// `rds`, `states`, `lambda`, `ecs`, `events`, `s3`, `secretsmanager`, `sts`.
     pub service: String,
+}
+
+impl Caller {
+    /// A caller of the home account.
+    pub fn home(principal: &str, service: &str) -> Self {
+        Self { principal: principal.to_owned(), account: ACCOUNT.to_owned(), region: REGION.to_owned(), service: service.to_owned() }
+    }
+
+    /// `<principal>` or, for an assumed role, `<principal>.<account>`: the principal stays the one that assumed it.
+    pub fn of_key(access_key: &str, region: &str, service: &str) -> Self {
+        let (principal, account) = access_key.split_once('.').unwrap_or((access_key, ACCOUNT));
+        Self { account: account.to_owned(), region: region.to_owned(), ..Self::home(principal, service) }
+    }
+}
+
+/// What [`Caller::of_key`] reads.
+pub fn access_key(principal: &str, account: &str) -> String {
+    if account == ACCOUNT { principal.to_owned() } else { format!("{principal}.{account}") }
 }
 
 /// A service of the local AWS, or the gateway in front of all of them.

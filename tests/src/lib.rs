@@ -1,9 +1,11 @@
 //! A local AWS that is true where it matters, on real PostgreSQL.
 
 pub mod aws;
+mod canned;
 pub mod client;
 pub mod console;
 pub mod ecs;
+pub mod environments;
 pub mod events;
 pub mod executables;
 pub mod faults;
@@ -17,6 +19,7 @@ pub mod lambda;
 pub mod orders;
 pub mod postgres;
 pub mod probe;
+pub mod production;
 pub mod rds;
 pub mod s3;
 pub mod sandbox;

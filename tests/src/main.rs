@@ -26,6 +26,12 @@ enum Command {
         #[arg(long, default_value = "target/sandbox")]
         out: PathBuf,
     },
+    /// Syncs a sanitised copy of production's cluster into two environments of another account.
+    DailySync {
+        /// Where the run's objects are left.
+        #[arg(long, default_value = "target/sandbox")]
+        out: PathBuf,
+    },
     /// Keeps a local AWS with the cluster `orders` running until Ctrl-C.
     Up {
         #[arg(long, default_value_t = 4566)]
@@ -44,6 +50,7 @@ async fn main() -> anyhow::Result<()> {
     let options = Options { gear: Gear::Real { speed: cli.speed }, ..Options::real() };
     match cli.command {
         Command::MajorUpgrade { target, out } => console::major_upgrade(options, &target, &out).await,
+        Command::DailySync { out } => console::daily_sync(options, &out).await,
         Command::Up { port, stepfunctions } => console::up(Options { port, stepfunctions, ..options }).await,
     }
 }

@@ -74,12 +74,11 @@ pub async fn create(sandbox: &Sandbox, shape: Shape<'_>) -> anyhow::Result<Strin
         let create = rds.create_db_instance().db_instance_identifier(instance).db_cluster_identifier(CLUSTER).engine("aurora-postgresql");
         create.db_instance_class("db.r6g.large").db_parameter_group_name(format!("{instance}-pg{major}")).send().await?;
         // One after another, so that the first is the writer.
-        wait_available(sandbox).await?;
+        wait_available(&context(sandbox), CLUSTER).await?;
     }
     if sandbox.engine.is_some() {
         let login = login(sandbox).await?;
-        load_shop(&format!("host={} port={} user={} password='{}' dbname=postgres", login.host, login.port, login.user, login.password))
-            .await?;
+        load_shop(&connection_string(&login)).await?;
     }
     if shape.maintenance {
         let cluster = cluster.db_cluster_arn().unwrap_or_default();
@@ -104,17 +103,16 @@ pub async fn set_cluster_values(rds: &Client, group: &str, values: &[(&str, &str
 }
 
 /// Waits until cluster and instances are available.
-pub async fn wait_available(sandbox: &Sandbox) -> anyhow::Result<()> {
-    let cx = context(sandbox);
+pub async fn wait_available(cx: &Context, cluster: &str) -> anyhow::Result<()> {
     for _ in 0..360 {
-        let cluster = aurora::cluster(&cx, CLUSTER).await?;
-        let members = aurora::members(&cx, &cluster).await?;
+        let cluster = aurora::cluster(cx, cluster).await?;
+        let members = aurora::members(cx, &cluster).await?;
         if aurora::busy(&cluster, &members).is_none() {
             return Ok(());
         }
-        sandbox.clock.sleep(Duration::from_secs(10)).await;
+        cx.clock.sleep(Duration::from_secs(10)).await;
     }
-    bail!("{CLUSTER} is not available after an hour")
+    bail!("{cluster} is not available after an hour")
 }
 
 /// A context for asking what the states ask.
@@ -126,6 +124,11 @@ pub async fn login(sandbox: &Sandbox) -> anyhow::Result<Login> {
     let cx = context(sandbox);
     let cluster = aurora::cluster(&cx, CLUSTER).await?;
     Ok(aurora::login(&cx, &cluster, None).await?)
+}
+
+/// As libpq reads it.
+pub fn connection_string(login: &Login) -> String {
+    format!("host={} port={} user={} password='{}' dbname=postgres", login.host, login.port, login.user, login.password)
 }
 
 /// A session on the sandbox's server, which has no TLS.

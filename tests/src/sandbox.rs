@@ -4,27 +4,28 @@ use std::{
     collections::BTreeMap,
     path::PathBuf,
     sync::{Arc, Weak},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use anyhow::{Context as _, bail};
 use aws_config::{BehaviorVersion, Region, SdkConfig, timeout::TimeoutConfig};
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_sdk_sfn::{operation::describe_execution::DescribeExecutionOutput, types::ExecutionStatus};
-use aws_smithy_async::rt::sleep::TokioSleep;
+use aws_smithy_async::{rt::sleep::TokioSleep, time::TimeSource};
 use aws_smithy_types::retry::RetryConfig;
 use runbook::{Context, clock::Clock};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::mpsc, task::JoinHandle};
 
 use crate::{
-    aws::{REGION, arn},
+    aws::{ACCOUNT, REGION, arn},
+    canned,
     client::InProcess,
     ecs::{self, Ecs},
     events::{Events, load_rules},
     executables::{self, root},
     gateway::Gateway,
-    http::Endpoint,
+    http::{Endpoint, access_key},
     lambda::{self, FunctionError, Functions, Lambda},
     postgres::{self, PostgresEngine},
     rds::{Rds, engine::Engine},
@@ -155,9 +156,14 @@ impl Sandbox {
         Ok(sandbox)
     }
 
-    /// The SDK's configuration for a caller of that name.
+    /// The SDK's configuration for a caller of that name in the home account.
     pub fn sdk(&self, principal: &'static str) -> SdkConfig {
-        config(principal, &self.url, self.engine.is_none().then(|| self.gateway.clone()))
+        self.sdk_in(ACCOUNT, principal)
+    }
+
+    /// For a caller of that name in that account, as a test plays production's owner.
+    pub fn sdk_in(&self, account: &str, principal: &str) -> SdkConfig {
+        config(&access_key(principal, account), self.clock, &self.url, self.engine.is_none().then(|| self.gateway.clone()))
     }
 
     /// The state machines, as Terraform would deploy them.
@@ -177,7 +183,11 @@ impl Sandbox {
     }
 
     pub fn rds_client(&self) -> aws_sdk_rds::Client {
-        aws_sdk_rds::Client::new(&self.sdk("owner"))
+        self.rds_client_in(ACCOUNT)
+    }
+
+    pub fn rds_client_in(&self, account: &str) -> aws_sdk_rds::Client {
+        aws_sdk_rds::Client::new(&self.sdk_in(account, "owner"))
     }
 
     /// Starts a runbook as its owner would; answers the execution's ARN.
@@ -194,12 +204,13 @@ impl Sandbox {
 
     /// Waits until the execution has ended.
     pub async fn wait(&self, execution: &str) -> anyhow::Result<DescribeExecutionOutput> {
+        let sfn = self.sfn();
         loop {
-            let described = self.sfn().describe_execution().execution_arn(execution).send().await?;
+            let described = sfn.describe_execution().execution_arn(execution).send().await?;
             if *described.status() != ExecutionStatus::Running {
                 return Ok(described);
             }
-            self.clock.sleep(Duration::from_secs(10)).await;
+            self.clock.sleep(Duration::from_secs(60)).await;
         }
     }
 
@@ -227,15 +238,26 @@ impl Drop for Sandbox {
     }
 }
 
+/// The SDK's own time, by which it takes the keys of an assumed role for expired.
+#[derive(Debug)]
+struct Time(Clock);
+
+impl TimeSource for Time {
+    fn now(&self) -> SystemTime {
+        self.0.now().into()
+    }
+}
+
 /// With a gateway, requests go to it in this process; else to the URL.
-fn config(principal: &'static str, url: &str, gateway: Option<Arc<Gateway>>) -> SdkConfig {
+fn config(access_key: &str, clock: Clock, url: &str, gateway: Option<Arc<Gateway>>) -> SdkConfig {
     let config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new(REGION))
-        .credentials_provider(SharedCredentialsProvider::new(Credentials::new(principal, "sandbox", None, None, "sandbox")))
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::new(access_key, "sandbox", None, None, "sandbox")))
         .retry_config(RetryConfig::standard())
         .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(Duration::from_secs(30)).build())
         .sleep_impl(TokioSleep::new())
+        .time_source(Time(clock))
         .endpoint_url(url);
     match gateway {
         Some(gateway) => config.http_client(InProcess(gateway)).build(),
@@ -258,7 +280,7 @@ fn environment(clock: Clock, stepfunctions: Option<&str>) -> BTreeMap<String, St
 fn in_process(clock: Clock, gateway: &Arc<Gateway>) -> (lambda::Handler, ecs::Worker) {
     let gateway = Arc::downgrade(gateway);
     let context = move |principal: &str| -> Option<Context> {
-        let config = config(Box::leak(principal.to_owned().into_boxed_str()), "http://sandbox.invalid", Some(gateway.upgrade()?));
+        let config = config(principal, clock, "http://sandbox.invalid", Some(gateway.upgrade()?));
         Some(Context::new(&config, clock, BUCKET.to_owned()))
     };
     let functions_context = context.clone();
@@ -280,10 +302,9 @@ fn in_process(clock: Clock, gateway: &Arc<Gateway>) -> (lambda::Handler, ecs::Wo
         Box::pin(async move {
             let Some(cx) = cx else { return 1 };
             let token = environment.get("TASK_TOKEN").cloned().unwrap_or_default();
-            let work = async {
-                cx.clock.sleep(Duration::from_secs(5 * 60)).await;
-                Ok(json!({ "summary": "no PostgreSQL stands behind the model gear" }))
-            };
+            let state = command.first().cloned().unwrap_or_default();
+            let input = environment.get("INPUT").cloned().unwrap_or_default();
+            let work = canned::work(&cx, &state, &input);
             runbook::worker::run(&cx, &token, work, std::future::pending()).await.exit_code()
         })
     });

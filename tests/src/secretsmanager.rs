@@ -9,16 +9,19 @@ use runbook::clock::Clock;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::aws::arn;
-use crate::http::{Endpoint, Request, Response};
+use crate::aws::{ACCOUNT, arn_in};
+use crate::http::{Caller, Endpoint, Request, Response};
 use crate::ids::Ids;
 use crate::json::{self, Answer, Error, seconds};
 
 pub struct SecretsManager {
     clock: Clock,
     ids: Ids,
-    secrets: Mutex<BTreeMap<String, Secret>>,
+    /// By account and name: nothing of one account is visible in the other.
+    secrets: Mutex<BTreeMap<String, Secrets>>,
 }
+
+type Secrets = BTreeMap<String, Secret>;
 
 struct Secret {
     arn: String,
@@ -59,9 +62,13 @@ impl SecretsManager {
         Arc::new(Self { clock, ids: Ids::new("secretsmanager"), secrets: Mutex::default() })
     }
 
-    /// The current value, for tests.
+    /// The current value of a secret of the home account, for tests.
     pub fn value(&self, secret_id: &str) -> Option<String> {
-        find(&mut self.secrets.lock().unwrap(), secret_id).ok()?.versions.last()?.string.clone()
+        self.value_in(ACCOUNT, secret_id)
+    }
+
+    pub fn value_in(&self, account: &str, secret_id: &str) -> Option<String> {
+        find(self.secrets.lock().unwrap().get_mut(account)?, secret_id).ok()?.versions.last()?.string.clone()
     }
 
     fn version(&self, input: &Input) -> Option<Version> {
@@ -74,17 +81,16 @@ impl SecretsManager {
         })
     }
 
-    fn create(&self, input: Input) -> Answer {
+    fn create(&self, account: &str, secrets: &mut Secrets, input: Input) -> Answer {
         let name = input.name.clone().ok_or_else(|| Error::new("InvalidParameterException", "You must provide a name."))?;
         let version = self.version(&input);
-        let mut secrets = self.secrets.lock().unwrap();
         if secrets.contains_key(&name) {
             let message = format!("The operation failed because the secret {name} already exists.");
             return Err(Error::new("ResourceExistsException", message));
         }
         // "Secrets Manager automatically adds a hyphen and six random characters after the secret name at the end of the ARN"
         // (CreateSecret, Name).
-        let arn = arn("secretsmanager", &format!("secret:{name}-{}", self.ids.suffix()));
+        let arn = arn_in(account, "secretsmanager", &format!("secret:{name}-{}", self.ids.suffix()));
         let now = self.clock.now();
         let secret = Secret {
             arn,
@@ -100,11 +106,10 @@ impl SecretsManager {
         Ok(answer)
     }
 
-    fn put(&self, input: Input) -> Answer {
+    fn put(&self, secrets: &mut Secrets, input: Input) -> Answer {
         let version = self.version(&input);
         let now = self.clock.now();
-        let mut secrets = self.secrets.lock().unwrap();
-        let secret = find(&mut secrets, &input.secret_id)?;
+        let secret = find(secrets, &input.secret_id)?;
         secret.changed = now;
         secret.description = input.description.or(secret.description.take());
         // The token makes a retry harmless: a version that is there already is left alone (PutSecretValue, ClientRequestToken).
@@ -114,9 +119,8 @@ impl SecretsManager {
         Ok(secret.identity())
     }
 
-    fn get_value(&self, input: Input) -> Answer {
-        let mut secrets = self.secrets.lock().unwrap();
-        let secret = find(&mut secrets, &input.secret_id)?;
+    fn get_value(&self, secrets: &mut Secrets, input: Input) -> Answer {
+        let secret = find(secrets, &input.secret_id)?;
         let stage = input.version_stage.as_deref().unwrap_or("AWSCURRENT");
         let index = match &input.version_id {
             Some(id) => secret.versions.iter().position(|version| version.id == *id),
@@ -141,9 +145,8 @@ impl SecretsManager {
     }
 
     /// At once, whatever recovery window was asked for.
-    fn delete(&self, input: Input) -> Answer {
-        let mut secrets = self.secrets.lock().unwrap();
-        let name = find(&mut secrets, &input.secret_id)?.name.clone();
+    fn delete(&self, secrets: &mut Secrets, input: Input) -> Answer {
+        let name = find(secrets, &input.secret_id)?.name.clone();
         let secret = secrets.remove(&name);
         Ok(json!({ "ARN": secret.map(|secret| secret.arn), "Name": name, "DeletionDate": seconds(self.clock.now()) }))
     }
@@ -186,7 +189,7 @@ impl Secret {
 
 /// By name, ARN, or ARN without its random suffix: "we recommend that you specify a complete ARN rather than a partial ARN"
 /// (GetSecretValue, SecretId).
-fn find<'a>(secrets: &'a mut BTreeMap<String, Secret>, id: &str) -> Result<&'a mut Secret, Error> {
+fn find<'a>(secrets: &'a mut Secrets, id: &str) -> Result<&'a mut Secret, Error> {
     let matches = |secret: &Secret| {
         secret.name == id || secret.arn == id || secret.arn.strip_prefix(id).is_some_and(|rest| rest.len() == 7 && rest.starts_with('-'))
     };
@@ -197,14 +200,19 @@ fn find<'a>(secrets: &'a mut BTreeMap<String, Secret>, id: &str) -> Result<&'a m
 #[async_trait]
 impl Endpoint for SecretsManager {
     async fn call(&self, request: Request) -> Response {
-        let answer = json::input::<Input>(&request).and_then(|input| match json::operation(&request) {
-            "CreateSecret" => self.create(input),
-            "PutSecretValue" | "UpdateSecret" => self.put(input),
-            "GetSecretValue" => self.get_value(input),
-            "DescribeSecret" => Ok(find(&mut self.secrets.lock().unwrap(), &input.secret_id)?.describe()),
-            "DeleteSecret" => self.delete(input),
-            "ListSecrets" => Ok(json!({ "SecretList": self.secrets.lock().unwrap().values().map(Secret::describe).collect::<Vec<_>>() })),
-            _ => Err(json::unknown_operation(&request)),
+        let account = request.extensions().get::<Caller>().map_or(ACCOUNT, |caller| caller.account.as_str());
+        let answer = json::input::<Input>(&request).and_then(|input| {
+            let mut secrets = self.secrets.lock().unwrap();
+            let secrets = secrets.entry(account.to_owned()).or_default();
+            match json::operation(&request) {
+                "CreateSecret" => self.create(account, secrets, input),
+                "PutSecretValue" | "UpdateSecret" => self.put(secrets, input),
+                "GetSecretValue" => self.get_value(secrets, input),
+                "DescribeSecret" => Ok(find(secrets, &input.secret_id)?.describe()),
+                "DeleteSecret" => self.delete(secrets, input),
+                "ListSecrets" => Ok(json!({ "SecretList": secrets.values().map(Secret::describe).collect::<Vec<_>>() })),
+                _ => Err(json::unknown_operation(&request)),
+            }
         });
         json::reply(answer)
     }
@@ -233,6 +241,18 @@ mod tests {
         assert_eq!((status, &error["__type"]), (400, &json!("ResourceNotFoundException")));
         let (status, error) = call(&service, "CreateSecret", json!({ "Name": "orders/master" })).await;
         assert_eq!((status, &error["__type"]), (400, &json!("ResourceExistsException")));
+    }
+
+    #[tokio::test]
+    async fn a_secret_is_its_accounts_own() {
+        let service = SecretsManager::new(Clock::System);
+        let (_, created) = call(&service, "CreateSecret", json!({ "Name": "a", "SecretString": "one" })).await;
+        let request = http::Request::post("/").header("x-amz-target", "secretsmanager.GetSecretValue");
+        let request = request.extension(Caller::of_key("owner.111122223333", "eu-west-1", "secretsmanager"));
+        let response = service.call(request.body(json!({ "SecretId": created["ARN"] }).to_string().into()).unwrap()).await;
+        assert_eq!(response.status(), 400);
+        assert_eq!(service.value("a").as_deref(), Some("one"));
+        assert_eq!(service.value_in("111122223333", "a"), None);
     }
 
     #[tokio::test]

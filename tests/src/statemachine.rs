@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use crate::{aws, executables::root};
 
 pub const PREFIX: &str = "aurora-runbooks";
-pub const RUNBOOKS: [&str; 1] = ["major-upgrade"];
+pub const RUNBOOKS: [&str; 2] = ["major-upgrade", "daily-sync"];
 
 /// The ASL as it stands in the file.
 pub fn source(runbook: &str) -> anyhow::Result<String> {
@@ -22,7 +22,7 @@ pub fn placeholders() -> BTreeMap<String, String> {
         .iter()
         .map(|state| (snake(state), aws::arn("lambda", &format!("function:{PREFIX}-{}", runbook::state::kebab(state)))));
     let workers = workers::STATES.iter().map(|state| (snake(state), format!("{PREFIX}-{}", runbook::state::kebab(state))));
-    let network = [("worker_cluster", PREFIX), ("worker_subnets", "subnet-0a,subnet-0b"), ("worker_security_groups", "sg-0a")];
+    let network = [("worker_cluster", PREFIX), ("worker_subnets", "subnet-0a,subnet-0b"), ("worker_security_groups", "sg-workers")];
     functions.chain(workers).chain(network.map(|(name, value)| (name.to_owned(), value.to_owned()))).collect()
 }
 

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use quick_xml::escape::escape;
 use runbook::clock::Clock;
 
-use crate::aws::ACCOUNT;
-use crate::http::{Caller, Endpoint, Request, Response, respond};
+use crate::aws::ACCOUNTS;
+use crate::http::{Caller, Endpoint, Request, Response, access_key, respond};
 use crate::ids::Ids;
 
 pub struct Sts {
@@ -27,13 +27,19 @@ impl Sts {
         Arc::new(Self { clock, ids: Ids::new("sts") })
     }
 
-    fn get_caller_identity(&self, principal: &str) -> String {
-        let principal = escape(principal);
-        format!("<Arn>arn:aws:iam::{ACCOUNT}:user/{principal}</Arn><UserId>{principal}</UserId><Account>{ACCOUNT}</Account>")
+    /// The session token of an assumed role is its name and session.
+    fn get_caller_identity(&self, caller: &Caller, token: Option<&str>) -> String {
+        let account = &caller.account;
+        let arn = match token.filter(|token| token.contains('/')) {
+            Some(assumed) => format!("arn:aws:sts::{account}:assumed-role/{assumed}"),
+            None => format!("arn:aws:iam::{account}:user/{}", caller.principal),
+        };
+        format!("<Arn>{}</Arn><UserId>{}</UserId><Account>{}</Account>", escape(&arn), escape(&caller.principal), escape(account))
     }
 
-    /// The access key that is handed out is the role's name: it is the principal of every call made with it.
-    fn assume_role(&self, input: &BTreeMap<String, String>) -> Result<String, Error> {
+    /// The access key that is handed out leaves the principal as it is, so that the call log and the fault plan still name it, and moves
+    /// its calls into the role's account.
+    fn assume_role(&self, caller: &Caller, input: &BTreeMap<String, String>) -> Result<String, Error> {
         let required = |name: &str| {
             input
                 .get(name)
@@ -42,15 +48,20 @@ impl Sts {
         let (role_arn, session) = (required("RoleArn")?, required("RoleSessionName")?);
         let role = role_arn.rsplit('/').next().filter(|_| role_arn.starts_with("arn:aws:iam::") && role_arn.contains(":role/"));
         let role = role.ok_or_else(|| Error { code: "ValidationError", message: format!("{role_arn} is invalid") })?;
-        let account = role_arn.split(':').nth(4).unwrap_or(ACCOUNT);
+        let account = role_arn.split(':').nth(4).unwrap_or_default();
+        if !ACCOUNTS.contains(&account) {
+            // STS says the same of a role that does not exist and of one that does not trust the caller.
+            let message = format!("User: {} is not authorized to perform: sts:AssumeRole on resource: {role_arn}", caller.principal);
+            return Err(Error { code: "AccessDenied", message });
+        }
         let duration = input.get("DurationSeconds").and_then(|text| text.parse().ok()).unwrap_or(3600);
-        let (role, session, account) = (escape(role), escape(session), escape(account));
+        let (role, session) = (escape(role), escape(session));
         Ok(format!(
             "<AssumedRoleUser><AssumedRoleId>AROASANDBOX:{session}</AssumedRoleId>\
              <Arn>arn:aws:sts::{account}:assumed-role/{role}/{session}</Arn></AssumedRoleUser>\
-             <Credentials><AccessKeyId>{role}</AccessKeyId><SecretAccessKey>sandbox</SecretAccessKey>\
-             <SessionToken>{}</SessionToken><Expiration>{:.0}</Expiration></Credentials>",
-            self.ids.hex(),
+             <Credentials><AccessKeyId>{}</AccessKeyId><SecretAccessKey>sandbox</SecretAccessKey>\
+             <SessionToken>{role}/{session}</SessionToken><Expiration>{:.0}</Expiration></Credentials>",
+            escape(&access_key(&caller.principal, account)),
             self.clock.now() + Duration::from_secs(duration),
         ))
     }
@@ -60,11 +71,12 @@ impl Sts {
 impl Endpoint for Sts {
     async fn call(&self, request: Request) -> Response {
         let input: BTreeMap<String, String> = url::form_urlencoded::parse(request.body()).into_owned().collect();
-        let principal = request.extensions().get::<Caller>().map_or("anonymous", |caller| caller.principal.as_str());
+        let caller = request.extensions().get().cloned().unwrap_or_else(|| Caller::home("anonymous", "sts"));
+        let token = request.headers().get("x-amz-security-token").and_then(|token| token.to_str().ok());
         let action = input.get("Action").map_or("", String::as_str);
         let result = match action {
-            "GetCallerIdentity" => Ok(self.get_caller_identity(principal)),
-            "AssumeRole" => self.assume_role(&input),
+            "GetCallerIdentity" => Ok(self.get_caller_identity(&caller, token)),
+            "AssumeRole" => self.assume_role(&caller, &input),
             other => Err(Error { code: "InvalidAction", message: format!("Could not find operation {other} for version 2011-06-15") }),
         };
         let id = self.ids.uuid();
@@ -77,7 +89,12 @@ impl Endpoint for Sts {
             }
             Err(Error { code, message }) => {
                 let error = format!("<Error><Type>Sender</Type><Code>{code}</Code><Message>{}</Message></Error>", escape(&message));
-                respond(400, "text/xml", format!("<ErrorResponse xmlns=\"{NAMESPACE}\">{error}<RequestId>{id}</RequestId></ErrorResponse>"))
+                let status = if code == "AccessDenied" { 403 } else { 400 };
+                respond(
+                    status,
+                    "text/xml",
+                    format!("<ErrorResponse xmlns=\"{NAMESPACE}\">{error}<RequestId>{id}</RequestId></ErrorResponse>"),
+                )
             }
         }
     }
@@ -88,8 +105,11 @@ mod tests {
     use super::*;
 
     async fn post(body: &str) -> (u16, String) {
-        let caller = Caller { principal: "take-snapshot".into(), region: "eu-west-1".into(), service: "sts".into() };
-        let request = http::Request::post("/").extension(caller).body(body.to_owned().into()).unwrap();
+        send(Caller::home("take-snapshot", "sts"), http::Request::post("/"), body).await
+    }
+
+    async fn send(caller: Caller, request: http::request::Builder, body: &str) -> (u16, String) {
+        let request = request.extension(caller).body(body.to_owned().into()).unwrap();
         let response = Sts::new(Clock::System).call(request).await;
         (response.status().as_u16(), String::from_utf8(response.body().to_vec()).unwrap())
     }
@@ -98,20 +118,30 @@ mod tests {
     async fn the_caller_is_told_who_it_is() {
         let (status, body) = post("Action=GetCallerIdentity&Version=2011-06-15").await;
         assert_eq!(status, 200);
-        assert!(body.contains("<Account>111122223333</Account>"), "{body}");
-        assert!(body.contains("<Arn>arn:aws:iam::111122223333:user/take-snapshot</Arn>"), "{body}");
+        assert!(body.contains("<Account>444455556666</Account>"), "{body}");
+        assert!(body.contains("<Arn>arn:aws:iam::444455556666:user/take-snapshot</Arn>"), "{body}");
     }
 
     #[tokio::test]
-    async fn an_assumed_role_is_a_principal_of_its_own() {
-        let role = "arn%3Aaws%3Aiam%3A%3A444455556666%3Arole%2Fcopier";
+    async fn an_assumed_role_moves_its_caller_into_the_roles_account() {
+        let role = "arn%3Aaws%3Aiam%3A%3A111122223333%3Arole%2Fcopier";
         let (status, body) = post(&format!("Action=AssumeRole&RoleArn={role}&RoleSessionName=run-1")).await;
         assert_eq!(status, 200);
-        assert!(body.contains("<AccessKeyId>copier</AccessKeyId>"), "{body}");
-        assert!(body.contains("arn:aws:sts::444455556666:assumed-role/copier/run-1"), "{body}");
+        assert!(body.contains("<AccessKeyId>take-snapshot.111122223333</AccessKeyId>"), "{body}");
+        assert!(body.contains("arn:aws:sts::111122223333:assumed-role/copier/run-1"), "{body}");
         let (_, expiration) = body.split_once("<Expiration>").unwrap();
         let expiration: jiff::Timestamp = expiration.split_once('<').unwrap().0.parse().unwrap();
         assert!(expiration > jiff::Timestamp::now());
+        let assumed = Caller::of_key("take-snapshot.111122223333", "eu-west-1", "sts");
+        assert_eq!((&*assumed.principal, &*assumed.account), ("take-snapshot", "111122223333"));
+        let request = http::Request::post("/").header("x-amz-security-token", "copier/run-1");
+        let (_, body) = send(assumed, request, "Action=GetCallerIdentity").await;
+        assert!(body.contains("<Account>111122223333</Account>"), "{body}");
+        assert!(body.contains("<Arn>arn:aws:sts::111122223333:assumed-role/copier/run-1</Arn>"), "{body}");
+
         assert_eq!(post("Action=AssumeRole&RoleArn=copier&RoleSessionName=run-1").await.0, 400);
+        let stranger = "arn%3Aaws%3Aiam%3A%3A999999999999%3Arole%2Fcopier";
+        let (status, body) = post(&format!("Action=AssumeRole&RoleArn={stranger}&RoleSessionName=run-1")).await;
+        assert!(status == 403 && body.contains("<Code>AccessDenied</Code>"), "{body}");
     }
 }

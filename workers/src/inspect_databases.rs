@@ -12,7 +12,7 @@
 
 use futures::{StreamExt, TryStreamExt, stream};
 use runbook::{
-    Context, Error, Finding, Level, Result, Run, State,
+    Context, Error, Finding, Level, Result, Run, SkippedFinding, State,
     aurora::{self, major},
     postgres::{self, Login, query_failed},
 };
@@ -46,22 +46,7 @@ pub struct InspectDatabases {
     pub target: String,
     /// Findings that shall not block, each with a reason.
     #[serde(default)]
-    pub skip: Vec<Skip>,
-}
-
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Skip {
-    /// As the message names it, e.g. `logical-slot:shop/warehouse_cdc`, or the check alone for all that it finds, e.g. `unsafe-index-function`.
-    pub finding: String,
-    /// Why it may be skipped: it stands in the report.
-    pub reason: String,
-}
-
-impl Skip {
-    fn names(&self, finding: &Finding) -> bool {
-        self.finding == finding.check || self.finding == finding.id()
-    }
+    pub skip: Vec<SkippedFinding>,
 }
 
 #[derive(Debug, Serialize)]
@@ -182,7 +167,7 @@ async fn record(cx: &Context, login: &Login, databases: &[String]) -> Result<std
 }
 
 /// All findings with what was skipped turned into warnings, and those that block.
-fn judge(found: Vec<Finding>, skip: &[Skip]) -> (Vec<Finding>, Vec<Finding>) {
+fn judge(found: Vec<Finding>, skip: &[SkippedFinding]) -> (Vec<Finding>, Vec<Finding>) {
     let findings: Vec<Finding> = found
         .into_iter()
         .map(|finding| match skip.iter().find(|skip| skip.names(&finding)) {
@@ -219,8 +204,8 @@ mod tests {
         Finding { check: check.to_owned(), level, database: Some("shop".to_owned()), object, reason, remedy }
     }
 
-    fn skip(finding: &str) -> Skip {
-        Skip { finding: finding.to_owned(), reason: "the consumer starts anew".to_owned() }
+    fn skip(finding: &str) -> SkippedFinding {
+        SkippedFinding { finding: finding.to_owned(), reason: "the consumer starts anew".to_owned() }
     }
 
     #[test]

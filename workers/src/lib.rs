@@ -3,6 +3,7 @@
 pub mod attest_sanitized;
 pub mod inspect_databases;
 pub mod inspection;
+pub mod prepare_target;
 pub mod run_analyze;
 pub mod sanitize_databases;
 pub mod verify_upgrade;
@@ -13,4 +14,5 @@ runbook::table! {
     run_analyze::RunAnalyze,
     sanitize_databases::SanitizeDatabases,
     verify_upgrade::VerifyUpgrade,
+    prepare_target::PrepareTarget,
 }

@@ -18,7 +18,9 @@ async fn main() -> anyhow::Result<ExitCode> {
         let known = workers::call(&state, &cx, payload).await;
         known.unwrap_or_else(|| Err(Error::Refused(format!("this worker has no state {state:?}; it has {:?}", workers::STATES))))
     };
-    let stop = async { drop(terminate.recv().await) };
+    let stop = async {
+        terminate.recv().await;
+    };
     let ending = worker::run(&cx, &token, work, stop).await;
     Ok(ExitCode::from(u8::try_from(ending.exit_code())?))
 }

@@ -14,7 +14,7 @@ use std::{collections::BTreeMap, fmt::Write};
 use aws_sdk_rds::types::{DbCluster, DbInstance};
 use futures::{StreamExt, TryStreamExt, stream};
 use runbook::{
-    Context, Error, Result, Run, State,
+    Context, Error, Result, Run, SkippedFinding, State,
     aurora::{self, major},
     error::aws,
     postgres::{self, Login, query_failed},
@@ -24,10 +24,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio_postgres::Client;
 
-use crate::{
-    inspect_databases::Skip,
-    inspection::{self, Inspection},
-};
+use crate::inspection::{self, Inspection};
 
 mod members;
 mod rows;
@@ -50,7 +47,7 @@ pub struct VerifyUpgrade {
     pub target: String,
     /// Tables that may be empty though they had rows, e.g. `emptied-table:shop/public.queue`, each with a reason.
     #[serde(default)]
-    pub skip: Vec<Skip>,
+    pub skip: Vec<SkippedFinding>,
 }
 
 #[derive(Debug, Serialize)]
@@ -183,7 +180,7 @@ fn missing(looks: &[Look], before: Option<&Inspection>) -> Vec<String> {
     missing
 }
 
-fn failed(rows: Option<&Rows>, missing: &[String], skip: &[Skip]) -> Option<String> {
+fn failed(rows: Option<&Rows>, missing: &[String], skip: &[SkippedFinding]) -> Option<String> {
     let emptied: Vec<_> =
         rows.map_or(&[][..], |rows| &rows.emptied).iter().map(|change| (change, format!("emptied-table:{}", change.table))).collect();
     let emptied: Vec<_> = emptied.into_iter().filter(|(_, id)| skip.iter().all(|skip| skip.finding != *id)).collect();
@@ -270,7 +267,7 @@ mod tests {
         let lost = rows(&["shop/public.orders"]);
         let text = failed(Some(&lost), &[], &[]).unwrap();
         assert!(text.contains("emptied-table:shop/public.orders had 9 rows"), "{text}");
-        let skip = Skip { finding: "emptied-table:shop/public.orders".into(), reason: "a queue".into() };
+        let skip = SkippedFinding { finding: "emptied-table:shop/public.orders".into(), reason: "a queue".into() };
         assert_eq!(failed(Some(&lost), &[], &[skip]), None);
     }
 

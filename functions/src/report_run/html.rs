@@ -26,9 +26,9 @@ pub fn page(report: &Report) -> String {
         execution = escape(&report.execution),
     );
     if let Some(error) = &report.error {
-        let _ = write!(
+        let _ = writeln!(
             page,
-            "<section class=\"error\"><h2>{}</h2><pre>{}</pre><p>When it is mended, go on where it stopped:</p><pre>aws stepfunctions redrive-execution --execution-arn {}</pre></section>\n",
+            "<section class=\"error\"><h2>{}</h2><pre>{}</pre><p>When it is mended, go on where it stopped:</p><pre>aws stepfunctions redrive-execution --execution-arn {}</pre></section>",
             escape(error),
             escape(report.cause.as_deref().unwrap_or("")),
             escape(&report.execution)
@@ -39,7 +39,7 @@ pub fn page(report: &Report) -> String {
         row(&mut page, step, report.started, end, whole);
     }
     let input = serde_json::to_string_pretty(&report.input).unwrap_or_default();
-    let _ = write!(page, "</tbody></table>\n<section><h2>Input</h2><pre>{}</pre></section>\n</body>\n</html>\n", escape(&input));
+    let _ = writeln!(page, "</tbody></table>\n<section><h2>Input</h2><pre>{}</pre></section>\n</body>\n</html>", escape(&input));
     page
 }
 
@@ -52,7 +52,7 @@ fn row(page: &mut String, step: &Step, start: Timestamp, end: Timestamp, whole: 
         page,
         "<tr class=\"{class}\"><td>{state}<td>{took}<td>{polls}<td class=\"time\"><i style=\"margin-left:{left:.2}%;width:{width:.2}%\"></i><td>{said}</tr>",
         class = if step.exited.is_some() { "done" } else { "open" },
-        state = escape(&step.state),
+        state = escape(&step.label()),
         took = span(took),
         polls = step.polls,
         left = 100.0 * seconds(start, step.entered) / whole,

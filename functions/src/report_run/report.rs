@@ -1,5 +1,7 @@
 //! What a run did, from the execution's history: each state with its times, polls and summary, and the outcome in a sentence.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_sfn::{operation::describe_execution::DescribeExecutionOutput, types::HistoryEvent};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -24,11 +26,14 @@ pub struct Report {
     pub steps: Vec<Step>,
 }
 
-/// One entry into a state; a loop or a redrive enters it again.
+/// One entry into a state; a loop enters it again.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Step {
     pub state: String,
+    /// For which of several targets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<String>,
     pub entered: Timestamp,
     pub exited: Option<Timestamp>,
     /// How often it was not ready and was called again.
@@ -36,6 +41,15 @@ pub struct Step {
     pub summary: Option<String>,
     /// What it said last, when it did not end well.
     pub error: Option<String>,
+}
+
+impl Step {
+    pub fn label(&self) -> String {
+        match &self.of {
+            Some(target) => format!("{} {target}", self.state),
+            None => self.state.clone(),
+        }
+    }
 }
 
 impl Report {
@@ -64,7 +78,8 @@ impl Report {
 
     fn sentence(&self) -> String {
         let last = self.steps.last();
-        let state = last.map_or("no state", |step| step.state.as_str());
+        // After a failure a run may clean up: what it did not leave is where it stopped.
+        let state = self.steps.iter().find(|step| step.exited.is_none()).or(last).map_or("no state".to_owned(), Step::label);
         match self.status.as_str() {
             "SUCCEEDED" => last.and_then(|step| step.summary.clone()).unwrap_or_else(|| "The run succeeded.".to_owned()),
             "RUNNING" => format!("The run is in {state}."),
@@ -80,19 +95,34 @@ fn timestamp(at: &aws_sdk_sfn::primitives::DateTime) -> Timestamp {
     at.to_millis().ok().and_then(|millis| Timestamp::from_millisecond(millis).ok()).unwrap_or_default()
 }
 
+/// Branches run side by side, so each event belongs to the state that its predecessor belongs to.
 fn steps(history: &[HistoryEvent]) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
+    let mut owners: BTreeMap<i64, usize> = BTreeMap::new();
     for event in history {
         let at = timestamp(event.timestamp());
-        if let Some(details) = event.state_entered_event_details() {
-            // A Choice takes no time and does nothing: it is no step for a reader.
-            if event.r#type().as_str() != "ChoiceStateEntered" {
-                steps.push(Step { state: details.name().to_owned(), entered: at, exited: None, polls: 0, summary: None, error: None });
-            }
+        if let Some(details) = event.state_entered_event_details()
+            // A state that only steers takes no time and does nothing: it is no step for a reader.
+            && event.r#type().as_str() == "TaskStateEntered"
+        {
+            owners.insert(event.id(), steps.len());
+            steps.push(Step {
+                state: details.name().to_owned(),
+                of: None,
+                entered: at,
+                exited: None,
+                polls: 0,
+                summary: None,
+                error: None,
+            });
             continue;
         }
-        let Some(step) = steps.last_mut() else { continue };
-        if let Some(failed) = event.task_failed_event_details() {
+        let Some(&owner) = owners.get(&event.previous_event_id()) else { continue };
+        owners.insert(event.id(), owner);
+        let step = &mut steps[owner];
+        if let Some(scheduled) = event.task_scheduled_event_details() {
+            step.of = target(scheduled.parameters());
+        } else if let Some(failed) = event.task_failed_event_details() {
             step.polls += u32::from(failed.error() == Some("NotReady"));
             step.error = Some(format!("{}: {}", failed.error().unwrap_or_default(), failed.cause().map(plain_cause).unwrap_or_default()));
         } else if let Some(timed_out) = event.task_timed_out_event_details() {
@@ -107,6 +137,20 @@ fn steps(history: &[HistoryEvent]) -> Vec<Step> {
         }
     }
     steps
+}
+
+/// Which of several targets a state works for: its input says so, a function's as payload, a worker's in its environment.
+fn target(parameters: &str) -> Option<String> {
+    let parameters: Value = serde_json::from_str(parameters).ok()?;
+    let environment = parameters.pointer("/Overrides/ContainerOverrides/0/Environment").and_then(Value::as_array);
+    let of_worker = environment.and_then(|variables| variables.iter().find(|variable| variable["Name"] == "INPUT"));
+    let input = match of_worker {
+        Some(variable) => serde_json::from_str::<Value>(variable["Value"].as_str()?).ok()?,
+        None => parameters.get("Payload")?.clone(),
+    };
+    // The target of an upgrade is a version, of a sync a cluster: only the second tells states apart.
+    let target = input.pointer("/input/target")?.as_str()?;
+    target.starts_with(|c: char| c.is_ascii_alphabetic()).then(|| target.to_owned())
 }
 
 /// Lambda wraps the text in JSON (https://docs.aws.amazon.com/lambda/latest/dg/python-exceptions.html shows the members).

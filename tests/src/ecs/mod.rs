@@ -84,7 +84,7 @@ fn invalid(message: impl Into<String>) -> Error {
     Error::new("InvalidParameterException", message)
 }
 
-/// `orders` of `orders` and of `arn:aws:ecs:eu-west-1:111122223333:cluster/orders`.
+/// `orders` of `orders` and of `arn:aws:ecs:eu-west-1:444455556666:cluster/orders`.
 fn last(name_or_arn: &str) -> &str {
     name_or_arn.rsplit('/').next().unwrap_or(name_or_arn)
 }

@@ -95,7 +95,7 @@ async fn a_task_is_a_process_with_the_command_and_the_environment_of_its_overrid
     let folder = Folder::new("run");
     let ecs = processes(&folder);
     let arn = started(&ecs, run(&["run-analyze", "--fast"], &[("DO", "exit 3"), ("TASK_TOKEN", "token")])).await;
-    assert!(arn.starts_with("arn:aws:ecs:eu-west-1:111122223333:task/runbooks/"), "{arn}");
+    assert!(arn.starts_with("arn:aws:ecs:eu-west-1:444455556666:task/runbooks/"), "{arn}");
     let task = until(&ecs, &arn, "STOPPED").await;
     assert_eq!(task["containers"][0]["exitCode"], 3);
     assert_eq!(
@@ -223,7 +223,7 @@ async fn tasks_are_listed_by_status_and_by_who_started_them() {
     let (ecs, _events, clock) = in_process();
     let one = started(&ecs, run(&["run-analyze", "0"], &[])).await;
     let list = |filter: Value| {
-        let mut input = json!({ "cluster": "arn:aws:ecs:eu-west-1:111122223333:cluster/runbooks" });
+        let mut input = json!({ "cluster": "arn:aws:ecs:eu-west-1:444455556666:cluster/runbooks" });
         input.as_object_mut().unwrap().extend(filter.as_object().unwrap().clone());
         let ecs = ecs.clone();
         async move { call(&ecs, "ListTasks", input).await.1["taskArns"].clone() }

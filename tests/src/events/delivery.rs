@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{Events, Target};
-use crate::aws::{REGION, arn};
+use crate::aws::arn;
 use crate::http::{Caller, Request};
 
 /// One event on its way to one target of one rule.
@@ -75,7 +75,7 @@ impl Events {
                 ("states", request.header("content-type", "application/x-amz-json-1.0"), body.to_string())
             }
         };
-        let caller = Caller { principal: "events.amazonaws.com".into(), region: REGION.into(), service: service.into() };
+        let caller = Caller::home("events.amazonaws.com", service);
         request.extension(caller).body(body.into()).expect("names of functions are valid in a URI")
     }
 }

@@ -66,7 +66,7 @@ async fn an_event_starts_a_state_machine_with_the_input_of_its_target() {
     clock.sleep(Duration::from_secs(1)).await;
     let (service, _, body) = gateway.calls.lock().unwrap()[0].clone();
     assert_eq!(service, "states");
-    assert_eq!(body["stateMachineArn"], "arn:aws:states:eu-west-1:111122223333:stateMachine:aurora-runbooks-daily-sync");
+    assert_eq!(body["stateMachineArn"], "arn:aws:states:eu-west-1:444455556666:stateMachine:aurora-runbooks-daily-sync");
     assert_eq!(body["input"], r#"{"target":"dev"}"#);
     assert_eq!(body["name"], answer["Entries"][0]["EventId"]);
 }

@@ -63,7 +63,7 @@ async fn a_process_is_kept_warm_and_knows_who_it_is() {
     let (status, error, first) = invoke(&lambda, json!({ "cluster": "orders" })).await;
     assert_eq!((status, error), (200, None));
     assert_eq!(first["event"], json!({ "cluster": "orders" }));
-    assert_eq!(first["arn"], "arn:aws:lambda:eu-west-1:111122223333:function:aurora-runbooks-take-snapshot");
+    assert_eq!(first["arn"], "arn:aws:lambda:eu-west-1:444455556666:function:aurora-runbooks-take-snapshot");
     let (_, _, second) = invoke(&lambda, json!({})).await;
     assert_eq!((&second["pid"], &second["count"]), (&first["pid"], &json!(2)));
 
@@ -133,8 +133,8 @@ async fn a_function_that_cannot_start_says_so() {
 async fn functions_are_found_by_name_and_arn_and_others_are_not_found() {
     let handler: Handler = Arc::new(|name, event| Box::pin(async move { Ok(json!([name, event])) }));
     let lambda = Lambda::new(Clock::System, Functions::new("aurora-runbooks", ["run"]), Runtime::InProcess(handler));
-    let arn = "arn%3Aaws%3Alambda%3Aeu-west-1%3A111122223333%3Afunction%3Aaurora-runbooks-run%3A%24LATEST";
-    for function in ["aurora-runbooks-run", arn, "111122223333:function:aurora-runbooks-run"] {
+    let arn = "arn%3Aaws%3Alambda%3Aeu-west-1%3A444455556666%3Afunction%3Aaurora-runbooks-run%3A%24LATEST";
+    for function in ["aurora-runbooks-run", arn, "444455556666:function:aurora-runbooks-run"] {
         let response = post(&lambda, function, "RequestResponse", json!(1)).await;
         assert_eq!(response.body(), r#"["run",1]"#, "{function}");
         assert_eq!(response.headers()["x-amz-executed-version"], "$LATEST");

@@ -12,8 +12,7 @@ use tokio_postgres::Client;
 
 use super::{
     area::{Area, private_folder},
-    configuration,
-    extensions,
+    configuration, extensions,
     install::Installs,
     precheck,
     server::Server,
@@ -56,6 +55,11 @@ impl PostgresEngine {
     /// The name of the cluster's master user.
     pub fn master(&self, resource_id: &str) -> anyhow::Result<String> {
         Ok(self.cluster(resource_id)?.master)
+    }
+
+    /// Where the cluster's volume lies: what a snapshot of it would hold, and the WAL, which an Aurora snapshot does not hold.
+    pub fn volume(&self, resource_id: &str) -> anyhow::Result<std::path::PathBuf> {
+        Ok(self.cluster(resource_id)?.server.data())
     }
 
     /// The major version that the cluster runs.

@@ -42,8 +42,13 @@ impl Rds {
 
     pub(super) fn described_cluster(&self, world: &World, cluster: &Cluster) -> Value {
         let mut described = describe(world, cluster);
-        // "Typically within the last 5 minutes" (AuroraUserGuide, aurora-pitr).
-        described["LatestRestorableTime"] = stamp(cluster.created.max(self.clock.now() - Duration::from_secs(300))).into();
+        if cluster.status == "creating" {
+            // Null until a restore has finished (AuroraUserGuide, Aurora.Managing.Backups).
+            (described["EarliestRestorableTime"], described["LatestRestorableTime"]) = (Value::Null, Value::Null);
+        } else {
+            // "Typically within the last 5 minutes" (aurora-pitr).
+            described["LatestRestorableTime"] = stamp(cluster.created.max(self.clock.now() - Duration::from_secs(300))).into();
+        }
         if cluster.status != "creating" {
             described["Endpoint"] = self.endpoint(cluster, "cluster-").into();
             described["ReaderEndpoint"] = self.endpoint(cluster, "cluster-ro-").into();
@@ -105,6 +110,7 @@ impl Rds {
         if let Some(secret) = &cluster.secret {
             self.delete_secret(&secret.arn).await;
         }
+        self.close_door(&cluster.resource_id);
         let mut world = self.world();
         world.clusters.remove(&cluster.resource_id);
         world.maintenance.retain(|action| action.resource != cluster.resource_id);
@@ -241,7 +247,7 @@ mod tests {
         let orders = ("DBClusterIdentifier", "orders");
         sandbox.ok("CreateDBClusterSnapshot", &[orders, ("DBClusterSnapshotIdentifier", "nightly")]).await;
         let engine = ("Engine", "aurora-postgresql");
-        let restore = [("DBClusterIdentifier", "restored"), ("SnapshotIdentifier", "nightly"), engine];
+        let restore = [("DBClusterIdentifier", "restored"), ("SnapshotIdentifier", "nightly"), engine, ("EngineVersion", "16.14")];
         assert_eq!(sandbox.refused("RestoreDBClusterFromSnapshot", &restore).await.0, "InvalidDBClusterSnapshotStateFault");
         sandbox.pass(150).await;
         sandbox.ok("RestoreDBClusterFromSnapshot", &restore).await;

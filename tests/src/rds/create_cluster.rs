@@ -7,14 +7,17 @@ use serde_json::json;
 use super::clusters::describe;
 use super::engine::NewCluster;
 use super::error::Fault;
+use super::keys::default_key;
 use super::model::{Cluster, ClusterPending, ENGINE, World, identifier};
 use super::parameter_groups::{Kind, default_name};
 use super::query::Input;
 use super::{Answer, Rds, families, parameters, subnet_groups, tags, versions};
-use crate::aws;
 
 /// https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/CHAP_Limits.html
 const MOST_CLUSTERS: usize = 40;
+
+/// The VPC's own.
+pub const DEFAULT_SECURITY_GROUP: &str = "sg-00000000000000000";
 
 impl Rds {
     pub(super) async fn create_db_cluster(&self, input: &Input) -> Answer {
@@ -60,7 +63,7 @@ impl Rds {
                 master_username: &cluster.master_username,
                 master_password: password,
                 database_name: cluster.database_name.as_deref(),
-                port: cluster.port,
+                port: cluster.server_port,
                 parameters: &cluster.applied,
             };
             engine.create(new).await
@@ -105,7 +108,7 @@ impl Rds {
         let mut security_groups = input.texts("VpcSecurityGroupIds");
         if security_groups.is_empty() {
             // The VPC's default group: a restore carries none over (botocore rds 2014-10-31).
-            security_groups.push("sg-00000000000000000".into());
+            security_groups.push(DEFAULT_SECURITY_GROUP.into());
         }
         let backup_retention = input.number("BackupRetentionPeriod").unwrap_or(1);
         if !(1..=35).contains(&backup_retention) {
@@ -113,21 +116,29 @@ impl Rds {
                 "Invalid backup retention period: {backup_retention}. Retention period must be between 1 and 35"
             )));
         }
-        let encrypted = input.flag("StorageEncrypted").unwrap_or(false) || input.has("KmsKeyId");
+        let key = input.text("KmsKeyId").map(|id| self.usable_key(id)).transpose()?;
+        let encrypted = input.flag("StorageEncrypted").unwrap_or(false) || key.is_some();
         let text = |name: &str| input.text(name).map(str::to_owned);
-        Ok(Cluster {
+        let (tags, serverless) = (tags::read(input)?, serverless(input)?);
+        let (port, listener) = self.port(input)?;
+        let cluster = Cluster {
+            account: world.account,
             resource_id: world.random_id("cluster-"),
             id,
             status: "creating",
             percent_progress: None,
             engine_version: version.to_owned(),
-            port: self.port(input)?,
+            port,
+            server_port: if listener.is_some() { free_port()?.0 } else { port },
             master_username: String::new(),
             database_name: None,
             secret: None,
             waiting_password: None,
             group,
             subnet_group,
+            // "PubliclyAccessible" defaults to true where the default VPC has an internet gateway and no subnet group is given
+            // (botocore rds 2014-10-31, CreateDBInstance).
+            public_by_default: !input.has("DBSubnetGroupName"),
             security_groups,
             writer: None,
             pending: ClusterPending::default(),
@@ -143,24 +154,34 @@ impl Rds {
             copy_tags: input.flag("CopyTagsToSnapshot").unwrap_or(false),
             storage_encrypted: encrypted,
             storage_type: text("StorageType"),
-            kms_key: encrypted.then(|| text("KmsKeyId").unwrap_or_else(default_key)),
+            kms_key: encrypted.then(|| key.unwrap_or_else(|| default_key(self.account))),
             iam_authentication: input.flag("EnableIAMDatabaseAuthentication").unwrap_or(false),
             log_exports: input.texts("EnableCloudwatchLogsExports"),
-            serverless: serverless(input)?,
+            serverless,
             clone_group: world.random_uuid(),
-            tags: tags::read(input)?,
-        })
+            tags,
+        };
+        if let Some(listener) = listener {
+            self.open_door(&cluster, listener).map_err(|error| Fault::new("InternalFailure", format!("open an endpoint: {error}")))?;
+        }
+        Ok(cluster)
     }
 
-    /// Real servers share one host, so each takes a free port of it, whatever the caller asked for.
-    fn port(&self, input: &Input) -> Result<u16, Fault> {
+    /// Real clusters share one host, so each takes a free port of it, whatever the caller asked for.
+    fn port(&self, input: &Input) -> Result<(u16, Option<TcpListener>), Fault> {
         if self.engine.is_none() {
             let port = input.number("Port").unwrap_or(5432);
-            return u16::try_from(port).ok().filter(|port| *port >= 1150).ok_or_else(|| Fault::value(format!("Invalid port: {port}")));
+            let port =
+                u16::try_from(port).ok().filter(|port| *port >= 1150).ok_or_else(|| Fault::value(format!("Invalid port: {port}")))?;
+            return Ok((port, None));
         }
-        let free = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
-        free.map(|address| address.port()).map_err(|error| Fault::new("InternalFailure", format!("find a free port: {error}")))
+        free_port().map(|(port, listener)| (port, Some(listener)))
     }
+}
+
+fn free_port() -> Result<(u16, TcpListener), Fault> {
+    let bound = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| Ok((listener.local_addr()?.port(), listener)));
+    bound.map_err(|error| Fault::new("InternalFailure", format!("find a free port: {error}")))
 }
 
 /// botocore rds 2014-10-31, CreateDBCluster: at least eight printable characters without `/`, `"` and `@`.
@@ -181,10 +202,6 @@ pub fn serverless(input: &Input) -> Result<Option<(f64, f64)>, Fault> {
         (Some(least), Some(most)) if least <= most => Ok(Some((least, most))),
         _ => Err(Fault::combination("Serverless v2 scaling needs a minimum and a maximum capacity, the minimum not above the maximum.")),
     }
-}
-
-pub fn default_key() -> String {
-    aws::arn("kms", "key/00000000-0000-4000-8000-000000000000")
 }
 
 #[cfg(test)]

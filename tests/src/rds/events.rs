@@ -42,9 +42,9 @@ impl From<&Snapshot> for Source {
 }
 
 impl Source {
-    pub fn parameter_group(name: &str, instance: bool) -> Self {
+    pub fn parameter_group(account: &str, name: &str, instance: bool) -> Self {
         let resource = if instance { "pg" } else { "cluster-pg" };
-        Self { kind: "db-parameter-group", id: name.to_owned(), arn: aws::arn("rds", &format!("{resource}:{name}")) }
+        Self { kind: "db-parameter-group", id: name.to_owned(), arn: aws::arn_in(account, "rds", &format!("{resource}:{name}")) }
     }
 }
 
@@ -105,7 +105,7 @@ impl Rds {
         };
         for _ in 0..if delivery == EventDelivery::Duplicated { 2 } else { 1 } {
             // EventBridge gives a duplicate the same id.
-            let envelope = envelope(&event, &format!("{}-{}", event.id, date.as_nanosecond()));
+            let envelope = envelope(self.account, &event, &format!("{}-{}", event.id, date.as_nanosecond()));
             world.events.push(event.clone());
             let (bus, clock) = (self.bus.clone(), self.clock);
             if delay.is_zero() {
@@ -163,13 +163,13 @@ fn describe(event: &Event) -> Value {
     })
 }
 
-fn envelope(event: &Event, id: &str) -> Value {
+fn envelope(account: &str, event: &Event, id: &str) -> Value {
     json!({
         "version": "0",
         "id": id,
         "detail-type": detail_type(event.source_type),
         "source": "aws.rds",
-        "account": aws::ACCOUNT,
+        "account": account,
         "time": event.date.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         "region": aws::REGION,
         "resources": [event.source_arn],

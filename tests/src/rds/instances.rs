@@ -65,6 +65,7 @@ impl Rds {
         let number = world.members(&cluster.resource_id).len();
         let text = |name: &str| input.text(name).map(str::to_owned);
         let instance = Instance {
+            account: world.account,
             resource_id: world.random_id("db-"),
             id,
             cluster: cluster.resource_id.clone(),
@@ -80,7 +81,7 @@ impl Rds {
             ca_certificate: text("CACertificateIdentifier").unwrap_or_else(|| "rds-ca-rsa2048-g1".into()),
             maintenance_window: text("PreferredMaintenanceWindow").unwrap_or_else(|| cluster.maintenance_window.clone()),
             auto_minor_version_upgrade: input.flag("AutoMinorVersionUpgrade").unwrap_or(true),
-            publicly_accessible: input.flag("PubliclyAccessible").unwrap_or(false),
+            publicly_accessible: input.flag("PubliclyAccessible").unwrap_or(cluster.public_by_default),
             monitoring_interval: input.number("MonitoringInterval").unwrap_or(0),
             monitoring_role: text("MonitoringRoleArn"),
             performance_insights: input.flag("EnablePerformanceInsights").unwrap_or(false),
@@ -229,7 +230,8 @@ impl Rds {
 }
 
 pub fn describe(world: &World, cluster: &Cluster, instance: &Instance) -> Value {
-    let subnet_group = world.subnet_group(&cluster.subnet_group).map(|group| subnet_groups::describe(&group)).unwrap_or_default();
+    let subnet_group =
+        world.subnet_group(&cluster.subnet_group).map(|group| subnet_groups::describe(world.account, &group)).unwrap_or_default();
     let groups: Vec<Value> = cluster.security_groups.iter().map(|id| json!({"VpcSecurityGroupId": id, "Status": "active"})).collect();
     let settings = json!({
         "DBInstanceIdentifier": instance.id,

@@ -3,6 +3,9 @@
 //! Each action looks at and changes the [`model::World`] under its lock and answers at once, as RDS does; what takes time goes on in
 //! a background transition that moves statuses over the sandbox's clock. Without an engine (the model gear) only the clusters'
 //! contents are missing.
+//!
+//! Each account has a world of its own; a call looks at the one of its caller. What one account lets another use, keys and shared
+//! snapshots, is looked up in the owner's.
 
 mod api;
 pub mod behaviour;
@@ -14,11 +17,13 @@ mod events;
 mod families;
 mod formulas;
 mod instances;
+mod keys;
 mod logs;
 mod maintenance;
 mod model;
 mod modify_cluster;
 mod modify_instance;
+pub mod network;
 mod paging;
 mod parameter_groups;
 mod parameters;
@@ -26,6 +31,7 @@ mod power;
 mod query;
 mod restore;
 mod secret;
+mod sharing;
 mod snapshots;
 mod subnet_groups;
 mod tags;
@@ -34,8 +40,10 @@ mod testing;
 mod upgrade;
 mod upgrade_checks;
 mod versions;
+mod volumes;
 mod xml;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -46,56 +54,74 @@ use serde_json::Value;
 pub use behaviour::{Behaviour, EventDelivery};
 use engine::Engine;
 use error::Fault;
+use keys::Keys;
 use model::World;
+use network::Network;
 use query::Input;
+use volumes::Volumes;
 
-use crate::http::{Endpoint, EventSender, Request, Response, respond};
+use crate::aws;
+use crate::http::{Caller, Endpoint, EventSender, Request, Response, respond};
 
 /// What an action answers: the members of its result, by the names of the model.
 type Answer = Result<Value, Fault>;
 
+/// The service as one account sees it. Clones share everything.
+#[derive(Clone)]
 pub struct Rds {
+    account: &'static str,
     clock: Clock,
     engine: Option<Arc<dyn Engine>>,
     gateway: Weak<dyn Endpoint>,
     bus: EventSender,
-    world: Mutex<World>,
+    shared: Arc<Shared>,
+}
+
+/// Who holds one world does not ask for the other.
+struct Shared {
+    worlds: BTreeMap<&'static str, Mutex<World>>,
     behaviour: Mutex<Behaviour>,
-    this: Weak<Self>,
+    keys: Mutex<Keys>,
+    volumes: Mutex<Volumes>,
+    network: Mutex<Network>,
 }
 
 impl Rds {
     /// Without an engine upgrades and everything else take a modelled time and leave nothing behind. The same seed gives the same ids.
     pub fn new(clock: Clock, engine: Option<Arc<dyn Engine>>, gateway: Weak<dyn Endpoint>, events: EventSender, seed: u64) -> Arc<Self> {
-        Arc::new_cyclic(|this| Self {
-            clock,
-            engine,
-            gateway,
-            bus: events,
-            world: Mutex::new(World::new(seed)),
+        let worlds = aws::ACCOUNTS.into_iter().zip(seed..);
+        let shared = Shared {
+            worlds: worlds.map(|(account, seed)| (account, Mutex::new(World::new(account, seed)))).collect(),
             behaviour: Mutex::default(),
-            this: this.clone(),
-        })
+            keys: Mutex::default(),
+            volumes: Mutex::default(),
+            network: Mutex::default(),
+        };
+        Arc::new(Self { account: aws::ACCOUNT, clock, engine, gateway, bus: events, shared: Arc::new(shared) })
+    }
+
+    /// The service as the account sees it; none for an account that the sandbox has not.
+    pub fn in_account(&self, account: &str) -> Option<Self> {
+        let account = aws::ACCOUNTS.into_iter().find(|known| *known == account)?;
+        Some(Self { account, ..self.clone() })
     }
 
     /// Changes how the service behaves from now on; transitions under way keep what they have read.
     pub fn behave(&self, change: impl FnOnce(&mut Behaviour)) {
-        change(&mut self.behaviour.lock().unwrap_or_else(PoisonError::into_inner));
+        change(&mut self.shared.behaviour.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     fn behaviour(&self) -> Behaviour {
-        self.behaviour.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.shared.behaviour.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn world(&self) -> MutexGuard<'_, World> {
-        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.worlds[self.account].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Starts what goes on after the answer.
     fn background<F: Future<Output = ()> + Send + 'static>(&self, transition: impl FnOnce(Arc<Self>) -> F) {
-        if let Some(this) = self.this.upgrade() {
-            tokio::spawn(transition(this));
-        }
+        tokio::spawn(transition(Arc::new(self.clone())));
     }
 
     async fn pause(&self, duration: Duration) {
@@ -152,11 +178,16 @@ impl Rds {
 #[async_trait]
 impl Endpoint for Rds {
     async fn call(&self, request: Request) -> Response {
-        let request_id = self.world().random_uuid();
+        let account = request.extensions().get::<Caller>().map_or(aws::ACCOUNT, |caller| caller.account.as_str());
+        let Some(rds) = self.in_account(account) else {
+            let fault = Fault::new("InternalFailure", format!("the sandbox has no account {account}"));
+            return respond(fault.status(), "text/xml", xml::error(&fault, ""));
+        };
+        let request_id = rds.world().random_uuid();
         let called = query::parse_form(request.body()).and_then(|(action, form)| Ok((Input::read(&action, &form)?, action)));
         let (status, body) = match called {
             Err(fault) => (fault.status(), xml::error(&fault, &request_id)),
-            Ok((input, action)) => match self.act(&action, &input).await {
+            Ok((input, action)) => match rds.act(&action, &input).await {
                 Ok(result) => (200, xml::answer(&action, &result, &request_id)),
                 Err(fault) => {
                     let known = api::API.operations[&action].errors.iter().any(|code| code == fault.code);

@@ -18,6 +18,7 @@ pub const ENGINE: &str = "aurora-postgresql";
 pub type Tags = BTreeMap<String, String>;
 
 pub struct World {
+    pub account: &'static str,
     pub clusters: BTreeMap<String, Cluster>,
     pub instances: BTreeMap<String, Instance>,
     /// By identifier.
@@ -32,12 +33,15 @@ pub struct World {
 
 #[derive(Debug, Clone)]
 pub struct Cluster {
+    pub account: &'static str,
     pub resource_id: String,
     pub id: String,
     pub status: &'static str,
     pub percent_progress: Option<u8>,
     pub engine_version: String,
     pub port: u16,
+    /// Behind the endpoint: what the engine's server listens on.
+    pub server_port: u16,
     pub master_username: String,
     pub database_name: Option<String>,
     pub secret: Option<Secret>,
@@ -45,6 +49,8 @@ pub struct Cluster {
     pub waiting_password: Option<String>,
     pub group: String,
     pub subnet_group: String,
+    /// What PubliclyAccessible of its instances is, unless they say otherwise.
+    pub public_by_default: bool,
     pub security_groups: Vec<String>,
     /// Resource id of the writer.
     pub writer: Option<String>,
@@ -91,6 +97,7 @@ pub struct Secret {
 
 #[derive(Debug, Clone)]
 pub struct Instance {
+    pub account: &'static str,
     pub resource_id: String,
     pub id: String,
     /// Resource id of its cluster.
@@ -128,6 +135,7 @@ pub struct LogFile {
 
 #[derive(Debug, Clone)]
 pub struct Snapshot {
+    pub account: &'static str,
     pub id: String,
     /// The engine's name of the copy; snapshots copied from one another share it.
     pub volume: String,
@@ -196,8 +204,9 @@ pub struct Event {
 }
 
 impl World {
-    pub fn new(seed: u64) -> Self {
+    pub fn new(account: &'static str, seed: u64) -> Self {
         Self {
+            account,
             clusters: BTreeMap::new(),
             instances: BTreeMap::new(),
             snapshots: BTreeMap::new(),
@@ -224,10 +233,16 @@ impl World {
         longest.mul_f64(self.rng.random())
     }
 
+    /// The identifier, in lower case, in an identifier or an ARN of this account.
+    fn name_in(&self, id: &str) -> Option<String> {
+        let own = aws::account_of(id).is_none_or(|account| account == self.account);
+        own.then(|| id.rsplit(':').next().unwrap_or(id).to_lowercase())
+    }
+
     /// By identifier or ARN, in any case.
     pub fn cluster(&self, id: &str) -> Result<&Cluster, Fault> {
-        let name = id.rsplit(':').next().unwrap_or(id).to_lowercase();
-        let found = self.clusters.values().find(|cluster| cluster.id == name && !cluster.hidden);
+        let name = self.name_in(id);
+        let found = self.clusters.values().find(|cluster| Some(&cluster.id) == name.as_ref() && !cluster.hidden);
         found.ok_or_else(|| Fault::new("DBClusterNotFoundFault", format!("DBCluster {id} not found.")))
     }
 
@@ -237,8 +252,8 @@ impl World {
     }
 
     pub fn instance(&self, id: &str) -> Result<&Instance, Fault> {
-        let name = id.rsplit(':').next().unwrap_or(id).to_lowercase();
-        let found = self.instances.values().find(|instance| instance.id == name && !instance.hidden);
+        let name = self.name_in(id);
+        let found = self.instances.values().find(|instance| Some(&instance.id) == name.as_ref() && !instance.hidden);
         found.ok_or_else(|| Fault::new("DBInstanceNotFound", format!("DBInstance {id} not found.")))
     }
 
@@ -265,16 +280,25 @@ impl World {
         members
     }
 
+    /// The same snapshot as it is now, unless it has gone and another has its name.
+    pub fn same_snapshot(&mut self, snapshot: &Snapshot) -> Option<&mut Snapshot> {
+        self.snapshots.get_mut(&snapshot.id).filter(|found| found.created == snapshot.created && found.volume == snapshot.volume)
+    }
+
     pub fn snapshot(&self, id: &str) -> Result<&Snapshot, Fault> {
         let name = id.rsplit_once(":cluster-snapshot:").map_or(id, |(_, name)| name).to_lowercase();
-        let missing = || Fault::new("DBClusterSnapshotNotFoundFault", format!("DBClusterSnapshot {id} not found."));
-        self.snapshots.get(&name).ok_or_else(missing)
+        let own = aws::account_of(id).is_none_or(|account| account == self.account);
+        self.snapshots.get(&name).filter(|_| own).ok_or_else(|| no_snapshot(id))
     }
+}
+
+pub fn no_snapshot(id: &str) -> Fault {
+    Fault::new("DBClusterSnapshotNotFoundFault", format!("DBClusterSnapshot {id} not found."))
 }
 
 impl Cluster {
     pub fn arn(&self) -> String {
-        aws::arn("rds", &format!("cluster:{}", self.id))
+        aws::arn_in(self.account, "rds", &format!("cluster:{}", self.id))
     }
 
     pub fn available(&self) -> Result<(), Fault> {
@@ -287,7 +311,7 @@ impl Cluster {
 
 impl Instance {
     pub fn arn(&self) -> String {
-        aws::arn("rds", &format!("db:{}", self.id))
+        aws::arn_in(self.account, "rds", &format!("db:{}", self.id))
     }
 
     pub fn available(&self) -> Result<(), Fault> {
@@ -299,8 +323,13 @@ impl Instance {
 }
 
 impl Snapshot {
+    /// The identifier, also where the ARN stands for it.
+    pub fn name(&self) -> &str {
+        self.id.rsplit_once(":cluster-snapshot:").map_or(&self.id, |(_, name)| name)
+    }
+
     pub fn arn(&self) -> String {
-        aws::arn("rds", &format!("cluster-snapshot:{}", self.id))
+        aws::arn_in(self.account, "rds", &format!("cluster-snapshot:{}", self.name()))
     }
 }
 

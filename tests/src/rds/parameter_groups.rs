@@ -44,13 +44,13 @@ impl Kind {
         if self.instance { &mut world.instance_groups } else { &mut world.cluster_groups }
     }
 
-    fn describe(self, group: &Group) -> Value {
+    fn describe(self, account: &str, group: &Group) -> Value {
         let resource = if self.instance { "pg" } else { "cluster-pg" };
         json!({
             self.name_member(): group.name,
             "DBParameterGroupFamily": group.family,
             "Description": group.description,
-            format!("{}Arn", self.noun()): aws::arn("rds", &format!("{resource}:{}", group.name)),
+            format!("{}Arn", self.noun()): aws::arn_in(account, "rds", &format!("{resource}:{}", group.name)),
         })
     }
 }
@@ -113,6 +113,7 @@ impl World {
     }
 
     fn add_group(&mut self, kind: Kind, group: Group) -> Answer {
+        let account = self.account;
         let groups = kind.groups_mut(self);
         if groups.contains_key(&group.name) {
             return Err(Fault::new("DBParameterGroupAlreadyExists", format!("Parameter group {} already exists", group.name)));
@@ -120,7 +121,7 @@ impl World {
         if groups.len() >= MOST {
             return Err(Fault::new("DBParameterGroupQuotaExceeded", format!("Cannot create more than {MOST} parameter groups")));
         }
-        let answer = json!({kind.noun(): kind.describe(&group)});
+        let answer = json!({kind.noun(): kind.describe(account, &group)});
         groups.insert(group.name.clone(), group);
         Ok(answer)
     }
@@ -168,7 +169,7 @@ impl Rds {
             Some(name) => vec![world.known_group(kind, name)?],
             None => families::all().map(|family| default_group(kind, &family)).chain(kind.groups(&world).values().cloned()).collect(),
         };
-        page(&format!("{}s", kind.noun()), groups.iter().map(|group| kind.describe(group)).collect(), input)
+        page(&format!("{}s", kind.noun()), groups.iter().map(|group| kind.describe(self.account, group)).collect(), input)
     }
 
     pub(super) fn delete_parameter_group(&self, action: &str, input: &Input) -> Answer {

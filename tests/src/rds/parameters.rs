@@ -67,7 +67,7 @@ impl Rds {
         }
         for (parameter, setting) in &settings {
             let message = format!("Updated parameter {parameter} to {} with apply method {}", setting.value, setting.apply);
-            self.event(&mut world, Source::parameter_group(&name, kind.instance), "0037", message);
+            self.event(&mut world, Source::parameter_group(self.account, &name, kind.instance), "0037", message);
         }
         let changed: Vec<_> = settings.iter().map(|(parameter, setting)| (parameter.clone(), setting.apply.clone())).collect();
         if let Some(group) = kind.groups_mut(&mut world).get_mut(&name) {

@@ -24,21 +24,24 @@ impl Rds {
         if input.required("Engine")? != ENGINE {
             return Err(Fault::value(format!("Invalid DB engine: {}", input.required("Engine")?)));
         }
-        let mut world = self.world();
-        let snapshot = world.snapshot(input.required("SnapshotIdentifier")?)?.clone();
+        let snapshot = self.usable_snapshot(input.required("SnapshotIdentifier")?)?;
         if snapshot.status != "available" {
             return Err(not_available(&snapshot));
         }
-        let version =
-            input.text("EngineVersion").map_or(Ok(snapshot.of.engine_version.clone()), |version| versions::resolve(Some(version)))?;
-        if version != snapshot.of.engine_version {
+        // "If you don't specify an engine version, the default version for the database engine in the Amazon Web Services Region is
+        // used" (botocore rds 2014-10-31), not the snapshot's.
+        let version = versions::resolve(input.text("EngineVersion"))?;
+        if version != snapshot.of.engine_version && !versions::is_newer_minor(&snapshot.of.engine_version, &version) {
             let message = format!("Cannot upgrade {ENGINE} from {} to {version}", snapshot.of.engine_version);
             return Err(Fault::combination(message));
         }
+        self.readable(snapshot.kms_key.as_deref())?;
+        let mut world = self.world();
         let mut cluster = self.new_cluster(&mut world, input, &version)?;
         if !input.has("KmsKeyId") {
-            (cluster.storage_encrypted, cluster.kms_key) = (snapshot.of.storage_encrypted, snapshot.kms_key.clone());
+            (cluster.storage_encrypted, cluster.kms_key) = (snapshot.kms_key.is_some(), snapshot.kms_key.clone());
         }
+        self.hold(&snapshot.volume);
         self.restore(world, cluster, &snapshot.of, From::Snapshot(snapshot.volume), input)
     }
 
@@ -92,13 +95,16 @@ impl Rds {
             let restored = async {
                 let Some(engine) = &rds.engine else { return Ok(()) };
                 match &from {
-                    From::Snapshot(volume) => engine.restore(volume, &resource_id, cluster.port, &cluster.applied).await?,
-                    From::Cluster(source) => engine.clone_cluster(source, &resource_id, cluster.port, &cluster.applied).await?,
+                    From::Snapshot(volume) => engine.restore(volume, &resource_id, cluster.server_port, &cluster.applied).await?,
+                    From::Cluster(source) => engine.clone_cluster(source, &resource_id, cluster.server_port, &cluster.applied).await?,
                 }
                 // Without an instance nothing answers.
                 engine.stop(&resource_id).await
             };
             let (_, restored) = tokio::join!(rds.pause(rds.behaviour().restore), restored);
+            if let From::Snapshot(volume) = &from {
+                rds.release(volume);
+            }
             rds.finish_creation(&resource_id, restored, false);
         });
         Ok(answer)

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::Rds;
-use super::create_cluster::default_key;
+use super::keys::default_key;
 use super::model::Secret;
 use crate::aws;
 use crate::http::{Caller, Request};
@@ -18,9 +18,9 @@ impl Rds {
         let created = self.secrets_manager("CreateSecret", &body).await;
         let arn = created.as_ref().and_then(|answer| answer["ARN"].as_str()).map(str::to_owned);
         // Without a Secrets Manager behind the gateway the cluster still shows where its secret would be.
-        let arn = arn.unwrap_or_else(|| aws::arn("secretsmanager", &format!("secret:{name}")));
+        let arn = arn.unwrap_or_else(|| aws::arn_in(self.account, "secretsmanager", &format!("secret:{name}")));
         if let Some(cluster) = self.world().clusters.get_mut(resource_id) {
-            let kms_key = key.map_or_else(default_key, str::to_owned);
+            let kms_key = key.map_or_else(|| default_key(self.account), str::to_owned);
             cluster.secret = Some(Secret { arn, status: "creating", kms_key });
         }
     }
@@ -40,7 +40,7 @@ impl Rds {
         let headers = request.headers_mut();
         headers.insert("content-type", http::HeaderValue::from_static("application/x-amz-json-1.1"));
         headers.insert("x-amz-target", http::HeaderValue::try_from(format!("secretsmanager.{action}")).ok()?);
-        let caller = Caller { principal: "rds".into(), region: aws::REGION.into(), service: "secretsmanager".into() };
+        let caller = Caller { account: self.account.into(), ..Caller::home("rds", "secretsmanager") };
         request.extensions_mut().insert(caller);
         let response = gateway.call(request).await;
         if !response.status().is_success() {

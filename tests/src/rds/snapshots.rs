@@ -2,19 +2,19 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::error::Fault;
+use super::keys::not_accessible;
 use super::model::{Cluster, ENGINE, Snapshot, Tags, World, identifier, stamp};
 use super::paging::{Filters, page};
 use super::query::Input;
+use super::sharing::as_shared;
 use super::{Answer, Rds, tags, versions};
 
 /// Manual ones; https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/CHAP_Limits.html.
 const MOST_SNAPSHOTS: usize = 100;
-
-/// https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-share-snapshot.html
-const MOST_ACCOUNTS: usize = 20;
 
 impl Rds {
     pub(super) fn create_db_cluster_snapshot(&self, input: &Input) -> Answer {
@@ -34,10 +34,16 @@ impl Rds {
 
     /// The automated snapshot that RDS takes in the backup window; the sandbox takes it when asked. Answers its identifier.
     pub fn take_automated_snapshot(&self, cluster: &str) -> anyhow::Result<String> {
+        self.take_automated_snapshot_at(cluster, self.clock.now())
+    }
+
+    /// One that says it was taken at that time. It holds what the cluster holds now.
+    pub fn take_automated_snapshot_at(&self, cluster: &str, at: Timestamp) -> anyhow::Result<String> {
         let mut world = self.world();
         let cluster = world.cluster(cluster).map_err(|fault| anyhow::anyhow!("{}", fault.message))?.clone();
-        let name = format!("rds:{}-{}", cluster.id, self.clock.now().strftime("%Y-%m-%d-%H-%M"));
-        let snapshot = self.new_snapshot(&mut world, &name, "automated", &cluster, Tags::new());
+        let name = format!("rds:{}-{}", cluster.id, at.strftime("%Y-%m-%d-%H-%M"));
+        anyhow::ensure!(!world.snapshots.contains_key(&name), "{name} exists");
+        let snapshot = Snapshot { created: at, ..self.new_snapshot(&mut world, &name, "automated", &cluster, Tags::new()) };
         world.snapshots.insert(name.clone(), snapshot);
         drop(world);
         let id = name.clone();
@@ -65,9 +71,12 @@ impl Rds {
     }
 
     fn new_snapshot(&self, world: &mut World, id: &str, kind: &'static str, cluster: &Cluster, tags: Tags) -> Snapshot {
+        let volume = world.random_id("snapshot-");
+        self.hold(&volume);
         Snapshot {
+            account: world.account,
             id: id.to_owned(),
-            volume: world.random_id("snapshot-"),
+            volume,
             kind,
             status: "creating",
             progress: 0,
@@ -82,105 +91,132 @@ impl Rds {
 
     /// Fills a snapshot while its progress is shown.
     pub(super) async fn take_snapshot(&self, id: &str, resource_id: &str) {
-        let Some(volume) = self.world().snapshots.get(id).map(|snapshot| snapshot.volume.clone()) else { return };
+        let Some(snapshot) = self.world().snapshots.get(id).cloned() else { return };
         let taken = async {
             match &self.engine {
-                Some(engine) => engine.snapshot(resource_id, &volume).await,
+                Some(engine) => engine.snapshot(resource_id, &snapshot.volume).await,
                 None => Ok(()),
             }
         };
-        let (_, taken) = tokio::join!(self.show_progress(id), taken);
-        self.finish_snapshot(id, taken);
+        let (_, taken) = tokio::join!(self.show_progress(&snapshot), taken);
+        self.finish_snapshot(&snapshot, taken);
     }
 
-    async fn show_progress(&self, id: &str) {
+    async fn show_progress(&self, snapshot: &Snapshot) {
         let quarter = self.behaviour().snapshot / 4;
         for progress in [25, 50, 75] {
             self.pause(quarter).await;
-            if let Some(snapshot) = self.world().snapshots.get_mut(id) {
+            if let Some(snapshot) = self.world().same_snapshot(snapshot) {
                 snapshot.progress = progress;
             }
         }
         self.pause(quarter).await;
     }
 
-    pub(super) fn finish_snapshot(&self, id: &str, taken: anyhow::Result<()>) {
+    pub(super) fn finish_snapshot(&self, begun: &Snapshot, taken: anyhow::Result<()>) {
         let mut world = self.world();
-        let Some(snapshot) = world.snapshots.get_mut(id) else { return };
+        let Some(snapshot) = world.same_snapshot(begun) else { return };
         if let Err(error) = taken {
-            tracing::error!(snapshot = id, error = format!("{error:#}"), "take the snapshot");
+            tracing::error!(snapshot = begun.id, error = format!("{error:#}"), "take the snapshot");
             snapshot.status = "failed";
             return;
         }
         (snapshot.status, snapshot.progress) = ("available", 100);
         let snapshot = snapshot.clone();
-        match snapshot.kind {
-            "automated" => self.event(&mut world, &snapshot, "0169", "Automated cluster snapshot created"),
-            _ => self.event(&mut world, &snapshot, "0075", "Manual cluster snapshot created"),
+        match (&snapshot.source_arn, snapshot.kind) {
+            // No event tells that a copy of a cluster snapshot is finished.
+            (Some(_), _) => {}
+            (None, "automated") => self.event(&mut world, &snapshot, "0169", "Automated cluster snapshot created"),
+            (None, _) => self.event(&mut world, &snapshot, "0075", "Manual cluster snapshot created"),
         }
     }
 
+    /// An encrypted copy across accounts needs a key of its own, and nothing is encrypted by copying it
+    /// (https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-copy-snapshot.html).
     pub(super) fn copy_db_cluster_snapshot(&self, input: &Input) -> Answer {
-        let mut world = self.world();
-        let source = world.snapshot(input.required("SourceDBClusterSnapshotIdentifier")?)?.clone();
+        let source = self.usable_snapshot(input.required("SourceDBClusterSnapshotIdentifier")?)?;
         let parameter = "TargetDBClusterSnapshotIdentifier";
         let id = identifier(parameter, input.required(parameter)?, 255)?;
-        check_new(&world, &id)?;
         if source.status != "available" {
             return Err(not_available(&source));
         }
+        let key = match (&source.kms_key, input.text("KmsKeyId")) {
+            (None, Some(_)) => return Err(Fault::combination("KmsKeyId can't be specified for a copy of an unencrypted snapshot.")),
+            (None, None) => None,
+            (Some(_), None) if source.account != self.account => return Err(not_accessible("Specified KMS key [None]")),
+            (Some(own), None) => Some(own.clone()),
+            (Some(_), Some(key)) => Some(self.usable_key(key)?),
+        };
+        self.readable(source.kms_key.as_deref())?;
         let mut tags = tags::read(input)?;
-        if input.flag("CopyTags") == Some(true) {
+        // Given tags win over CopyTags, which then does nothing (getmoto/moto, checked against AWS).
+        if tags.is_empty() && input.flag("CopyTags") == Some(true) {
             tags.extend(source.tags.clone());
         }
+        let mut world = self.world();
+        check_new(&world, &id)?;
         let copy = Snapshot {
+            account: self.account,
             id: id.clone(),
             kind: "manual",
             status: "copying",
             progress: 0,
             created: self.clock.now(),
-            kms_key: input.text("KmsKeyId").map(str::to_owned).or(source.kms_key.clone()),
+            kms_key: key,
             source_arn: Some(source.arn()),
             shared_with: BTreeSet::new(),
             tags,
             ..source
         };
+        // Both share the engine's copy.
+        self.hold(&copy.volume);
         let answer = json!({"DBClusterSnapshot": describe(&copy)});
-        world.snapshots.insert(id.clone(), copy);
+        world.snapshots.insert(id.clone(), copy.clone());
         drop(world);
         self.background(|rds| async move {
-            // Both share the engine's copy.
-            rds.show_progress(&id).await;
-            rds.finish_snapshot(&id, Ok(()));
+            rds.show_progress(&copy).await;
+            rds.finish_snapshot(&copy, Ok(()));
         });
         Ok(answer)
     }
 
     pub(super) fn describe_db_cluster_snapshots(&self, input: &Input) -> Answer {
         let filters = Filters::read(input, &["db-cluster-id", "db-cluster-snapshot-id", "snapshot-type", "engine"])?;
-        let world = self.world();
-        let mut snapshots: Vec<&Snapshot> = match input.text("DBClusterSnapshotIdentifier") {
-            Some(id) => vec![world.snapshot(id)?],
-            None => world.snapshots.values().collect(),
+        let kind = input.text("SnapshotType");
+        if let Some(kind) = kind.filter(|kind| !["automated", "manual", "shared", "public", "awsbackup"].contains(kind)) {
+            return Err(Fault::value(format!("Invalid snapshot type: {kind}")));
+        }
+        let mut snapshots = match input.text("DBClusterSnapshotIdentifier") {
+            Some(id) => {
+                let found = self.usable_snapshot(id)?;
+                vec![if found.account == self.account { found } else { as_shared(found) }]
+            }
+            None => {
+                let shared = kind == Some("shared") || kind.is_none() && input.flag("IncludeShared") == Some(true);
+                let public = kind == Some("public") || kind.is_none() && input.flag("IncludePublic") == Some(true);
+                let mut snapshots: Vec<Snapshot> = self.world().snapshots.values().cloned().collect();
+                snapshots.extend(self.snapshots_of_others(shared, public));
+                snapshots
+            }
         };
         let cluster = input.text("DBClusterIdentifier").map(|id| id.rsplit(':').next().unwrap_or(id).to_lowercase());
-        let kind = input.text("SnapshotType");
         snapshots.retain(|snapshot| {
             cluster.as_ref().is_none_or(|cluster| *cluster == snapshot.of.id)
                 && input.text("DbClusterResourceId").is_none_or(|id| id == snapshot.of.resource_id)
                 && kind.is_none_or(|kind| kind == snapshot.kind)
                 && filters.allow("db-cluster-id", &snapshot.of.id)
-                && filters.allow("db-cluster-snapshot-id", &snapshot.id)
+                && filters.allow("db-cluster-snapshot-id", snapshot.name())
                 && filters.allow("snapshot-type", snapshot.kind)
                 && filters.allow("engine", ENGINE)
         });
-        page("DBClusterSnapshots", snapshots.into_iter().map(describe).collect(), input)
+        page("DBClusterSnapshots", snapshots.iter().map(describe).collect(), input)
     }
 
+    /// A copy that is being made can be deleted too, which cancels it (botocore rds 2014-10-31, CopyDBClusterSnapshot).
     pub(super) fn delete_db_cluster_snapshot(&self, input: &Input) -> Answer {
         let mut world = self.world();
         let snapshot = world.snapshot(input.required("DBClusterSnapshotIdentifier")?)?.clone();
-        if !["available", "failed"].contains(&snapshot.status) || snapshot.kind != "manual" {
+        if !["available", "copying", "failed"].contains(&snapshot.status) || snapshot.kind != "manual" {
             return Err(not_available(&snapshot));
         }
         self.drop_snapshot(&mut world, &snapshot.id);
@@ -190,51 +226,9 @@ impl Rds {
     }
 
     pub(super) fn drop_snapshot(&self, world: &mut World, id: &str) {
-        let Some(snapshot) = world.snapshots.remove(id) else { return };
-        if world.snapshots.values().any(|other| other.volume == snapshot.volume) {
-            return;
+        if let Some(snapshot) = world.snapshots.remove(id) {
+            self.release(&snapshot.volume);
         }
-        self.background(|rds| async move {
-            let Some(engine) = &rds.engine else { return };
-            if let Err(error) = engine.delete_snapshot(&snapshot.volume).await {
-                tracing::error!(snapshot = snapshot.id, error = format!("{error:#}"), "delete the snapshot");
-            }
-        });
-    }
-
-    pub(super) fn describe_db_cluster_snapshot_attributes(&self, input: &Input) -> Answer {
-        Ok(json!({"DBClusterSnapshotAttributesResult": attributes(self.world().snapshot(input.required("DBClusterSnapshotIdentifier")?)?)}))
-    }
-
-    pub(super) fn modify_db_cluster_snapshot_attribute(&self, input: &Input) -> Answer {
-        let mut world = self.world();
-        let snapshot = world.snapshot(input.required("DBClusterSnapshotIdentifier")?)?.clone();
-        if input.required("AttributeName")? != "restore" {
-            return Err(Fault::value(format!("Invalid attribute name: {}", input.required("AttributeName")?)));
-        }
-        if snapshot.kind != "manual" || snapshot.status != "available" {
-            return Err(not_available(&snapshot));
-        }
-        let mut shared = snapshot.shared_with.clone();
-        for account in input.texts("ValuesToAdd") {
-            let valid = account == "all" || (account.len() == 12 && account.chars().all(|c| c.is_ascii_digit()));
-            if !valid {
-                return Err(Fault::value(format!("Invalid account: {account}")));
-            }
-            shared.insert(account);
-        }
-        if snapshot.of.storage_encrypted && shared.contains("all") {
-            return Err(Fault::new("InvalidDBClusterSnapshotStateFault", "An encrypted snapshot can't be made public."));
-        }
-        shared.retain(|account| !input.texts("ValuesToRemove").contains(account));
-        if shared.len() > MOST_ACCOUNTS {
-            let message = format!("A snapshot can be shared with at most {MOST_ACCOUNTS} accounts.");
-            return Err(Fault::new("SharedSnapshotQuotaExceeded", message));
-        }
-        let snapshot = Snapshot { shared_with: shared, ..snapshot };
-        let answer = json!({"DBClusterSnapshotAttributesResult": attributes(&snapshot)});
-        world.snapshots.insert(snapshot.id.clone(), snapshot);
-        Ok(answer)
     }
 }
 
@@ -252,13 +246,6 @@ fn check_new(world: &World, id: &str) -> Result<(), Fault> {
 pub fn not_available(snapshot: &Snapshot) -> Fault {
     let message = format!("The {} snapshot {} is {}", snapshot.kind, snapshot.id, snapshot.status);
     Fault::new("InvalidDBClusterSnapshotStateFault", message)
-}
-
-fn attributes(snapshot: &Snapshot) -> Value {
-    json!({
-        "DBClusterSnapshotIdentifier": snapshot.id,
-        "DBClusterSnapshotAttributes": [{"AttributeName": "restore", "AttributeValues": snapshot.shared_with}],
-    })
 }
 
 pub fn describe(snapshot: &Snapshot) -> Value {
@@ -280,7 +267,7 @@ pub fn describe(snapshot: &Snapshot) -> Value {
         "LicenseModel": "postgresql-license",
         "SnapshotType": snapshot.kind,
         "PercentProgress": snapshot.progress,
-        "StorageEncrypted": of.storage_encrypted,
+        "StorageEncrypted": snapshot.kms_key.is_some(),
         "KmsKeyId": snapshot.kms_key,
         "DBClusterSnapshotArn": snapshot.arn(),
         "SourceDBClusterSnapshotArn": snapshot.source_arn,

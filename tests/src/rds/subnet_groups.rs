@@ -32,7 +32,7 @@ impl Rds {
         }
         let description = input.required("DBSubnetGroupDescription")?.to_owned();
         let group = SubnetGroup { name: name.clone(), description, subnets, tags: tags::read(input)? };
-        let answer = describe(&group);
+        let answer = describe(self.account, &group);
         world.subnet_groups.insert(name, group);
         Ok(json!({"DBSubnetGroup": answer}))
     }
@@ -43,7 +43,7 @@ impl Rds {
             Some(name) => vec![world.subnet_group(name)?],
             None => std::iter::once(default_group()).chain(world.subnet_groups.values().cloned()).collect(),
         };
-        page("DBSubnetGroups", groups.iter().map(describe).collect(), input)
+        page("DBSubnetGroups", groups.iter().map(|group| describe(self.account, group)).collect(), input)
     }
 }
 
@@ -63,7 +63,7 @@ fn default_group() -> SubnetGroup {
     SubnetGroup { name: DEFAULT.into(), description: DEFAULT.into(), subnets, tags: Default::default() }
 }
 
-pub fn describe(group: &SubnetGroup) -> Value {
+pub fn describe(account: &str, group: &SubnetGroup) -> Value {
     let subnets: Vec<Value> = group
         .subnets
         .iter()
@@ -76,7 +76,7 @@ pub fn describe(group: &SubnetGroup) -> Value {
         "VpcId": "vpc-00000000000000001",
         "SubnetGroupStatus": "Complete",
         "Subnets": subnets,
-        "DBSubnetGroupArn": aws::arn("rds", &format!("subgrp:{}", group.name)),
+        "DBSubnetGroupArn": aws::arn_in(account, "rds", &format!("subgrp:{}", group.name)),
         "SupportedNetworkTypes": ["IPV4"],
     })
 }

@@ -9,7 +9,8 @@ use serde_json::Value;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::Rds;
-use crate::http::{Endpoint, Request, Response};
+use crate::aws;
+use crate::http::{Caller, Endpoint, Request, Response};
 
 /// The two kinds of parameter groups, as actions and members name them.
 pub const CLUSTER_GROUP: &str = "DBClusterParameterGroup";
@@ -20,6 +21,8 @@ pub const TO_18: [(&str, &str); 4] =
     [("DBClusterIdentifier", "orders"), ("EngineVersion", "18.4"), ("AllowMajorVersionUpgrade", "true"), ("ApplyImmediately", "true")];
 
 pub struct Sandbox {
+    /// Whose calls these are.
+    pub account: &'static str,
     pub rds: Arc<Rds>,
     pub clock: Clock,
     pub bus: UnboundedReceiver<Value>,
@@ -60,7 +63,13 @@ impl Sandbox {
         let clock = Clock::virtual_time(Timestamp::from_second(1_790_000_000).unwrap());
         let (sender, bus) = tokio::sync::mpsc::unbounded_channel();
         let gateway: Weak<dyn Endpoint> = Weak::<Nobody>::new();
-        Self { rds: Rds::new(clock, None, gateway, sender, 7), clock, bus }
+        Self { account: aws::ACCOUNT, rds: Rds::new(clock, None, gateway, sender, 7), clock, bus }
+    }
+
+    /// The same sandbox, called from the other account.
+    pub fn as_production(&self) -> Self {
+        let (_, bus) = tokio::sync::mpsc::unbounded_channel();
+        Self { account: aws::PRODUCTION, rds: self.rds.clone(), clock: self.clock, bus }
     }
 
     /// A cluster `orders` of 16.14 with the writer `orders-1` and the reader `orders-2`, all available.
@@ -92,7 +101,9 @@ impl Sandbox {
     pub async fn call(&self, action: &str, form: &[(&str, &str)]) -> (u16, Xml) {
         let mut body = url::form_urlencoded::Serializer::new(String::new());
         body.append_pair("Action", action).append_pair("Version", "2014-10-31").extend_pairs(form);
-        let response = self.rds.call(Request::new(body.finish().into())).await;
+        let mut request = Request::new(body.finish().into());
+        request.extensions_mut().insert(Caller { account: self.account.into(), ..Caller::home("owner", "rds") });
+        let response = self.rds.call(request).await;
         (response.status().as_u16(), Xml(String::from_utf8(response.body().to_vec()).unwrap()))
     }
 

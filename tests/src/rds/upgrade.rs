@@ -126,20 +126,20 @@ impl Rds {
         let (from, to) = (cluster.engine_version.replace('.', "-"), upgrade.target.replace('.', "-"));
         let name = format!("preupgrade-{}-{from}-to-{to}-{}", cluster.id, self.clock.now().strftime("%Y-%m-%d-%H-%M"));
         self.cluster_event(id, "0177", &format!("Upgrade in progress: Creating pre-upgrade snapshot [{name}]."));
-        let volume = {
+        let snapshot = {
             let mut world = self.world();
             let added = self.add_snapshot(&mut world, &name, "manual", &cluster, Tags::new());
             added.inspect_err(|fault| tracing::warn!(name, fault = fault.message, "add the pre-upgrade snapshot")).ok()?;
-            world.snapshots[&name].volume.clone()
+            world.snapshots[&name].clone()
         };
         let taken = async {
             match &self.engine {
-                Some(engine) => engine.snapshot(id, &volume).await,
+                Some(engine) => engine.snapshot(id, &snapshot.volume).await,
                 None => Ok(()),
             }
         };
         let (_, taken) = tokio::join!(self.pause(self.behaviour().upgrade_snapshot), taken);
-        self.finish_snapshot(&name, taken);
+        self.finish_snapshot(&snapshot, taken);
         Some(name)
     }
 

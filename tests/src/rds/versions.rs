@@ -54,6 +54,10 @@ pub fn resolve(version: Option<&str>) -> Result<String, Fault> {
     }
 }
 
+pub fn is_newer_minor(from: &str, to: &str) -> bool {
+    major(from) == major(to) && order(from) < order(to) && !to.contains('-')
+}
+
 pub fn targets(version: &str) -> &'static [String] {
     VERSIONS.versions.get(version).map_or(&[], Vec::as_slice)
 }

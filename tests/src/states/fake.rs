@@ -16,7 +16,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::StepFunctions;
 use crate::http::{Caller, Endpoint, Request, Response, respond};
 
-pub const ROLE: &str = "arn:aws:iam::111122223333:role/runbook";
+pub const ROLE: &str = "arn:aws:iam::444455556666:role/runbook";
 
 /// A request that a Task sent.
 #[derive(Debug, Clone)]

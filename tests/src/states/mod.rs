@@ -7,6 +7,8 @@ mod announce;
 mod api;
 mod catch;
 mod choice;
+#[cfg(test)]
+mod daily_sync;
 mod definition;
 mod execution;
 mod fail;

@@ -169,7 +169,7 @@ mod tests {
     use crate::states::fake::{Fake, function_error, invoke, ok, service_error, worker};
 
     fn running() -> crate::http::Response {
-        ok(json!({"tasks": [{"taskArn": "arn:aws:ecs:eu-west-1:111122223333:task/1"}], "failures": []}))
+        ok(json!({"tasks": [{"taskArn": "arn:aws:ecs:eu-west-1:444455556666:task/1"}], "failures": []}))
     }
 
     #[tokio::test(start_paused = true)]

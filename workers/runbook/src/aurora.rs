@@ -23,6 +23,22 @@ pub async fn cluster(cx: &Context, id: &str) -> Result<DbCluster> {
     })
 }
 
+/// Every cluster of the account and Region.
+pub async fn clusters(cx: &Context) -> Result<Vec<DbCluster>> {
+    let pages = cx.rds.describe_db_clusters().into_paginator().items().send();
+    pages.collect::<std::result::Result<_, _>>().await.map_err(aws("rds:DescribeDBClusters"))
+}
+
+/// By the id that a rename keeps, among clusters that were described.
+pub fn by_resource_id<'a>(clusters: &'a [DbCluster], resource_id: &str) -> Option<&'a DbCluster> {
+    clusters.iter().find(|cluster| cluster.db_cluster_resource_id() == Some(resource_id))
+}
+
+/// By its name now. Right after a rename RDS answers to the old name with the new one (hashicorp/terraform-provider-aws checks the same).
+pub fn by_name<'a>(clusters: &'a [DbCluster], name: &str) -> Option<&'a DbCluster> {
+    clusters.iter().find(|cluster| cluster.db_cluster_identifier() == Some(name))
+}
+
 /// The cluster's instances: readers first, the writer last (the order in which they may be disturbed).
 pub async fn members(cx: &Context, cluster: &DbCluster) -> Result<Vec<DbInstance>> {
     let id = cluster.db_cluster_identifier().unwrap_or_default();

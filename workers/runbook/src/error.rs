@@ -94,6 +94,23 @@ impl Finding {
     }
 }
 
+/// A finding that shall not stop a run, as its input says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SkippedFinding {
+    /// The finding's id as the error shows it, e.g. "logical-slot:shop/cdc", or a check's name for all that it finds.
+    pub finding: String,
+    /// Why, for the report.
+    #[schemars(length(min = 1))]
+    pub reason: String,
+}
+
+impl SkippedFinding {
+    pub fn names(&self, finding: &Finding) -> bool {
+        self.finding == finding.check || self.finding == finding.id()
+    }
+}
+
 fn blocked(findings: &[Finding]) -> String {
     let mut text =
         format!("{} thing{} must be mended first; nothing was changed.", findings.len(), if findings.len() == 1 { "" } else { "s" });
@@ -128,6 +145,8 @@ pub fn aws<E: ProvideErrorMetadata + std::fmt::Debug, R: std::fmt::Debug>(action
                 | "InternalServerError"
                 | "ServiceUnavailable"
                 | "RequestTimeout" => Error::NotReady(format!("AWS to answer {action} ({code}: {message})")),
+                // Busy with something, most often with what an earlier call of ours began: the next look tells.
+                "InvalidDBClusterStateFault" | "InvalidDBInstanceState" => Error::NotReady(format!("RDS to take {action} ({message})")),
                 "AccessDenied" | "AccessDeniedException" | "AccessDeniedFault" => Error::Refused(format!(
                     "{action} is not allowed: {message}. The role of this state lacks the permission; nothing was changed by this call. Grant it, then redrive the execution."
                 )),

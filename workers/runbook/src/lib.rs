@@ -17,5 +17,5 @@ pub mod upgrade;
 pub mod worker;
 
 pub use context::Context;
-pub use error::{Error, Finding, Level, Result};
+pub use error::{Error, Finding, Level, Result, SkippedFinding};
 pub use state::{Run, State};

@@ -158,8 +158,40 @@ pub fn quote(identifier: &str) -> String {
     postgres_protocol::escape::escape_identifier(identifier)
 }
 
+pub fn literal(text: &str) -> String {
+    postgres_protocol::escape::escape_literal(text).trim_start().to_owned()
+}
+
+/// What PostgreSQL stores of a password (SCRAM-SHA-256), to be set in its stead: the password itself never stands in a statement.
+pub fn verifier(password: &str) -> String {
+    postgres_protocol::password::scram_sha_256(password.as_bytes())
+}
+
+/// 192 bits of the operating system's randomness, in letters and digits.
+pub fn random_password() -> String {
+    let mut bytes = [0; 24];
+    let filled = rustls::crypto::aws_lc_rs::default_provider().secure_random.fill(&mut bytes);
+    assert!(filled.is_ok(), "the system has no randomness");
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn passwords_are_random_and_their_verifiers_salted() {
+        assert_eq!(super::random_password().len(), 48);
+        assert_ne!(super::random_password(), super::random_password());
+        let verifier = super::verifier("secret");
+        assert!(verifier.starts_with("SCRAM-SHA-256$4096:") && !verifier.contains("secret"));
+        assert_ne!(verifier, super::verifier("secret"));
+    }
+
+    #[test]
+    fn literals_are_escaped() {
+        assert_eq!(super::literal("it's"), "'it''s'");
+        assert_eq!(super::literal(r"a\b"), r"E'a\\b'");
+    }
+
     #[test]
     fn identifiers_are_quoted() {
         assert_eq!(super::quote("odd \"name"), "\"odd \"\"name\"");

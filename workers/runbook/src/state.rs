@@ -169,7 +169,8 @@ macro_rules! table {
         /// Calls the state of that kebab-case name; `None` when there is none.
         pub async fn call(name: &str, cx: &$crate::Context, payload: serde_json::Value) -> Option<$crate::Result<serde_json::Value>> {
             $(if name == $crate::state::kebab(<$module::$state as $crate::State>::NAME) {
-                return Some($crate::state::call::<$module::$state>(cx, payload).await);
+                // Boxed, so that the caller's future is not as large as the largest of all states.
+                return Some(Box::pin($crate::state::call::<$module::$state>(cx, payload)).await);
             })+
             None
         }

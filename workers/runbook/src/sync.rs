@@ -38,8 +38,9 @@ pub async fn policy(cx: &Context, run: &Run, sync: &str) -> Result<Sync> {
 }
 
 fn one(text: &str, sync: &str) -> Result<Sync> {
-    let mut policy = Policy::parse(text)
-        .map_err(|errors| Error::Refused(format!("{POLICY_KEY} is not a policy; nothing was touched.\n{errors}\nMend it, then run this again.")))?;
+    let mut policy = Policy::parse(text).map_err(|errors| {
+        Error::Refused(format!("{POLICY_KEY} is not a policy; nothing was touched.\n{errors}\nMend it, then run this again."))
+    })?;
     let known = policy.syncs.keys().cloned().collect::<Vec<_>>().join(", ");
     policy
         .syncs

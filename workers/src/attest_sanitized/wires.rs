@@ -74,8 +74,7 @@ pub async fn find(sessions: &Sessions<'_>, databases: &[String]) -> Result<Found
     for (number, database) in databases.iter().enumerate() {
         sessions.cx.progress.say(format!("looking for live wires in database {database} ({} of {})", number + 1, databases.len()));
         let client = sessions.open(database).await?;
-        let mut add =
-            |kind: &str, object: String| found.entry(kind.to_owned()).or_default().push(format!("{database}: {object}"));
+        let mut add = |kind: &str, object: String| found.entry(kind.to_owned()).or_default().push(format!("{database}: {object}"));
         for row in rows(&client, "count what must not be there", include_str!("../sql/attest/counts.sql")).await? {
             add(row.get(0), row.get::<_, Option<String>>(1).unwrap_or_default());
         }

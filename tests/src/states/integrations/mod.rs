@@ -74,7 +74,7 @@ struct Errors {
 /// Sends in a task of its own: a Task that times out or is cancelled abandons its request, it does not undo it.
 async fn send(world: &World, service: &str, request: http::request::Builder, body: &Value) -> Option<Response> {
     let gateway = world.gateway.upgrade()?;
-    let caller = Caller { principal: "states".into(), region: crate::aws::REGION.into(), service: service.into() };
+    let caller = Caller::home("states", service);
     let request = request.method("POST").extension(caller).body(Bytes::from(body.to_string())).ok()?;
     tokio::spawn(async move { gateway.call(request).await }).await.ok()
 }

@@ -54,8 +54,12 @@ mod tests {
     #[test]
     fn only_this_runs_attestation_of_this_cluster_counts() {
         let run = Run::of("arn:aws:states:eu-west-1:444455556666:execution:daily-sync:one");
-        let good =
-            Attestation { execution: run.execution.clone(), resource_id: "cluster-A".into(), attested: Timestamp::UNIX_EPOCH, counts: Value::Null };
+        let good = Attestation {
+            execution: run.execution.clone(),
+            resource_id: "cluster-A".into(),
+            attested: Timestamp::UNIX_EPOCH,
+            counts: Value::Null,
+        };
         assert!(valid(Some(good.clone()), &run, "cluster-A").is_ok());
         assert!(valid(None, &run, "cluster-A").is_err());
         assert!(valid(Some(good.clone()), &run, "cluster-B").is_err(), "a copy under another cluster's name");

@@ -1,0 +1,237 @@
+//! What a schema cannot say: fields that must agree with each other.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Number;
+
+use crate::error::Error;
+use crate::format;
+use crate::rule::Rule;
+use crate::types::{DatabaseRules, Masking, Policy, Source, Swap, Sync, TableRule, Target};
+use crate::values::TableName;
+use crate::yaml::Place;
+
+/// The longest name that is made of a target's is `<target>-old-<8 characters>` with its instance's `-1`, and RDS takes 63 characters.
+const LONGEST_TARGET: usize = 48;
+
+pub fn check(policy: &Policy, places: &BTreeMap<String, Place>) -> Vec<Error> {
+    let mut report = Report { places, errors: Vec::new() };
+    clusters(policy, &mut report);
+    for (name, sync) in &policy.syncs {
+        let field = format!("syncs.{name}");
+        source(&sync.source, &format!("{field}.source"), &mut report);
+        schedule(sync, &field, &mut report);
+        for (index, target) in sync.targets.iter().enumerate() {
+            self::target(target, sync, &format!("{field}.targets[{index}]"), &mut report);
+        }
+        masking(&sync.masking, &format!("{field}.masking"), &mut report);
+    }
+    secrets(policy, &mut report);
+    report.errors.sort_by_key(|error| (error.line, error.column));
+    report.errors
+}
+
+struct Report<'p> {
+    places: &'p BTreeMap<String, Place>,
+    errors: Vec<Error>,
+}
+
+impl Report<'_> {
+    /// At the field, or at the nearest that the file has around it.
+    fn error(&mut self, field: &str, message: impl Into<String>) {
+        let mut at = field;
+        let place = loop {
+            match (self.places.get(at), at.rfind(['.', '['])) {
+                (Some(place), _) => break *place,
+                (None, Some(end)) => at = &at[..end],
+                (None, None) => break Place::START,
+            }
+        };
+        self.errors.push(place.error(field, message));
+    }
+}
+
+/// Who replaces what: one account for all targets, no target twice, and never a cluster that data comes from.
+fn clusters(policy: &Policy, report: &mut Report) {
+    let targets = policy.syncs.iter().flat_map(|(name, sync)| {
+        sync.targets.iter().enumerate().map(move |(index, target)| (format!("syncs.{name}.targets[{index}]"), target))
+    });
+    let mut account: Option<(&str, String)> = None;
+    let mut seen: BTreeMap<&str, String> = BTreeMap::new();
+    for (field, target) in targets {
+        match &account {
+            None => account = Some((&target.account, field.clone())),
+            Some((first, _)) if *first == target.account => {}
+            Some((first, at)) => report.error(
+                &format!("{field}.account"),
+                format!("{} is another account than {first} of {at}; all targets are in the account the runbooks run in", target.account),
+            ),
+        }
+        if target.cluster.len() > LONGEST_TARGET {
+            report.error(
+                &format!("{field}.cluster"),
+                format!("{:?} is longer than {LONGEST_TARGET} characters, and names are made of it", target.cluster),
+            );
+        }
+        let source = policy.syncs.iter().find(|(_, sync)| sync.source.account == target.account && sync.source.cluster == target.cluster);
+        if let Some((name, _)) = source {
+            report.error(&format!("{field}.cluster"), format!("{:?} is the source of {name}: it would be replaced", target.cluster));
+        }
+        if let Some(first) = seen.get(target.cluster.as_str()) {
+            report.error(&format!("{field}.cluster"), format!("{:?} is already the cluster of {first}", target.cluster));
+        } else {
+            seen.insert(&target.cluster, field);
+        }
+    }
+}
+
+fn source(source: &Source, field: &str, report: &mut Report) {
+    let owned = [("role", format::role_arn(&source.role).ok()), ("kms-key", format::kms_key(&source.kms_key).ok().flatten())];
+    for (key, owner) in owned.into_iter().filter_map(|(key, owner)| Some((key, owner?))) {
+        if owner != source.account {
+            report.error(&format!("{field}.{key}"), format!("is of account {owner}; the source is in {}", source.account));
+        }
+    }
+}
+
+fn schedule(sync: &Sync, field: &str, report: &mut Report) {
+    // Any Monday will do: a schedule that starts nothing in some years starts nothing.
+    let from = jiff::Timestamp::UNIX_EPOCH;
+    if sync.schedule.runs(from).next().is_none() {
+        report.error(&format!("{field}.schedule.cron"), format!("{:?} names a day that no year has", sync.schedule.cron.as_str()));
+    }
+    let account = &sync.targets[0].account;
+    let owner = format::kms_key(&sync.quarantine.kms_key).ok().flatten();
+    if let Some(owner) = owner.filter(|owner| owner != account) {
+        report.error(&format!("{field}.quarantine.kms-key"), format!("is of account {owner}; the quarantine is in {account}"));
+    }
+}
+
+fn target(target: &Target, sync: &Sync, field: &str, report: &mut Report) {
+    let Target { swap, secret, security_groups, roles, keep_tables, settings, smoke, .. } = target;
+    match (swap, secret) {
+        (Swap::Secret, None) => report.error(field, "lacks secret: swap: secret says that clients read one"),
+        (Swap::Rename, Some(_)) => report.error(&format!("{field}.secret"), "is for swap: secret; with swap: rename no secret changes"),
+        _ => {}
+    }
+    if let Some(index) = security_groups.iter().position(|group| *group == sync.quarantine.security_group) {
+        report.error(
+            &format!("{field}.security-groups[{index}]"),
+            "is the quarantine's group; whoever it lets in to a target it would let in to raw data",
+        );
+    }
+    let databases = &sync.masking.databases;
+    let known = |database: &str, field: String, report: &mut Report| {
+        if !databases.contains_key(database) {
+            let names: Vec<_> = databases.keys().map(String::as_str).collect();
+            report.error(&field, format!("{database:?} is no database of masking.databases: {}", names.join(", ")));
+        }
+    };
+    let mut names = BTreeSet::new();
+    for (index, role) in roles.iter().enumerate() {
+        let field = format!("{field}.roles[{index}]");
+        if !names.insert(&role.name) {
+            report.error(&format!("{field}.name"), format!("{:?} is already a role of this target", role.name));
+        }
+        match (role.login, &role.secret) {
+            (true, None) => report.error(&field, format!("lacks secret: {:?} may log in, and its password is put there", role.name)),
+            (false, Some(_)) => report.error(&format!("{field}.secret"), "is for a role that may log in; add login: true"),
+            _ => {}
+        }
+        if !role.grants.is_empty() && role.databases.is_empty() {
+            report.error(&field, "lacks databases: the grants are made in them");
+        }
+        for (index, database) in role.databases.iter().enumerate() {
+            known(database, format!("{field}.databases[{index}]"), report);
+        }
+    }
+    let mut kept = BTreeSet::new();
+    for (index, keep) in keep_tables.iter().enumerate() {
+        let field = format!("{field}.keep-tables[{index}]");
+        if !kept.insert((&keep.database, &keep.table)) {
+            report.error(&format!("{field}.table"), format!("{} is already kept", keep.table));
+        }
+        known(&keep.database, format!("{field}.database"), report);
+        if let Some(rules) = databases.get(&keep.database) {
+            known_table(&keep.table, rules, &format!("{field}.table"), report);
+        }
+    }
+    for database in settings.keys() {
+        known(database, format!("{field}.settings.{database}"), report);
+    }
+    for (index, smoke) in smoke.iter().enumerate() {
+        known(&smoke.database, format!("{field}.smoke[{index}].database"), report);
+    }
+}
+
+fn known_table(table: &TableName, rules: &DatabaseRules, field: &str, report: &mut Report) {
+    if !rules.tables.contains_key(table) {
+        report.error(field, format!("{table} has no rules in masking.databases; name the table there first"));
+    }
+}
+
+/// A secret that a run writes has one writer, and none of them is the masking key's.
+fn secrets(policy: &Policy, report: &mut Report) {
+    let mut writers: BTreeMap<&str, String> = BTreeMap::new();
+    for (name, sync) in &policy.syncs {
+        writers.insert(&sync.masking.key_secret, format!("syncs.{name}.masking.key-secret"));
+    }
+    for (name, sync) in &policy.syncs {
+        for (index, target) in sync.targets.iter().enumerate() {
+            let field = format!("syncs.{name}.targets[{index}]");
+            let own = target.secret.as_deref().map(|secret| (format!("{field}.secret"), secret));
+            let roles = target.roles.iter().enumerate();
+            let roles = roles.filter_map(|(index, role)| Some((format!("{field}.roles[{index}].secret"), role.secret.as_deref()?)));
+            for (field, secret) in own.into_iter().chain(roles) {
+                match writers.get(secret) {
+                    Some(first) => report.error(&field, format!("{secret:?} is already the secret of {first}")),
+                    None => drop(writers.insert(secret, field)),
+                }
+            }
+        }
+    }
+}
+
+fn masking(masking: &Masking, field: &str, report: &mut Report) {
+    for (database, rules) in &masking.databases {
+        for (table, rule) in &rules.tables {
+            let TableRule::Columns(columns) = rule else { continue };
+            for (column, rule) in columns {
+                self::rule(rule, &format!("{field}.databases.{database}.{table}.{column}"), report);
+            }
+        }
+    }
+    for (database, tables) in &masking.rewrite {
+        let field = format!("{field}.rewrite.{database}");
+        match masking.databases.get(database) {
+            None => report.error(&field, format!("{database:?} is no database of masking.databases")),
+            Some(rules) => tables.keys().for_each(|table| known_table(table, rules, &format!("{field}.{table}"), report)),
+        }
+    }
+}
+
+fn rule(rule: &Rule, field: &str, report: &mut Report) {
+    let float = |number: &Number| number.as_f64().unwrap_or_default();
+    match rule {
+        Rule::Integer { min: Some(min), max: Some(max) } if min >= max => {
+            report.error(&format!("{field}.min"), format!("{min} is not less than max, {max}"));
+        }
+        Rule::Numeric { min: Some(min), max: Some(max) } if float(min) >= float(max) => {
+            report.error(&format!("{field}.min"), format!("{min} is not less than max, {max}"));
+        }
+        Rule::Json { paths } => {
+            for (path, inner) in paths {
+                let field = format!("{field}.paths.{path}");
+                if let Some(outer) = paths.keys().find(|other| *other != path && other.leads_to(path)) {
+                    report.error(&field, format!("lies within {outer}, whose rule replaces all of it"));
+                }
+                match inner {
+                    Rule::Json { .. } => report.error(&field, "is json within json; write one longer path"),
+                    Rule::Sql { .. } => report.error(&field, "is sql within json; give the column the rule sql instead"),
+                    inner => self::rule(inner, &field, report),
+                }
+            }
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,112 @@
+//! The page that people read: who gets what, when, from which snapshot, how it is masked, how long the old copy stays.
+
+use std::{collections::BTreeMap, fmt::Write};
+
+use jiff::{SignedDuration, civil::Date};
+
+use crate::types::{DatabaseRules, LargeObjects, Otherwise, Policy, SnapshotRule, Swap, Sync, TableRule, Target};
+use crate::values::age;
+
+/// How many starts of each sync the page lists.
+const STARTS: usize = 7;
+const FIRST_DAY: &str = "<!-- policy calendar --from ";
+
+/// The page, with the starts from the beginning of `from` in each schedule's time zone.
+pub fn render(policy: &Policy, from: Date) -> String {
+    let mut page = format!("{FIRST_DAY}{from} -->\n# Daily syncs\n\n");
+    page += "Made from the policy by `policy calendar`: change the policy, then make the page anew.\n";
+    for (name, sync) in &policy.syncs {
+        // Writing to a String does not fail.
+        let _ = self::sync(&mut page, name, sync, from);
+    }
+    page
+}
+
+/// The first day of the starts that a page lists.
+pub fn first_day(page: &str) -> Option<Date> {
+    page.lines().find_map(|line| line.strip_prefix(FIRST_DAY))?.strip_suffix(" -->")?.parse().ok()
+}
+
+fn sync(page: &mut String, name: &str, sync: &Sync, from: Date) -> std::fmt::Result {
+    let Sync { source, schedule, quarantine, targets, masking, export } = sync;
+    let zone = schedule.time_zone.iana_name().unwrap_or_default();
+    writeln!(page, "\n## {name}\n")?;
+    writeln!(page, "From the cluster `{}` of account {}, at `{}` {zone}.\n", source.cluster, source.account, schedule.cron)?;
+    writeln!(page, "- **Snapshot:** {}", snapshot(&source.snapshot, zone))?;
+    let otherwise = match source.snapshot.otherwise {
+        Otherwise::Fail => "the run fails",
+        Otherwise::Skip => "the run ends well without a sync",
+    };
+    writeln!(page, "- **When none fits:** {otherwise}; every copy stays as it is.")?;
+    writeln!(page, "- **Sanitised on:** one {} in the security group `{}`.", quarantine.instance_class, quarantine.security_group)?;
+    if let Some(export) = export {
+        writeln!(page, "- **Exported to:** `s3://{}/{}`.", export.bucket, export.prefix.as_deref().unwrap_or_default())?;
+    }
+
+    writeln!(page, "\n### Who gets it\n")?;
+    writeln!(page, "| Cluster | Account | Instance | Clients follow | Roles that log in | Own tables kept | Old copies |")?;
+    writeln!(page, "|---|---|---|---|---|---|---|")?;
+    targets.iter().try_for_each(|target| self::target(page, target))?;
+
+    writeln!(page, "\n### The next {STARTS} starts from {from}\n")?;
+    writeln!(page, "| Day | {zone} | UTC |")?;
+    writeln!(page, "|---|---|---|")?;
+    let midnight = from.to_zoned(schedule.time_zone.clone()).map(|midnight| midnight.timestamp() - SignedDuration::from_nanos(1));
+    for start in midnight.into_iter().flat_map(|midnight| schedule.runs(midnight)).take(STARTS) {
+        let utc = start.with_time_zone(jiff::tz::TimeZone::UTC);
+        writeln!(page, "| {} | {} | {} |", start.strftime("%a"), start.strftime("%Y-%m-%d %H:%M %Z"), utc.strftime("%Y-%m-%d %H:%M"))?;
+    }
+
+    writeln!(page, "\n### How it is masked\n")?;
+    writeln!(page, "| Database | Tables | Emptied | Columns | Rules | Large objects |")?;
+    writeln!(page, "|---|---|---|---|---|---|")?;
+    masking.databases.iter().try_for_each(|(name, rules)| database(page, name, rules))
+}
+
+fn snapshot(rule: &SnapshotRule, zone: &str) -> String {
+    let mut text = format!("the newest {} one", rule.kind.as_str());
+    if let Some(window) = rule.window {
+        text += &format!(" taken between {} and {} {zone}", window.from.strftime("%H:%M"), window.until.strftime("%H:%M"));
+    }
+    if !rule.tags.is_empty() {
+        let tags: Vec<_> = rule.tags.iter().map(|(key, value)| format!("`{key}={value}`")).collect();
+        text += &format!(" with the {} {}", if tags.len() == 1 { "tag" } else { "tags" }, tags.join(", "));
+    }
+    text + &format!(", at most {} old.", age::text(&rule.max_age))
+}
+
+fn target(page: &mut String, target: &Target) -> std::fmt::Result {
+    let follow = match (&target.swap, &target.secret) {
+        (Swap::Secret, Some(secret)) => format!("the secret `{secret}`"),
+        _ => "the name".to_owned(),
+    };
+    let list = |items: Vec<String>| if items.is_empty() { "none".to_owned() } else { items.join(", ") };
+    let logins = list(target.roles.iter().filter(|role| role.login).map(|role| format!("`{}`", role.name)).collect());
+    let kept = list(target.keep_tables.iter().map(|kept| format!("`{}` of `{}`", kept.table, kept.database)).collect());
+    let old = match target.keep_old.count {
+        0 => "deleted at once".to_owned(),
+        count => format!("{count}, for {}", age::text(&target.keep_old.age)),
+    };
+    writeln!(page, "| `{}` | {} | {} | {follow} | {logins} | {kept} | {old} |", target.cluster, target.account, target.instance_class)
+}
+
+fn database(page: &mut String, name: &str, rules: &DatabaseRules) -> std::fmt::Result {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut emptied = 0;
+    for rule in rules.tables.values() {
+        match rule {
+            TableRule::Truncate => emptied += 1,
+            TableRule::Columns(columns) => columns.values().for_each(|rule| *counts.entry(rule.name()).or_default() += 1),
+        }
+    }
+    let columns: usize = counts.values().sum();
+    let mut ordered: Vec<_> = counts.into_iter().collect();
+    ordered.sort_by_key(|(rule, count)| (std::cmp::Reverse(*count), *rule));
+    let ordered: Vec<_> = ordered.into_iter().map(|(rule, count)| format!("{rule} {count}")).collect();
+    let large = match rules.large_objects {
+        None => "none known",
+        Some(LargeObjects::Truncate) => "removed",
+        Some(LargeObjects::Keep) => "kept",
+    };
+    writeln!(page, "| `{name}` | {} | {emptied} | {columns} | {} | {large} |", rules.tables.len(), ordered.join(", "))
+}

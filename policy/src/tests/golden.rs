@@ -1,0 +1,178 @@
+//! The files that are made from the code, and the page of documentation, are current.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
+
+use serde_json::Value;
+
+use crate::{Policy, Rule, TableRule, page, schema};
+
+const ORDERS: &str = include_str!("../../examples/orders.yaml");
+
+fn path(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+fn golden(name: &str, expected: &str) {
+    let path = path(name);
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&path, expected).unwrap();
+    }
+    let found = std::fs::read_to_string(&path).unwrap_or_default();
+    let diff = similar::TextDiff::from_lines(found.as_str(), expected);
+    assert!(found == expected, "{name} is stale; run the tests once with UPDATE=1\n{}", diff.unified_diff());
+}
+
+#[test]
+fn the_calendar_of_the_example_is_current() {
+    let page = page::render(&Policy::parse(ORDERS).unwrap(), "2026-03-26".parse().unwrap());
+    golden("examples/calendar.md", &page);
+    assert_eq!(page::first_day(&page), "2026-03-26".parse().ok());
+}
+
+#[test]
+fn the_schema_is_current() {
+    golden("policy.schema.json", &(serde_json::to_string_pretty(&schema()).unwrap() + "\n"));
+}
+
+#[test]
+fn what_is_read_is_written_and_read_again() {
+    for text in [ORDERS, include_str!("base.yaml")] {
+        let policy = Policy::parse(text).unwrap();
+        // JSON is YAML.
+        let written = serde_json::to_string_pretty(&policy).unwrap();
+        assert_eq!(Policy::parse(&written).as_ref(), Ok(&policy), "{written}");
+    }
+}
+
+#[test]
+fn every_rule_of_the_schema_is_a_rule() {
+    let schema = schema().to_value();
+    let alternatives = schema["$defs"]["Rule"]["oneOf"].as_array().unwrap();
+    let short = alternatives[0]["enum"].as_array().unwrap().iter().filter_map(Value::as_str);
+    for name in short.clone() {
+        assert_eq!(serde_json::from_value::<Rule>(name.into()).unwrap().name(), name);
+    }
+    let long = alternatives[1..].iter().map(|rule| rule["properties"]["rule"]["const"].as_str().unwrap());
+    let names: BTreeSet<_> = short.chain(long).collect();
+    assert_eq!(names.len(), 17, "{names:?}");
+}
+
+/// The databases' own SQL, so that the example cannot fall behind it: tables by their CREATE TABLE, columns by its lines.
+#[test]
+fn the_example_classifies_every_column_of_the_shop() {
+    let policy = Policy::parse(ORDERS).unwrap();
+    for (database, schema_prefix) in [("shop", "public."), ("billing", ""), ("customer-events", "public.")] {
+        let sql = std::fs::read_to_string(path(&format!("../tests/data/shop/{database}.sql"))).unwrap();
+        let rules = &policy.syncs["orders"].masking.databases[database].tables;
+        let mut tables = 0;
+        for statement in sql.split("\nCREATE TABLE ").skip(1) {
+            let (name, rest) = statement.split_once(" (").unwrap();
+            if name.contains(" PARTITION OF ") {
+                continue;
+            }
+            tables += 1;
+            let name = format!("{schema_prefix}{}", name.replace('"', ""));
+            let body = &rest[..rest.find("\n)").or(rest.find(");")).unwrap()];
+            let definitions = if body.starts_with('\n') { body.lines().collect::<Vec<_>>() } else { body.split(", ").collect() };
+            let keywords = ["PRIMARY", "CHECK", "EXCLUDE", "UNIQUE", "FOREIGN", ""];
+            let columns = definitions.iter().map(|line| line.split_whitespace().next().unwrap_or_default());
+            let columns: BTreeSet<_> = columns.filter(|column| !keywords.contains(column)).map(|column| column.trim_matches('"')).collect();
+            match rules.get(&name.parse().unwrap()) {
+                Some(TableRule::Columns(rules)) => assert_eq!(rules.keys().map(String::as_str).collect::<BTreeSet<_>>(), columns, "{name}"),
+                other => panic!("{name}: {other:?}"),
+            }
+        }
+        assert_eq!(rules.len(), tables, "{database} has other tables");
+    }
+}
+
+#[test]
+fn the_documentation_has_a_row_for_every_key_and_rule_and_names_every_word() {
+    let page = std::fs::read_to_string(path("../docs/policy.md")).unwrap();
+    let schema = schema().to_value();
+    let definitions = schema["$defs"].as_object().unwrap().iter().map(|(name, definition)| (name.as_str(), definition));
+    for (name, definition) in definitions.chain([("Policy", &schema)]) {
+        let Some(properties) = definition["properties"].as_object() else { continue };
+        let required: BTreeSet<_> = definition["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let expected: BTreeMap<_, _> = properties.keys().map(|key| (key.as_str(), required.contains(key.as_str()))).collect();
+        let rows = rows(&page, &format!("<!-- keys of {name} -->"));
+        let found: BTreeMap<_, _> = rows.iter().map(|cells| (cells[0].trim_matches('`'), cells[2] == "required")).collect();
+        assert_eq!(found, expected, "the table of {name}");
+        for cells in &rows {
+            let default = &properties[cells[0].trim_matches('`')]["default"];
+            let default = default.as_str().map(str::to_owned).or(default.as_bool().map(|truth| truth.to_string()));
+            let told = default.is_none_or(|default| cells[2] == format!("`{default}`"));
+            assert!(cells.len() == 4 && !cells[1].is_empty() && !cells[3].is_empty() && told, "the row of {} in {name}", cells[0]);
+        }
+    }
+    let mut rules = BTreeMap::new();
+    for rule in schema["$defs"]["Rule"]["oneOf"].as_array().unwrap() {
+        rule["enum"].as_array().into_iter().flatten().filter_map(Value::as_str).for_each(|name| drop(rules.insert(name, vec![])));
+    }
+    for rule in &schema["$defs"]["Rule"]["oneOf"].as_array().unwrap()[1..] {
+        let parameters = rule["properties"].as_object().unwrap().keys().filter(|key| *key != "rule").map(String::as_str);
+        rules.insert(rule["properties"]["rule"]["const"].as_str().unwrap(), parameters.collect());
+    }
+    let rows = rows(&page, "<!-- rules -->");
+    assert_eq!(rows.iter().map(|cells| cells[0].trim_matches('`')).collect::<BTreeSet<_>>(), rules.keys().copied().collect());
+    for cells in rows {
+        for parameter in &rules[cells[0].trim_matches('`')] {
+            assert!(cells[2].contains(&format!("`{parameter}`")), "the row of {} lacks {parameter}", cells[0]);
+        }
+    }
+    visit_words(&schema, &mut |word| assert!(page.contains(&format!("`{word}`")), "docs/policy.md does not tell of {word}"));
+}
+
+/// The cells of the table that follows a marker, without its head.
+fn rows<'p>(page: &'p str, marker: &str) -> Vec<Vec<&'p str>> {
+    let (_, table) = page.split_once(marker).unwrap_or_else(|| panic!("docs/policy.md has no {marker}"));
+    let rows = table.trim_start().lines().take_while(|line| line.starts_with('|')).skip(2);
+    rows.map(|row| row.trim_matches('|').split(" |").map(str::trim).collect()).collect()
+}
+
+/// Every word that a value may be.
+fn visit_words(schema: &Value, seen: &mut impl FnMut(&str)) {
+    match schema {
+        Value::Object(object) => {
+            object.get("enum").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).for_each(&mut *seen);
+            object.get("const").and_then(Value::as_str).into_iter().for_each(&mut *seen);
+            object.values().for_each(|value| visit_words(value, seen));
+        }
+        Value::Array(list) => list.iter().for_each(|value| visit_words(value, seen)),
+        _ => {}
+    }
+}
+
+/// Every example is a whole policy, or lines of the example's.
+#[test]
+fn the_examples_of_the_documentation_are_read() {
+    let page = std::fs::read_to_string(path("../docs/policy.md")).unwrap();
+    let (mut wholes, mut parts) = (0, 0);
+    for block in page.split("```yaml\n").skip(1) {
+        let (block, _) = block.split_once("```").unwrap();
+        if block.starts_with("syncs:") {
+            Policy::parse(block).unwrap_or_else(|errors| panic!("{errors}"));
+            wholes += 1;
+        } else {
+            let odd = block.lines().find(|line| !ORDERS.lines().any(|other| other == *line));
+            assert_eq!(odd, None, "not in the example");
+            parts += 1;
+        }
+    }
+    assert!(wholes >= 1 && parts >= 3);
+}
+
+/// The console output that the page shows is what the command's parts say.
+#[test]
+fn the_explanation_of_the_documentation_is_what_is_said() {
+    let page = std::fs::read_to_string(path("../docs/policy.md")).unwrap();
+    let sync = &Policy::parse(ORDERS).unwrap().syncs["orders"];
+    let snapshots = crate::snapshots(include_str!("../../examples/snapshots.json"), "orders").unwrap();
+    let start = "2026-03-27T02:30:00Z".parse().unwrap();
+    for sentence in sync.source.snapshot.choose(&snapshots, start, &sync.schedule.time_zone).because {
+        assert!(page.contains(&format!("\n  {sentence}\n")), "docs/policy.md lacks {sentence}");
+    }
+}

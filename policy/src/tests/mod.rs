@@ -1,0 +1,4 @@
+mod choice;
+mod golden;
+mod malformed;
+mod schedule;

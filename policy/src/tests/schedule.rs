@@ -1,0 +1,48 @@
+//! When runs start, over the days on which the clocks change.
+
+use crate::Schedule;
+
+fn starts(cron: &str, zone: &str, from: &str, count: usize) -> Vec<String> {
+    let schedule = Schedule { cron: cron.parse().unwrap(), time_zone: jiff::tz::TimeZone::get(zone).unwrap() };
+    let runs = schedule.runs(from.parse().unwrap()).take(count);
+    runs.map(|start| start.strftime("%a %Y-%m-%d %H:%M %Z").to_string()).collect()
+}
+
+#[test]
+fn weekdays_have_no_weekend() {
+    let expected = ["Fri 2026-01-16 03:30 CET", "Mon 2026-01-19 03:30 CET"];
+    assert_eq!(starts("30 3 * * MON-FRI", "Europe/Berlin", "2026-01-15T12:00:00Z", 2), expected);
+}
+
+#[test]
+fn a_start_that_is_now_is_not_the_next() {
+    assert_eq!(starts("0 12 * * *", "UTC", "2026-01-15T12:00:00Z", 1), ["Fri 2026-01-16 12:00 UTC"]);
+    assert_eq!(starts("0 12 * * *", "UTC", "2026-01-15T11:59:59.9Z", 1), ["Thu 2026-01-15 12:00 UTC"]);
+}
+
+#[test]
+fn a_time_that_spring_skips_starts_nothing() {
+    let expected = ["Sat 2026-03-28 02:30 CET", "Mon 2026-03-30 02:30 CEST"];
+    assert_eq!(starts("30 2 * * *", "Europe/Berlin", "2026-03-27T12:00:00Z", 2), expected);
+}
+
+#[test]
+fn a_time_that_autumn_has_twice_starts_once() {
+    let expected = ["Sun 2026-10-25 02:30 CEST", "Mon 2026-10-26 02:30 CET"];
+    assert_eq!(starts("30 2 * * *", "Europe/Berlin", "2026-10-24T12:00:00Z", 2), expected);
+    // Also when the question is asked between the two.
+    assert_eq!(starts("30 2 * * *", "Europe/Berlin", "2026-10-25T00:45:00Z", 1), ["Mon 2026-10-26 02:30 CET"]);
+}
+
+#[test]
+fn a_leap_day_is_waited_for() {
+    assert_eq!(starts("0 4 29 FEB *", "America/New_York", "2026-01-01T00:00:00Z", 1), ["Tue 2028-02-29 04:00 EST"]);
+}
+
+#[test]
+fn the_scheduler_is_told_of_one_day() {
+    let told = |cron: &str| cron.parse::<crate::Cron>().unwrap().scheduler_expression();
+    assert_eq!(told("30 3 * * MON-FRI"), "cron(30 3 ? * MON-FRI *)");
+    assert_eq!(told("0 4 1 * *"), "cron(0 4 1 * ? *)");
+    assert_eq!(told("*/15 * * * *"), "cron(*/15 * * * ? *)");
+}

@@ -1,0 +1,295 @@
+//! daily-sync on real PostgreSQL, with the shipped executables, from production's account into two environments of another.
+
+use std::{
+    collections::BTreeSet,
+    net::SocketAddr,
+    path::Path,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use runbook::postgres::Login;
+use sandbox::{
+    Options, Sandbox,
+    aws::{ACCOUNT, PRODUCTION},
+    environments::{self, DEV, SUPPORT},
+    orders,
+    postgres::{findings, wires},
+    production,
+    rds::network::INTERNET,
+    sandbox::BUCKET,
+};
+use serde_json::{Value, json};
+use tokio::net::TcpSocket;
+use tokio_postgres::{Config, NoTls};
+
+use crate::harness::{Ended, ended};
+
+/// Production with every live wire planted, last night's snapshot, and yesterday's targets.
+async fn world() -> (Sandbox, String) {
+    let sandbox = Sandbox::start(Options::real()).await.expect("the sandbox starts");
+    let resource_id = production::create(&sandbox).await.expect("production is created");
+    let engine = sandbox.engine.clone().expect("the real gear");
+    for wire in wires::wires() {
+        findings::apply(&engine, &resource_id, wire.plant).await.unwrap_or_else(|error| panic!("{}: {error:#}", wire.slug));
+    }
+    production::take_snapshot(&sandbox).await.expect("the snapshot is taken");
+    environments::create(&sandbox, Some(&environments::policy_with_wires().unwrap())).await.expect("the environments are created");
+    environments::create_targets(&sandbox).await.expect("yesterday's targets are created");
+    (sandbox, resource_id)
+}
+
+async fn sync(sandbox: &Sandbox, name: &str) -> Ended {
+    let arn = sandbox.start_execution("daily-sync", name, &json!({ "sync": "orders" })).await.expect("the execution starts");
+    ended(sandbox, arn).await
+}
+
+/// Every cluster of the environments' account: identifier, resource id, port.
+async fn clusters(sandbox: &Sandbox) -> Vec<(String, String, u16)> {
+    let answer = sandbox.rds_client().describe_db_clusters().send().await.unwrap();
+    let clusters = answer.db_clusters.unwrap_or_default().into_iter();
+    clusters
+        .map(|cluster| {
+            let port = cluster.port().and_then(|port| u16::try_from(port).ok()).unwrap_or_default();
+            (cluster.db_cluster_identifier.unwrap_or_default(), cluster.db_cluster_resource_id.unwrap_or_default(), port)
+        })
+        .collect()
+}
+
+async fn opens(login: &Login, database: &str) -> bool {
+    tokio::time::timeout(Duration::from_secs(3), orders::connect(login, database)).await.is_ok_and(|session| session.is_ok())
+}
+
+/// Tries to connect from a place in the network, with a login that is right.
+async fn reaches(sandbox: &Sandbox, from: &str, login: &Login) -> bool {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::new(sandbox.rds.place(from), 0)).unwrap();
+    let Ok(stream) = socket.connect(SocketAddr::new("127.0.0.1".parse().unwrap(), login.port)).await else { return false };
+    let mut config = Config::new();
+    config.user(&login.user).password(&login.password).dbname("postgres");
+    let connecting = tokio::time::timeout(Duration::from_secs(3), config.connect_raw(stream, NoTls)).await;
+    connecting.is_ok_and(|connected| connected.is_ok())
+}
+
+/// What never may happen, looked for all the time while a run goes on.
+fn guard(
+    sandbox: &Arc<Sandbox>,
+    passwords: Vec<(String, String)>,
+) -> (tokio::task::JoinHandle<()>, Arc<Mutex<BTreeSet<String>>>, Arc<Mutex<u32>>) {
+    let (seen, looks) = (Arc::new(Mutex::new(BTreeSet::new())), Arc::new(Mutex::new(0)));
+    let (sandbox, violations, count) = (sandbox.clone(), seen.clone(), looks.clone());
+    let task = tokio::spawn(async move {
+        let yesterday: BTreeSet<String> = clusters(&sandbox).await.into_iter().map(|(_, id, _)| id).collect();
+        loop {
+            for (name, resource_id, port) in clusters(&sandbox).await {
+                if yesterday.contains(&resource_id) {
+                    continue;
+                }
+                for (user, password) in &passwords {
+                    let login = Login { host: "127.0.0.1".into(), port, user: user.clone(), password: password.clone() };
+                    if opens(&login, "postgres").await {
+                        violations.lock().unwrap().insert(format!("production's password of {user} opens {name}"));
+                    }
+                }
+                if name.starts_with("quarantine-")
+                    && let Ok(login) = environments::login(&sandbox, &name).await
+                {
+                    for place in ["sg-dev", "sg-support", INTERNET] {
+                        if reaches(&sandbox, place, &login).await {
+                            violations.lock().unwrap().insert(format!("{place} reaches {name}"));
+                        }
+                    }
+                }
+            }
+            *count.lock().unwrap() += 1;
+            tokio::time::sleep(Duration::from_millis(250)).await;
+        }
+    });
+    (task, seen, looks)
+}
+
+async fn value(login: &Login, database: &str, sql: &str) -> String {
+    let client = orders::connect(login, database).await.unwrap_or_else(|error| panic!("{database}: {error:#}"));
+    client.query_one(sql, &[]).await.unwrap_or_else(|error| panic!("{sql}: {error}")).get(0)
+}
+
+/// Production's own e-mail addresses, phone numbers and streets.
+async fn raw_values(login: &Login) -> Vec<String> {
+    let client = orders::connect(login, "shop").await.unwrap();
+    let sql = "SELECT DISTINCT v FROM (SELECT email::text AS v FROM customers WHERE id % 97 = 0 UNION ALL SELECT phone FROM customers WHERE id % 97 = 0) x WHERE length(v) > 9";
+    client.query(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
+}
+
+/// Files of a volume in which one of the values stands, byte by byte. An Aurora snapshot holds no WAL, so neither does this look.
+fn files_with(volume: &Path, values: &[String]) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut folders = vec![volume.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                if !path.ends_with("pg_wal") {
+                    folders.push(path);
+                }
+                continue;
+            }
+            // A file may go while the server runs.
+            let Ok(bytes) = std::fs::read(&path) else { continue };
+            let text = String::from_utf8_lossy(&bytes);
+            if let Some(value) = values.iter().find(|value| text.contains(value.as_str())) {
+                found.push(format!("{value} in {}", path.display()));
+            }
+        }
+    }
+    found
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_targets_read_yesterdays_production_sanitised_and_a_new_column_stops_the_next_run() {
+    let (sandbox, production_id) = world().await;
+    let sandbox = Arc::new(sandbox);
+    let engine = sandbox.engine.clone().unwrap();
+    let production = production::login(&sandbox).await.unwrap();
+    let raw = raw_values(&production).await;
+    assert!(
+        raw.len() > 100 && !files_with(&engine.volume(&production_id).unwrap(), &raw[..3]).is_empty(),
+        "the look for raw values finds none where they are"
+    );
+    sandbox.rds.allow("sg-dev", "sg-dev");
+    sandbox.rds.allow("sg-dev", "sg-workers");
+    let passwords = vec![
+        (production.user.clone(), production.password.clone()),
+        ("shop_app".into(), "shop-app-password".into()),
+        ("analyst".into(), "analyst-password".into()),
+    ];
+    assert!(opens(&Login { user: "shop_app".into(), password: "shop-app-password".into(), ..production.clone() }, "shop").await);
+    let (guarding, violations, looks) = guard(&sandbox, passwords);
+
+    let run = sync(&sandbox, "tuesday").await.succeeded();
+    guarding.abort();
+    assert_eq!(*violations.lock().unwrap(), BTreeSet::new());
+    assert!(*looks.lock().unwrap() > 20, "nobody looked");
+    assert_eq!(run.states().iter().filter(|state| **state == "SwapTarget").count(), 2);
+
+    // Both targets: the stable name, and the secret's host.
+    let dev = environments::login(&sandbox, DEV).await.unwrap();
+    let secret: Value = serde_json::from_str(&sandbox.secrets.value("orders-support/connection").unwrap()).unwrap();
+    let names = clusters(&sandbox).await;
+    let support = names.iter().find(|(_, _, port)| secret["port"].as_u64() == Some((*port).into())).expect("the secret leads to a cluster");
+    assert!(support.0.starts_with(SUPPORT) && !names.iter().any(|(name, ..)| name.starts_with("quarantine-")), "{names:?}");
+    let support_login = environments::login(&sandbox, &support.0).await.unwrap();
+
+    // The same data in both, and joined and counted as in production.
+    for sql in [
+        "SELECT count(*)::text FROM customers",
+        "SELECT count(DISTINCT email)::text FROM customers",
+        "SELECT count(*)::text FROM orders o JOIN customers c ON c.id = o.customer_id",
+        "SELECT count(phone)::text FROM customers",
+    ] {
+        let expected = value(&production, "shop", sql).await;
+        assert_eq!((value(&dev, "shop", sql).await, value(&support_login, "shop", sql).await), (expected.clone(), expected), "{sql}");
+    }
+    let sample = "SELECT string_agg(email::text || coalesce(phone, ''), ',' ORDER BY id) FROM customers WHERE id < 50";
+    assert_eq!(value(&dev, "shop", sample).await, value(&support_login, "shop", sample).await);
+    assert_ne!(value(&dev, "shop", sample).await, value(&production, "shop", sample).await);
+
+    // Nothing raw in any file of a published volume.
+    for login in [&dev, &support_login] {
+        for database in ["shop", "billing", "customer-events"] {
+            orders::connect(login, database).await.unwrap().batch_execute("CHECKPOINT").await.unwrap();
+        }
+    }
+    for (name, resource_id, _) in clusters(&sandbox).await.iter().filter(|(name, ..)| name == DEV || *name == support.0) {
+        assert_eq!(files_with(&engine.volume(resource_id).unwrap(), &raw), Vec::<String>::new(), "{name}");
+    }
+
+    // The environment's own: its kept row, its role with its grants, and who may come in.
+    assert_eq!(value(&dev, "customer-events", "SELECT note FROM empty_so_far").await, "of the environment");
+    let app: Value = serde_json::from_str(&sandbox.secrets.value("orders-dev/app").unwrap()).unwrap();
+    let app = Login { user: app["username"].as_str().unwrap().into(), password: app["password"].as_str().unwrap().into(), ..dev.clone() };
+    assert_eq!(value(&app, "shop", "SELECT (count(*) > 0)::text FROM customers").await, "true");
+    assert!(
+        !opens(&app, "billing").await
+            || orders::connect(&app, "billing").await.unwrap().query("SELECT * FROM ledger.invoices", &[]).await.is_err()
+    );
+    assert!(
+        reaches(&sandbox, "sg-dev", &dev).await && !reaches(&sandbox, "sg-support", &dev).await && !reaches(&sandbox, INTERNET, &dev).await
+    );
+
+    // Production saw nothing but reads and our own copy of a snapshot, which is gone again.
+    for call in sandbox
+        .gateway
+        .calls()
+        .iter()
+        .filter(|call| call.account == PRODUCTION && call.service == "rds" && call.mutates() && call.principal != "owner")
+    {
+        assert!(call.form.contains("sync-orders-"), "{} {} {}", call.principal, call.action, call.form);
+    }
+    // No password, no personal value in any object of the run, in any log or in the history.
+    let mut secrets = raw.clone();
+    secrets.extend([
+        production.password.clone(),
+        dev.password.clone(),
+        app.password.clone(),
+        "a key of the sandbox, 32 bytes or more".into(),
+    ]);
+    for key in sandbox.s3.list(BUCKET, "") {
+        let object = String::from_utf8_lossy(&sandbox.s3.get(BUCKET, &key).unwrap()).into_owned();
+        assert!(!secrets.iter().any(|secret| object.contains(secret.as_str())), "{key} holds what it must not");
+    }
+    assert_eq!(files_with(&sandbox.logs, &secrets), Vec::<String>::new());
+    let history = sandbox.sfn().get_execution_history().execution_arn(&run.arn).into_paginator().items().send();
+    let history: Vec<_> = history.collect::<Result<_, _>>().await.unwrap();
+    let history = format!("{history:?}");
+    assert!(!secrets.iter().any(|secret| history.contains(secret.as_str())), "the execution's history holds what it must not");
+
+    // The next day production has a column that nobody has decided about.
+    orders::connect(&production, "shop")
+        .await
+        .unwrap()
+        .batch_execute("SET ROLE shop_owner; ALTER TABLE customers ADD COLUMN tax_number text")
+        .await
+        .unwrap();
+    let tomorrow = sandbox.clock.now() + jiff::SignedDuration::from_mins(1);
+    let taken = production::take_snapshot_at(&sandbox, tomorrow.min(sandbox.clock.now())).await;
+    taken.expect("the second snapshot is taken");
+    let policy = environments::policy_with_wires().unwrap().replace("window: 00:00-06:00\n", "");
+    sandbox::orders::context(&sandbox).store.put("policy.yaml", "application/yaml", policy.into_bytes()).await.unwrap();
+    let before = clusters(&sandbox).await;
+    let stopped = sync(&sandbox, "wednesday").await.failed("Blocked");
+    stopped.says(&["customers", "tax_number"]);
+    assert_eq!(clusters(&sandbox).await, before, "a failed run leaves the targets as they were, in account {ACCOUNT}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_killed_while_it_masks_is_started_again_and_nothing_raw_is_published() {
+    let (sandbox, _) = world().await;
+    let engine = sandbox.engine.clone().unwrap();
+    let raw = raw_values(&production::login(&sandbox).await.unwrap()).await;
+    let arn = sandbox.start_execution("daily-sync", "killed", &json!({ "sync": "orders" })).await.unwrap();
+    let mut killed = BTreeSet::new();
+    loop {
+        for name in ["sanitize-databases", "attest-sanitized", "prepare-target"] {
+            let running = sandbox
+                .ecs
+                .tasks()
+                .iter()
+                .any(|task| task.last_status == "RUNNING" && task.command.first().is_some_and(|word| word == name));
+            if running && !killed.contains(name) {
+                tokio::time::sleep(Duration::from_millis(900)).await;
+                if sandbox.ecs.kill(name) {
+                    killed.insert(name);
+                }
+            }
+        }
+        if sandbox.sfn().describe_execution().execution_arn(&arn).send().await.unwrap().status().as_str() != "RUNNING" {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    ended(&sandbox, arn).await.succeeded();
+    assert!(killed.contains("sanitize-databases"), "nobody was killed in time: {killed:?}");
+    let (_, resource_id, _) =
+        clusters(&sandbox).await.into_iter().find(|(name, ..)| name == DEV).expect("the stable name leads to a cluster");
+    assert_eq!(files_with(&engine.volume(&resource_id).unwrap(), &raw), Vec::<String>::new());
+}

@@ -1,0 +1,181 @@
+//! Who reaches a cluster: its security groups, and its instances' PubliclyAccessible, decide, and only trying tells.
+//!
+//! A cluster's endpoint is a small proxy before its server. It tells a client's place by its source address: 127.0.0.1 is where the
+//! runbooks' workers are, other loopback addresses (Linux answers to all of 127.0.0.0/8) are given out by [`Rds::place`]. Whom no rule lets
+//! in has its connection closed before a byte is read. A security group is stateful: a connection that stands is not looked at again
+//! (https://docs.aws.amazon.com/vpc/latest/userguide/vpc-security-groups.html).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{MutexGuard, PoisonError, Weak};
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+use super::create_cluster::DEFAULT_SECURITY_GROUP;
+use super::model::Cluster;
+use super::{Rds, Shared};
+
+/// Where the runbooks' workers are.
+pub const WORKERS: &str = "sg-workers";
+/// A place outside of the VPC.
+pub const INTERNET: &str = "internet";
+pub const ANYWHERE: &str = "0.0.0.0/0";
+
+const HOME: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+pub struct Network {
+    places: BTreeMap<IpAddr, String>,
+    /// Which sources each security group lets in.
+    rules: BTreeMap<String, BTreeSet<String>>,
+    /// By resource id.
+    doors: BTreeMap<String, JoinHandle<()>>,
+}
+
+impl Default for Network {
+    fn default() -> Self {
+        let rules = BTreeMap::from([(DEFAULT_SECURITY_GROUP.into(), BTreeSet::from([WORKERS.into(), DEFAULT_SECURITY_GROUP.into()]))]);
+        Self { places: BTreeMap::from([(HOME, WORKERS.into())]), rules, doors: BTreeMap::new() }
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        for door in self.doors.values() {
+            door.abort();
+        }
+    }
+}
+
+impl Network {
+    fn admits(&self, from: &str, groups: &[String], public: bool) -> bool {
+        let mut rules = groups.iter().filter_map(|group| self.rules.get(group)).flatten();
+        match from {
+            INTERNET => public && rules.any(|rule| rule == ANYWHERE),
+            _ => rules.any(|rule| rule == from || rule == ANYWHERE),
+        }
+    }
+}
+
+impl Shared {
+    fn network(&self) -> MutexGuard<'_, Network> {
+        self.network.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The server's port, if that client may reach it.
+    fn way_in(&self, account: &str, resource_id: &str, client: IpAddr) -> Option<u16> {
+        let (groups, public, port) = {
+            let world = self.worlds[account].lock().unwrap_or_else(PoisonError::into_inner);
+            let cluster = world.clusters.get(resource_id)?;
+            let public = world.members(resource_id).iter().any(|member| member.publicly_accessible);
+            (cluster.security_groups.clone(), public, cluster.server_port)
+        };
+        let network = self.network();
+        let from = network.places.get(&client)?;
+        network.admits(from, &groups, public).then_some(port)
+    }
+}
+
+impl Rds {
+    /// An address in a place: a member of that security group, or [`INTERNET`]. A client binds its socket to it.
+    pub fn place(&self, security_group: &str) -> IpAddr {
+        let mut network = self.shared.network();
+        if let Some((address, _)) = network.places.iter().find(|(_, place)| *place == security_group) {
+            return *address;
+        }
+        let number = u8::try_from(network.places.len() + 1).expect("a scenario has less than 255 places");
+        let address = IpAddr::V4(Ipv4Addr::new(127, 0, 0, number));
+        network.places.insert(address, security_group.to_owned());
+        address
+    }
+
+    /// Lets a security group admit members of another, or [`ANYWHERE`].
+    pub fn allow(&self, security_group: &str, from: &str) {
+        self.shared.network().rules.entry(security_group.to_owned()).or_default().insert(from.to_owned());
+    }
+
+    /// Takes such a rule back.
+    pub fn forbid(&self, security_group: &str, from: &str) {
+        self.shared.network().rules.entry(security_group.to_owned()).or_default().remove(from);
+    }
+
+    /// Whether the rules let that place reach the cluster, without trying.
+    pub fn admits(&self, cluster: &str, from: &str) -> bool {
+        let (groups, public) = {
+            let world = self.world();
+            let Ok(cluster) = world.cluster(cluster) else { return false };
+            (cluster.security_groups.clone(), world.members(&cluster.resource_id).iter().any(|member| member.publicly_accessible))
+        };
+        self.shared.network().admits(from, &groups, public)
+    }
+
+    /// Opens the cluster's endpoint.
+    pub(super) fn open_door(&self, cluster: &Cluster, listener: std::net::TcpListener) -> std::io::Result<()> {
+        listener.set_nonblocking(true)?;
+        let listener = TcpListener::from_std(listener)?;
+        let shared = std::sync::Arc::downgrade(&self.shared);
+        let door = tokio::spawn(keep_door(listener, shared, self.account, cluster.resource_id.clone()));
+        self.shared.network().doors.insert(cluster.resource_id.clone(), door);
+        Ok(())
+    }
+
+    pub(super) fn close_door(&self, resource_id: &str) {
+        if let Some(door) = self.shared.network().doors.remove(resource_id) {
+            door.abort();
+        }
+    }
+}
+
+async fn keep_door(listener: TcpListener, shared: Weak<Shared>, account: &'static str, resource_id: String) {
+    loop {
+        let Ok((client, address)) = listener.accept().await else {
+            // No file descriptor is left, for now.
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            continue;
+        };
+        let Some(shared) = shared.upgrade() else { return };
+        let Some(port) = shared.way_in(account, &resource_id, address.ip()) else { continue };
+        drop(shared);
+        tokio::spawn(async move {
+            if let Err(error) = pass(client, port).await {
+                tracing::debug!(error = error.to_string(), "a connection to a cluster ended");
+            }
+        });
+    }
+}
+
+/// A server that does not run closes the connection: its host, which is this one, would refuse it.
+async fn pass(mut client: TcpStream, port: u16) -> std::io::Result<()> {
+    let mut server = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
+    client.set_nodelay(true)?;
+    server.set_nodelay(true)?;
+    tokio::io::copy_bidirectional_with_sizes(&mut client, &mut server, 64 * 1024, 64 * 1024).await.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Sandbox;
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_groups_rules_and_public_access_say_who_gets_in() {
+        let sandbox = Sandbox::with_cluster().await;
+        let rds = &sandbox.rds;
+        assert!(rds.admits("orders", WORKERS) && !rds.admits("orders", "sg-app"), "the default group");
+        let orders = ("DBClusterIdentifier", "orders");
+        sandbox.ok("ModifyDBCluster", &[orders, ("VpcSecurityGroupIds.VpcSecurityGroupId.1", "sg-dev")]).await;
+        assert!(!rds.admits("orders", WORKERS), "no rule, nobody");
+        rds.allow("sg-dev", WORKERS);
+        rds.allow("sg-dev", ANYWHERE);
+        assert!(rds.admits("orders", WORKERS) && rds.admits("orders", "sg-app"));
+        let private = [("DBInstanceIdentifier", "orders-1"), ("PubliclyAccessible", "false")];
+        sandbox.ok("ModifyDBInstance", &private).await;
+        sandbox.ok("ModifyDBInstance", &[("DBInstanceIdentifier", "orders-2"), private[1]]).await;
+        assert!(!rds.admits("orders", INTERNET));
+        sandbox.ok("ModifyDBInstance", &[private[0], ("PubliclyAccessible", "true")]).await;
+        assert!(rds.admits("orders", INTERNET));
+        rds.forbid("sg-dev", ANYWHERE);
+        assert!(!rds.admits("orders", INTERNET));
+        assert_eq!((rds.place(WORKERS), rds.place("sg-app"), rds.place("sg-app")), (HOME, rds.place("sg-app"), [127, 0, 0, 2].into()));
+    }
+}

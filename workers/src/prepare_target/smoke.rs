@@ -1,0 +1,42 @@
+//! The policy's questions to a new cluster before anybody is sent to it.
+
+use policy::{Smoke, Target};
+use runbook::{Context, Error, Result, postgres::Login, postgres::query_failed};
+use tokio_postgres::SimpleQueryMessage;
+
+use super::{failed, session};
+
+/// All of them, and all that do not say true are told.
+pub async fn ask(cx: &Context, login: &Login, target: &Target) -> Result<()> {
+    let mut wrong = Vec::new();
+    for smoke in &target.smoke {
+        match answer(cx, login, smoke).await {
+            Ok(true) => {}
+            Ok(false) => wrong.push(format!("- in {}, this does not say true: {}", smoke.database, smoke.sql)),
+            Err(Error::OperationFailed(why)) => wrong.push(format!("- {why}")),
+            Err(error) => return Err(error),
+        }
+    }
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    Err(Error::OperationFailed(format!(
+        "{} of {} smoke queries failed, so clients stay on the present cluster.\n{}\nLook at the data in production or mend the policy, then start a new execution.",
+        wrong.len(),
+        target.smoke.len(),
+        wrong.join("\n")
+    )))
+}
+
+async fn answer(cx: &Context, login: &Login, smoke: &Smoke) -> Result<bool> {
+    let client = session(cx, login, &smoke.database).await?;
+    let read_only = "SET default_transaction_read_only = on; SET statement_timeout = '10min'";
+    client.batch_execute(read_only).await.map_err(|error| query_failed("set up a session", &error))?;
+    let answer = client
+        .simple_query(&smoke.sql)
+        .await
+        .map_err(|error| failed(&format!("the smoke query {} in {}", smoke.sql, smoke.database), &error))?;
+    let mut rows = answer.iter().filter_map(|message| if let SimpleQueryMessage::Row(row) = message { Some(row) } else { None });
+    let (row, more) = (rows.next(), rows.next());
+    Ok(row.is_some_and(|row| row.len() == 1 && row.get(0) == Some("t")) && more.is_none())
+}
