@@ -162,6 +162,16 @@ async fn a_zoo(id: &'static str) -> Copy {
     copy
 }
 
+/// The zoo without the shop round it.
+async fn only_a_zoo(id: &'static str) -> Copy {
+    let copy = Copy::empty(id, "16.8", &PARAMETERS).await;
+    copy.run("postgres", include_str!("../data/shop/roles.sql")).await;
+    copy.run("postgres", "ALTER DATABASE shop OWNER TO shop_owner").await;
+    copy.run("shop", "CREATE EXTENSION citext").await;
+    copy.run("shop", include_str!("../data/masking/zoo.sql")).await;
+    copy
+}
+
 /// All of SanitizeDatabases but its wires, and AttestSanitized's look. Answers what that found wrong.
 async fn sanitise(copy: &Copy, masking: &Masking) -> Vec<String> {
     let sessions = copy.sessions();
@@ -218,28 +228,21 @@ fn similar(before: &str, after: &str) {
 async fn on_disk(copy: &Copy) -> Vec<String> {
     copy.client("rdsadmin", "postgres").await.batch_execute("CHECKPOINT").await.unwrap();
     let root = copy.ask("rdsadmin", "postgres", "SHOW data_directory").await;
-    let (mut folders, mut found) = (vec![std::path::PathBuf::from(root)], Vec::new());
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder).unwrap().flatten() {
-            let path = entry.path();
-            if path.is_dir() {
-                if !path.ends_with("pg_wal") {
-                    folders.push(path);
-                }
-                continue;
-            }
-            let Ok(bytes) = std::fs::read(&path) else { continue };
-            for raw in RAW.iter().filter(|raw| contains(&bytes, raw.as_bytes())) {
-                found.push(format!("{}: {raw}", relation(copy, &path).await));
-            }
-        }
+    // Faster than this test's own unoptimised code.
+    let words = RAW.iter().flat_map(|raw| ["-e", raw]);
+    let grep = std::process::Command::new("grep").args(["-rlaF", "--exclude-dir=pg_wal"]).args(words).arg(&root).output().unwrap();
+    let mut found = Vec::new();
+    for path in String::from_utf8_lossy(&grep.stdout).lines() {
+        found.push(relation(copy, std::path::Path::new(path)).await);
     }
     found
 }
 
 /// What a file of the cluster is, as far as the server can tell.
 async fn relation(copy: &Copy, path: &std::path::Path) -> String {
-    let name = |path: Option<&std::path::Path>| path.and_then(|path| path.file_name()).map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = |path: Option<&std::path::Path>| {
+        path.and_then(|path| path.file_name()).map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    };
     let (node, database) = (name(Some(path)), name(path.parent()));
     let of = format!("SELECT datname::text FROM pg_database WHERE oid::text = '{database}'");
     let Ok(Some(database)) = copy.client("rdsadmin", "postgres").await.query_opt(&of, &[]).await else { return path.display().to_string() };
@@ -249,21 +252,13 @@ async fn relation(copy: &Copy, path: &std::path::Path) -> String {
     format!("{database}: {table} ({})", path.display())
 }
 
-fn contains(bytes: &[u8], word: &[u8]) -> bool {
-    let mut rest = bytes;
-    while let Some(at) = rest.iter().position(|byte| *byte == word[0]) {
-        if rest[at..].starts_with(word) {
-            return true;
-        }
-        rest = &rest[at + 1..];
-    }
-    false
-}
-
 #[tokio::test]
 async fn killed_between_two_tables_and_run_again_it_comes_to_the_same_end() {
-    let (whole, killed) = tokio::join!(a_zoo("whole"), a_zoo("killed"));
-    let masking = masking(policy());
+    let (whole, killed) = tokio::join!(only_a_zoo("whole"), only_a_zoo("killed"));
+    let mut policy = policy();
+    policy["databases"].as_object_mut().unwrap().retain(|database, _| database == "shop");
+    policy["databases"]["shop"].as_object_mut().unwrap().retain(|table, _| !table.starts_with("public."));
+    let masking = masking(policy);
     assert!(sanitise(&whole, &masking).await.is_empty());
 
     let sessions = killed.sessions();
@@ -276,7 +271,7 @@ async fn killed_between_two_tables_and_run_again_it_comes_to_the_same_end() {
         attempts += 1;
         let (plans, _) = look(&sessions, &masking).await.unwrap();
         let end =
-            tokio::time::timeout(std::time::Duration::from_millis(150 * attempts * attempts), mask::mask(&sessions, &plans, KEY)).await;
+            tokio::time::timeout(std::time::Duration::from_millis(100 * attempts * attempts), mask::mask(&sessions, &plans, KEY)).await;
         if let Ok(done) = end {
             done.unwrap();
             break;
@@ -287,10 +282,8 @@ async fn killed_between_two_tables_and_run_again_it_comes_to_the_same_end() {
     finish(&killed, &names).await;
     let seen = attest_sanitized::look(sessions.cx, sessions.login, &masking, &before, KEY).await.unwrap();
     assert!(seen.wrong.is_empty(), "{:#?}", seen.wrong);
-    for (one, other) in ask_all(&whole).await.iter().zip(ask_all(&killed).await) {
-        similar(one, &other);
-    }
-    for table in ["public.customers", "zoo.person", "zoo.visit", "zoo.audited", "zoo.lion", "zoo.address"] {
+    similar(&whole.ask("rdsadmin", "shop", SHAPE).await, &killed.ask("rdsadmin", "shop", SHAPE).await);
+    for table in ["zoo.person", "zoo.membership", "zoo.badge", "zoo.visit", "zoo.audited", "zoo.lion", "zoo.address"] {
         let sum = format!("SELECT md5(string_agg(t::text, E'\\n' ORDER BY t::text)) FROM {table} AS t");
         assert_eq!(whole.ask("rdsadmin", "shop", &sum).await, killed.ask("rdsadmin", "shop", &sum).await, "{table}");
     }

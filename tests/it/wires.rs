@@ -19,17 +19,31 @@ const PARAMETERS: [(&str, &str); 4] = [
 ];
 
 #[tokio::test]
-async fn every_kind_of_wire_is_found_and_cut_by_a_master_who_is_no_superuser() {
-    let copy = Copy::of_the_shop("wires", "16.8", &PARAMETERS).await;
-    let publisher = TcpListener::bind("127.0.0.1:59999").expect("a port to listen on");
+async fn every_kind_of_wire_is_found_and_cut_on_16_by_a_master_who_is_no_superuser() {
+    found_and_cut(Copy::of_the_shop("wires-16", "16.8", &PARAMETERS).await).await;
+}
+
+#[tokio::test]
+async fn every_kind_of_wire_is_found_and_cut_on_18_by_a_master_who_is_no_superuser() {
+    found_and_cut(Copy::of_the_shop("wires-18", "18.1", &PARAMETERS).await).await;
+}
+
+async fn found_and_cut(copy: Copy) {
+    let publisher = TcpListener::bind("127.0.0.1:0").expect("a port to listen on");
+    let port = publisher.local_addr().unwrap().port().to_string();
     for wire in wires() {
-        apply(&copy.engine, copy.id, wire.plant).await.unwrap();
+        // Everything that lies outside is at this port.
+        apply(&copy.engine, copy.id, &wire.plant.replace("59999", &port)).await.unwrap();
     }
     let sessions = copy.sessions();
     let names = databases(&sessions.open("postgres").await.unwrap()).await.unwrap();
     let planted: BTreeSet<&str> = wires().iter().map(|Planted { slug, .. }| *slug).collect();
     let detected = attest::find(&sessions, &names).await.unwrap();
-    assert_eq!(planted.iter().filter(|kind| !detected.contains_key(**kind)).collect::<Vec<_>>(), Vec::<&&str>::new(), "the detector is blind");
+    assert_eq!(
+        planted.iter().filter(|kind| !detected.contains_key(**kind)).collect::<Vec<_>>(),
+        Vec::<&&str>::new(),
+        "the detector is blind"
+    );
 
     let cut = cut::cut(&sessions).await.unwrap();
     let found: BTreeSet<&str> = cut.iter().map(|wire| wire.kind.as_str()).collect();

@@ -6,7 +6,7 @@
 use policy::{JsonPath, Rule, Step};
 use runbook::{
     Result,
-    postgres::{quote, query_failed},
+    postgres::{query_failed, quote},
 };
 use serde::{Deserialize, Serialize};
 use tokio_postgres::Client;
@@ -108,7 +108,8 @@ async fn of_column(
     let table = &plan.table;
     let column = table.column(&masked.name);
     let short = column.and_then(|column| column.length).is_some_and(|length| length < 10);
-    let single = !short && matches!(rule, Rule::Email | Rule::Name | Rule::Phone | Rule::Address | Rule::FreeText | Rule::Url | Rule::Uuid | Rule::Hash);
+    let single = !short
+        && matches!(rule, Rule::Email | Rule::Name | Rule::Phone | Rule::Address | Rule::FreeText | Rule::Url | Rule::Uuid | Rule::Hash);
     let whole = matches!(rule, Rule::Integer { .. } | Rule::DateShift { .. } | Rule::Ip)
         && column.is_some_and(|column| !column.array && Kind::of(&column.base) != Kind::Json);
     let failed = |error: tokio_postgres::Error| query_failed(&format!("take fingerprints of {}", table.id()), &error);
@@ -130,7 +131,11 @@ async fn of_column(
             Rule::FreeText => 12,
             _ => 6,
         };
-        let sample = if table.rows > SMALL && table.kind == 'r' { format!("TABLESAMPLE SYSTEM ({})", 100 * SMALL / table.rows + 1) } else { String::new() };
+        let sample = if table.rows > SMALL && table.kind == 'r' {
+            format!("TABLESAMPLE SYSTEM ({})", 100 * SMALL / table.rows + 1)
+        } else {
+            String::new()
+        };
         let sql = format!(
             "SELECT DISTINCT {} FROM (
                  SELECT DISTINCT v FROM (SELECT {values_of} AS v FROM {} {sample} LIMIT 20000) AS t WHERE length(v) >= {least} LIMIT {VALUES}

@@ -22,23 +22,23 @@ pub fn array(name: &str, column: &Column, slot: &Slot<'_>, rule: &Rule) -> Resul
     let body = format!(
         "SELECT coalesce((SELECT array_agg(({replaced})::{element_type} ORDER BY n) FROM unnest(v) WITH ORDINALITY AS u (e, n)), v)"
     );
-    Ok(helper(name, &format!("{element_type}[]"), &body, slot.value))
+    Ok(helper(name, &format!("{element_type}[]"), "sql", &body, slot.value))
 }
 
+/// One path after the other. In PL/pgSQL, for there the document after each step is a variable; as subqueries the planner would write each step
+/// into the next one as often as that looks at it.
 pub fn json(name: &str, base: &str, slot: &Slot<'_>, paths: &[(&[Step], &Rule)]) -> Result<Helper, String> {
-    let mut body = "SELECT x".to_owned();
-    body += &format!("{}::{base} FROM (SELECT v::jsonb AS x0) AS t0", paths.len());
-    for (number, (steps, rule)) in paths.iter().enumerate() {
-        let replaced = at(&format!("x{number}"), steps, rule, 0)?;
-        body += &format!(", LATERAL (SELECT {replaced} AS x{}) AS t{}", number + 1, number + 1);
+    let mut body = "DECLARE x jsonb := v; BEGIN ".to_owned();
+    for (steps, rule) in paths {
+        body += &format!("x := {}; ", at("x", steps, rule, 0)?);
     }
-    Ok(helper(name, base, &body, slot.value))
+    Ok(helper(name, &format!("pg_catalog.{base}"), "plpgsql", &(body + "RETURN x; END"), slot.value))
 }
 
-fn helper(name: &str, data_type: &str, body: &str, value: &str) -> Helper {
+fn helper(name: &str, data_type: &str, language: &str, body: &str, value: &str) -> Helper {
     Helper {
         definition: format!(
-            "CREATE OR REPLACE FUNCTION aurora_runbooks.{name}(v {data_type}) RETURNS {data_type} STABLE LANGUAGE sql AS {}",
+            "CREATE OR REPLACE FUNCTION aurora_runbooks.{name}(v {data_type}) RETURNS {data_type} STABLE STRICT LANGUAGE {language} AS {}",
             escape_literal(body).trim_start()
         ),
         call: format!("aurora_runbooks.{name}(({value})::{data_type})"),
