@@ -87,7 +87,7 @@ pub async fn daily_sync(options: Options, out: &Path) -> anyhow::Result<()> {
 
 async fn customers(login: &Login) -> anyhow::Result<Table> {
     let client = orders::connect(login, "shop").await?;
-    let sql = "SELECT id::text, email::text, full_name, phone, birth_date::text, city FROM customers ORDER BY id LIMIT 3";
+    let sql = "SELECT id::text, email::text, full_name, phone, birth_date::text, city FROM customers ORDER BY customers.id LIMIT 3";
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     for row in client.query(sql, &[]).await? {

@@ -61,7 +61,7 @@ impl Sts {
              <Arn>arn:aws:sts::{account}:assumed-role/{role}/{session}</Arn></AssumedRoleUser>\
              <Credentials><AccessKeyId>{}</AccessKeyId><SecretAccessKey>sandbox</SecretAccessKey>\
              <SessionToken>{role}/{session}</SessionToken><Expiration>{:.0}</Expiration></Credentials>",
-            escape(&access_key(&caller.principal, account)),
+            escape(access_key(&caller.principal, account)),
             self.clock.now() + Duration::from_secs(duration),
         ))
     }

@@ -72,16 +72,17 @@ impl Report {
             redrives: execution.redrive_count().unwrap_or_default(),
             steps,
         };
-        report.outcome = report.sentence();
+        let output: Value = execution.output().and_then(|output| serde_json::from_str(output).ok()).unwrap_or_default();
+        report.outcome = report.sentence(output["summary"].as_str().map(str::to_owned));
         report
     }
 
-    fn sentence(&self) -> String {
+    fn sentence(&self, summary: Option<String>) -> String {
         let last = self.steps.last();
         // After a failure a run may clean up: what it did not leave is where it stopped.
         let state = self.steps.iter().find(|step| step.exited.is_none()).or(last).map_or("no state".to_owned(), Step::label);
         match self.status.as_str() {
-            "SUCCEEDED" => last.and_then(|step| step.summary.clone()).unwrap_or_else(|| "The run succeeded.".to_owned()),
+            "SUCCEEDED" => summary.or_else(|| last?.summary.clone()).unwrap_or_else(|| "The run succeeded.".to_owned()),
             "RUNNING" => format!("The run is in {state}."),
             "FAILED" => format!("{state} stopped the run with {}.", self.error.as_deref().unwrap_or("an error")),
             "TIMED_OUT" => format!("The run timed out in {state}."),

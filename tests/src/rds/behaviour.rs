@@ -44,6 +44,10 @@ pub struct Behaviour {
     pub password_delay: Duration,
     /// While a cluster or an instance is renamed, neither name is found.
     pub rename_blackout: Duration,
+    /// After a rename a describe of the old name is still answered, by what has the new one (hashicorp/terraform-provider-aws compares).
+    pub rename_echo: Duration,
+    /// From a rename to the DNS that shows it.
+    pub dns_delay: Duration,
     pub upgrade_prechecks: Duration,
     pub upgrade_snapshot: Duration,
     /// pg_upgrade, in the model gear; a real one takes its own time.
@@ -71,6 +75,8 @@ impl Default for Behaviour {
             start_stop: seconds(60),
             password_delay: seconds(60),
             rename_blackout: seconds(30),
+            rename_echo: seconds(20),
+            dns_delay: seconds(600),
             upgrade_prechecks: seconds(60),
             upgrade_snapshot: seconds(60),
             upgrade: seconds(480),

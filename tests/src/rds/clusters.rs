@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::error::Fault;
-use super::model::{Cluster, ClusterPending, ENGINE, World, stamp};
+use super::model::{Cluster, ClusterPending, ENGINE, Echo, World, stamp};
 use super::paging::{Filters, page};
 use super::query::Input;
 use super::xml::joined;
@@ -26,7 +26,11 @@ impl Rds {
         let filters = Filters::read(input, &["db-cluster-id", "db-cluster-resource-id", "engine", "clone-group-id", "domain"])?;
         let world = self.world();
         let mut clusters: Vec<&Cluster> = match input.text("DBClusterIdentifier").filter(|id| !id.is_empty()) {
-            Some(id) => vec![world.cluster(id)?],
+            Some(id) => vec![world.cluster(id).or_else(|missing| {
+                let now = self.clock.now();
+                let renamed = world.clusters.values().find(|cluster| !cluster.hidden && Echo::answers(&cluster.echo, id, now));
+                renamed.ok_or(missing)
+            })?],
             None => world.clusters.values().filter(|cluster| !cluster.hidden).collect(),
         };
         clusters.retain(|cluster| {
@@ -42,10 +46,9 @@ impl Rds {
 
     pub(super) fn described_cluster(&self, world: &World, cluster: &Cluster) -> Value {
         let mut described = describe(world, cluster);
-        if cluster.status == "creating" {
-            // Null until a restore has finished (AuroraUserGuide, Aurora.Managing.Backups).
-            (described["EarliestRestorableTime"], described["LatestRestorableTime"]) = (Value::Null, Value::Null);
-        } else {
+        // Null until a restore has finished (AuroraUserGuide, Aurora.Managing.Backups).
+        if cluster.status != "creating" {
+            described["EarliestRestorableTime"] = stamp(cluster.created).into();
             // "Typically within the last 5 minutes" (aurora-pitr).
             described["LatestRestorableTime"] = stamp(cluster.created.max(self.clock.now() - Duration::from_secs(300))).into();
         }
@@ -76,20 +79,20 @@ impl Rds {
         if world.members(&cluster.resource_id).iter().any(|member| member.status != "deleting") {
             return Err(Fault::cluster_state("Cluster cannot be deleted, it still contains DB instances in non-deleting state."));
         }
-        if !["available", "failed", "creating", "stopped", "inaccessible-encryption-credentials"].contains(&cluster.status) {
+        if !["available", "failed", "creating", "inaccessible-encryption-credentials"].contains(&cluster.status) {
             return Err(Fault::cluster_state(format!("DB cluster {} can't be deleted. Current state: {}", cluster.id, cluster.status)));
         }
         let snapshot = last.map(|name| self.add_snapshot(&mut world, name, "manual", &cluster, Default::default())).transpose()?;
-        let found = world.cluster_mut(&cluster.id)?;
-        found.status = "deleting";
-        let found = found.clone();
-        let answer = json!({"DBCluster": self.described_cluster(&world, &found)});
+        // The answer shows the status of before (AuroraUserGuide, USER_DeleteCluster).
+        let answer = json!({"DBCluster": self.described_cluster(&world, &cluster)});
+        world.cluster_mut(&cluster.id)?.status = "deleting";
+        let keep_automated = input.flag("DeleteAutomatedBackups") == Some(false);
         drop(world);
-        self.background(|rds| async move { rds.tear_down(cluster, snapshot).await });
+        self.background(|rds| async move { rds.tear_down(cluster, snapshot, keep_automated).await });
         Ok(answer)
     }
 
-    async fn tear_down(&self, cluster: Cluster, snapshot: Option<String>) {
+    async fn tear_down(&self, cluster: Cluster, snapshot: Option<String>, keep_automated: bool) {
         if let Some(snapshot) = snapshot {
             self.take_snapshot(&snapshot, &cluster.resource_id).await;
         }
@@ -112,13 +115,22 @@ impl Rds {
         }
         self.close_door(&cluster.resource_id);
         let mut world = self.world();
+        let automated: Vec<String> = world
+            .snapshots
+            .values()
+            .filter(|snapshot| !keep_automated && snapshot.kind == "automated" && snapshot.of.resource_id == cluster.resource_id)
+            .map(|snapshot| snapshot.id.clone())
+            .collect();
+        for snapshot in automated {
+            self.drop_snapshot(&mut world, &snapshot);
+        }
         world.clusters.remove(&cluster.resource_id);
         world.maintenance.retain(|action| action.resource != cluster.resource_id);
         self.event(&mut world, &cluster, "0171", "DB cluster deleted");
     }
 }
 
-pub fn describe(world: &World, cluster: &Cluster) -> Value {
+fn describe(world: &World, cluster: &Cluster) -> Value {
     let members: Vec<Value> = world
         .members(&cluster.resource_id)
         .into_iter()
@@ -151,8 +163,6 @@ pub fn describe(world: &World, cluster: &Cluster) -> Value {
         "DBSubnetGroup": cluster.subnet_group,
         "Status": cluster.status,
         "PercentProgress": cluster.percent_progress.map(|percent| percent.to_string()),
-        "EarliestRestorableTime": stamp(cluster.created),
-        "LatestRestorableTime": stamp(cluster.created),
         "MultiAZ": members.len() > 1,
         "Engine": ENGINE,
         "EngineVersion": cluster.engine_version,
@@ -217,13 +227,23 @@ mod tests {
         for instance in ["orders-1", "orders-2"] {
             sandbox.ok("DeleteDBInstance", &[("DBInstanceIdentifier", instance)]).await;
         }
-        sandbox.ok("DeleteDBCluster", &[orders, ("FinalDBSnapshotIdentifier", "last")]).await;
+        let twice = sandbox.refused("DeleteDBInstance", &[("DBInstanceIdentifier", "orders-1")]).await;
+        assert_eq!(twice, ("InvalidDBInstanceState".into(), "Instance orders-1 is already being deleted.".into()));
+        let automated = sandbox.rds.take_automated_snapshot("orders").unwrap();
+        sandbox.ok("CreateDBClusterSnapshot", &[orders, ("DBClusterSnapshotIdentifier", "taken")]).await;
+        let taken = sandbox.refused("DeleteDBCluster", &[orders, ("FinalDBSnapshotIdentifier", "taken")]).await;
+        assert_eq!(taken.0, "DBClusterSnapshotAlreadyExistsFault");
+        let deleted = sandbox.ok("DeleteDBCluster", &[orders, ("FinalDBSnapshotIdentifier", "last")]).await;
+        assert_eq!(deleted.text("Status"), "available");
         assert_eq!(sandbox.cluster("orders").await.text("Status"), "deleting");
         sandbox.pass(300).await;
         let (status, gone) = sandbox.call("DescribeDBClusters", &[orders]).await;
         assert_eq!((status, gone.text("Code")), (404, "DBClusterNotFoundFault"));
         let snapshot = sandbox.ok("DescribeDBClusterSnapshots", &[("DBClusterSnapshotIdentifier", "last")]).await;
         assert_eq!(snapshot.text("Status"), "available");
+        // Automated snapshots go with their cluster.
+        let gone = [("DBClusterSnapshotIdentifier", &*automated)];
+        assert_eq!(sandbox.refused("DescribeDBClusterSnapshots", &gone).await.0, "DBClusterSnapshotNotFoundFault");
     }
 
     #[tokio::test(start_paused = true)]
@@ -238,6 +258,11 @@ mod tests {
         }
         sandbox.pass(30).await;
         assert_eq!(sandbox.cluster("orders-old").await.text("Status"), "available");
+        // For a while the old name is answered, with the new one; nothing else takes it.
+        assert_eq!(sandbox.cluster("orders").await.text("DBClusterIdentifier"), "orders-old");
+        assert_eq!(sandbox.refused("StopDBCluster", &[("DBClusterIdentifier", "orders")]).await.0, "DBClusterNotFoundFault");
+        sandbox.pass(20).await;
+        assert_eq!(sandbox.refused("DescribeDBClusters", &[("DBClusterIdentifier", "orders")]).await.0, "DBClusterNotFoundFault");
         assert_eq!(sandbox.instance("orders-1").await.text("DBClusterIdentifier"), "orders-old");
     }
 
@@ -289,8 +314,17 @@ mod tests {
         assert_eq!(sandbox.instance("orders-1").await.text("DBInstanceStatus"), "stopped");
         let upgrade = [orders, ("EngineVersion", "18.4"), ("AllowMajorVersionUpgrade", "true")];
         assert_eq!(sandbox.refused("ModifyDBCluster", &upgrade).await.0, "InvalidDBClusterStateFault");
+        let third = [orders, ("DBInstanceIdentifier", "orders-3"), ("DBInstanceClass", "db.r6g.large"), ("Engine", "aurora-postgresql")];
+        assert_eq!(sandbox.refused("CreateDBInstance", &third).await.0, "InvalidDBClusterStateFault");
+        assert_eq!(sandbox.refused("DeleteDBInstance", &[("DBInstanceIdentifier", "orders-1")]).await.0, "InvalidDBInstanceState");
         sandbox.ok("StartDBCluster", &[orders]).await;
         sandbox.pass(90).await;
+        assert_eq!(sandbox.cluster("orders").await.text("Status"), "available");
+        // Left alone it starts after a week.
+        sandbox.ok("StopDBCluster", &[orders]).await;
+        sandbox.pass(7 * 24 * 3600).await;
+        assert_eq!(sandbox.cluster("orders").await.text("Status"), "stopped");
+        sandbox.pass(200).await;
         assert_eq!(sandbox.cluster("orders").await.text("Status"), "available");
     }
 }

@@ -4,7 +4,6 @@ use std::net::TcpListener;
 
 use serde_json::json;
 
-use super::clusters::describe;
 use super::engine::NewCluster;
 use super::error::Fault;
 use super::keys::default_key;
@@ -50,7 +49,7 @@ impl Rds {
         let created = resource_id.clone();
         self.background(|rds| async move { rds.bring_up(&created, &password).await });
         let world = self.world();
-        Ok(json!({"DBCluster": describe(&world, &world.clusters[&resource_id])}))
+        Ok(json!({"DBCluster": self.described_cluster(&world, &world.clusters[&resource_id])}))
     }
 
     async fn bring_up(&self, resource_id: &str, password: &str) {
@@ -145,7 +144,9 @@ impl Rds {
             upgrade_accepted: false,
             applied: Default::default(),
             running: false,
+            stops: 0,
             hidden: false,
+            echo: None,
             created: self.clock.now(),
             backup_retention,
             backup_window: text("PreferredBackupWindow").unwrap_or_else(|| "03:00-03:30".into()),

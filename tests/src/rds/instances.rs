@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::error::Fault;
-use super::model::{Cluster, ENGINE, Instance, World, identifier, stamp};
+use super::model::{Cluster, ENGINE, Echo, Instance, World, identifier, stamp};
 use super::paging::{Filters, page};
 use super::parameter_groups::{Kind, default_name};
 use super::query::Input;
@@ -88,6 +88,7 @@ impl Rds {
             copy_tags: input.flag("CopyTagsToSnapshot").unwrap_or(false),
             created: self.clock.now(),
             hidden: false,
+            echo: None,
             tags: tags::read(input)?,
             logs: BTreeMap::new(),
         };
@@ -148,7 +149,11 @@ impl Rds {
         let filters = Filters::read(input, &["db-cluster-id", "db-instance-id", "dbi-resource-id", "engine", "domain"])?;
         let world = self.world();
         let mut instances: Vec<&Instance> = match input.text("DBInstanceIdentifier").filter(|id| !id.is_empty()) {
-            Some(id) => vec![world.instance(id)?],
+            Some(id) => vec![world.instance(id).or_else(|missing| {
+                let now = self.clock.now();
+                let renamed = world.instances.values().find(|instance| !instance.hidden && Echo::answers(&instance.echo, id, now));
+                renamed.ok_or(missing)
+            })?],
             None => world.instances.values().filter(|instance| !instance.hidden).collect(),
         };
         instances.retain(|instance| {
@@ -181,7 +186,11 @@ impl Rds {
         }
         let mut world = self.world();
         let instance = world.instance_mut(input.required("DBInstanceIdentifier")?)?;
-        if !["available", "creating", "incompatible-parameters", "stopped", "failed"].contains(&instance.status) {
+        if instance.status == "deleting" {
+            return Err(Fault::instance_state(format!("Instance {} is already being deleted.", instance.id)));
+        }
+        // Of a stopped cluster nothing can be deleted (AuroraUserGuide, aurora-cluster-stop-start).
+        if !["available", "creating", "incompatible-parameters", "failed"].contains(&instance.status) {
             let message = format!("Instance {} can't be deleted. Current state: {}", instance.id, instance.status);
             return Err(Fault::instance_state(message));
         }

@@ -11,6 +11,7 @@ mod api;
 pub mod behaviour;
 mod clusters;
 mod create_cluster;
+mod dns;
 pub mod engine;
 mod error;
 mod events;

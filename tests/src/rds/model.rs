@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
+use super::dns::Record;
 use super::engine::Parameters;
 use super::error::Fault;
 use crate::aws;
@@ -28,6 +29,7 @@ pub struct World {
     pub subnet_groups: BTreeMap<String, SubnetGroup>,
     pub maintenance: Vec<Maintenance>,
     pub events: Vec<Event>,
+    pub dns: Vec<Record>,
     rng: StdRng,
 }
 
@@ -59,10 +61,13 @@ pub struct Cluster {
     pub upgrade_accepted: bool,
     /// What the server has been given: it trails the groups by what waits for a reboot.
     pub applied: Parameters,
+    /// How often it was stopped.
+    pub stops: u32,
     /// Whether a server stands behind it: a restored cluster has none before its first instance.
     pub running: bool,
     /// During a rename neither name is found.
     pub hidden: bool,
+    pub echo: Option<Echo>,
     pub created: Timestamp,
     pub backup_retention: i64,
     pub backup_window: String,
@@ -79,6 +84,19 @@ pub struct Cluster {
     /// Clones of one volume share it; the 16th is a full copy.
     pub clone_group: String,
     pub tags: Tags,
+}
+
+/// A name from before, which describes answer to until then.
+#[derive(Debug, Clone)]
+pub struct Echo {
+    pub name: String,
+    pub until: Timestamp,
+}
+
+impl Echo {
+    pub fn answers(echo: &Option<Self>, name: &str, now: Timestamp) -> bool {
+        echo.as_ref().is_some_and(|echo| echo.name == name.to_lowercase() && now < echo.until)
+    }
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -123,6 +141,7 @@ pub struct Instance {
     pub copy_tags: bool,
     pub created: Timestamp,
     pub hidden: bool,
+    pub echo: Option<Echo>,
     pub tags: Tags,
     pub logs: BTreeMap<String, LogFile>,
 }
@@ -215,6 +234,7 @@ impl World {
             subnet_groups: BTreeMap::new(),
             maintenance: Vec::new(),
             events: Vec::new(),
+            dns: Vec::new(),
             rng: StdRng::seed_from_u64(seed),
         }
     }
@@ -304,7 +324,10 @@ impl Cluster {
     pub fn available(&self) -> Result<(), Fault> {
         match self.status {
             "available" => Ok(()),
-            _ => Err(Fault::cluster_state(format!("DB cluster {} is not in available state. Current state: {}", self.id, self.status))),
+            _ => Err(Fault::cluster_state(format!(
+                "DB cluster {} is not currently in the available state. Current state: {}",
+                self.id, self.status
+            ))),
         }
     }
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::create_cluster::{checked_password, serverless};
 use super::error::Fault;
-use super::model::identifier;
+use super::model::{Echo, identifier};
 use super::parameter_groups::Kind;
 use super::query::Input;
 use super::{Answer, Rds, families, upgrade_checks, versions};
@@ -188,17 +188,22 @@ impl Rds {
             cluster.status = "renaming";
         }
         self.pause(Duration::from_secs(20)).await;
-        let Some(old) = self.world().clusters.get_mut(id).map(|cluster| {
+        let old = {
+            let mut world = self.world();
+            let Some(cluster) = world.clusters.get_mut(id) else { return };
+            let before = cluster.clone();
             cluster.hidden = true;
             cluster.pending.identifier = None;
-            std::mem::replace(&mut cluster.id, name.to_owned())
-        }) else {
-            return;
+            cluster.id = name.to_owned();
+            let after = cluster.clone();
+            self.rename_endpoints(&mut world, &before, &after);
+            before.id
         };
         self.pause(self.behaviour().rename_blackout).await;
         let mut world = self.world();
         let Some(cluster) = world.clusters.get_mut(id) else { return };
         (cluster.hidden, cluster.status) = (false, "available");
+        cluster.echo = Some(Echo { name: old.clone(), until: self.clock.now() + self.behaviour().rename_echo });
         let cluster = cluster.clone();
         self.event(&mut world, &cluster, "0172", format!("Renamed DB cluster from [{old}] to [{name}]"));
     }

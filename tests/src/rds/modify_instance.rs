@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::error::Fault;
-use super::model::identifier;
+use super::model::{Echo, identifier};
 use super::parameter_groups::Kind;
 use super::query::Input;
 use super::{Answer, Rds, families, versions};
@@ -128,12 +128,16 @@ impl Rds {
             Change::Name(name) => {
                 status("renaming");
                 self.pause(Duration::from_secs(10)).await;
-                if let Some(instance) = self.world().instances.get_mut(id) {
-                    (instance.id, instance.hidden) = (name, true);
-                }
+                let Some(old) = self.world().instances.get_mut(id).map(|instance| {
+                    instance.hidden = true;
+                    std::mem::replace(&mut instance.id, name)
+                }) else {
+                    return;
+                };
                 self.pause(self.behaviour().rename_blackout).await;
+                let until = self.clock.now() + self.behaviour().rename_echo;
                 if let Some(instance) = self.world().instances.get_mut(id) {
-                    instance.hidden = false;
+                    (instance.hidden, instance.echo) = (false, Some(Echo { name: old, until }));
                 }
                 // The new name appears as available, then reboots (boto3 #609, aws-sdk #421).
                 status("available");

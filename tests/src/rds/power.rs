@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::error::Fault;
+use super::model::Cluster;
 use super::query::Input;
 use super::{Answer, Rds};
 
@@ -18,8 +19,12 @@ impl Rds {
     }
 
     fn switch(&self, input: &Input, from: &'static str, during: &'static str, to: &'static str) -> Answer {
+        self.turn(input.required("DBClusterIdentifier")?, from, during, to)
+    }
+
+    fn turn(&self, name: &str, from: &'static str, during: &'static str, to: &'static str) -> Answer {
         let mut world = self.world();
-        let cluster = world.cluster_mut(input.required("DBClusterIdentifier")?)?;
+        let cluster = world.cluster_mut(name)?;
         if cluster.status != from {
             return Err(Fault::cluster_state(format!(
                 "DbCluster {} is in {} state but expected it to be in {from} state.",
@@ -47,15 +52,38 @@ impl Rds {
             if let Err(error) = switched {
                 tracing::error!(cluster = id, error = format!("{error:#}"), "start or stop the cluster's server");
             }
-            let mut world = rds.world();
-            rds.set_statuses(&mut world, &id, to);
-            let Some(cluster) = world.clusters.get_mut(&id) else { return };
-            cluster.running = start;
-            let cluster = cluster.clone();
-            let (event, what) = if start { ("0151", "DB cluster started") } else { ("0150", "DB cluster stopped") };
-            rds.event(&mut world, &cluster, event, what);
+            let cluster = {
+                let mut world = rds.world();
+                rds.set_statuses(&mut world, &id, to);
+                let Some(cluster) = world.clusters.get_mut(&id) else { return };
+                cluster.running = start;
+                cluster.stops += u32::from(!start);
+                let cluster = cluster.clone();
+                let (event, what) = if start { ("0151", "DB cluster started") } else { ("0150", "DB cluster stopped") };
+                rds.event(&mut world, &cluster, event, what);
+                cluster
+            };
+            if !start {
+                rds.start_after_a_week(cluster).await;
+            }
         });
         Ok(answer)
+    }
+
+    /// A cluster that was not started by hand (AuroraUserGuide, aurora-cluster-stop-start).
+    async fn start_after_a_week(&self, stopped: Cluster) {
+        self.pause(Duration::from_secs(7 * 24 * 3600)).await;
+        let cluster = {
+            let mut world = self.world();
+            let same = |cluster: &&Cluster| cluster.status == "stopped" && cluster.stops == stopped.stops;
+            let Some(cluster) = world.clusters.get(&stopped.resource_id).filter(same).cloned() else { return };
+            let message = "DB cluster is being started due to it exceeding the maximum allowed time being stopped.";
+            self.event(&mut world, &cluster, "0153", message);
+            cluster
+        };
+        if let Err(fault) = self.turn(&cluster.id, "stopped", "starting", "available") {
+            tracing::error!(cluster = cluster.id, fault = fault.message, "start the cluster after a week");
+        }
     }
 
     fn set_statuses(&self, world: &mut super::model::World, id: &str, status: &'static str) {

@@ -89,7 +89,7 @@ impl Rds {
         cluster.applied = parameters::server_parameters(&world.group(Kind::CLUSTER, &cluster.group));
         let resource_id = cluster.resource_id.clone();
         world.clusters.insert(resource_id.clone(), cluster.clone());
-        let answer = json!({"DBCluster": super::clusters::describe(&world, &cluster)});
+        let answer = json!({"DBCluster": self.described_cluster(&world, &cluster)});
         drop(world);
         self.background(|rds| async move {
             let restored = async {
@@ -108,5 +108,49 @@ impl Rds {
             rds.finish_creation(&resource_id, restored, false);
         });
         Ok(answer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Sandbox;
+
+    const ENGINE: (&str, &str) = ("Engine", "aurora-postgresql");
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_restore_is_not_told_it_chooses_itself() {
+        let sandbox = Sandbox::with_cluster().await;
+        let orders = ("DBClusterIdentifier", "orders");
+        let own = [
+            ("DeletionProtection", "true"),
+            ("CopyTagsToSnapshot", "true"),
+            ("VpcSecurityGroupIds.VpcSecurityGroupId.1", "sg-own"),
+            ("BackupRetentionPeriod", "9"),
+        ];
+        sandbox.ok("ModifyDBCluster", &[&[orders], &own[..]].concat()).await;
+        let arn = crate::aws::arn("rds", "cluster:orders");
+        sandbox.ok("AddTagsToResource", &[("ResourceName", &*arn), ("Tags.Tag.1.Key", "a"), ("Tags.Tag.1.Value", "b")]).await;
+        let snapshot = sandbox.ok("CreateDBClusterSnapshot", &[orders, ("DBClusterSnapshotIdentifier", "nightly")]).await;
+        assert_eq!(snapshot.all("Key"), ["a"]);
+        sandbox.pass(150).await;
+
+        let restore = [("DBClusterIdentifier", "copy"), ("SnapshotIdentifier", "nightly"), ENGINE];
+        // The Region's default is another major version, to which nothing is upgraded by restoring it.
+        let (code, message) = sandbox.refused("RestoreDBClusterFromSnapshot", &restore).await;
+        assert_eq!(code, "InvalidParameterCombination");
+        assert!(message.starts_with("Cannot upgrade aurora-postgresql from 16.14 to 17."), "{message}");
+        let answer = sandbox.ok("RestoreDBClusterFromSnapshot", &[restore[0], restore[1], ENGINE, ("EngineVersion", "16.14")]).await;
+        assert_eq!((answer.all("LatestRestorableTime").len(), answer.all("EarliestRestorableTime").len()), (0, 0));
+        sandbox.pass(150).await;
+        let copy = sandbox.cluster("copy").await;
+        assert_eq!(copy.all("VpcSecurityGroupId"), ["sg-00000000000000000"]);
+        assert_eq!((copy.text("DBSubnetGroup"), copy.text("DBClusterParameterGroup")), ("default", "default.aurora-postgresql16"));
+        assert_eq!((copy.text("DeletionProtection"), copy.all("Key").len()), ("false", 0));
+        assert_eq!((copy.text("BackupRetentionPeriod"), copy.all("MasterUserSecret").len()), ("9", 0));
+        assert!(!copy.text("LatestRestorableTime").is_empty());
+        // Nobody said where, so its instance has a public address.
+        let instance = [("DBInstanceIdentifier", "copy-1"), ("DBClusterIdentifier", "copy"), ("DBInstanceClass", "db.r6g.large"), ENGINE];
+        sandbox.ok("CreateDBInstance", &instance).await;
+        assert_eq!(sandbox.instance("copy-1").await.text("PubliclyAccessible"), "true");
     }
 }
