@@ -7,7 +7,7 @@ use runbook::{Error, postgres::databases};
 use serde_json::{Value, json};
 use workers::{
     attest_sanitized,
-    sanitize_databases::{benchmark, cut, fingerprints, finish, look, mask},
+    sanitize_databases::{cut, fingerprints, finish, look, mask},
 };
 
 use crate::copy::{Copy, KEY};
@@ -357,25 +357,4 @@ async fn attesting_finds_what_masking_would_have_left() {
     ] {
         assert!(wrong.contains(part), "{part:?} is missing in:\n{wrong}");
     }
-}
-
-#[tokio::test]
-async fn masking_by_alter_is_not_slower_than_update_on_the_same_table() {
-    let copy = only_a_zoo("speed").await;
-    copy.run("shop", include_str!("../data/masking/people.sql")).await;
-    let mut policy = policy();
-    policy["databases"] = json!({"shop": {"public.people": {
-        "id": "keep", "email": "email", "first": "name", "last": "name", "phone": "phone", "street": "address", "born": {"rule": "date-shift", "days": 30},
-        "plan": "keep", "visits": "keep", "balance": "keep", "created": "keep", "note": "free-text",
-    }}});
-    copy.run("shop", "DROP SCHEMA zoo CASCADE").await;
-    copy.run("shop", "SELECT lo_unlink(oid) FROM pg_largeobject_metadata").await;
-    let sessions = copy.sessions();
-    let (plans, _) = look(&sessions, &masking(policy)).await.unwrap_or_else(|error| panic!("{error}"));
-    let plan = plans.iter().find(|plan| plan.database == "shop").unwrap();
-    let client = sessions.open_with_key("shop", KEY).await.unwrap();
-    let speed = benchmark::compare(&client, &plan.tables[0]).await.unwrap();
-    let (alter, update) = (speed.rows as f64 / speed.alter_seconds, speed.rows as f64 / speed.update_seconds);
-    eprintln!("{} rows: ALTER {alter:.0} rows/s, UPDATE {update:.0} rows/s, {:.1} times as fast", speed.rows, alter / update);
-    assert!(alter > update, "{speed:?}");
 }
