@@ -71,11 +71,24 @@ async fn reaches(sandbox: &Sandbox, from: &str, login: &Login) -> bool {
     connecting.is_ok_and(|connected| connected.is_ok())
 }
 
-/// What never may happen, looked for all the time while a run goes on.
-fn guard(
-    sandbox: &Arc<Sandbox>,
-    passwords: Vec<(String, String)>,
-) -> (tokio::task::JoinHandle<()>, Arc<Mutex<BTreeSet<String>>>, Arc<Mutex<u32>>) {
+/// Looks all the time, while a run goes on, for what never may happen.
+struct Guard {
+    task: tokio::task::JoinHandle<()>,
+    violations: Arc<Mutex<BTreeSet<String>>>,
+    looks: Arc<Mutex<u32>>,
+}
+
+impl Guard {
+    /// Ends the watch.
+    #[track_caller]
+    fn saw_nothing(self) {
+        self.task.abort();
+        assert_eq!(*self.violations.lock().unwrap(), BTreeSet::new());
+        assert!(*self.looks.lock().unwrap() > 20, "nobody looked");
+    }
+}
+
+fn guard(sandbox: &Arc<Sandbox>, passwords: Vec<(String, String)>) -> Guard {
     let (seen, looks) = (Arc::new(Mutex::new(BTreeSet::new())), Arc::new(Mutex::new(0)));
     let (sandbox, violations, count) = (sandbox.clone(), seen.clone(), looks.clone());
     let task = tokio::spawn(async move {
@@ -113,7 +126,7 @@ fn guard(
             tokio::time::sleep(Duration::from_millis(250)).await;
         }
     });
-    (task, seen, looks)
+    Guard { task, violations: seen, looks }
 }
 
 async fn value(login: &Login, database: &str, sql: &str) -> String {
@@ -171,12 +184,10 @@ async fn two_targets_read_yesterdays_production_sanitised_and_a_new_column_stops
         ("analyst".into(), "analyst-password".into()),
     ];
     assert!(opens(&Login { user: "shop_app".into(), password: "shop-app-password".into(), ..production.clone() }, "shop").await);
-    let (guarding, violations, looks) = guard(&sandbox, passwords);
+    let guard = guard(&sandbox, passwords);
 
     let run = sync(&sandbox, "tuesday").await.succeeded();
-    guarding.abort();
-    assert_eq!(*violations.lock().unwrap(), BTreeSet::new());
-    assert!(*looks.lock().unwrap() > 20, "nobody looked");
+    guard.saw_nothing();
     assert_eq!(run.states().iter().filter(|state| **state == "SwapTarget").count(), 2);
 
     // Both targets: the stable name, and the secret's host.
