@@ -1,6 +1,14 @@
-//! Proposes a rule for a column that has none: a first guess by name and type, for people to check.
+//! Proposes a rule for a column that has none: a first guess by name, type and the shape of its values, for people to check.
 
-use crate::Rule;
+use std::fmt::Write;
+
+use anyhow::Context;
+use serde::Deserialize;
+
+use crate::{Rule, TableName};
+
+/// What `policy draft` reads is the answer of this script, run in the database.
+pub const SCRIPT: &str = include_str!("draft.sql");
 
 /// What is known of a column without looking at its values. `base` is the type below domain and array, as `pg_type.typname`.
 #[derive(Debug, Clone, Copy)]
@@ -17,6 +25,7 @@ pub struct Described<'a> {
 pub fn propose(column: Described<'_>) -> Rule {
     let name = column.name.to_lowercase().replace(['-', ' '], "_");
     let has = |words: &[&str]| words.iter().any(|word| name.contains(word));
+    let ip = name.split('_').any(|word| word == "ip") || has(&["remote_addr"]);
     match column.base {
         "text" | "varchar" | "bpchar" | "citext" => {
             if has(&["password", "passwd", "secret", "token", "api_key", "apikey", "private_key", "totp", "mfa"]) {
@@ -25,9 +34,9 @@ pub fn propose(column: Described<'_>) -> Rule {
                 Rule::Email
             } else if has(&["phone", "mobile", "fax", "telefon"]) {
                 Rule::Phone
-            } else if has(&["street", "address", "city", "ship_to", "bill_to"]) && !has(&["ip_"]) {
+            } else if has(&["street", "address", "city", "ship_to", "bill_to"]) && !ip {
                 Rule::Address
-            } else if name == "ip" || has(&["ip_addr", "_ip", "ip_", "remote_addr"]) {
+            } else if ip {
                 Rule::Ip
             } else if has(&["url", "link", "website", "homepage"]) {
                 Rule::Url
@@ -67,6 +76,81 @@ pub fn propose(column: Described<'_>) -> Rule {
     }
 }
 
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Line {
+    Table {
+        schema: String,
+        table: String,
+        #[serde(default)]
+        columns: Option<Vec<Sampled>>,
+    },
+    #[serde(rename_all = "camelCase")]
+    LargeObjects { large_objects: u64 },
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Sampled {
+    name: String,
+    base: String,
+    array: bool,
+    not_null: bool,
+    generated: bool,
+    key: bool,
+    shape: Option<String>,
+}
+
+impl Sampled {
+    fn rule(&self) -> Rule {
+        let by_shape = match self.shape.as_deref() {
+            Some("email") => Some(Rule::Email),
+            Some("url") => Some(Rule::Url),
+            Some("uuid") if !self.key => Some(Rule::Uuid),
+            Some("ip") => Some(Rule::Ip),
+            Some("phone") => Some(Rule::Phone),
+            _ => None,
+        };
+        let described = Described { name: &self.name, base: &self.base, array: self.array, not_null: self.not_null, key: self.key };
+        if self.generated { Rule::Keep } else { by_shape.unwrap_or_else(|| propose(described)) }
+    }
+}
+
+/// The part of a policy for one database, below `masking: databases:`, each line marked as a draft.
+pub fn draft(database: &str, answer: &str) -> anyhow::Result<String> {
+    let mut text = format!("{}: # draft\n", key(database));
+    for line in answer.lines().filter(|line| line.starts_with('{')) {
+        match serde_json::from_str(line).with_context(|| format!("{line} is not what the script prints"))? {
+            Line::LargeObjects { large_objects } => writeln!(text, "  large-objects: truncate # draft: there are {large_objects}")?,
+            Line::Table { schema, table, columns } => {
+                let columns = columns.unwrap_or_default();
+                let empty = if columns.is_empty() { " {}" } else { "" };
+                writeln!(text, "  {}:{empty} # draft", key(&TableName { schema, table }.to_string()))?;
+                for column in &columns {
+                    writeln!(text, "    {}: {} # draft", key(&column.name), flow(&column.rule()))?;
+                }
+            }
+        }
+    }
+    Ok(text)
+}
+
+/// A rule on one line of YAML.
+pub fn flow(rule: &Rule) -> String {
+    match serde_json::to_value(rule).unwrap_or_default() {
+        serde_json::Value::String(name) => key(&name),
+        long => long.to_string(),
+    }
+}
+
+/// A word of YAML, quoted where it could be read as something else.
+pub fn key(name: &str) -> String {
+    let plain = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
+    let word = matches!(name.to_lowercase().as_str(), "null" | "true" | "false" | "yes" | "no" | "on" | "off" | "y" | "n");
+    if plain && !word { name.to_owned() } else { serde_json::Value::from(name).to_string() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,8 +164,32 @@ mod tests {
         assert_eq!(proposed("contact_email", "citext"), Rule::Email);
         assert_eq!(proposed("phoneNumber", "varchar"), Rule::Phone);
         assert_eq!(proposed("remark", "text"), Rule::FreeText);
+        assert_eq!((proposed("ship_to", "text"), proposed("client_ip", "text")), (Rule::Address, Rule::Ip));
         assert_eq!(proposed("profile", "jsonb"), Rule::Null);
         assert_eq!(proposed("quantity", "int4"), Rule::Keep);
         assert_eq!(proposed("birth_date", "date"), Rule::DateShift { days: 30 });
+    }
+
+    #[test]
+    fn a_draft_is_a_part_of_a_policy_that_parses() {
+        let answer = r#"CREATE FUNCTION
+{"schema":"public","table":"Odd.Table","columns":[{"name":"id","base":"int8","array":false,"notNull":true,"generated":false,"key":true,"shape":null},
+{"schema":"x","table":"y","columns":null}
+"#;
+        assert!(draft("shop", answer).is_err(), "half a line is no line");
+        let answer = r#"{"schema":"public","table":"Odd.Table","columns":[{"name":"on","base":"text","array":false,"notNull":false,"generated":false,"key":false,"shape":"email"},{"name":"born","base":"date","array":false,"notNull":false,"generated":false,"key":false,"shape":null},{"name":"doc","base":"jsonb","array":false,"notNull":false,"generated":false,"key":false,"shape":null}]}
+{"largeObjects":3}"#;
+        let text = draft("shop", answer).unwrap();
+        assert_eq!(
+            text.lines().collect::<Vec<_>>(),
+            [
+                "shop: # draft",
+                r#"  "public.\"Odd.Table\"": # draft"#,
+                r#"    "on": email # draft"#,
+                "    born: keep # draft",
+                r#"    doc: "null" # draft"#,
+                "  large-objects: truncate # draft: there are 3",
+            ]
+        );
     }
 }

@@ -42,6 +42,14 @@ enum Command {
     },
     /// Prints the JSON Schema of a policy
     Schema,
+    /// Proposes the rules of a database, to be checked by people: `policy draft --script > draft.sql; psql -XAtq -f draft.sql shop | policy draft shop`
+    Draft {
+        /// The database
+        database: Option<String>,
+        /// Print the script that looks into a database
+        #[arg(long, conflicts_with = "database", required_unless_present = "database")]
+        script: bool,
+    },
 }
 
 fn main() -> ExitCode {
@@ -62,6 +70,10 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             print!("{}", page::render(&read_policy(&file)?, from.unwrap_or_else(|| Zoned::now().date())));
         }
         Command::Calendar { file, from, check: Some(path) } => return check_page(&read_policy(&file)?, from, &path),
+        Command::Draft { database: Some(database), .. } => {
+            print!("{}", policy::draft::draft(&database, &std::io::read_to_string(std::io::stdin())?)?);
+        }
+        Command::Draft { .. } => print!("{}", policy::draft::SCRIPT),
         Command::Schema => println!("{}", serde_json::to_string_pretty(&policy::schema())?),
     }
     Ok(ExitCode::SUCCESS)

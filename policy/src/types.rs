@@ -280,7 +280,7 @@ pub struct Masking {
 pub enum Rewrite {
     /// One ALTER TABLE … ALTER COLUMN … TYPE … USING: fast, and no row version with a raw value stays.
     Alter,
-    /// UPDATE, then VACUUM FULL.
+    /// The masked rows into a temporary table, TRUNCATE, and back.
     Update,
 }
 

@@ -1,12 +1,16 @@
 //! A restored copy of the shop on a real server, and the workers' code on it, without the rest of AWS.
 
 use std::sync::{
-    Arc, LazyLock,
+    Arc,
     atomic::{AtomicU16, Ordering},
 };
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use runbook::{Context, clock::Clock, postgres::Login};
+use runbook::{
+    Context,
+    clock::Clock,
+    postgres::{Login, Tls},
+};
 use sandbox::{
     postgres::{PostgresEngine, install, shop::load_shop},
     rds::engine::{Engine, NewCluster, Parameters},
@@ -24,12 +28,6 @@ pub struct Copy {
     login: Login,
 }
 
-/// The servers of the tests speak no TLS.
-static NO_TLS: LazyLock<()> = LazyLock::new(|| {
-    // SAFETY: this runs once, before any session is opened; nothing else in this process changes the environment.
-    unsafe { std::env::set_var("PGSSLMODE", "disable") }
-});
-
 impl Copy {
     /// A server with the shop in it.
     pub async fn of_the_shop(id: &'static str, version: &str, parameters: &[(&str, &str)]) -> Self {
@@ -40,7 +38,6 @@ impl Copy {
     }
 
     pub async fn empty(id: &'static str, version: &str, parameters: &[(&str, &str)]) -> Self {
-        LazyLock::force(&NO_TLS);
         static NEXT: AtomicU16 = AtomicU16::new(0);
         let port = 31500 + (std::process::id() % 300) as u16 * 4 + NEXT.fetch_add(1, Ordering::Relaxed);
         let engine = PostgresEngine::new(install().await.expect("PostgreSQL is there"), Clock::System).expect("an engine");
@@ -56,7 +53,7 @@ impl Copy {
         };
         engine.create(new).await.expect("a cluster");
         let config = SdkConfig::builder().behavior_version(BehaviorVersion::latest()).region(Region::new("eu-central-1")).build();
-        let cx = Context::new(&config, Clock::System, "no-bucket".into());
+        let cx = Context::new(&config, Clock::System, "no-bucket".into(), Tls::Disable);
         let login = Login { host: "127.0.0.1".into(), port, user: "postgres".into(), password: PASSWORD.into() };
         Self { engine, id, cx, login }
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use aws_sdk_rds::types::{DbCluster, Tag};
 use runbook::{
     Context, Error, Run,
+    postgres::Tls,
     sync::{
         attestation::{self, Attestation},
         names, tags,
@@ -41,7 +42,7 @@ impl Sync {
     }
 
     fn context(&self, principal: &'static str) -> Context {
-        Context::new(&self.sandbox.sdk(principal), self.sandbox.clock, BUCKET.to_owned())
+        Context::new(&self.sandbox.sdk(principal), self.sandbox.clock, BUCKET.to_owned(), Tls::Disable)
     }
 
     /// Calls a function as Step Functions does: again while it is not ready.

@@ -16,4 +16,5 @@ mod major_upgrade_model;
 mod masking;
 mod reachability;
 mod schema;
+mod subscriber;
 mod wires;

@@ -1,6 +1,7 @@
 //! A local AWS that is true where it matters, on real PostgreSQL.
 
 pub mod aws;
+pub mod benchmark;
 mod canned;
 pub mod client;
 pub mod console;

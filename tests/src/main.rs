@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
-use sandbox::{Gear, Options, console};
+use sandbox::{Gear, Options, benchmark, console};
 
 /// A local AWS on real PostgreSQL.
 #[derive(Parser)]
@@ -32,6 +32,11 @@ enum Command {
         #[arg(long, default_value = "target/sandbox")]
         out: PathBuf,
     },
+    /// Measures masking against UPDATE on the same table.
+    BenchmarkMasking {
+        #[arg(long, default_value_t = 300_000)]
+        rows: u32,
+    },
     /// Keeps a local AWS with the cluster `orders` running until Ctrl-C.
     Up {
         #[arg(long, default_value_t = 4566)]
@@ -51,6 +56,7 @@ async fn main() -> anyhow::Result<()> {
     match cli.command {
         Command::MajorUpgrade { target, out } => console::major_upgrade(options, &target, &out).await,
         Command::DailySync { out } => console::daily_sync(options, &out).await,
+        Command::BenchmarkMasking { rows } => benchmark::masking(rows).await,
         Command::Up { port, stepfunctions } => console::up(Options { port, stepfunctions, ..options }).await,
     }
 }

@@ -9,7 +9,7 @@ use aws_sdk_rds::{
 };
 use runbook::{
     Context, aurora,
-    postgres::{Login, databases},
+    postgres::{Login, Tls, databases},
 };
 
 use crate::{Sandbox, postgres::shop::load_shop, sandbox::BUCKET};
@@ -117,7 +117,7 @@ pub async fn wait_available(cx: &Context, cluster: &str) -> anyhow::Result<()> {
 
 /// A context for asking what the states ask.
 pub fn context(sandbox: &Sandbox) -> Context {
-    Context::new(&sandbox.sdk("owner"), sandbox.clock, BUCKET.to_owned())
+    Context::new(&sandbox.sdk("owner"), sandbox.clock, BUCKET.to_owned(), Tls::Disable)
 }
 
 pub async fn login(sandbox: &Sandbox) -> anyhow::Result<Login> {

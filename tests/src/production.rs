@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
-use runbook::{Context, aurora, postgres::Login};
+use runbook::{
+    Context, aurora,
+    postgres::{Login, Tls},
+};
 
 use crate::{
     Sandbox,
@@ -85,7 +88,7 @@ pub fn service(sandbox: &Sandbox) -> anyhow::Result<Rds> {
 
 /// A context for asking what the states ask, in production's account.
 pub fn context(sandbox: &Sandbox) -> Context {
-    Context::new(&sandbox.sdk_in(PRODUCTION, "owner"), sandbox.clock, BUCKET.to_owned())
+    Context::new(&sandbox.sdk_in(PRODUCTION, "owner"), sandbox.clock, BUCKET.to_owned(), Tls::Disable)
 }
 
 /// Production's master user.

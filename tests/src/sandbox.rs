@@ -13,7 +13,7 @@ use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_sdk_sfn::{operation::describe_execution::DescribeExecutionOutput, types::ExecutionStatus};
 use aws_smithy_async::{rt::sleep::TokioSleep, time::TimeSource};
 use aws_smithy_types::retry::RetryConfig;
-use runbook::{Context, clock::Clock};
+use runbook::{Context, clock::Clock, postgres::Tls};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::mpsc, task::JoinHandle};
 
@@ -281,7 +281,7 @@ fn in_process(clock: Clock, gateway: &Arc<Gateway>) -> (lambda::Handler, ecs::Wo
     let gateway = Arc::downgrade(gateway);
     let context = move |principal: &str| -> Option<Context> {
         let config = config(principal, clock, "http://sandbox.invalid", Some(gateway.upgrade()?));
-        Some(Context::new(&config, clock, BUCKET.to_owned()))
+        Some(Context::new(&config, clock, BUCKET.to_owned(), Tls::Disable))
     };
     let functions_context = context.clone();
     let functions: lambda::Handler = Arc::new(move |name, payload| {

@@ -1,6 +1,7 @@
 //! Everything a state receives: the clients, the clock, the run bucket, and where to tell its progress.
 //!
 //! - `RUN_BUCKET`: the bucket for findings, inspections, leases and reports. Required.
+//! - `PGSSLMODE`, `PGSSLROOTCERT`: see [`crate::postgres`].
 //! - `RUNBOOK_CLOCK`: see [`crate::clock`]. Only the sandbox sets it.
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,7 +9,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use aws_config::{BehaviorVersion, SdkConfig, sts::AssumeRoleProvider};
 use aws_sdk_rds::config::SharedCredentialsProvider;
 
-use crate::{clock::Clock, postgres::Connections, store::Store};
+use crate::{
+    clock::Clock,
+    postgres::{Connections, Tls},
+    store::Store,
+};
 
 #[derive(Debug, Clone)]
 pub struct Context {
@@ -18,6 +23,7 @@ pub struct Context {
     pub store: Store,
     pub clock: Clock,
     pub progress: Progress,
+    pub tls: Tls,
     pub connections: Connections,
     config: SdkConfig,
 }
@@ -26,10 +32,10 @@ impl Context {
     pub async fn from_environment() -> anyhow::Result<Self> {
         let bucket = std::env::var("RUN_BUCKET").map_err(|_| anyhow::anyhow!("RUN_BUCKET must name the run bucket"))?;
         let config = aws_config::load_defaults(BehaviorVersion::v2026_01_12()).await;
-        Ok(Self::new(&config, Clock::from_environment()?, bucket))
+        Ok(Self::new(&config, Clock::from_environment()?, bucket, Tls::from_environment()?))
     }
 
-    pub fn new(config: &SdkConfig, clock: Clock, bucket: String) -> Self {
+    pub fn new(config: &SdkConfig, clock: Clock, bucket: String, tls: Tls) -> Self {
         // Buckets as a path work with every endpoint, and an AWS bucket's name never has to resolve.
         let s3 = aws_sdk_s3::config::Builder::from(config).force_path_style(true).build();
         Self {
@@ -39,6 +45,7 @@ impl Context {
             store: Store::new(aws_sdk_s3::Client::from_conf(s3), bucket),
             clock,
             progress: Progress::default(),
+            tls,
             connections: Connections::default(),
             config: config.clone(),
         }

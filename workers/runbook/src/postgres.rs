@@ -43,11 +43,18 @@ impl Connections {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(token);
     }
 
-    pub async fn cancel_all(&self) {
-        let tokens = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    fn take(&self) -> Vec<CancelToken> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Cancels what this process's connections run.
+pub async fn cancel_all(cx: &Context) {
+    {
+        let tokens = cx.connections.take();
         for token in tokens {
             // A connection that is gone has nothing to cancel.
-            let _ = match tls() {
+            let _ = match cx.tls.connector() {
                 Ok(Some(tls)) => token.cancel_query(tls).await,
                 _ => token.cancel_query(NoTls).await,
             };
@@ -64,7 +71,7 @@ pub async fn connect_with_notices(cx: &Context, login: &Login, database: &str) -
     let mut config = Config::new();
     config.host(&login.host).port(login.port).user(&login.user).password(&login.password).dbname(database);
     config.application_name("aurora-runbooks").connect_timeout(std::time::Duration::from_secs(15));
-    match tls().map_err(Error::Unexpected)? {
+    match cx.tls.connector().map_err(Error::Unexpected)? {
         Some(tls) => open(cx, config.ssl_mode(SslMode::Require), database, tls).await,
         None => open(cx, config.ssl_mode(SslMode::Disable), database, NoTls).await,
     }
@@ -119,20 +126,35 @@ pub fn chain(error: &tokio_postgres::Error) -> String {
     }
 }
 
-fn tls() -> anyhow::Result<Option<MakeRustlsConnect>> {
-    match std::env::var("PGSSLMODE").as_deref() {
-        Ok("disable") => return Ok(None),
-        Ok("verify-full") | Err(_) => {}
-        Ok(other) => bail!("PGSSLMODE must be verify-full or disable, found {other:?}"),
+/// How connections are encrypted; see the module's variables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tls {
+    VerifyFull,
+    Disable,
+}
+
+impl Tls {
+    pub fn from_environment() -> anyhow::Result<Self> {
+        match std::env::var("PGSSLMODE").as_deref() {
+            Ok("disable") => Ok(Self::Disable),
+            Ok("verify-full") | Err(_) => Ok(Self::VerifyFull),
+            Ok(other) => bail!("PGSSLMODE must be verify-full or disable, found {other:?}"),
+        }
     }
-    let file = std::env::var("PGSSLROOTCERT").context("PGSSLROOTCERT must name the file with RDS's certificate authorities")?;
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(&file).with_context(|| format!("read {file}"))? {
-        roots.add(certificate.with_context(|| format!("read {file}"))?)?;
+
+    fn connector(self) -> anyhow::Result<Option<MakeRustlsConnect>> {
+        if self == Self::Disable {
+            return Ok(None);
+        }
+        let file = std::env::var("PGSSLROOTCERT").context("PGSSLROOTCERT must name the file with RDS's certificate authorities")?;
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_file_iter(&file).with_context(|| format!("read {file}"))? {
+            roots.add(certificate.with_context(|| format!("read {file}"))?)?;
+        }
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+        Ok(Some(MakeRustlsConnect::new(config.with_root_certificates(roots).with_no_client_auth())))
     }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    Ok(Some(MakeRustlsConnect::new(config.with_root_certificates(roots).with_no_client_auth())))
 }
 
 /// Every database that a person could have put something into: not template0, not RDS's own, not invalid (`datconnlimit` -2), not closed.

@@ -13,7 +13,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use serde_json::Value;
 use tracing::{error, warn};
 
-use crate::{Context, Error, Result};
+use crate::{Context, Error, Result, postgres::cancel_all};
 
 /// `HeartbeatSeconds` in the ASL is ten times this.
 const BEAT: Duration = Duration::from_secs(30);
@@ -46,12 +46,12 @@ pub async fn run(cx: &Context, token: &str, work: impl Future<Output = Result<Va
     let result = tokio::select! {
         result = work => result,
         () = fenced(cx, token) => {
-            cx.connections.cancel_all().await;
+            cancel_all(cx).await;
             warn!("the task token is spent: another attempt owns this state; stopped");
             return Ending::Fenced;
         }
         () = stop => {
-            cx.connections.cancel_all().await;
+            cancel_all(cx).await;
             Err(Error::NotReady("a new worker (this one was stopped with SIGTERM)".into()))
         }
     };

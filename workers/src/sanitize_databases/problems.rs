@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt::Write};
 
 use policy::{
     DatabaseRules, Rewrite, Rule, TableName, TableRule,
-    draft::{Described, propose},
+    draft::{Described, flow, key, propose},
 };
 use runbook::{Finding, Level};
 
@@ -100,9 +100,7 @@ impl Problems {
                 key: column.unique || column.generated,
             });
             let rule = if column.generated { Rule::Keep } else { rule };
-            let rule = serde_json::to_value(&rule).unwrap_or_default();
-            let rule = rule.as_str().map_or_else(|| rule.to_string(), str::to_owned);
-            let _ = write!(text, "\n      {}: {}", key(&column.name), if rule == "null" { "\"null\"".into() } else { rule });
+            let _ = write!(text, "\n      {}: {}", key(&column.name), flow(&rule));
         }
         text
     }
@@ -186,12 +184,4 @@ impl Problems {
             }
         }
     }
-}
-
-/// A key of YAML, quoted where it could be read as something else.
-pub fn key(name: &str) -> String {
-    let plain = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
-    let word = matches!(name.to_lowercase().as_str(), "null" | "true" | "false" | "yes" | "no" | "on" | "off" | "y" | "n");
-    if plain && !word { name.to_owned() } else { serde_json::Value::from(name).to_string() }
 }
