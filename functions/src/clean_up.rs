@@ -3,14 +3,14 @@
 //! It finds things by their tags, whatever happened before: this run's, and those of earlier runs that were stopped before their own CleanUp
 //! (the sync's lease says that none of them still runs). First it gives back a stable name that a swap left empty. Published clusters and
 //! kept old copies stay. Changes: one step for each thing a look, what holds raw data first. Again is harmless. Undo: none.
-//! Errors: `NotReady`. It does not fail because of a thing that cannot be removed: that stands in its output, and the execution fails by it.
+//! Errors: `NotReady`, `Conflict` (another execution of the sync is at work). It does not fail because of a thing that cannot be removed: that stands in its output, and the execution fails by it.
 
 use std::time::Duration;
 
 use aws_sdk_rds::types::DbCluster;
 use policy::{Swap, Sync};
 use runbook::{
-    Context, Error, Result, Run, State, aurora, sync,
+    Context, Error, Result, Run, State, aurora, lease, sync,
     sync::tags::{self, Role},
 };
 use serde::{Deserialize, Serialize};
@@ -72,6 +72,8 @@ impl State for CleanUp {
     type Output = Clean;
 
     async fn reconcile(self, cx: &Context, run: &Run) -> Result<Clean> {
+        // It removes what any run of the sync left, so no other may be at work: an old execution that is redriven stops here.
+        lease::take(cx, run, &format!("sync-{}", self.sync)).await?;
         let policy = sync::policy(cx, run, &self.sync).await?;
         let waited = run.waited(cx.clock.now());
         let mut look = Look::default();

@@ -116,14 +116,21 @@ fn not_connected(error: &tokio_postgres::Error, database: &str) -> Error {
 }
 
 /// An error with what caused it: tokio-postgres says "db error" and leaves the rest to the chain.
+///
+/// Classes 22 (data exception), 23 (integrity constraint) and P0 (what a trigger raises) quote values of rows, which must not reach a
+/// message: they are told by their condition and place (https://www.postgresql.org/docs/current/errcodes-appendix.html).
 pub fn chain(error: &tokio_postgres::Error) -> String {
-    match error.as_db_error() {
-        Some(server) => [Some(server.message()), server.detail(), server.hint()].into_iter().flatten().collect::<Vec<_>>().join(" "),
-        None => {
-            let cause = std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
-            format!("{error}{cause}")
-        }
+    let Some(server) = error.as_db_error() else {
+        let cause = std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
+        return format!("{error}{cause}");
+    };
+    if ["22", "23", "P0"].contains(&&server.code().code()[..2]) {
+        let place =
+            [("table", server.table()), ("column", server.column()), ("constraint", server.constraint()), ("type", server.datatype())];
+        let place: Vec<String> = place.into_iter().filter_map(|(kind, name)| Some(format!(" {kind} {}", name?))).collect();
+        return format!("SQLSTATE {}{} (the server's text may quote rows and is not shown)", server.code().code(), place.concat());
     }
+    [Some(server.message()), server.detail(), server.hint()].into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
 /// How connections are encrypted; see the module's variables.
