@@ -11,7 +11,7 @@ const STYLE: &str = include_str!("report.css");
 pub fn page(report: &Report) -> String {
     let end = report.stopped.or_else(|| report.steps.iter().filter_map(|step| step.exited).max()).unwrap_or(report.started);
     let whole = seconds(report.started, end).max(1.0);
-    let cluster = report.input.get("cluster").and_then(|cluster| cluster.as_str()).unwrap_or("");
+    let cluster = ["cluster", "sync"].iter().find_map(|name| report.input.get(name)?.as_str()).unwrap_or("");
     let mut page = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>{title}</title><style>{STYLE}</style></head>\n<body class=\"{status}\">\n\
          <header><p>{runbook} · {cluster}</p><h1><b>{status}</b> {outcome}</h1><p>{started} · {took}{redrives} · <code>{execution}</code></p></header>\n",
@@ -28,10 +28,10 @@ pub fn page(report: &Report) -> String {
     if let Some(error) = &report.error {
         let _ = writeln!(
             page,
-            "<section class=\"error\"><h2>{}</h2><pre>{}</pre><p>When it is mended, go on where it stopped:</p><pre>aws stepfunctions redrive-execution --execution-arn {}</pre></section>",
+            "<section class=\"error\"><h2>{}</h2><pre>{}</pre><p>When it is mended:</p><pre>{}</pre></section>",
             escape(error),
             escape(report.cause.as_deref().unwrap_or("")),
-            escape(&report.execution)
+            escape(&report.again())
         );
     }
     page.push_str("<table><thead><tr><th>State<th>Took<th>Polls<th>When<th>What it did</tr></thead><tbody>\n");

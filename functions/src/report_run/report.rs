@@ -13,6 +13,7 @@ pub struct Report {
     /// The execution's name.
     pub name: String,
     pub execution: String,
+    pub state_machine: String,
     pub runbook: String,
     pub status: String,
     /// In a sentence.
@@ -61,6 +62,7 @@ impl Report {
         let mut report = Self {
             name: part(7),
             execution: arn.to_owned(),
+            state_machine: execution.state_machine_arn().to_owned(),
             runbook: part(6),
             status: execution.status().as_str().to_owned(),
             outcome: String::new(),
@@ -75,6 +77,15 @@ impl Report {
         let output: Value = execution.output().and_then(|output| serde_json::from_str(output).ok()).unwrap_or_default();
         report.outcome = report.sentence(output["summary"].as_str().map(str::to_owned));
         report
+    }
+
+    /// What to type when what stopped the run is mended. A sync has cleaned up behind itself, so it begins anew; an upgrade goes on.
+    pub fn again(&self) -> String {
+        if self.runbook.ends_with("daily-sync") {
+            format!("aws stepfunctions start-execution --state-machine-arn {} --input '{}'", self.state_machine, self.input)
+        } else {
+            format!("aws stepfunctions redrive-execution --execution-arn {}", self.execution)
+        }
     }
 
     fn sentence(&self, summary: Option<String>) -> String {
