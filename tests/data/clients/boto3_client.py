@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 import boto3
 from botocore.exceptions import ClientError
 
-ACCOUNT, REGION = "111122223333", "eu-west-1"
+ACCOUNT, REGION = "444455556666", "eu-west-1"
 BUCKET = "aurora-runbooks-runs"
 CLUSTER, INSTANCE, GROUP, SNAPSHOT, COPY = "clients", "clients-1", "clients-pg16", "clients-by-hand", "clients-restored"
 

@@ -67,7 +67,10 @@ impl Shared {
         let (groups, public, port) = {
             let world = self.worlds[account].lock().unwrap_or_else(PoisonError::into_inner);
             let cluster = world.clusters.get(resource_id)?;
-            let public = world.members(resource_id).iter().any(|member| member.publicly_accessible);
+            let members = world.members(resource_id);
+            // An endpoint answers when an instance is up, with the master password that was set before.
+            members.iter().find(|member| member.status != "creating")?;
+            let public = members.iter().any(|member| member.publicly_accessible);
             (cluster.security_groups.clone(), public, cluster.server_port)
         };
         let network = self.network();
