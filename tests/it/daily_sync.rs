@@ -134,10 +134,12 @@ async fn value(login: &Login, database: &str, sql: &str) -> String {
     client.query_one(sql, &[]).await.unwrap_or_else(|error| panic!("{sql}: {error}")).get(0)
 }
 
-/// Production's own e-mail addresses, phone numbers and streets.
+/// What gives production's people away: the domains of all their addresses, and some whole values.
 async fn raw_values(login: &Login) -> Vec<String> {
     let client = orders::connect(login, "shop").await.unwrap();
-    let sql = "SELECT DISTINCT v FROM (SELECT email::text AS v FROM customers WHERE id % 97 = 0 UNION ALL SELECT phone FROM customers WHERE id % 97 = 0) x WHERE length(v) > 9";
+    let sql = "SELECT DISTINCT v FROM (SELECT '@' || split_part(email::text, '@', 2) AS v FROM customers
+               UNION ALL SELECT phone FROM customers WHERE id % 997 = 0 UNION ALL SELECT street FROM customers WHERE id % 997 = 0) x
+               WHERE length(v) > 9";
     client.query(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
 }
 
@@ -173,7 +175,7 @@ async fn two_targets_read_yesterdays_production_sanitised_and_a_new_column_stops
     let production = production::login(&sandbox).await.unwrap();
     let raw = raw_values(&production).await;
     assert!(
-        raw.len() > 100 && !files_with(&engine.volume(&production_id).unwrap(), &raw[..3]).is_empty(),
+        raw.len() > 10 && !files_with(&engine.volume(&production_id).unwrap(), &raw[..3]).is_empty(),
         "the look for raw values finds none where they are"
     );
     sandbox.rds.allow("sg-dev", "sg-dev");

@@ -170,7 +170,9 @@ def a_snapshot_is_taken_and_restored():
     wait("db_cluster_snapshot_available", DBClusterSnapshotIdentifier=SNAPSHOT)
     (taken,) = rds.describe_db_cluster_snapshots(DBClusterSnapshotIdentifier=SNAPSHOT, SnapshotType="manual")["DBClusterSnapshots"]
     equal("snapshot", (taken["EngineVersion"], taken["PercentProgress"], taken["MasterUsername"]), ("16.14", 100, "postgres"))
-    rds.restore_db_cluster_from_snapshot(DBClusterIdentifier=COPY, SnapshotIdentifier=SNAPSHOT, Engine="aurora-postgresql")
+    rds.restore_db_cluster_from_snapshot(
+        DBClusterIdentifier=COPY, SnapshotIdentifier=SNAPSHOT, Engine="aurora-postgresql", EngineVersion="16.14"
+    )
     wait("db_cluster_available", DBClusterIdentifier=COPY)
     equal("the copy", (cluster(COPY)["EngineVersion"], cluster(COPY)["DBClusterMembers"]), ("16.14", []))
     pages = rds.get_paginator("describe_db_clusters").paginate()
