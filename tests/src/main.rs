@@ -52,7 +52,7 @@ async fn main() -> anyhow::Result<()> {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into());
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let cli = Cli::parse();
-    let options = Options { gear: Gear::Real { speed: cli.speed }, ..Options::real() };
+    let options = Options { gear: Gear::Real { speed: cli.speed }, keep_logs: true, ..Options::real() };
     match cli.command {
         Command::MajorUpgrade { target, out } => console::major_upgrade(options, &target, &out).await,
         Command::DailySync { out } => console::daily_sync(options, &out).await,

@@ -54,15 +54,17 @@ pub struct Options {
     pub port: u16,
     /// Another Step Functions, which runs our ASL instead of ours.
     pub stepfunctions: Option<String>,
+    /// Whether the logs of functions and workers stay when all went well.
+    pub keep_logs: bool,
 }
 
 impl Options {
     pub fn real() -> Self {
-        Self { gear: Gear::Real { speed: 60.0 }, seed: 1, port: 0, stepfunctions: None }
+        Self { gear: Gear::Real { speed: 60.0 }, seed: 1, port: 0, stepfunctions: None, keep_logs: false }
     }
 
     pub fn model(seed: u64) -> Self {
-        Self { gear: Gear::Model, seed, port: 0, stepfunctions: None }
+        Self { gear: Gear::Model, seed, port: 0, stepfunctions: None, keep_logs: false }
     }
 }
 
@@ -81,6 +83,7 @@ pub struct Sandbox {
     pub url: String,
     /// Logs of functions and workers.
     pub logs: PathBuf,
+    keep_logs: bool,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -151,7 +154,8 @@ impl Sandbox {
                 tracing::debug!(principal, killed, "kill");
             }),
         );
-        let sandbox = Self { clock, gateway, rds, states, lambda, ecs, events, s3, secrets, engine, url, logs, tasks };
+        let sandbox =
+            Self { clock, gateway, rds, states, lambda, ecs, events, s3, secrets, engine, url, logs, keep_logs: options.keep_logs, tasks };
         sandbox.deploy().await?;
         Ok(sandbox)
     }
@@ -234,6 +238,10 @@ impl Drop for Sandbox {
     fn drop(&mut self) {
         for task in &self.tasks {
             task.abort();
+        }
+        if !self.keep_logs && !std::thread::panicking() {
+            // There are none in the model gear.
+            let _ = std::fs::remove_dir_all(&self.logs);
         }
     }
 }
