@@ -2,7 +2,7 @@
 //!
 //! Changes: one ApplyPendingMaintenanceAction at a time, and waits until all is available again.
 //! Again is harmless: what is being applied is seen and waited for. Undo: none; an immediate opt-in cannot be undone
-//! (botocore rds 2014-10-31, OptInType). Errors: `NotReady`.
+//! (botocore rds 2014-10-31, OptInType). Errors: `NotReady`, `Conflict` (another execution has the lease).
 //!
 //! Why: RDS refuses or delays a major upgrade while maintenance is pending. `ca-certificate-rotation` changes what clients must trust
 //! and `db-upgrade` changes the version: both are told, not applied.

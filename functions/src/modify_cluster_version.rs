@@ -172,7 +172,7 @@ impl ModifyClusterVersion {
             | "InvalidParameterValue"
             | "DBClusterParameterGroupNotFound"
             | "DBParameterGroupNotFound"
-            | "InvalidParameterGroupState" => Error::Refused(format!(
+            | "InvalidDBParameterGroupState" => Error::Refused(format!(
                 "RDS does not take the upgrade of {} to {}: {message} Nothing was changed. Mend it, then redrive.",
                 self.cluster, self.version
             )),

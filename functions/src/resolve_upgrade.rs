@@ -9,8 +9,7 @@ use std::time::Duration;
 
 use aws_sdk_rds::types::{DbCluster, DbInstance, PendingModifiedValues};
 use runbook::{
-    Context, Error, Finding, Level, Result, Run, SkippedFinding, State,
-    aurora::{self, major},
+    Context, Error, Finding, Level, Result, Run, SkippedFinding, State, aurora,
     error::aws,
     lease,
     state::{default_deadline, friendly_duration},
@@ -253,9 +252,6 @@ async fn blockers(cx: &Context, cluster: &DbCluster, members: &[DbInstance], pat
                 ));
             }
         }
-    }
-    if major(path.last().map_or("", String::as_str)) == 0 {
-        return Err(Error::Unexpected(anyhow::anyhow!("RDS names a version without a number: {path:?}")));
     }
     Ok(findings)
 }

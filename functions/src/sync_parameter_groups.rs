@@ -1,7 +1,7 @@
 //! Gives every member its own parameter group and reboots, readers first and the writer last, until all are in-sync.
 //!
 //! Changes: one ModifyDBInstance or one RebootDBInstance at a time. Again is harmless: only a member that is not in-sync is touched.
-//! Undo: none needed. Errors: `NotReady`, `OperationFailed` (RDS cannot apply a group).
+//! Undo: none needed. Errors: `NotReady`, `Conflict` (another execution has the lease), `OperationFailed` (RDS cannot apply a group).
 //!
 //! Why: an upgrade with new groups leaves them pending-reboot, and "the DB cluster isn't rebooted automatically" (ModifyDBCluster);
 //! ModifyDBCluster takes one instance group for all members, although each may have its own.

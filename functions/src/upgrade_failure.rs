@@ -30,8 +30,11 @@ pub async fn read(cx: &Context, cluster: &DbCluster, since: Timestamp) -> Result
     for (file, content) in &logs {
         text.push_str(&format!("\n\n{file}:\n{}", excerpt(content)));
     }
-    let remedy = REMEDIES.iter().find(|(sign, _)| text.contains(sign)).map_or(NO_REMEDY, |(_, remedy)| remedy);
-    Ok(Some(format!("{remedy}{text}")))
+    Ok(Some(format!("{}{text}", remedy(&text))))
+}
+
+fn remedy(evidence: &str) -> &'static str {
+    REMEDIES.iter().find(|(sign, _)| evidence.contains(sign)).map_or(NO_REMEDY, |(_, remedy)| remedy)
 }
 
 const NO_REMEDY: &str = "The evidence below names what stopped it.";
@@ -61,8 +64,8 @@ const REMEDIES: &[(&str, &str)] = &[
         "unrecognized configuration parameter",
         "A role, database or function sets a parameter that the target does not have: ALTER ROLE … RESET name.",
     ),
-    ("column", "A view or function uses a column that the target's catalogs do not have: drop it, and create it anew after the upgrade."),
-    ("role \"pg_", "A role's name begins with pg_, which is reserved: ALTER ROLE … RENAME TO …"),
+    ("role \"pg_", "A role's name begins with pg_, which is reserved, and cannot be renamed: REASSIGN OWNED, DROP OWNED, DROP ROLE."),
+    ("does not exist", "A view or function uses what the target's catalogs do not have: drop it, and create it anew after the upgrade."),
 ];
 
 fn tells_failure(message: &str) -> bool {
@@ -122,6 +125,18 @@ mod tests {
     fn an_excerpt_shows_errors_or_the_end() {
         assert_eq!(excerpt("a\nb\npg_restore: error: column \"x\" does not exist\nc"), "  pg_restore: error: column \"x\" does not exist");
         assert_eq!(excerpt("In database: shop\n  public.t.c\n"), "  In database: shop\n    public.t.c");
+    }
+
+    #[test]
+    fn the_remedy_fits_the_evidence() {
+        for (evidence, part) in [
+            ("pg_restore: error: could not execute query: ERROR:  column b.buffers_backend does not exist", "A view or function"),
+            ("pg_restore: error: could not execute query: ERROR:  role \"pg_evil\" does not exist", "REASSIGN OWNED"),
+            ("tables_using_reg.txt:\n  In database: shop\n    public.t.column", "reg* type"),
+            ("HINT: the disk is full, column 3", NO_REMEDY),
+        ] {
+            assert!(remedy(evidence).contains(part), "{evidence}: {}", remedy(evidence));
+        }
     }
 
     #[test]
