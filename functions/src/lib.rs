@@ -3,50 +3,31 @@
 use runbook::{Context, Error, Result};
 use serde_json::Value;
 
-mod apply_pending_maintenance;
-mod clean_up;
-mod copy_snapshot;
-mod delete_quarantine;
-mod modify_cluster_version;
-mod parameter_groups;
-mod parameter_migration;
-mod prepare_parameter_groups;
-mod removal;
+pub mod daily_sync;
+pub mod major_upgrade;
 pub mod report_run;
-pub mod resolve_upgrade;
-mod restore;
-mod restore_quarantine;
-mod restore_target;
-mod retire_old;
-pub mod select_snapshot;
-mod settle;
-mod share_snapshot;
-mod snapshot_sanitized;
-mod source;
-mod swap;
-mod swap_target;
-mod sync_parameter_groups;
-mod take_snapshot;
-mod upgrade_failure;
-mod upgrade_path;
 
 runbook::table! {
-    resolve_upgrade::ResolveUpgrade,
-    prepare_parameter_groups::PrepareParameterGroups,
-    apply_pending_maintenance::ApplyPendingMaintenance,
-    take_snapshot::TakeSnapshot,
-    modify_cluster_version::ModifyClusterVersion,
-    sync_parameter_groups::SyncParameterGroups,
-    select_snapshot::SelectSnapshot,
-    copy_snapshot::CopySnapshot,
-    share_snapshot::ShareSnapshot,
-    restore_quarantine::RestoreQuarantine,
-    snapshot_sanitized::SnapshotSanitized,
-    delete_quarantine::DeleteQuarantine,
-    restore_target::RestoreTarget,
-    swap_target::SwapTarget,
-    retire_old::RetireOld,
-    clean_up::CleanUp,
+    major_upgrade::{
+        resolve_upgrade::ResolveUpgrade,
+        prepare_parameter_groups::PrepareParameterGroups,
+        apply_pending_maintenance::ApplyPendingMaintenance,
+        take_snapshot::TakeSnapshot,
+        modify_cluster_version::ModifyClusterVersion,
+        sync_parameter_groups::SyncParameterGroups,
+    },
+    daily_sync::{
+        select_snapshot::SelectSnapshot,
+        copy_snapshot::CopySnapshot,
+        share_snapshot::ShareSnapshot,
+        restore_quarantine::RestoreQuarantine,
+        snapshot_sanitized::SnapshotSanitized,
+        delete_quarantine::DeleteQuarantine,
+        restore_target::RestoreTarget,
+        swap_target::SwapTarget,
+        retire_old::RetireOld,
+        clean_up::CleanUp,
+    },
 }
 
 /// The functions that are no states: EventBridge calls them.

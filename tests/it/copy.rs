@@ -12,11 +12,12 @@ use runbook::{
     postgres::{Login, Tls},
 };
 use sandbox::{
-    postgres::{PostgresEngine, install, shop::load_shop},
+    postgres::{PostgresEngine, install},
+    worlds::shop::load_shop,
     rds::engine::{Engine, NewCluster, Parameters},
 };
 use tokio_postgres::Client;
-use workers::sanitize_databases::sessions::Sessions;
+use workers::daily_sync::sanitize_databases::sessions::Sessions;
 
 const PASSWORD: &str = "master-password";
 pub const KEY: &str = "a masking key for the tests: 0123456789";

@@ -14,7 +14,7 @@ use sandbox::{
     aws::{ACCOUNT, PRODUCTION},
     environments::{self, DEV, SUPPORT},
     orders,
-    postgres::{findings, wires},
+    worlds::{findings, wires},
     production,
     rds::network::INTERNET,
     sandbox::BUCKET,

@@ -7,7 +7,7 @@ use aws_sdk_rds::types::{DbCluster, Tag};
 use runbook::{
     Context, Error, Run,
     postgres::Tls,
-    sync::{
+    daily_sync::{
         attestation::{self, Attestation},
         names, tags,
     },

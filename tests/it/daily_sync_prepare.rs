@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_sdk_rds::types::Tag;
 use runbook::{
     Run, aurora,
-    sync::{
+    daily_sync::{
         names,
         tags::{self, Role},
     },

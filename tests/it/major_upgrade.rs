@@ -5,7 +5,7 @@ use std::time::Duration;
 use sandbox::{
     Sandbox,
     orders::{self, Shape},
-    postgres::findings::{self, Planted},
+    worlds::findings::{self, Planted},
     sandbox::BUCKET,
 };
 use serde_json::{Value, json};

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use policy::Masking;
 use runbook::{Error, postgres::databases};
 use serde_json::{Value, json};
-use workers::{
+use workers::daily_sync::{
     attest_sanitized,
     sanitize_databases::{cut, fingerprints, finish, look, mask},
 };
@@ -165,7 +165,7 @@ async fn a_zoo(id: &'static str) -> Copy {
 /// The zoo without the shop round it.
 async fn only_a_zoo(id: &'static str) -> Copy {
     let copy = Copy::empty(id, "16.8", &PARAMETERS).await;
-    copy.run("postgres", include_str!("../data/shop/roles.sql")).await;
+    copy.run("postgres", include_str!("../../sandbox/data/shop/roles.sql")).await;
     copy.run("postgres", "ALTER DATABASE shop OWNER TO shop_owner").await;
     copy.run("shop", "CREATE EXTENSION citext").await;
     copy.run("shop", include_str!("../data/masking/zoo.sql")).await;

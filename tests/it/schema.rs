@@ -1,6 +1,6 @@
 //! The input schemas come from the Rust types, and the examples satisfy them.
 
-use functions::{resolve_upgrade::ResolveUpgrade, select_snapshot::SelectSnapshot};
+use functions::{daily_sync::select_snapshot::SelectSnapshot, major_upgrade::resolve_upgrade::ResolveUpgrade};
 use sandbox::{executables::root, golden};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};

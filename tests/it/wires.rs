@@ -3,11 +3,11 @@
 use std::{collections::BTreeSet, net::TcpListener};
 
 use runbook::postgres::databases;
-use sandbox::postgres::{
+use sandbox::worlds::{
     findings::{Planted, apply},
     wires::{stubborn, wires},
 };
-use workers::{attest_sanitized::wires as attest, sanitize_databases::cut};
+use workers::daily_sync::{attest_sanitized::wires as attest, sanitize_databases::cut};
 
 use crate::copy::Copy;
 

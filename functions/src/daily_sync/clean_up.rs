@@ -1,0 +1,234 @@
+//! Removes everything that runs of this sync left and nobody uses, in both accounts, and names what it could not remove.
+//!
+//! It finds things by their tags, whatever happened before: this run's, and those of earlier runs that were stopped before their own CleanUp
+//! (the sync's lease says that none of them still runs). First it gives back a stable name that a swap left empty. Published clusters and
+//! kept old copies stay. Changes: one step for each thing a look, what holds raw data first. Again is harmless. Undo: none.
+//! Errors: `NotReady`, `Conflict` (another execution of the sync is at work). It does not fail because of a thing that cannot be removed: that stands in its output, and the execution fails by it.
+
+use std::time::Duration;
+
+use aws_sdk_rds::types::DbCluster;
+use policy::{Swap, Sync};
+use runbook::{
+    Context, Error, Result, Run, State, aurora, lease, daily_sync,
+    daily_sync::tags::{self, Role},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    removal::{self, Removal},
+    after_swap,
+    production::Source,
+    swap::{self, Stuck},
+};
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CleanUp {
+    sync: String,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Clean {
+    summary: String,
+    /// What could not be removed, and why.
+    left: Vec<String>,
+}
+
+/// A call whose answer was lost may show its effect only now.
+const FIRST_LOOK: Duration = Duration::from_secs(60);
+/// A rename shows within minutes.
+const RENAME: Duration = Duration::from_secs(10 * 60);
+/// DeleteDBCluster was seen to take 12 minutes; what takes longer than this is named instead of waited for.
+const PATIENCE: Duration = Duration::from_secs(60 * 60);
+
+/// What one look found out.
+#[derive(Default)]
+struct Look {
+    waiting: Vec<String>,
+    left: Vec<String>,
+}
+
+impl Look {
+    fn note(&mut self, thing: &str, result: Result<Option<String>>) {
+        match result {
+            Ok(None) => {}
+            Ok(Some(what)) | Err(Error::NotReady(what)) => self.waiting.push(what),
+            Err(error) => self.left.push(format!("{thing}: {error}")),
+        }
+    }
+}
+
+fn to_wait(removal: Removal) -> Option<String> {
+    match removal {
+        Removal::Gone => None,
+        Removal::Deleting(what) | Removal::Waiting(what) => Some(what),
+    }
+}
+
+impl State for CleanUp {
+    const NAME: &'static str = "CleanUp";
+    type Output = Clean;
+
+    async fn reconcile(self, cx: &Context, run: &Run) -> Result<Clean> {
+        // It removes what any run of the sync left, so no other may be at work: an old execution that is redriven stops here.
+        lease::take(cx, run, &format!("sync-{}", self.sync)).await?;
+        let policy = daily_sync::policy(cx, run, &self.sync).await?;
+        let waited = run.waited(cx.clock.now());
+        let mut look = Look::default();
+        let copies = self.copies(cx, &policy, &mut look).await;
+        look.note("production's account", copies);
+        let here = self.here(cx, run, &policy, waited, &mut look).await;
+        look.note("this account", here);
+        if waited < FIRST_LOOK.min(run.deadline / 4) {
+            look.waiting.push("what was begun last to show itself".into());
+        }
+        let Look { waiting, mut left } = look;
+        if !waiting.is_empty() && waited < PATIENCE.min(run.deadline / 2) {
+            return Err(Error::NotReady(waiting.join("; ")));
+        }
+        left.extend(waiting.into_iter().map(|what| format!("waited {} min in vain for {what}", waited.as_secs() / 60)));
+        let summary = if left.is_empty() {
+            "nothing is left but the published clusters and the kept old copies".to_owned()
+        } else {
+            format!("{} things are left: {}", left.len(), left.join("; "))
+        };
+        Ok(Clean { summary, left })
+    }
+}
+
+impl CleanUp {
+    async fn copies(&self, cx: &Context, policy: &Sync, look: &mut Look) -> Result<Option<String>> {
+        let source = Source::open(cx, &self.sync, policy).await;
+        for copy in source.copies().await? {
+            look.note(&format!("snapshot {} in account {}", copy.id(), policy.source.account), source.remove(&copy).await);
+        }
+        Ok(None)
+    }
+
+    async fn here(&self, cx: &Context, run: &Run, policy: &Sync, waited: Duration, look: &mut Look) -> Result<Option<String>> {
+        let clusters = aurora::clusters(cx).await?;
+        // A target about which something is not known yet must not keep raw data from being removed.
+        let (mut used, mut swapping) = (Vec::new(), Vec::new());
+        for target in &policy.targets {
+            let name = target.cluster.as_str();
+            let back = if target.swap == Swap::Rename { put_back(cx, &clusters, name, run, waited).await } else { Ok(None) };
+            if !matches!(back, Ok(None)) {
+                swapping.push(name);
+            }
+            look.note(name, back);
+            match swap::published(cx, &clusters, &self.sync, target).await {
+                Ok(cluster) => used.extend(cluster.and_then(|cluster| cluster.db_cluster_resource_id())),
+                Err(error) => {
+                    swapping.push(name);
+                    look.note(name, Err(error));
+                }
+            }
+        }
+        let instances = removal::instances(cx).await?;
+        for cluster in leftovers(&clusters, policy, &self.sync, &used, &swapping) {
+            let name = cluster.db_cluster_identifier().unwrap_or_default();
+            look.note(&format!("cluster {name}"), removal::remove_cluster(cx, &self.sync, cluster, &instances).await.map(to_wait));
+        }
+        for snapshot in removal::snapshots(cx, &self.sync).await? {
+            // In a single account our copy is removed as production's.
+            if tags::has_role(snapshot.tag_list(), Role::Sanitized) {
+                let name = snapshot.db_cluster_snapshot_identifier().unwrap_or_default();
+                look.note(&format!("snapshot {name}"), removal::remove_snapshot(cx, &self.sync, &snapshot).await.map(to_wait));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// What stands unused, raw data first.
+fn leftovers<'a>(clusters: &'a [DbCluster], policy: &Sync, sync: &str, used: &[&str], swapping: &[&str]) -> Vec<&'a DbCluster> {
+    let is_unused = |cluster: &DbCluster| {
+        let has_stable_name = policy.targets.iter().any(|target| cluster.db_cluster_identifier() == Some(&target.cluster));
+        let is_used = cluster.db_cluster_resource_id().is_some_and(|id| used.contains(&id));
+        // While a swap is unfinished the new cluster stays: it is how the next look knows.
+        let is_swapping = tags::value(cluster.tag_list(), tags::TARGET).is_some_and(|target| swapping.contains(&target));
+        !has_stable_name && !is_used && !is_swapping
+    };
+    let is_leftover = |cluster: &&DbCluster| {
+        let tags = cluster.tag_list();
+        let is_for_nobody = tags::has_role(tags, Role::Quarantine) || tags::has_role(tags, Role::Fresh) && is_unused(cluster);
+        tags::is_of_sync(tags, sync) && is_for_nobody
+    };
+    let mut found: Vec<&DbCluster> = clusters.iter().filter(is_leftover).collect();
+    found.sort_by_key(|cluster| !tags::has_role(cluster.tag_list(), Role::Quarantine));
+    found
+}
+
+/// Gives a stable name back that a swap left empty; what is waited for, or `None` when it is where it belongs.
+async fn put_back(cx: &Context, clusters: &[DbCluster], target: &str, run: &Run, waited: Duration) -> Result<Option<String>> {
+    match swap::stuck(clusters, target, run, waited > RENAME.min(run.deadline / 4)) {
+        Stuck::Wait(what) => Ok(Some(what)),
+        Stuck::PutBack(former) => {
+            let name = former.db_cluster_identifier().unwrap_or_default();
+            swap::rename(cx, name, target).await?;
+            Ok(Some(format!("{name} to get the name {target} back")))
+        }
+        Stuck::No => {
+            // It was put back: it is in use again.
+            let holder = aurora::by_name(clusters, target).filter(|holder| tags::has_role(holder.tag_list(), Role::Old));
+            if let Some(holder) = holder {
+                after_swap::publish(cx, holder).await?;
+            }
+            Ok(None)
+        }
+    }
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+
+    pub fn policy() -> Sync {
+        let text = include_str!("../../policy/examples/orders.yaml");
+        policy::Policy::parse(text).unwrap().syncs.remove("orders").unwrap()
+    }
+
+    fn cluster(name: &str, role: Role) -> DbCluster {
+        let run = Run::of("arn:aws:states:eu-west-1:444455556666:execution:daily-sync:one");
+        let mut all = tags::of(&run, "orders", role);
+        all.push(tags::tag(tags::TARGET, "orders-dev"));
+        DbCluster::builder().db_cluster_identifier(name).db_cluster_resource_id(format!("id-{name}")).set_tag_list(Some(all)).build()
+    }
+
+    fn names<'a>(clusters: &'a [DbCluster], used: &[&str], swapping: &[&str]) -> Vec<&'a str> {
+        let found = leftovers(clusters, &policy(), "orders", used, swapping);
+        found.iter().filter_map(|cluster| cluster.db_cluster_identifier()).collect()
+    }
+
+    #[test]
+    fn raw_data_goes_first_and_what_is_used_stays() {
+        let clusters = [
+            cluster("orders-dev-1", Role::Fresh),
+            cluster("orders-dev", Role::Fresh),
+            cluster("orders-dev-2", Role::Published),
+            cluster("orders-dev-old-2", Role::Old),
+            cluster("quarantine-orders-1", Role::Quarantine),
+            DbCluster::builder().db_cluster_identifier("orders").build(),
+        ];
+        assert_eq!(names(&clusters, &[], &[]), ["quarantine-orders-1", "orders-dev-1"]);
+        assert_eq!(names(&clusters, &["id-orders-dev-1"], &[]), ["quarantine-orders-1"], "clients read it from a secret");
+        assert_eq!(names(&clusters, &[], &["orders-dev"]), ["quarantine-orders-1"], "its swap is not finished");
+    }
+
+    #[test]
+    fn another_syncs_things_are_not_touched() {
+        let clusters = [cluster("quarantine-orders-1", Role::Quarantine)];
+        assert!(leftovers(&clusters, &policy(), "customers", &[], &[]).is_empty());
+    }
+
+    #[test]
+    fn what_is_not_allowed_is_named_and_not_waited_for() {
+        let mut look = Look::default();
+        look.note("cluster q", Err(Error::Refused("rds:DeleteDBCluster is not allowed".into())));
+        look.note("cluster f", Ok(Some("cluster f to be gone".into())));
+        assert_eq!((look.left.len(), look.waiting.len()), (1, 1));
+        assert!(look.left[0].contains("cluster q") && look.left[0].contains("not allowed"));
+    }
+}

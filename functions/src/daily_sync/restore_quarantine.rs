@@ -1,0 +1,72 @@
+//! Restores the copy into quarantine: no instance before production's master password is dead, no way in but the worker's.
+//!
+//! Changes: RestoreDBClusterFromSnapshot, then ModifyDBCluster (a master password of RDS's own), then CreateDBInstance, one a look.
+//! Again is harmless: what stands under the run's name is looked at, and must carry its tags. Undo: CleanUp deletes it.
+//! Errors: `NotReady`, `Refused` (quota, key, a group that is missing), `Conflict` (the name is someone else's),
+//! `OperationFailed` (RDS failed, or made it otherwise than asked).
+
+use runbook::{
+    Context, Error, Result, Run, State, daily_sync,
+    daily_sync::{
+        names,
+        tags::{self, Role},
+    },
+};
+use serde::{Deserialize, Serialize};
+
+use super::restore::{self, Wanted};
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RestoreQuarantine {
+    sync: String,
+    /// The ARN of our copy.
+    snapshot: String,
+    /// The snapshot's engine version: left out, RDS would take the Region's default.
+    engine_version: String,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InQuarantine {
+    summary: String,
+    cluster: String,
+    resource_id: String,
+    secret_arn: String,
+}
+
+impl State for RestoreQuarantine {
+    const NAME: &'static str = "RestoreQuarantine";
+    type Output = InQuarantine;
+
+    async fn reconcile(self, cx: &Context, run: &Run) -> Result<InQuarantine> {
+        let policy = daily_sync::policy(cx, run, &self.sync).await?;
+        let quarantine = &policy.quarantine;
+        if self.snapshot.split(':').next_back() != Some(&names::copy(&self.sync, run)) {
+            return Err(Error::Refused(format!(
+                "{} is not the copy that this run made; only that one is restored. Nothing was touched.",
+                self.snapshot
+            )));
+        }
+        let wanted = Wanted {
+            sync: &self.sync,
+            cluster: names::quarantine(&self.sync, run),
+            snapshot: &self.snapshot,
+            engine_version: &self.engine_version,
+            subnet_group: &quarantine.subnet_group,
+            security_groups: std::slice::from_ref(&quarantine.security_group),
+            cluster_parameter_group: &quarantine.cluster_parameter_group,
+            parameter_group: None,
+            kms_key: &quarantine.kms_key,
+            instance_class: &quarantine.instance_class,
+            tags: tags::of(run, &self.sync, Role::Quarantine),
+        };
+        let restored = restore::reconcile(cx, run, &wanted).await?;
+        Ok(InQuarantine {
+            summary: format!("{} holds the copy in quarantine; production's master password does not open it", restored.cluster),
+            cluster: restored.cluster,
+            resource_id: restored.resource_id,
+            secret_arn: restored.secret_arn,
+        })
+    }
+}

@@ -1,0 +1,198 @@
+//! EventBridge: events meet rules, and rules call their targets through the gateway.
+//!
+//! JSON 1.1, 2015-10-07, shapes from botocore events 1.43.11.
+
+mod delivery;
+mod pattern;
+mod rules;
+
+use std::sync::{Arc, Mutex, Weak};
+
+use async_trait::async_trait;
+use jiff::{Timestamp, Unit};
+use clock::Clock;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use crate::aws::{ACCOUNT, REGION, arn};
+use crate::http::{Endpoint, Request, Response};
+use crate::ids::Ids;
+use crate::json::{self, Answer, Error};
+pub use delivery::Delivery;
+use pattern::Pattern;
+pub use rules::{Rule, Target, load_rules};
+
+pub struct Events {
+    /// A delivery is a task and outlives the request that caused it.
+    me: Weak<Self>,
+    clock: Clock,
+    gateway: Weak<dyn Endpoint>,
+    /// What stands before the names of functions and state machines.
+    prefix: String,
+    rules: Vec<(Rule, Option<Pattern>)>,
+    ids: Ids,
+    published: Mutex<Vec<Value>>,
+    deliveries: Mutex<Vec<Delivery>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct PutEvents {
+    entries: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Entry {
+    source: Option<String>,
+    detail_type: Option<String>,
+    detail: Option<String>,
+    #[serde(default)]
+    resources: Vec<String>,
+    time: Option<f64>,
+    event_bus_name: Option<String>,
+}
+
+impl Events {
+    pub fn new(clock: Clock, gateway: Weak<dyn Endpoint>, prefix: &str, rules: Vec<Rule>) -> anyhow::Result<Arc<Self>> {
+        let parsed = rules.into_iter().map(|rule| {
+            let pattern = rule.parse_pattern()?;
+            Ok((rule, pattern))
+        });
+        let rules = parsed.collect::<anyhow::Result<_>>()?;
+        Ok(Arc::new_cyclic(|me| Self {
+            me: me.clone(),
+            clock,
+            gateway,
+            prefix: prefix.into(),
+            rules,
+            ids: Ids::new("events"),
+            published: Mutex::default(),
+            deliveries: Mutex::default(),
+        }))
+    }
+
+    /// Publishes what the services send to the default bus, until the last of them is gone.
+    pub async fn run(self: Arc<Self>, mut events: UnboundedReceiver<Value>) {
+        while let Some(event) = events.recv().await {
+            self.publish("default", event);
+        }
+    }
+
+    /// Every event so far, of every bus.
+    pub fn published(&self) -> Vec<Value> {
+        self.published.lock().unwrap().clone()
+    }
+
+    /// Every delivery that was accepted or given up so far.
+    pub fn deliveries(&self) -> Vec<Delivery> {
+        self.deliveries.lock().unwrap().clone()
+    }
+
+    /// Must run within a tokio runtime: each delivery is a task.
+    pub fn publish(&self, bus: &str, event: Value) {
+        self.published.lock().unwrap().push(event.clone());
+        let Some(me) = self.me.upgrade() else { return };
+        for (rule, pattern) in &self.rules {
+            if rule.bus == bus && pattern.as_ref().is_some_and(|pattern| pattern.matches(&event)) {
+                for target in &rule.targets {
+                    tokio::spawn(me.clone().deliver(rule.name.clone(), target.clone(), event.clone()));
+                }
+            }
+        }
+    }
+
+    fn put_events(&self, PutEvents { entries }: PutEvents) -> Answer {
+        if entries.is_empty() || entries.len() > 10 {
+            let message = "1 validation error detected: Value at 'entries' failed to satisfy constraint: \
+                           Member must have length less than or equal to 10";
+            return Err(Error::new("ValidationException", message));
+        }
+        let results: Vec<_> = entries
+            .into_iter()
+            .map(|entry| match self.accept(entry) {
+                Ok((bus, event)) => {
+                    let id = event["id"].clone();
+                    self.publish(&bus, event);
+                    json!({ "EventId": id })
+                }
+                Err((code, message)) => json!({ "ErrorCode": code, "ErrorMessage": message }),
+            })
+            .collect();
+        let failed = results.iter().filter(|result| result.get("ErrorCode").is_some()).count();
+        Ok(json!({ "FailedEntryCount": failed, "Entries": results }))
+    }
+
+    /// The bus and the envelope of an entry, or its error
+    /// (https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsResultEntry.html).
+    fn accept(&self, entry: Entry) -> Result<(String, Value), (&'static str, String)> {
+        let required = |value: Option<String>, name: &str| {
+            let message = || ("InvalidArgument", format!("Parameter {name} is not valid. Reason: {name} is a required argument."));
+            value.filter(|value| !value.is_empty()).ok_or_else(message)
+        };
+        let source = required(entry.source, "Source")?;
+        let detail_type = required(entry.detail_type, "DetailType")?;
+        let detail = required(entry.detail, "Detail")?;
+        if source.starts_with("aws.") {
+            return Err(("NotAuthorizedForSourceException", "Not authorized for the source.".into()));
+        }
+        let detail: Value =
+            serde_json::from_str(&detail).ok().filter(Value::is_object).ok_or(("MalformedDetail", "Detail is malformed.".to_owned()))?;
+        let time = entry.time.and_then(|seconds| Timestamp::from_millisecond((seconds * 1000.0) as i64).ok());
+        let bus = entry.event_bus_name.unwrap_or_else(|| "default".into());
+        let bus = bus.rsplit_once("event-bus/").map_or(bus.as_str(), |(_, name)| name).to_owned();
+        Ok((bus, envelope(&self.ids, time.unwrap_or_else(|| self.clock.now()), &source, &detail_type, entry.resources, detail)))
+    }
+
+    fn describe(&self, rule: &Rule) -> Value {
+        let mut description = json!({
+            "Name": rule.name, "Arn": arn("events", &format!("rule/{}", rule.name)), "State": "ENABLED",
+            "Description": rule.description, "EventBusName": rule.bus,
+        });
+        if let Some(pattern) = &rule.pattern {
+            description["EventPattern"] = json!(pattern.to_string());
+        }
+        if let Some(schedule) = &rule.schedule {
+            description["ScheduleExpression"] = json!(schedule);
+        }
+        description
+    }
+
+    fn describe_rule(&self, input: Value) -> Answer {
+        let name = input["Name"].as_str().unwrap_or_default();
+        let rule = self.rules.iter().map(|(rule, _)| rule).find(|rule| rule.name == name);
+        let not_found = || Error::new("ResourceNotFoundException", format!("Rule {name} does not exist on EventBus default."));
+        rule.map(|rule| self.describe(rule)).ok_or_else(not_found)
+    }
+}
+
+/// An event as services send it (https://docs.aws.amazon.com/eventbridge/latest/ref/overiew-event-structure.html).
+pub fn envelope(ids: &Ids, time: Timestamp, source: &str, detail_type: &str, resources: Vec<String>, detail: Value) -> Value {
+    json!({
+        "version": "0",
+        "id": ids.uuid(),
+        "detail-type": detail_type,
+        "source": source,
+        "account": ACCOUNT,
+        "time": time.round(Unit::Second).unwrap_or(time).to_string(),
+        "region": REGION,
+        "resources": resources,
+        "detail": detail,
+    })
+}
+
+#[async_trait]
+impl Endpoint for Events {
+    async fn call(&self, request: Request) -> Response {
+        json::reply(match json::operation(&request) {
+            "PutEvents" => json::input(&request).and_then(|input| self.put_events(input)),
+            "ListRules" => Ok(json!({ "Rules": self.rules.iter().map(|(rule, _)| self.describe(rule)).collect::<Vec<_>>() })),
+            "DescribeRule" => json::input(&request).and_then(|input| self.describe_rule(input)),
+            _ => Err(json::unknown_operation(&request)),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

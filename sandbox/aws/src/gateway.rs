@@ -1,0 +1,180 @@
+//! The one endpoint of the local AWS: a plain function from request to response that routes by the service name in the SigV4
+//! credential scope, lays faults on calls, and keeps a log of them.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use clock::Clock;
+
+use crate::{
+    faults::{Fault, Faults, Killer, Kind},
+    http::{Caller, Endpoint, Request, Response, respond},
+};
+
+pub struct Gateway {
+    clock: Clock,
+    services: OnceLock<BTreeMap<&'static str, Arc<dyn Endpoint>>>,
+    killer: OnceLock<Killer>,
+    faults: Faults,
+    calls: Mutex<Vec<Call>>,
+}
+
+/// One call, for the tests that ask who did what.
+#[derive(Debug, Clone)]
+pub struct Call {
+    pub at: Timestamp,
+    pub principal: String,
+    pub account: String,
+    pub service: String,
+    pub action: String,
+    /// The form of an RDS call: what it was about.
+    pub form: String,
+    pub status: u16,
+}
+
+impl Call {
+    /// Does it change anything? By AWS's verbs.
+    pub fn mutates(&self) -> bool {
+        !["Describe", "Get", "List", "Head", "Download", "Invoke", "Assume", "SendTask", "Validate"]
+            .iter()
+            .any(|verb| self.action.starts_with(verb))
+    }
+}
+
+/// The answer was lost on its way: the socket breaks the connection, the in-process client reports a time-out.
+#[derive(Debug, Clone, Copy)]
+pub struct Lost;
+
+impl Gateway {
+    pub fn new(clock: Clock) -> Arc<Self> {
+        Arc::new(Self { clock, services: OnceLock::new(), killer: OnceLock::new(), faults: Faults::default(), calls: Mutex::default() })
+    }
+
+    /// The services need the gateway, and the gateway the services: they are put in once, before the first call.
+    pub fn connect(&self, services: BTreeMap<&'static str, Arc<dyn Endpoint>>, killer: Killer) {
+        let connected = self.services.set(services).is_ok() && self.killer.set(killer).is_ok();
+        assert!(connected, "a gateway is connected once");
+    }
+
+    pub fn lay(&self, fault: Fault) {
+        self.faults.lay(fault);
+    }
+
+    pub fn calls(&self) -> Vec<Call> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn log(&self, caller: &Caller, action: &str, body: &[u8], status: u16) {
+        let form = if caller.service == "rds" { String::from_utf8_lossy(body).into_owned() } else { String::new() };
+        let call = Call {
+            at: self.clock.now(),
+            principal: caller.principal.clone(),
+            account: caller.account.clone(),
+            service: caller.service.clone(),
+            action: action.to_owned(),
+            form,
+            status,
+        };
+        tracing::debug!(?call);
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call);
+    }
+
+    async fn forward(&self, caller: &Caller, request: Request) -> Response {
+        match self.services.get().and_then(|services| services.get(caller.service.as_str())) {
+            Some(service) => service.call(request).await,
+            None => respond(501, "text/plain", format!("the sandbox has no service {:?}", caller.service)),
+        }
+    }
+
+    fn kill(&self, principal: &str) {
+        if let Some(killer) = self.killer.get() {
+            killer(principal);
+        }
+    }
+}
+
+#[async_trait]
+impl Endpoint for Gateway {
+    async fn call(&self, mut request: Request) -> Response {
+        let Some(caller) = request.extensions().get().cloned().or_else(|| caller(&request)) else {
+            return respond(403, "text/plain", "the request is not signed: the sandbox routes by the credential scope");
+        };
+        request.extensions_mut().insert(caller.clone());
+        let action = action(&caller.service, &request);
+        let key = (format!("{}:{}", caller.account, caller.service), request.uri().to_string(), request.body().clone());
+        let response = match self.faults.next(&caller, &action) {
+            None => self.forward(&caller, request).await,
+            Some(kind @ (Kind::Throttle | Kind::ServerError | Kind::Denied)) => kind.answer(&caller.service, &action),
+            Some(Kind::TimeoutBefore) => lost(),
+            Some(Kind::TimeoutAfter) => {
+                self.forward(&caller, request).await;
+                lost()
+            }
+            Some(Kind::Stale) => match self.faults.earlier(&key) {
+                Some(response) => response,
+                None => self.forward(&caller, request).await,
+            },
+            Some(Kind::KillBefore) => {
+                self.kill(&caller.principal);
+                lost()
+            }
+            Some(Kind::KillAfter) => {
+                self.forward(&caller, request).await;
+                self.kill(&caller.principal);
+                lost()
+            }
+        };
+        self.log(&caller, &action, &key.2, response.status().as_u16());
+        self.faults.remember(key, &response);
+        response
+    }
+}
+
+fn lost() -> Response {
+    let mut response = respond(504, "text/plain", "lost");
+    response.extensions_mut().insert(Lost);
+    response
+}
+
+/// `Authorization: AWS4-HMAC-SHA256 Credential=AKID/20261125/eu-west-1/rds/aws4_request, …`, or the same in a presigned query.
+fn caller(request: &Request) -> Option<Caller> {
+    let header = request.headers().get("authorization").and_then(|header| header.to_str().ok());
+    let scope = match header {
+        Some(header) => header.split("Credential=").nth(1)?.split(',').next()?.to_owned(),
+        None => url::form_urlencoded::parse(request.uri().query()?.as_bytes()).find(|(name, _)| name == "X-Amz-Credential")?.1.into_owned(),
+    };
+    let mut parts = scope.trim().split('/');
+    let (principal, _date, region, service) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    Some(Caller::of_key(principal, region, service))
+}
+
+/// The API's name of the call.
+fn action(service: &str, request: &Request) -> String {
+    match service {
+        "rds" | "sts" => url::form_urlencoded::parse(request.body())
+            .find(|(name, _)| name == "Action")
+            .map(|(_, action)| action.into_owned())
+            .unwrap_or_default(),
+        "s3" => {
+            let object = request.uri().path().trim_matches('/').contains('/');
+            let verb = match request.method().as_str() {
+                "GET" if !object => return "ListObjectsV2".to_owned(),
+                "PUT" if !object => return "CreateBucket".to_owned(),
+                "GET" => "GetObject",
+                "PUT" => "PutObject",
+                "DELETE" => "DeleteObject",
+                _ => "HeadObject",
+            };
+            verb.to_owned()
+        }
+        "lambda" => if request.method() == http::Method::POST { "Invoke" } else { "GetFunction" }.to_owned(),
+        _ => {
+            let target = request.headers().get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
+            target.rsplit('.').next().unwrap_or_default().to_owned()
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! A local AWS that is true where operating Aurora depends on it, on real PostgreSQL. It knows nothing of the runbooks.
+
+pub mod aws;
+pub mod client;
+pub mod ecs;
+pub mod events;
+pub mod faults;
+pub mod gateway;
+pub mod http;
+pub mod ids;
+pub mod json;
+pub mod lambda;
+pub mod postgres;
+pub mod rds;
+pub mod s3;
+pub mod secretsmanager;
+pub mod server;
+pub mod states;
+pub mod sts;

@@ -1,0 +1,244 @@
+//! What `cargo sandbox` shows a person: a line per state as the run goes, and a summary at the end.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, bail};
+use aws_sdk_sfn::types::ExecutionStatus;
+use comfy_table::{CellAlignment, Table, presets};
+use functions::report_run::report::Report;
+use indicatif::{ProgressBar, ProgressStyle};
+use jiff::Timestamp;
+use serde_json::json;
+
+use runbook::postgres::Login;
+
+use crate::{
+    Options, Sandbox,
+    aws::{ACCOUNT, PRODUCTION},
+    environments, orders,
+    worlds::{findings, wires},
+    probe::Probe,
+    production,
+    sandbox::BUCKET,
+    statemachine::PREFIX,
+};
+
+pub async fn up(options: Options) -> anyhow::Result<()> {
+    let sandbox = prepare(options).await?;
+    println!("\nA local AWS listens. For the AWS CLI and every SDK:\n");
+    println!("  export AWS_ENDPOINT_URL={}", sandbox.url);
+    // AWS CLI v1 and boto3 read AWS_DEFAULT_REGION; AWS CLI v2 and the other SDKs read AWS_REGION.
+    println!("  export AWS_ACCESS_KEY_ID=you AWS_SECRET_ACCESS_KEY=any AWS_REGION={0} AWS_DEFAULT_REGION={0}\n", crate::aws::REGION);
+    println!("Then, for example:\n");
+    println!("  aws rds describe-db-clusters --query 'DBClusters[].[DBClusterIdentifier,EngineVersion,Status]'");
+    println!(
+        "  aws stepfunctions start-execution --state-machine-arn {} --input '{{\"cluster\": \"orders\", \"target\": \"18\"}}'\n",
+        machine()
+    );
+    println!("Logs of functions and workers: {}\nCtrl-C ends it.", sandbox.logs.display());
+    tokio::signal::ctrl_c().await?;
+    Ok(())
+}
+
+fn machine() -> String {
+    crate::aws::arn("states", &format!("stateMachine:{PREFIX}-major-upgrade"))
+}
+
+/// Runs a daily sync from production's account into two environments.
+pub async fn daily_sync(options: Options, out: &Path) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    let step = spinner();
+    step.set_message("Fetching PostgreSQL (once) and starting a local AWS with two accounts");
+    let sandbox = Sandbox::start(options).await?;
+    step.set_message("Creating production: the cluster orders with a shop and live wires inside, and last night's automated snapshot");
+    let resource_id = production::create(&sandbox).await?;
+    let engine = sandbox.engine.clone().context("the console runs on real PostgreSQL")?;
+    let planted = wires::wires();
+    for wire in &planted {
+        findings::apply(&engine, &resource_id, wire.plant).await?;
+    }
+    production::take_snapshot(&sandbox).await?;
+    step.set_message("Creating the environments: yesterday's orders-dev and orders-support");
+    environments::create(&sandbox, Some(&environments::policy_with_wires()?)).await?;
+    environments::create_targets(&sandbox).await?;
+    step.finish_and_clear();
+    println!(
+        "Production is available in account {PRODUCTION}, yesterday's targets in account {ACCOUNT}; {} live wires are planted.",
+        planted.len()
+    );
+
+    let input = json!({ "sync": environments::SYNC });
+    println!("\nStarting daily-sync with {input}\n");
+    let execution = sandbox.start_execution("daily-sync", "sandbox-daily-sync", &input).await?;
+    let report = watch(&sandbox, &execution, out).await?;
+
+    println!("\nThe same customers, in production and in orders-dev:");
+    println!("{}", customers(&production::login(&sandbox).await?).await?);
+    println!("{}", customers(&environments::login(&sandbox, environments::DEV).await?).await?);
+    println!("\nWhat each state changed:");
+    println!("{}", changes(&sandbox));
+    println!("\nReport: {}\nLogs:   {}\nWhole:  {:.0} s", report.display(), sandbox.logs.display(), begun.elapsed().as_secs_f64());
+    Ok(())
+}
+
+async fn customers(login: &Login) -> anyhow::Result<Table> {
+    let client = orders::connect(login, "shop").await?;
+    let sql = "SELECT id::text, email::text, full_name, phone, birth_date::text, city FROM customers ORDER BY customers.id LIMIT 3";
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    for row in client.query(sql, &[]).await? {
+        let cell = |index| row.get::<_, Option<String>>(index).unwrap_or_default();
+        table.add_row([format!("  {}", cell(0)), cell(1), cell(2), cell(3), cell(4), cell(5)]);
+    }
+    Ok(table)
+}
+
+/// Follows the execution to its end and leaves the run's objects in `out`. Fails with the run's own words; answers where its report is.
+async fn watch(sandbox: &Sandbox, execution: &str, out: &Path) -> anyhow::Result<PathBuf> {
+    tokio::select! {
+        followed = follow(sandbox, execution) => followed?,
+        _ = tokio::signal::ctrl_c() => bail!("stopped by Ctrl-C; the local AWS is gone with everything in it"),
+    }
+    let outcome = sandbox.wait(execution).await?;
+    let report = sandbox.report(execution).await?;
+    sandbox.s3.dump(out)?;
+    let name = execution.rsplit(':').next().unwrap_or_default();
+    let page = out.join(BUCKET).join("runs").join(name).join("report.html");
+    println!("\n{}", report["outcome"].as_str().unwrap_or_default());
+    if *outcome.status() != ExecutionStatus::Succeeded {
+        println!("\n{}\n\nReport: {}\nLogs:   {}", report["cause"].as_str().unwrap_or_default(), page.display(), sandbox.logs.display());
+        bail!("the run did not succeed");
+    }
+    Ok(page)
+}
+
+pub async fn major_upgrade(options: Options, target: &str, out: &Path) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    let sandbox = prepare(options).await?;
+    let rows_before = orders::count_rows(&sandbox).await?;
+    let probe = Probe::start(&orders::login(&sandbox).await?, "shop");
+    let input = json!({ "cluster": orders::CLUSTER, "target": target });
+    println!("\nStarting major-upgrade with {input}\n");
+    let execution = sandbox.start_execution("major-upgrade", "sandbox-major-upgrade", &input).await?;
+    let report = watch(&sandbox, &execution, out).await?;
+    let seen = probe.seen();
+    drop(probe);
+    let rows_after = orders::count_rows(&sandbox).await?;
+    println!("\nDowntime, as a client that connects every 50 ms saw it:");
+    let longest = seen.outages.iter().max().copied().unwrap_or_default();
+    println!(
+        "  {:.1} s in {} outages, the longest {:.1} s ({} tries)",
+        seen.downtime().as_secs_f64(),
+        seen.outages.len(),
+        longest.as_secs_f64(),
+        seen.tries
+    );
+    println!("\nWhat each state changed:");
+    println!("{}", changes(&sandbox));
+    println!("\nRows, counted before and after:");
+    println!("{}", compare(&rows_before, &rows_after));
+    println!("\nReport: {}\nLogs:   {}\nWhole:  {:.0} s", report.display(), sandbox.logs.display(), begun.elapsed().as_secs_f64());
+    if rows_before != rows_after {
+        bail!("rows differ before and after the upgrade");
+    }
+    Ok(())
+}
+
+async fn prepare(options: Options) -> anyhow::Result<Sandbox> {
+    let step = spinner();
+    step.set_message("Fetching PostgreSQL (once) and starting a local AWS");
+    let sandbox = Sandbox::start(options).await?;
+    step.set_message("Creating the cluster orders: a writer and a reader on PostgreSQL 16, with a shop inside");
+    orders::create(&sandbox, orders::Shape::default()).await?;
+    step.finish_and_clear();
+    println!("The cluster orders is available: a writer and a reader on 16.14, parameter groups that differ, maintenance pending.");
+    Ok(sandbox)
+}
+
+fn spinner() -> ProgressBar {
+    let bar = ProgressBar::new_spinner()
+        .with_style(ProgressStyle::with_template("{spinner} {wide_msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()));
+    bar.enable_steady_tick(Duration::from_millis(120));
+    bar
+}
+
+/// Shows the execution state by state, as its report has it: the present ones as a live line, the past ones above it.
+async fn follow(sandbox: &Sandbox, execution: &str) -> anyhow::Result<()> {
+    let sfn = sandbox.sfn();
+    let line = spinner();
+    let mut shown = BTreeSet::new();
+    loop {
+        let described = sfn.describe_execution().execution_arn(execution).send().await?;
+        let pages = sfn.get_execution_history().execution_arn(execution).max_results(1000).into_paginator().items().send();
+        let history: Vec<_> = pages.collect::<Result<_, _>>().await.context("could not read the history")?;
+        let report = Report::new(&described, &history);
+        let ended = *described.status() != ExecutionStatus::Running;
+        let mut present = Vec::new();
+        for (index, step) in report.steps.iter().enumerate() {
+            let said = step.summary.as_deref().or(step.error.as_deref()).unwrap_or_default().replace('\n', " ");
+            let said = said.strip_prefix("NotReady: ").unwrap_or(&said);
+            let took = took(step.entered, step.exited.unwrap_or_else(|| sandbox.clock.now()));
+            match step.exited {
+                Some(_) if shown.insert(index) => print_above(&line, &format!("✔ {:<30} {took:>9}  {said}", step.label())),
+                None if ended && shown.insert(index) => print_above(&line, &format!("✘ {:<30} {took:>9}", step.label())),
+                None => present.push(format!("{:<30} {took:>9}  {said}", step.label())),
+                Some(_) => {}
+            }
+        }
+        if ended {
+            line.finish_and_clear();
+            return Ok(());
+        }
+        line.set_message(present.join("  |  "));
+        tokio::time::sleep(Duration::from_millis(150)).await;
+    }
+}
+
+fn print_above(line: &ProgressBar, text: &str) {
+    if line.is_hidden() { println!("{text}") } else { line.println(text) }
+}
+
+fn took(from: Timestamp, to: Timestamp) -> String {
+    let seconds = to.duration_since(from).as_secs();
+    format!("{}:{:02} min", seconds / 60, seconds % 60)
+}
+
+/// Every mutating call, by the state that made it.
+fn changes(sandbox: &Sandbox) -> Table {
+    let mut counts: Vec<(String, String, u32)> = Vec::new();
+    for call in sandbox.gateway.calls() {
+        let ours = functions::STATES.iter().chain(workers::STATES).find(|state| runbook::state::kebab(state) == call.principal);
+        if let Some(state) = ours.filter(|_| call.mutates() && call.service == "rds" && call.status == 200) {
+            match counts.iter_mut().find(|(name, action, _)| name == state && *action == call.action) {
+                Some((.., count)) => *count += 1,
+                None => counts.push(((*state).to_owned(), call.action, 1)),
+            }
+        }
+    }
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    for (state, action, count) in counts {
+        table.add_row([format!("  {state}"), action, format!("{count} ×")]);
+    }
+    table
+}
+
+fn compare(before: &BTreeMap<String, i64>, after: &BTreeMap<String, i64>) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    for (name, rows) in before {
+        let now = after.get(name).copied().unwrap_or_default();
+        let verdict = if now == *rows { "same" } else { "DIFFERENT" };
+        table.add_row([format!("  {name}"), rows.to_string(), now.to_string(), verdict.to_owned()]);
+    }
+    for column in [1, 2] {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}

@@ -1,0 +1,16 @@
+//! The runbooks in a local AWS: the worlds that they start in, the executables behind the functions and workers, and what a person sees.
+
+pub mod benchmark;
+pub mod console;
+pub mod executables;
+pub mod golden;
+pub mod graph;
+mod model_workers;
+pub mod probe;
+pub mod sandbox;
+pub mod statemachine;
+pub mod worlds;
+
+pub use local_aws::{aws, faults, postgres, rds, states};
+pub use sandbox::{Gear, Options, Sandbox};
+pub use worlds::{environments, orders, production};

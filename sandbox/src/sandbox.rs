@@ -1,0 +1,323 @@
+//! The local AWS as a whole, in one of two gears.
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{Arc, Weak},
+    time::{Duration, SystemTime},
+};
+
+use anyhow::{Context as _, bail};
+use aws_config::{BehaviorVersion, Region, SdkConfig, timeout::TimeoutConfig};
+use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use aws_sdk_sfn::{operation::describe_execution::DescribeExecutionOutput, types::ExecutionStatus};
+use aws_smithy_async::{rt::sleep::TokioSleep, time::TimeSource};
+use aws_smithy_types::retry::RetryConfig;
+use runbook::{Context, clock::Clock, postgres::Tls};
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, sync::mpsc, task::JoinHandle};
+
+use local_aws::{
+    aws::{ACCOUNT, REGION, arn},
+    client::InProcess,
+    ecs::{self, Ecs},
+    events::{Events, load_rules},
+    gateway::Gateway,
+    http::{Endpoint, access_key},
+    lambda::{self, FunctionError, Functions, Lambda},
+    postgres::{self, PostgresEngine},
+    rds::{Rds, engine::Engine},
+    s3::S3,
+    secretsmanager::SecretsManager,
+    server,
+    states::StepFunctions,
+    sts::Sts,
+};
+
+use crate::{
+    executables::{self, root},
+    model_workers,
+    statemachine::{self, PREFIX, RUNBOOKS},
+};
+
+pub const BUCKET: &str = "aurora-runbooks-runs";
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Gear {
+    /// Real PostgreSQL, the shipped executables, time this much faster.
+    Real { speed: f64 },
+    /// No PostgreSQL, our code in this process, virtual time. Needs a paused current-thread runtime.
+    Model,
+}
+
+pub struct Options {
+    pub gear: Gear,
+    pub seed: u64,
+    /// The gateway's port; any free one when 0.
+    pub port: u16,
+    /// Another Step Functions, which runs our ASL instead of ours.
+    pub stepfunctions: Option<String>,
+    /// Whether the logs of functions and workers stay when all went well.
+    pub keep_logs: bool,
+}
+
+impl Options {
+    pub fn real() -> Self {
+        Self { gear: Gear::Real { speed: 60.0 }, seed: 1, port: 0, stepfunctions: None, keep_logs: false }
+    }
+
+    pub fn model(seed: u64) -> Self {
+        Self { gear: Gear::Model, seed, port: 0, stepfunctions: None, keep_logs: false }
+    }
+}
+
+pub struct Sandbox {
+    pub clock: Clock,
+    pub gateway: Arc<Gateway>,
+    pub rds: Arc<Rds>,
+    pub states: Arc<StepFunctions>,
+    pub lambda: Arc<Lambda>,
+    pub ecs: Arc<Ecs>,
+    pub events: Arc<Events>,
+    pub s3: Arc<S3>,
+    pub secrets: Arc<SecretsManager>,
+    /// Real PostgreSQL, in the real gear.
+    pub engine: Option<Arc<PostgresEngine>>,
+    pub url: String,
+    /// Logs of functions and workers.
+    pub logs: PathBuf,
+    keep_logs: bool,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Sandbox {
+    pub async fn start(options: Options) -> anyhow::Result<Self> {
+        let clock = match options.gear {
+            Gear::Real { speed } => Clock::scaled(speed),
+            Gear::Model => Clock::virtual_time("2026-11-25T02:00:00Z".parse()?),
+        };
+        let gateway = Gateway::new(clock);
+        let weak: Weak<dyn Endpoint> = Arc::downgrade(&(gateway.clone() as Arc<dyn Endpoint>));
+        let (events_sender, events_receiver) = mpsc::unbounded_channel();
+        let logs = std::env::temp_dir().join(format!("aurora-runbooks-logs-{}-{:x}", std::process::id(), Arc::as_ptr(&gateway) as usize));
+        let mut tasks = Vec::new();
+
+        let (url, engine, runtime, runner) = match options.gear {
+            Gear::Real { .. } => {
+                let executables = executables::build().await?;
+                let engine = PostgresEngine::new(postgres::install().await?, clock)?;
+                let listener = TcpListener::bind(("127.0.0.1", options.port)).await.context("could not listen for the gateway")?;
+                let url = format!("http://{}", listener.local_addr()?);
+                tasks.push(server::serve(listener, gateway.clone()));
+                std::fs::create_dir_all(&logs)?;
+                let environment = environment(clock, options.stepfunctions.as_deref());
+                let functions = lambda::Processes {
+                    executable: executables.bootstrap,
+                    gateway_url: url.clone(),
+                    environment: environment.clone(),
+                    log_folder: logs.clone(),
+                };
+                let workers =
+                    ecs::Processes { executable: executables.worker, gateway_url: url.clone(), environment, log_folder: logs.clone() };
+                (url, Some(engine), lambda::Runtime::Processes(functions), ecs::Runner::Processes(workers))
+            }
+            Gear::Model => {
+                let (functions, workers) = in_process(clock, &gateway);
+                ("http://sandbox.invalid".to_owned(), None, lambda::Runtime::InProcess(functions), ecs::Runner::InProcess(workers))
+            }
+        };
+
+        let names = functions::STATES.iter().map(|state| runbook::state::kebab(state)).chain([functions::REPORT_RUN.to_owned()]);
+        let lambda = Lambda::new(clock, Functions::new(PREFIX, names), runtime);
+        let ecs = Ecs::new(clock, runner, events_sender.clone());
+        let rds =
+            Rds::new(clock, engine.clone().map(|engine| engine as Arc<dyn Engine>), weak.clone(), events_sender.clone(), options.seed);
+        let states = StepFunctions::new(clock, weak.clone(), events_sender.clone(), options.seed);
+        let events = Events::new(clock, weak, PREFIX, load_rules(&root().join("infra/events"))?)?;
+        tasks.push(tokio::spawn(events.clone().run(events_receiver)));
+        let (s3, secrets, sts) = (S3::new(clock), SecretsManager::new(clock), Sts::new(clock));
+        s3.create_bucket(BUCKET);
+
+        let services: BTreeMap<&'static str, Arc<dyn Endpoint>> = BTreeMap::from([
+            ("rds", rds.clone() as Arc<dyn Endpoint>),
+            ("states", states.clone()),
+            ("lambda", lambda.clone()),
+            ("ecs", ecs.clone()),
+            ("events", events.clone()),
+            ("s3", s3.clone()),
+            ("secretsmanager", secrets.clone()),
+            ("sts", sts),
+        ]);
+        let (functions, workers) = (Arc::downgrade(&lambda), Arc::downgrade(&ecs));
+        gateway.connect(
+            services,
+            Box::new(move |principal| {
+                let killed = functions.upgrade().is_some_and(|lambda| lambda.kill(principal))
+                    || workers.upgrade().is_some_and(|ecs| ecs.kill(principal));
+                tracing::debug!(principal, killed, "kill");
+            }),
+        );
+        let sandbox =
+            Self { clock, gateway, rds, states, lambda, ecs, events, s3, secrets, engine, url, logs, keep_logs: options.keep_logs, tasks };
+        sandbox.deploy().await?;
+        Ok(sandbox)
+    }
+
+    /// The SDK's configuration for a caller of that name in the home account.
+    pub fn sdk(&self, principal: &'static str) -> SdkConfig {
+        self.sdk_in(ACCOUNT, principal)
+    }
+
+    /// For a caller of that name in that account, as a test plays production's owner.
+    pub fn sdk_in(&self, account: &str, principal: &str) -> SdkConfig {
+        config(&access_key(principal, account), self.clock, &self.url, self.engine.is_none().then(|| self.gateway.clone()))
+    }
+
+    /// The state machines, as Terraform would deploy them.
+    async fn deploy(&self) -> anyhow::Result<()> {
+        let sfn = self.sfn();
+        for runbook in RUNBOOKS {
+            let definition = statemachine::render(&statemachine::source(runbook)?)?;
+            let create =
+                sfn.create_state_machine().name(format!("{PREFIX}-{runbook}")).definition(definition).role_arn(arn("iam", "role/states"));
+            create.send().await.with_context(|| format!("could not deploy {runbook}"))?;
+        }
+        Ok(())
+    }
+
+    pub fn sfn(&self) -> aws_sdk_sfn::Client {
+        aws_sdk_sfn::Client::new(&self.sdk("owner"))
+    }
+
+    pub fn rds_client(&self) -> aws_sdk_rds::Client {
+        self.rds_client_in(ACCOUNT)
+    }
+
+    pub fn rds_client_in(&self, account: &str) -> aws_sdk_rds::Client {
+        aws_sdk_rds::Client::new(&self.sdk_in(account, "owner"))
+    }
+
+    /// Starts a runbook as its owner would; answers the execution's ARN.
+    pub async fn start_execution(&self, runbook: &str, name: &str, input: &Value) -> anyhow::Result<String> {
+        let machine = arn("states", &format!("stateMachine:{PREFIX}-{runbook}"));
+        let started = self.sfn().start_execution().state_machine_arn(machine).name(name).input(input.to_string()).send().await?;
+        Ok(started.execution_arn)
+    }
+
+    pub async fn redrive(&self, execution: &str) -> anyhow::Result<()> {
+        self.sfn().redrive_execution().execution_arn(execution).send().await?;
+        Ok(())
+    }
+
+    /// Waits until the execution has ended.
+    pub async fn wait(&self, execution: &str) -> anyhow::Result<DescribeExecutionOutput> {
+        let sfn = self.sfn();
+        loop {
+            let described = sfn.describe_execution().execution_arn(execution).send().await?;
+            if *described.status() != ExecutionStatus::Running {
+                return Ok(described);
+            }
+            self.clock.sleep(Duration::from_secs(60)).await;
+        }
+    }
+
+    /// The run's report, once report-run has written it for the status that the execution has now.
+    pub async fn report(&self, execution: &str) -> anyhow::Result<Value> {
+        let name = execution.rsplit(':').next().unwrap_or_default();
+        let status = self.wait(execution).await?.status().as_str().to_owned();
+        for _ in 0..60 {
+            let report =
+                self.s3.get(BUCKET, &format!("runs/{name}/report.json")).and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
+            if let Some(report) = report.filter(|report| report["status"] == json!(status)) {
+                return Ok(report);
+            }
+            self.clock.sleep(Duration::from_secs(10)).await;
+        }
+        bail!("no report of {execution} says {status}")
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+        if !self.keep_logs && !std::thread::panicking() {
+            // There are none in the model gear.
+            let _ = std::fs::remove_dir_all(&self.logs);
+        }
+    }
+}
+
+/// The SDK's own time, by which it takes the keys of an assumed role for expired.
+#[derive(Debug)]
+struct Time(Clock);
+
+impl TimeSource for Time {
+    fn now(&self) -> SystemTime {
+        self.0.now().into()
+    }
+}
+
+/// With a gateway, requests go to it in this process; else to the URL.
+fn config(access_key: &str, clock: Clock, url: &str, gateway: Option<Arc<Gateway>>) -> SdkConfig {
+    let config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(Region::new(REGION))
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::new(access_key, "sandbox", None, None, "sandbox")))
+        .retry_config(RetryConfig::standard())
+        .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(Duration::from_secs(30)).build())
+        .sleep_impl(TokioSleep::new())
+        .time_source(Time(clock))
+        .endpoint_url(url);
+    match gateway {
+        Some(gateway) => config.http_client(InProcess(gateway)).build(),
+        None => config.build(),
+    }
+}
+
+fn environment(clock: Clock, stepfunctions: Option<&str>) -> BTreeMap<String, String> {
+    let mut environment = BTreeMap::from([("RUN_BUCKET".to_owned(), BUCKET.to_owned()), ("PGSSLMODE".to_owned(), "disable".to_owned())]);
+    if let Some(value) = clock.to_variable() {
+        environment.insert(runbook::clock::VARIABLE.to_owned(), value);
+    }
+    if let Some(url) = stepfunctions {
+        environment.insert("AWS_ENDPOINT_URL_SFN".to_owned(), url.to_owned());
+    }
+    environment
+}
+
+/// Our own code, called in this process: the functions whole; of a worker, which speaks SQL, only its answer and its time.
+fn in_process(clock: Clock, gateway: &Arc<Gateway>) -> (lambda::Handler, ecs::Worker) {
+    let gateway = Arc::downgrade(gateway);
+    let context = move |principal: &str| -> Option<Context> {
+        let config = config(principal, clock, "http://sandbox.invalid", Some(gateway.upgrade()?));
+        Some(Context::new(&config, clock, BUCKET.to_owned(), Tls::Disable))
+    };
+    let functions_context = context.clone();
+    let functions: lambda::Handler = Arc::new(move |name, payload| {
+        let cx = functions_context(&name);
+        Box::pin(async move {
+            let Some(cx) = cx else {
+                return Err(FunctionError {
+                    error_type: "Runtime.ExitError".to_owned(),
+                    error_message: "the sandbox has ended".to_owned(),
+                });
+            };
+            let result = functions::handle(&name, &cx, payload).await;
+            result.map_err(|error| FunctionError { error_type: error.name().to_owned(), error_message: error.cause() })
+        })
+    });
+    let workers: ecs::Worker = Arc::new(move |command, environment| {
+        let cx = context(command.first().map_or("worker", String::as_str));
+        Box::pin(async move {
+            let Some(cx) = cx else { return 1 };
+            let token = environment.get("TASK_TOKEN").cloned().unwrap_or_default();
+            let state = command.first().cloned().unwrap_or_default();
+            let input = environment.get("INPUT").cloned().unwrap_or_default();
+            let work = model_workers::work(&cx, &state, &input);
+            runbook::worker::run(&cx, &token, work, std::future::pending()).await.exit_code()
+        })
+    });
+    (functions, workers)
+}

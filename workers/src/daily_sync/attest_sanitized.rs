@@ -1,0 +1,125 @@
+//! Checks that the quarantined copy holds no original value and no live wire, and attests it.
+//!
+//! Changes nothing in the copy. Writes `attestations/<DbClusterResourceId>.json`, bound to this run, and tags the cluster with the run that
+//! attested it. It shares no query with the state that masks: a mistake there does not prove itself right.
+//!
+//! Again is harmless: it looks again.
+//!
+//! Nothing to undo; an attestation is only worth something for this run.
+//!
+//! Errors: `OperationFailed` with every place where something is left; `Refused` (no cluster of this run, or it was not sanitised); `NotReady`
+//! while the server does not answer.
+
+use runbook::{
+    Context, Error, Result, Run, State, aurora,
+    error::aws,
+    postgres::{self, Login},
+    daily_sync::{
+        self,
+        attestation::{self, Attestation},
+        tags,
+    },
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+pub mod cluster;
+pub mod coverage;
+pub mod survivors;
+pub mod wires;
+
+use crate::daily_sync::sanitize_databases::{fingerprints::Fingerprints, fingerprints_key, login, masking_key, sessions::Sessions};
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AttestSanitized {
+    /// The quarantined cluster.
+    pub cluster: String,
+    /// The sync, as the policy names it.
+    pub sync: String,
+    /// Its DbClusterResourceId.
+    pub resource_id: String,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Attested {
+    pub summary: String,
+    /// The attestation's key in the run bucket.
+    pub attestation: String,
+}
+
+impl State for AttestSanitized {
+    const NAME: &'static str = "AttestSanitized";
+    type Output = Attested;
+
+    async fn reconcile(self, cx: &Context, run: &Run) -> Result<Attested> {
+        let login = login(cx, run, &self.cluster, &self.sync, &self.resource_id).await?;
+        let policy = daily_sync::policy(cx, run, &self.sync).await?;
+        let key = masking_key(cx, &policy.masking).await?;
+        let before: Fingerprints = cx.store.get_json(&fingerprints_key(run)).await?.unwrap_or_default();
+        if before.resource_id != self.resource_id {
+            return Err(Error::Refused(format!(
+                "{} was not sanitised by this run: there are no fingerprints of it. Nothing was touched.",
+                self.cluster
+            )));
+        }
+        let found = aurora::cluster(cx, &self.cluster).await?;
+        let mut wrong = cluster::check(&found, &aurora::members(cx, &found).await?, &policy.quarantine);
+        let seen = look(cx, &login, &policy.masking, &before, &key).await?;
+        wrong.extend(seen.wrong);
+        if !wrong.is_empty() {
+            return Err(Error::OperationFailed(format!(
+                "the copy is not sanitised, so nothing is made of it; {} things are wrong:\n- {}",
+                wrong.len(),
+                wrong.join("\n- ")
+            )));
+        }
+        let attestation = Attestation {
+            execution: run.execution.clone(),
+            resource_id: self.resource_id.clone(),
+            attested: cx.clock.now(),
+            counts: seen.counts,
+        };
+        cx.store.put_json(&attestation::key(&self.resource_id), &attestation).await?;
+        let tag = tags::tag(tags::ATTESTED_RUN, run.name());
+        let arn = found.db_cluster_arn().unwrap_or_default();
+        cx.rds.add_tags_to_resource().resource_name(arn).tags(tag).send().await.map_err(aws("rds:AddTagsToResource"))?;
+        Ok(Attested { summary: seen.summary, attestation: attestation::key(&self.resource_id) })
+    }
+}
+
+pub struct Seen {
+    pub summary: String,
+    pub wrong: Vec<String>,
+    pub counts: Value,
+}
+
+/// Everything that the databases themselves show.
+pub async fn look(cx: &Context, login: &Login, masking: &policy::Masking, before: &Fingerprints, key: &str) -> Result<Seen> {
+    let sessions = Sessions { cx, login };
+    let databases = postgres::databases(&sessions.open("postgres").await?).await?;
+    let wires = wires::find(&sessions, &databases).await?;
+    let coverage = coverage::check(&sessions, masking, &databases).await?;
+    let survivors = survivors::find(&sessions, masking, &databases, before, key).await?;
+    let live: usize = wires.values().map(Vec::len).sum();
+    let wrong = wires
+        .into_iter()
+        .flat_map(|(kind, objects)| objects.into_iter().map(move |object| format!("a live wire, {kind}: {object}")))
+        .chain(coverage.wrong)
+        .chain(survivors.found)
+        .collect();
+    let summary = format!(
+        "0 of {} original values found again in {} looked-at values, {live} live wires, all {} columns have a rule",
+        survivors.looked_for, survivors.rows, coverage.columns
+    );
+    let counts = json!({
+        "databases": databases.len(),
+        "columns": coverage.columns,
+        "fingerprints": survivors.looked_for,
+        "values": survivors.rows,
+        "liveWires": live,
+    });
+    Ok(Seen { summary, wrong, counts })
+}

@@ -1,0 +1,207 @@
+//! Makes a target's new cluster the environment's: roles, grants, kept tables, settings, statistics, and answers to the smoke queries.
+//!
+//! Changes the new cluster only, and the passwords in the environment's secrets where there is none yet; the present cluster is read.
+//! Again is harmless: roles are made or altered, grants granted, kept tables replaced, each as if it were the first time. Undo: none needed,
+//! nobody uses the cluster yet. Errors: `NotReady` (the server goes away), `Refused` (a secret or a login), `Conflict` (not this run's cluster),
+//! `OperationFailed` (a grant, a kept table, a setting or a smoke query, with PostgreSQL's words).
+
+use std::collections::BTreeMap;
+
+use aws_sdk_rds::types::DbCluster;
+use policy::Target;
+use runbook::{
+    Context, Error, Result, Run, State, aurora,
+    error::aws,
+    postgres::{self, Login, chain, query_failed, quote},
+    daily_sync::{self, tags},
+};
+use serde::{Deserialize, Serialize};
+use tokio_postgres::Client;
+
+mod kept;
+mod roles;
+mod smoke;
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PrepareTarget {
+    sync: String,
+    /// The target's stable name.
+    target: String,
+    /// The new cluster.
+    cluster: String,
+    resource_id: String,
+    /// The DbClusterResourceId of the cluster that the clients use now.
+    #[serde(default)]
+    former: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Prepared {
+    summary: String,
+    roles: usize,
+    kept: Vec<kept::Kept>,
+    smoke: usize,
+}
+
+impl State for PrepareTarget {
+    const NAME: &'static str = "PrepareTarget";
+    type Output = Prepared;
+
+    async fn reconcile(self, cx: &Context, run: &Run) -> Result<Prepared> {
+        let policy = daily_sync::policy(cx, run, &self.sync).await?;
+        let target = daily_sync::target(&policy, &self.target)?;
+        let clusters = aurora::clusters(cx).await?;
+        let cluster = aurora::by_resource_id(&clusters, &self.resource_id);
+        let cluster =
+            cluster.ok_or_else(|| Error::Conflict(format!("the new cluster {} is gone; someone has deleted it", self.cluster)))?;
+        self.check(run, cluster)?;
+        let login = aurora::login(cx, cluster, None).await?;
+        let databases = {
+            let client = postgres::connect(cx, &login, "postgres").await?;
+            let databases = postgres::databases(&client).await?;
+            cx.progress.say(format!("{} roles for {}", target.roles.len(), self.target));
+            roles::make(cx, &client, target).await?;
+            databases
+        };
+        for database in &databases {
+            roles::grant(cx, &login, database, target).await?;
+        }
+        let kept = match self.former.as_deref().filter(|_| !target.keep_tables.is_empty()) {
+            Some(former) => kept::carry_over(cx, &login, &present(cx, &clusters, former).await?, target).await?,
+            None => Vec::new(),
+        };
+        settings(cx, &login, target).await?;
+        for (index, database) in databases.iter().enumerate() {
+            cx.progress.say(format!("statistics of {database} ({} of {})", index + 1, databases.len()));
+            let client = session(cx, &login, database).await?;
+            client.batch_execute("ANALYZE").await.map_err(|error| query_failed(&format!("analyse {database}"), &error))?;
+        }
+        smoke::ask(cx, &login, target).await?;
+        let rows: u64 = kept.iter().map(|kept| kept.rows).sum();
+        let summary = format!(
+            "{} is {}'s: {} roles, {} kept tables with {rows} rows, {} smoke queries answered well",
+            self.cluster,
+            self.target,
+            target.roles.len(),
+            kept.len(),
+            target.smoke.len()
+        );
+        Ok(Prepared { summary, roles: target.roles.len(), kept, smoke: target.smoke.len() })
+    }
+}
+
+impl PrepareTarget {
+    fn check(&self, run: &Run, cluster: &DbCluster) -> Result<()> {
+        let tags = cluster.tag_list();
+        let ours = tags::is_of_run(tags, &self.sync, run) && tags::has_role(tags, tags::Role::Fresh);
+        if !ours || tags::value(tags, tags::ATTESTED_RUN) != Some(run.name()) {
+            return Err(Error::Conflict(format!(
+                "{} is not the new cluster that this run restored from an attested snapshot. Nothing was changed.",
+                self.cluster
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// How to log in to the cluster that the clients use now. A stopped one is started.
+async fn present(cx: &Context, clusters: &[DbCluster], former: &str) -> Result<Login> {
+    let former = aurora::by_resource_id(clusters, former)
+        .ok_or_else(|| Error::Conflict("the present cluster is gone; its kept tables with it".into()))?;
+    let name = former.db_cluster_identifier().unwrap_or_default();
+    match former.status().unwrap_or("unknown") {
+        "available" => {}
+        "stopped" => {
+            cx.rds.start_db_cluster().db_cluster_identifier(name).send().await.map_err(aws("rds:StartDBCluster"))?;
+            return Err(Error::NotReady(format!("{name} to start; its kept tables are needed")));
+        }
+        status => return Err(Error::NotReady(format!("{name} to be available (it is {status}); its kept tables are needed"))),
+    }
+    if former.master_user_secret().is_none() {
+        return Err(Error::Refused(format!(
+            "keep-tables needs a login to {name}, and RDS does not manage its master password. Run aws rds modify-db-cluster --db-cluster-identifier {name} \
+             --manage-master-user-password --apply-immediately, or remove keep-tables from the policy, then start a new execution."
+        )));
+    }
+    aurora::login(cx, former, None).await
+}
+
+/// A session for work that may take long.
+async fn session(cx: &Context, login: &Login, database: &str) -> Result<Client> {
+    let client = postgres::connect(cx, login, database).await?;
+    let set = "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET lock_timeout = '60s'";
+    client.batch_execute(set).await.map_err(|error| query_failed("set up a session", &error))?;
+    Ok(client)
+}
+
+async fn settings(cx: &Context, login: &Login, target: &Target) -> Result<()> {
+    for (database, settings) in &target.settings {
+        let client = session(cx, login, database).await?;
+        for statement in statements(database, settings) {
+            client.batch_execute(&statement).await.map_err(|error| failed(&format!("the setting of the policy ({statement})"), &error))?;
+        }
+    }
+    Ok(())
+}
+
+fn statements(database: &str, settings: &BTreeMap<String, String>) -> Vec<String> {
+    settings
+        .iter()
+        .map(|(name, value)| format!("ALTER DATABASE {} SET {} TO {}", quote(database), setting(name), literal(name, value)))
+        .collect()
+}
+
+/// A setting may be an extension's: `pgaudit.log`.
+fn setting(name: &str) -> String {
+    name.split('.').map(quote).collect::<Vec<_>>().join(".")
+}
+
+/// Lists of names are given as several literals: one literal would be one name with a comma in it (GUC_LIST_QUOTE, guc_tables.c).
+fn literal(name: &str, value: &str) -> String {
+    const LISTS: [&str; 6] = [
+        "search_path",
+        "temp_tablespaces",
+        "session_preload_libraries",
+        "local_preload_libraries",
+        "shared_preload_libraries",
+        "unix_socket_directories",
+    ];
+    if !LISTS.contains(&name) {
+        return postgres::literal(value);
+    }
+    // Written as SHOW prints it, with names in quotes: "$user", public.
+    let unquoted = |text: &str| match text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
+        Some(inner) => inner.replace("\"\"", "\""),
+        None => text.to_owned(),
+    };
+    value.split(',').map(|text| postgres::literal(&unquoted(text.trim()))).collect::<Vec<_>>().join(", ")
+}
+
+/// SQL that stands in the policy, or follows from it, and does not go: a person mends the policy.
+fn failed(what: &str, error: &tokio_postgres::Error) -> Error {
+    match query_failed(what, error) {
+        Error::NotReady(waiting) => Error::NotReady(waiting),
+        _ => Error::OperationFailed(format!("{what} does not go: {}. Mend the policy, then start a new execution.", chain(error))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_quoted_and_lists_stay_lists() {
+        let settings = [("search_path", "app, \"$user\""), ("work_mem", "64MB"), ("pgaudit.log", "it's all")];
+        let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        assert_eq!(
+            statements("odd \"db", &settings),
+            [
+                r#"ALTER DATABASE "odd ""db" SET "pgaudit"."log" TO 'it''s all'"#,
+                r#"ALTER DATABASE "odd ""db" SET "search_path" TO 'app', '$user'"#,
+                r#"ALTER DATABASE "odd ""db" SET "work_mem" TO '64MB'"#,
+            ]
+        );
+    }
+}

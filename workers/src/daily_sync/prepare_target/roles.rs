@@ -1,0 +1,93 @@
+//! The environment's roles, their passwords and grants.
+
+use policy::{RoleSpec, Target};
+use runbook::{
+    Context, Result,
+    postgres::{self, Login, query_failed, quote},
+    daily_sync::secret,
+};
+use serde_json::json;
+use tokio_postgres::Client;
+
+use super::{failed, session};
+
+/// Makes or alters every role. The password is the one in the role's secret, so that clients keep theirs from day to day.
+pub async fn make(cx: &Context, client: &Client, target: &Target) -> Result<()> {
+    for role in &target.roles {
+        let verifier = match &role.secret {
+            Some(secret) if role.login => Some(postgres::verifier(&password(cx, role, secret).await?)),
+            _ => None,
+        };
+        let exists = client.query_opt("SELECT FROM pg_catalog.pg_roles WHERE rolname = $1", &[&role.name]).await;
+        let exists = exists.map_err(|error| query_failed("look for a role", &error))?.is_some();
+        // The statement holds the verifier, never the password: whatever logs it learns nothing.
+        client
+            .batch_execute(&statement(role, exists, verifier.as_deref()))
+            .await
+            .map_err(|error| failed(&format!("role {}", role.name), &error))?;
+    }
+    Ok(())
+}
+
+fn statement(role: &RoleSpec, exists: bool, verifier: Option<&str>) -> String {
+    let verb = if exists { "ALTER" } else { "CREATE" };
+    let login = if role.login { "LOGIN" } else { "NOLOGIN" };
+    let password = verifier.map_or("NULL".to_owned(), postgres::literal);
+    format!("{verb} ROLE {} {login} PASSWORD {password}", quote(&role.name))
+}
+
+async fn password(cx: &Context, role: &RoleSpec, name: &str) -> Result<String> {
+    let kept = secret::get(cx, name).await?;
+    let text = |key: &str| kept.get(key).and_then(|value| value.as_str()).filter(|text| !text.is_empty()).map(str::to_owned);
+    if let (Some(user), Some(password)) = (text("username"), text("password"))
+        && user == role.name
+    {
+        return Ok(password);
+    }
+    let password = postgres::random_password();
+    secret::set(cx, name, &[("engine", json!("postgres")), ("username", json!(role.name)), ("password", json!(password))]).await?;
+    Ok(password)
+}
+
+/// Grants what the policy says in one database.
+pub async fn grant(cx: &Context, login: &Login, database: &str, target: &Target) -> Result<()> {
+    let roles: Vec<&RoleSpec> = target.roles.iter().filter(|role| role.databases.iter().any(|name| name == database)).collect();
+    if roles.is_empty() {
+        return Ok(());
+    }
+    let client = session(cx, login, database).await?;
+    own(&client).await?;
+    for role in roles {
+        let connect = format!("CONNECT ON DATABASE {}", quote(database));
+        for grant in std::iter::once(&connect).chain(&role.grants) {
+            let statement = format!("GRANT {grant} TO {}", quote(&role.name));
+            client.batch_execute(&statement).await.map_err(|error| failed(&format!("{statement} in {database}"), &error))?;
+        }
+    }
+    Ok(())
+}
+
+/// The master user is no superuser: it takes part in the owners' roles to grant what they own. Where it may not, the grant itself says so.
+pub async fn own(client: &Client) -> Result<()> {
+    let rows = client.query(include_str!("../sql/prepare/owners.sql"), &[]).await.map_err(|error| query_failed("list owners", &error))?;
+    for row in rows {
+        let owner: String = row.get(0);
+        if let Err(error) = client.batch_execute(&format!("GRANT {} TO CURRENT_USER", quote(&owner))).await {
+            tracing::info!(owner, error = postgres::chain(&error), "the master user cannot take part in this role");
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_role_that_may_not_log_in_has_no_password() {
+        let role = |login| RoleSpec { name: "app \"dev".into(), login, secret: None, grants: vec![], databases: vec![] };
+        assert_eq!(statement(&role(false), true, None), r#"ALTER ROLE "app ""dev" NOLOGIN PASSWORD NULL"#);
+        let statement = statement(&role(true), false, Some("SCRAM-SHA-256$4096:s$k:v"));
+        assert_eq!(statement, r#"CREATE ROLE "app ""dev" LOGIN PASSWORD 'SCRAM-SHA-256$4096:s$k:v'"#);
+    }
+}

@@ -1,0 +1,251 @@
+//! Looks in every database for what would stop the upgrade, before anything is changed.
+//!
+//! Changes nothing in the cluster: every session is read-only. Writes `runs/<execution>/findings.json` and, when nothing stands in the way,
+//! what the upgrade forgets (size, scans and rows of every table) to `upgrades/<resource id>/inspection.json`.
+//!
+//! Again is harmless: it looks again. After a hop it keeps the workload that was recorded before.
+//!
+//! Nothing to undo.
+//!
+//! Errors: `Blocked` with every finding that a person must mend or skip with a reason; `Refused` when the login is refused; `NotReady` while
+//! the server does not answer.
+
+use futures::{StreamExt, TryStreamExt, stream};
+use runbook::{
+    Context, Error, Finding, Level, Result, Run, SkippedFinding, State,
+    aurora::{self, major},
+    postgres::{self, Login, query_failed},
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tokio_postgres::Client;
+
+use crate::major_upgrade::inspection::{self, Inspection};
+
+mod check;
+mod checks;
+mod target_lacks;
+
+use check::{Hop, Scope};
+use checks::CHECKS;
+use target_lacks::Lacks;
+
+/// Databases that are looked at at the same time: enough to hide round trips, too few to be felt.
+const CONNECTIONS: usize = 4;
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct InspectDatabases {
+    /// The DB cluster identifier.
+    pub cluster: String,
+    /// The secret with `username` and `password`; RDS's own for the cluster when absent.
+    pub secret_arn: Option<String>,
+    /// The engine version that the cluster has.
+    pub from: String,
+    /// The engine version that it shall get, in the end.
+    pub target: String,
+    /// Findings that shall not block, each with a reason.
+    #[serde(default)]
+    pub skip: Vec<SkippedFinding>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Inspected {
+    pub summary: String,
+    pub databases: usize,
+    pub tables: usize,
+    pub warnings: usize,
+    /// Keys in the run bucket.
+    pub findings: String,
+    pub inspection: String,
+}
+
+impl State for InspectDatabases {
+    const NAME: &'static str = "InspectDatabases";
+    type Output = Inspected;
+
+    async fn reconcile(self, cx: &Context, run: &Run) -> Result<Inspected> {
+        let cluster = aurora::cluster(cx, &self.cluster).await?;
+        let login = aurora::login(cx, &cluster, self.secret_arn.as_deref()).await?;
+        let client = open(cx, &login, "postgres").await?;
+        let version = server_version(&client).await?;
+        let hop = Hop { from: major(&version), to: major(&self.target) };
+        let databases = postgres::databases(&client).await?;
+
+        let found = if hop.from < hop.to { find(cx, &login, &client, &databases, hop).await? } else { Vec::new() };
+        let (findings, blocking) = judge(found, &self.skip);
+        let findings_key = format!("{}/findings.json", run.prefix());
+        cx.store.put_json(&findings_key, &findings).await?;
+        if !blocking.is_empty() {
+            return Err(Error::Blocked(blocking));
+        }
+
+        let looked = record(cx, &login, &databases).await?;
+        let key = inspection::key(&cluster)?;
+        let fresh = Inspection { source_version: version, target: self.target.clone(), inspected: cx.clock.now(), databases: looked };
+        let kept = fresh.merge(cx.store.get_json(&key).await?);
+        cx.store.put_json(&key, &kept).await?;
+
+        let warnings = findings.iter().filter(|finding| finding.level == Level::Warn).count();
+        Ok(Inspected {
+            summary: summary(&self, &findings, databases.len(), kept.tables()),
+            databases: databases.len(),
+            tables: kept.tables(),
+            warnings,
+            findings: findings_key,
+            inspection: key,
+        })
+    }
+}
+
+async fn open(cx: &Context, login: &Login, database: &str) -> Result<Client> {
+    let client = postgres::connect(cx, login, database).await?;
+    client.batch_execute(inspection::READ_ONLY).await.map_err(|error| query_failed("set up a session", &error))?;
+    Ok(client)
+}
+
+async fn server_version(client: &Client) -> Result<String> {
+    let row = client.query_one("SHOW server_version", &[]).await.map_err(|error| query_failed("ask for the version", &error))?;
+    Ok(row.get(0))
+}
+
+/// Everything that every check finds, in the order of the table of checks.
+async fn find(cx: &Context, login: &Login, client: &Client, databases: &[String], hop: Hop) -> Result<Vec<Finding>> {
+    let lacks = Lacks::of(hop.to);
+    let applying = || CHECKS.iter().filter(move |check| (check.applies)(hop));
+    let mut found = Vec::from_iter(beyond(hop));
+    for check in applying().filter(|check| check.scope == Scope::Cluster) {
+        found.extend(check.run(client, "postgres", &lacks).await?);
+    }
+    let in_databases: Vec<Vec<Finding>> = stream::iter(databases.iter().cloned().enumerate())
+        .map(|(index, database): (usize, String)| {
+            let lacks = &lacks;
+            async move {
+                cx.progress.say(format!("checking database {database} ({} of {})", index + 1, databases.len()));
+                let client = open(cx, login, &database).await?;
+                let mut found = Vec::new();
+                for check in applying().filter(|check| check.scope == Scope::Database) {
+                    found.extend(check.run(&client, &database, lacks).await?);
+                }
+                Ok::<_, Error>(found)
+            }
+        })
+        .buffered(CONNECTIONS)
+        .try_collect()
+        .await?;
+    found.extend(in_databases.into_iter().flatten());
+    let place = |finding: &Finding| CHECKS.iter().position(|check| check.slug == finding.check);
+    found.sort_by_key(place);
+    Ok(found)
+}
+
+/// Nothing is known of what a version lacks that came after the lists.
+fn beyond(hop: Hop) -> Option<Finding> {
+    (hop.to > target_lacks::NEWEST).then(|| Finding {
+        check: "newer-than-known".to_owned(),
+        level: Level::Warn,
+        database: None,
+        object: format!("PostgreSQL {}", hop.to),
+        reason: format!("what it no longer has (catalog columns, parameters, extensions) is known here up to {} only", target_lacks::NEWEST),
+        remedy: "upgrade a clone first, and read its release notes".to_owned(),
+    })
+}
+
+async fn record(cx: &Context, login: &Login, databases: &[String]) -> Result<std::collections::BTreeMap<String, inspection::Database>> {
+    stream::iter(databases.iter().cloned().enumerate())
+        .map(|(index, database): (usize, String)| async move {
+            cx.progress.say(format!("recording tables of database {database} ({} of {})", index + 1, databases.len()));
+            let client = open(cx, login, &database).await?;
+            client.batch_execute(inspection::QUICK).await.map_err(|error| query_failed("set up a session", &error))?;
+            let looked = inspection::look(&client, cx.clock, &database).await?;
+            Ok((database, looked))
+        })
+        .buffered(CONNECTIONS)
+        .try_collect()
+        .await
+}
+
+/// All findings with what was skipped turned into warnings, and those that block.
+fn judge(found: Vec<Finding>, skip: &[SkippedFinding]) -> (Vec<Finding>, Vec<Finding>) {
+    let findings: Vec<Finding> = found
+        .into_iter()
+        .map(|finding| match skip.iter().find(|skip| skip.names(&finding)) {
+            Some(skip) if finding.level == Level::Block => {
+                Finding { level: Level::Warn, reason: format!("{} [skipped: {}]", finding.reason, skip.reason), ..finding }
+            }
+            _ => finding,
+        })
+        .collect();
+    let blocking = findings.iter().filter(|finding| finding.level == Level::Block).cloned().collect();
+    (findings, blocking)
+}
+
+fn summary(input: &InspectDatabases, findings: &[Finding], databases: usize, tables: usize) -> String {
+    let warnings = findings.iter().filter(|finding| finding.level == Level::Warn).count();
+    let mut text = format!(
+        "Nothing stands in the way from {} to {}: {databases} databases with {tables} tables inspected, {warnings} warnings.",
+        input.from, input.target
+    );
+    let unused: Vec<&str> =
+        input.skip.iter().filter(|skip| !findings.iter().any(|finding| skip.names(finding))).map(|skip| skip.finding.as_str()).collect();
+    if !unused.is_empty() {
+        text.push_str(&format!(" Not found, though to be skipped: {}.", unused.join(", ")));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(check: &str, level: Level) -> Finding {
+        let (object, reason, remedy) = ("x".to_owned(), "because".to_owned(), "DROP x".to_owned());
+        Finding { check: check.to_owned(), level, database: Some("shop".to_owned()), object, reason, remedy }
+    }
+
+    fn skip(finding: &str) -> SkippedFinding {
+        SkippedFinding { finding: finding.to_owned(), reason: "the consumer starts anew".to_owned() }
+    }
+
+    #[test]
+    fn only_blocking_findings_block() {
+        let (findings, blocking) = judge(vec![finding("logical-slot", Level::Block), finding("publication", Level::Warn)], &[]);
+        assert_eq!((findings.len(), blocking.len()), (2, 1));
+        assert_eq!(blocking[0].check, "logical-slot");
+    }
+
+    #[test]
+    fn a_skipped_finding_is_told_with_its_reason_and_blocks_no_more() {
+        let (findings, blocking) = judge(vec![finding("logical-slot", Level::Block)], &[skip("logical-slot:shop/x")]);
+        assert!(blocking.is_empty());
+        assert_eq!(findings[0].level, Level::Warn);
+        assert!(findings[0].reason.contains("the consumer starts anew"));
+    }
+
+    #[test]
+    fn a_skip_names_one_finding_or_a_whole_check() {
+        let blocking = |skipped| judge(vec![finding("logical-slot", Level::Block)], &[skip(skipped)]).1.len();
+        assert_eq!(blocking("logical-slot:shop/x"), 0);
+        assert_eq!(blocking("logical-slot"), 0);
+        assert_eq!(blocking("logical-slot:shop/y"), 1);
+    }
+
+    #[test]
+    fn a_target_that_the_lists_do_not_know_is_told() {
+        assert!(beyond(Hop { from: 16, to: 18 }).is_none());
+        assert_eq!(beyond(Hop { from: 17, to: 19 }).unwrap().level, Level::Warn);
+    }
+
+    #[test]
+    fn a_skip_that_matches_nothing_is_told() {
+        let input = InspectDatabases {
+            cluster: "orders".into(),
+            secret_arn: None,
+            from: "16.14".into(),
+            target: "18.4".into(),
+            skip: vec![skip("logical-slot:shop/gone")],
+        };
+        assert!(summary(&input, &[], 2, 20).contains("logical-slot:shop/gone"));
+    }
+}

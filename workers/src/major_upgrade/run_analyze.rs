@@ -1,0 +1,240 @@
+//! Updates the extensions and gathers statistics in every database, hot tables first.
+//!
+//! Changes extension versions (by their update paths) and statistics, nothing else: `ALTER EXTENSION … UPDATE`, `ANALYZE`.
+//!
+//! Again is harmless: an upgrade sets the counters to nothing, so a table with a time of analysis was done after it and is left out. A
+//! killed run goes on where it was.
+//!
+//! Nothing to undo.
+//!
+//! Errors: `OperationFailed` with every table that could not be analysed, why, and the statement to run, after all others were done;
+//! `NotReady` when the server goes away in the middle; `Refused` when the login is refused.
+
+use std::{fmt::Write, time::Duration};
+
+use futures::{StreamExt, TryStreamExt, stream};
+use runbook::{
+    Context, Error, Result, Run, State, aurora,
+    postgres::{self, Login, query_failed},
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::major_upgrade::inspection::{self, Inspection};
+
+mod extensions;
+mod plan;
+mod work;
+
+use extensions::{Left, Updated};
+use plan::{Phase, Table, Unit};
+use work::{Failure, Work};
+
+/// Databases whose extensions and tables are looked at at the same time.
+const LOOKING: usize = 4;
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RunAnalyze {
+    /// The DB cluster identifier.
+    pub cluster: String,
+    /// The secret with `username` and `password`; RDS's own for the cluster when absent.
+    pub secret_arn: Option<String>,
+    /// The engine version that the cluster has now.
+    pub target: String,
+    /// How many connections analyse at the same time; by default 8, or what half of `max_connections` allows.
+    pub connections: Option<usize>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Analyzed {
+    pub summary: String,
+    /// Analysed by this run.
+    pub tables: usize,
+    /// Had statistics from after the upgrade already.
+    pub already: usize,
+    pub failed: usize,
+    pub seconds: u64,
+    /// When the tables that get nine tenths of the reads had their statistics.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hot_after_seconds: Option<u64>,
+    pub extensions: Vec<Updated>,
+    pub extensions_left: Vec<Left>,
+}
+
+impl State for RunAnalyze {
+    const NAME: &'static str = "RunAnalyze";
+    type Output = Analyzed;
+
+    async fn reconcile(self, cx: &Context, _run: &Run) -> Result<Analyzed> {
+        let began = cx.clock.now();
+        let cluster = aurora::cluster(cx, &self.cluster).await?;
+        let login = aurora::login(cx, &cluster, self.secret_arn.as_deref()).await?;
+        let before: Option<Inspection> = cx.store.get_json(&inspection::key(&cluster)?).await?;
+        let client = postgres::connect(cx, &login, "postgres").await?;
+        let databases = postgres::databases(&client).await?;
+        let (server, room) = server(&client).await?;
+        if server < aurora::major(&self.target) {
+            return Err(Error::NotReady(format!("the server to run {} (it runs {server})", self.target)));
+        }
+        drop(client);
+
+        let (mut updated, mut left, mut tables) = (Vec::new(), Vec::new(), Vec::new());
+        let mut looks =
+            stream::iter(databases.clone()).map(|database: String| look(cx, &login, before.as_ref(), database)).buffered(LOOKING);
+        while let Some((done, kept, found)) = looks.try_next().await? {
+            updated.extend(done);
+            left.extend(kept);
+            tables.extend(found);
+        }
+        drop(looks);
+
+        let already = tables.iter().filter(|table| table.done && !table.catalog).count();
+        let units = plan::plan(&tables, server);
+        let planned: usize = units.iter().filter(|unit| unit.phase != Phase::Catalog).map(Unit::covers).sum();
+        cx.progress.say(format!("{planned} tables in {} databases to analyse, {already} done already", databases.len()));
+        let connections = self.connections.unwrap_or(8).clamp(1, room);
+        let outcome = Work::new(cx, &login, units).run(connections).await?;
+        if !outcome.failures.is_empty() {
+            return Err(Error::OperationFailed(failed(&outcome.failures, planned)));
+        }
+
+        let since = |then: jiff::Timestamp| Duration::try_from(then - began).unwrap_or_default().as_secs();
+        let seconds = since(cx.clock.now());
+        Ok(Analyzed {
+            summary: summary(planned, already, databases.len(), seconds, &updated, &left),
+            tables: planned,
+            already,
+            failed: 0,
+            seconds,
+            hot_after_seconds: outcome.hot_done.map(since),
+            extensions: updated,
+            extensions_left: left,
+        })
+    }
+}
+
+/// The server's major version, and how many connections may be taken: half of what is free of reserve.
+async fn server(client: &tokio_postgres::Client) -> Result<(u32, usize)> {
+    let sql = "SELECT current_setting('server_version_num')::int / 10000, current_setting('max_connections')::int / 2";
+    let row = client.query_one(sql, &[]).await.map_err(|error| query_failed("ask for the version", &error))?;
+    let (version, room): (i32, i32) = (row.get(0), row.get(1));
+    Ok((u32::try_from(version).unwrap_or_default(), usize::try_from(room).unwrap_or_default().max(1)))
+}
+
+/// Updates the extensions of a database and lists its tables.
+async fn look(cx: &Context, login: &Login, before: Option<&Inspection>, database: String) -> Result<(Vec<Updated>, Vec<Left>, Vec<Table>)> {
+    let client = postgres::connect(cx, login, &database).await?;
+    let settings = "SET statement_timeout = 0; SET lock_timeout = '30s'";
+    client.batch_execute(settings).await.map_err(|error| query_failed("set up a session", &error))?;
+    let (updated, left) = extensions::update(&client, &database).await?;
+    let rows = client
+        .query(include_str!("sql/analyze/tables.sql"), &[])
+        .await
+        .map_err(|error| query_failed(&format!("list the tables of database {database}"), &error))?;
+    let known = before.and_then(|before| before.databases.get(&database));
+    let tables = rows
+        .iter()
+        .map(|row| {
+            let name: String = row.get("table");
+            let known = known.and_then(|known| known.tables.get(&name));
+            let (pages, rows) = size(row.get("pages"), row.get("rows"), known);
+            Table {
+                database: database.clone(),
+                oid: row.get("oid"),
+                parent: row.get("parent"),
+                catalog: row.get("catalog"),
+                ancestors: row.get("ancestors"),
+                pages,
+                rows,
+                row_cost: row.get("row_cost"),
+                target: f64::from(row.get::<_, i32>("target")),
+                scans: known.map_or(0.0, |known| known.scans as f64),
+                done: row.get("done"),
+                name,
+            }
+        })
+        .collect();
+    Ok((updated, left, tables))
+}
+
+/// Pages and rows; before 18 an upgrade forgets them, and what was seen before it is the better guess.
+fn size(pages: i64, rows: f64, known: Option<&inspection::Table>) -> (f64, f64) {
+    match known {
+        Some(known) if pages == 0 || rows < 0.0 => (known.pages as f64, known.rows.map_or(known.estimate, |rows| rows as f64).max(0.0)),
+        _ => (pages as f64, rows.max(0.0)),
+    }
+}
+
+fn summary(tables: usize, already: usize, databases: usize, seconds: u64, updated: &[Updated], left: &[Left]) -> String {
+    let mut text = format!("{tables} tables in {databases} databases analysed in {seconds} s");
+    if already > 0 {
+        let _ = write!(text, " ({already} had been done before)");
+    }
+    let _ = write!(text, "; {} extensions updated.", updated.len());
+    for extension in left {
+        let _ = write!(
+            text,
+            " Extension {} in {} stays at {}: {}. Run: {}",
+            extension.name,
+            extension.database,
+            extension.from,
+            extension.reason.trim_end_matches('.'),
+            extension.statement
+        );
+    }
+    text
+}
+
+fn failed(failures: &[Failure], planned: usize) -> String {
+    let (number, others) = (failures.len(), planned.saturating_sub(failures.len()));
+    let mut text = format!(
+        "{number} of {planned} tables could not be analysed; the other {others} have their statistics. The cluster is upgraded and in use."
+    );
+    for failure in failures {
+        let _ = write!(text, "\n\n{}: {}\n  why: {}\n  do:  {};", failure.database, failure.statement, failure.reason, failure.statement);
+    }
+    text.push_str("\n\nMend the cause and redrive the execution, or run the statements yourself (as the table's owner): only these tables are tried again.");
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failed_tables_are_named_with_reason_and_statement() {
+        let failure = Failure {
+            database: "shop".into(),
+            statement: "ANALYZE ONLY public.secret".into(),
+            reason: "permission denied to analyze \"secret\", skipping it".into(),
+        };
+        let text = failed(&[failure], 40);
+        for part in ["1 of 40 tables", "other 39", "shop: ANALYZE", "permission denied", "do:  ANALYZE ONLY public.secret;"] {
+            assert!(text.contains(part), "{part} is missing in {text}");
+        }
+    }
+
+    #[test]
+    fn a_forgotten_size_is_taken_from_before_the_upgrade() {
+        let known = inspection::Table { pages: 700, estimate: 9.0, scans: 1, rows: Some(50_000), empty: Some(false) };
+        assert_eq!(size(0, -1.0, Some(&known)), (700.0, 50_000.0));
+        assert_eq!(size(8, 100.0, Some(&known)), (8.0, 100.0));
+        assert_eq!(size(0, -1.0, None), (0.0, 0.0));
+    }
+
+    #[test]
+    fn an_extension_that_stays_is_told_in_the_summary() {
+        let left = Left {
+            database: "shop".into(),
+            name: "postgis".into(),
+            from: "3.4".into(),
+            to: "3.5".into(),
+            reason: "PostGIS updates itself".into(),
+            statement: "SELECT postgis_extensions_upgrade();".into(),
+        };
+        let text = summary(10, 2, 3, 4, &[], &[left]);
+        assert!(text.contains("postgis in shop stays at 3.4") && text.contains("2 had been done before"), "{text}");
+    }
+}

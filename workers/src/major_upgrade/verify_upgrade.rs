@@ -1,0 +1,288 @@
+//! Checks that the version, the parameter groups, the statistics and the rows are as they must be.
+//!
+//! Changes nothing. Tells the attributes that make the next `terraform plan` empty.
+//!
+//! Again is harmless: it looks again.
+//!
+//! Nothing to undo.
+//!
+//! Errors: `NotReady` while a member, a parameter group or the server is not there yet; `OperationFailed` when the version is not the
+//! target, a table that had rows shows none, or a table has no statistics.
+
+use std::{collections::BTreeMap, fmt::Write};
+
+use aws_sdk_rds::types::{DbCluster, DbInstance};
+use futures::{StreamExt, TryStreamExt, stream};
+use runbook::{
+    Context, Error, Result, Run, SkippedFinding, State,
+    aurora::{self, major},
+    error::aws,
+    postgres::{self, Login, query_failed},
+    major_upgrade::MANAGED_BY,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tokio_postgres::Client;
+
+use crate::major_upgrade::inspection::{self, Inspection};
+
+mod members;
+mod rows;
+mod terraform;
+
+use rows::Rows;
+use terraform::{Group, Kind};
+
+/// Databases that are looked at at the same time.
+const CONNECTIONS: usize = 4;
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct VerifyUpgrade {
+    /// The DB cluster identifier.
+    pub cluster: String,
+    /// The secret with `username` and `password`; RDS's own for the cluster when absent.
+    pub secret_arn: Option<String>,
+    /// The engine version that the cluster shall have.
+    pub target: String,
+    /// Tables that may be empty though they had rows, e.g. `emptied-table:shop/public.queue`, each with a reason.
+    #[serde(default)]
+    pub skip: Vec<SkippedFinding>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Verified {
+    pub summary: String,
+    pub version: String,
+    /// Absent when no rows were counted before the upgrade.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rows: Option<Rows>,
+    /// Worth a look, and no reason to fail.
+    pub warnings: Vec<String>,
+    /// The attributes that make the next `terraform plan` empty.
+    pub terraform: String,
+}
+
+impl State for VerifyUpgrade {
+    const NAME: &'static str = "VerifyUpgrade";
+    type Output = Verified;
+
+    async fn reconcile(self, cx: &Context, _run: &Run) -> Result<Verified> {
+        let cluster = aurora::cluster(cx, &self.cluster).await?;
+        let members = aurora::members(cx, &cluster).await?;
+        members::verify(&cluster, &members, &self.target)?;
+
+        let login = aurora::login(cx, &cluster, self.secret_arn.as_deref()).await?;
+        let client = open(cx, &login, "postgres").await?;
+        let version = server_version(&client).await?;
+        if major(&version) != major(&self.target) {
+            return Err(Error::OperationFailed(format!(
+                "RDS says {}, but the server itself says {version}. Ask AWS Support.",
+                self.target
+            )));
+        }
+        let before: Option<Inspection> = cx.store.get_json(&inspection::key(&cluster)?).await?;
+        let before = before.filter(|before| major(&before.target) == major(&self.target));
+        let looks = look(cx, &login, postgres::databases(&client).await?).await?;
+
+        let missing = missing(&looks, before.as_ref());
+        let warnings = looks.iter().flat_map(|look| look.warnings.clone()).collect();
+        let databases: BTreeMap<_, _> = looks.into_iter().map(|look| (look.database, look.tables)).collect();
+        let after = Inspection { source_version: version.clone(), target: self.target.clone(), inspected: cx.clock.now(), databases };
+        let rows = before.map(|before| rows::compare(&before, &after));
+        if let Some(text) = failed(rows.as_ref(), &missing, &self.skip) {
+            return Err(Error::OperationFailed(text));
+        }
+        Ok(Verified {
+            summary: summary(&self.target, members.len(), after.tables(), rows.as_ref()),
+            terraform: terraform(cx, &cluster, &members, &self.target).await?,
+            version,
+            rows,
+            warnings,
+        })
+    }
+}
+
+async fn open(cx: &Context, login: &Login, database: &str) -> Result<Client> {
+    let client = postgres::connect(cx, login, database).await?;
+    client.batch_execute(inspection::READ_ONLY).await.map_err(|error| query_failed("set up a session", &error))?;
+    Ok(client)
+}
+
+async fn server_version(client: &Client) -> Result<String> {
+    let row = client.query_one("SHOW server_version", &[]).await.map_err(|error| query_failed("ask for the version", &error))?;
+    Ok(row.get(0))
+}
+
+/// What one database shows after the upgrade.
+struct Look {
+    database: String,
+    tables: inspection::Database,
+    missing: Vec<Missing>,
+    warnings: Vec<String>,
+}
+
+/// A table without statistics.
+struct Missing {
+    table: String,
+    remedy: String,
+    /// Never analysed nor vacuumed: as a table that the application has just made.
+    never: bool,
+}
+
+async fn look(cx: &Context, login: &Login, databases: Vec<String>) -> Result<Vec<Look>> {
+    let number = databases.len();
+    stream::iter(databases.into_iter().enumerate())
+        .map(|(index, database): (usize, String)| async move {
+            cx.progress.say(format!("verifying database {database} ({} of {number})", index + 1));
+            let client = open(cx, login, &database).await?;
+            let doing = format!("verify database {database}");
+            let query = async |sql: &str| client.query(sql, &[]).await.map_err(|error| query_failed(&doing, &error));
+            let missing = query(include_str!("sql/verify/missing_statistics.sql"))
+                .await?
+                .iter()
+                .map(|row| Missing { table: row.get("name"), remedy: row.get("remedy"), never: row.get("never") })
+                .collect();
+            let mut warnings: Vec<String> = query(include_str!("sql/verify/invalid_indexes.sql"))
+                .await?
+                .iter()
+                .map(|row| format!("{database}: index {} is invalid; REINDEX or drop it", row.get::<_, String>("name")))
+                .collect();
+            for row in query(include_str!("sql/analyze/extensions.sql")).await? {
+                let (name, from, to): (String, String, String) = (row.get("name"), row.get("from_version"), row.get("to_version"));
+                warnings.push(format!("{database}: extension {name} is at {from}, the server's default is {to}"));
+            }
+            client.batch_execute(inspection::QUICK).await.map_err(|error| query_failed("set up a session", &error))?;
+            let tables = inspection::look(&client, cx.clock, &database).await?;
+            Ok(Look { database, tables, missing, warnings })
+        })
+        .buffered(CONNECTIONS)
+        .try_collect()
+        .await
+}
+
+/// Tables without statistics: those that were there before the upgrade, or all when nothing is known of before.
+fn missing(looks: &[Look], before: Option<&Inspection>) -> Vec<String> {
+    let mut missing = Vec::new();
+    for look in looks {
+        let known = before.map(|before| before.databases.get(&look.database));
+        for table in &look.missing {
+            let is_new = match known {
+                Some(database) => table.never && !database.is_some_and(|database| database.tables.contains_key(&table.table)),
+                None => false,
+            };
+            if !is_new {
+                missing.push(format!("{}: {}", look.database, table.remedy));
+            }
+        }
+    }
+    missing
+}
+
+fn failed(rows: Option<&Rows>, missing: &[String], skip: &[SkippedFinding]) -> Option<String> {
+    let emptied: Vec<_> =
+        rows.map_or(&[][..], |rows| &rows.emptied).iter().map(|change| (change, format!("emptied-table:{}", change.table))).collect();
+    let emptied: Vec<_> = emptied.into_iter().filter(|(_, id)| skip.iter().all(|skip| skip.finding != *id)).collect();
+    let mut text = String::new();
+    if !emptied.is_empty() {
+        let _ = write!(text, "{} tables had rows before the upgrade and show none now:", emptied.len());
+        for (change, id) in &emptied {
+            let _ = write!(text, "\n  {id} had {} rows", change.before);
+        }
+        text.push_str(
+            "\nStop the application and compare with the snapshot taken before the upgrade. What the application itself emptied can be named \
+             in \"skip\", with a reason.",
+        );
+    }
+    if !missing.is_empty() {
+        let _ = write!(text, "{}{} tables have rows and no statistics. Run:", if text.is_empty() { "" } else { "\n\n" }, missing.len());
+        for statement in missing {
+            let _ = write!(text, "\n  {statement}");
+        }
+        text.push_str("\nThen redrive the execution.");
+    }
+    (!text.is_empty()).then_some(text)
+}
+
+fn summary(target: &str, members: usize, tables: usize, rows: Option<&Rows>) -> String {
+    let mut text = format!("The cluster and its {members} instances run {target}; {tables} tables have their statistics");
+    match rows {
+        None => text.push_str(". Rows were not counted before the upgrade."),
+        Some(rows) => {
+            let _ = write!(text, "; of {} tables counted before and after, {} have exactly as many rows", rows.counted, rows.equal);
+            let changed = rows.counted - rows.equal;
+            text.push_str(&if changed == 0 { ".".to_owned() } else { format!(", {changed} have changed since.") });
+        }
+    }
+    text
+}
+
+async fn terraform(cx: &Context, cluster: &DbCluster, members: &[DbInstance], version: &str) -> Result<String> {
+    let cluster_group = cluster.db_cluster_parameter_group().unwrap_or_default();
+    let instances: Vec<(String, String)> = members
+        .iter()
+        .map(|instance| {
+            let group = instance.db_parameter_groups().first().and_then(|group| group.db_parameter_group_name()).unwrap_or_default();
+            (instance.db_instance_identifier().unwrap_or_default().to_owned(), group.to_owned())
+        })
+        .collect();
+    let mut groups = Vec::new();
+    let answer = cx.rds.describe_db_cluster_parameter_groups().db_cluster_parameter_group_name(cluster_group).send().await;
+    for group in answer.map_err(aws("rds:DescribeDBClusterParameterGroups"))?.db_cluster_parameter_groups() {
+        let ours = ours(cx, group.db_cluster_parameter_group_arn().unwrap_or_default()).await?;
+        let family = group.db_parameter_group_family().unwrap_or_default().to_owned();
+        groups.push(Group { kind: Kind::Cluster, name: cluster_group.to_owned(), family, ours });
+    }
+    let names: std::collections::BTreeSet<&String> = instances.iter().map(|(_, group)| group).collect();
+    for name in names {
+        let answer = cx.rds.describe_db_parameter_groups().db_parameter_group_name(name).send().await;
+        for group in answer.map_err(aws("rds:DescribeDBParameterGroups"))?.db_parameter_groups() {
+            let ours = ours(cx, group.db_parameter_group_arn().unwrap_or_default()).await?;
+            let family = group.db_parameter_group_family().unwrap_or_default().to_owned();
+            groups.push(Group { kind: Kind::Instance, name: name.clone(), family, ours });
+        }
+    }
+    let name = cluster.db_cluster_identifier().unwrap_or_default();
+    Ok(terraform::text(name, version, cluster_group, &instances, &groups))
+}
+
+/// Whether a run made it: everything that a run makes carries this tag.
+async fn ours(cx: &Context, arn: &str) -> Result<bool> {
+    let answer = cx.rds.list_tags_for_resource().resource_name(arn).send().await.map_err(aws("rds:ListTagsForResource"))?;
+    Ok(answer.tag_list().iter().any(|tag| (tag.key(), tag.value()) == (Some(MANAGED_BY.0), Some(MANAGED_BY.1))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{rows::Change, *};
+
+    fn rows(emptied: &[&str]) -> Rows {
+        let emptied = emptied.iter().map(|table| Change { table: (*table).to_owned(), before: 9, after: 0 }).collect();
+        Rows { counted: 4, equal: 3, emptied, ..Rows::default() }
+    }
+
+    #[test]
+    fn a_table_that_lost_its_rows_fails_unless_it_is_skipped_with_a_reason() {
+        let lost = rows(&["shop/public.orders"]);
+        let text = failed(Some(&lost), &[], &[]).unwrap();
+        assert!(text.contains("emptied-table:shop/public.orders had 9 rows"), "{text}");
+        let skip = SkippedFinding { finding: "emptied-table:shop/public.orders".into(), reason: "a queue".into() };
+        assert_eq!(failed(Some(&lost), &[], &[skip]), None);
+    }
+
+    #[test]
+    fn missing_statistics_fail_with_the_statement_to_run() {
+        let text = failed(None, &["shop: ANALYZE public.orders;".to_owned()], &[]).unwrap();
+        assert!(text.contains("1 tables have rows and no statistics") && text.contains("ANALYZE public.orders;"), "{text}");
+    }
+
+    #[test]
+    fn the_summary_tells_what_was_compared() {
+        assert!(
+            summary("18.4", 2, 40, Some(&rows(&[])))
+                .contains("of 4 tables counted before and after, 3 have exactly as many rows, 1 have changed")
+        );
+        assert!(summary("18.4", 2, 40, None).contains("not counted"));
+    }
+}
