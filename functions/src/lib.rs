@@ -39,5 +39,7 @@ pub async fn handle(name: &str, cx: &Context, payload: Value) -> Result<Value> {
         return report_run::handle(cx, payload).await;
     }
     let known = call(name, cx, payload).await;
-    known.unwrap_or_else(|| Err(Error::Refused(format!("no function is named {name:?}; there are {STATES:?} and {REPORT_RUN}"))))
+    known.unwrap_or_else(|| {
+        Err(Error::Refused(format!("no function is named {name:?}; there are {STATES:?} and {REPORT_RUN}")))
+    })
 }

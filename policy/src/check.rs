@@ -54,7 +54,10 @@ impl Report<'_> {
 /// Who replaces what: one account for all targets, no target twice, and never a cluster that data comes from.
 fn clusters(policy: &Policy, report: &mut Report) {
     let targets = policy.syncs.iter().flat_map(|(name, sync)| {
-        sync.targets.iter().enumerate().map(move |(index, target)| (format!("syncs.{name}.targets[{index}]"), target))
+        sync.targets
+            .iter()
+            .enumerate()
+            .map(move |(index, target)| (format!("syncs.{name}.targets[{index}]"), target))
     });
     let mut account: Option<(&str, String)> = None;
     let mut seen: BTreeMap<&str, String> = BTreeMap::new();
@@ -70,15 +73,27 @@ fn clusters(policy: &Policy, report: &mut Report) {
         if target.cluster.len() > LONGEST_TARGET {
             report.error(
                 &format!("{field}.cluster"),
-                format!("{:?} is longer than {LONGEST_TARGET} characters, and names are made of it", target.cluster),
+                format!(
+                    "{:?} is longer than {LONGEST_TARGET} characters, and names are made of it",
+                    target.cluster
+                ),
             );
         }
-        let source = policy.syncs.iter().find(|(_, sync)| sync.source.account == target.account && sync.source.cluster == target.cluster);
+        let source = policy
+            .syncs
+            .iter()
+            .find(|(_, sync)| sync.source.account == target.account && sync.source.cluster == target.cluster);
         if let Some((name, _)) = source {
-            report.error(&format!("{field}.cluster"), format!("{:?} is the source of {name}: it would be replaced", target.cluster));
+            report.error(
+                &format!("{field}.cluster"),
+                format!("{:?} is the source of {name}: it would be replaced", target.cluster),
+            );
         }
         if let Some(first) = seen.get(target.cluster.as_str()) {
-            report.error(&format!("{field}.cluster"), format!("{:?} is already the cluster of {first}", target.cluster));
+            report.error(
+                &format!("{field}.cluster"),
+                format!("{:?} is already the cluster of {first}", target.cluster),
+            );
         } else {
             seen.insert(&target.cluster, field);
         }
@@ -86,10 +101,16 @@ fn clusters(policy: &Policy, report: &mut Report) {
 }
 
 fn source(source: &Source, field: &str, report: &mut Report) {
-    let owned = [("role", format::role_arn(&source.role).ok()), ("kms-key", format::kms_key(&source.kms_key).ok().flatten())];
+    let owned = [
+        ("role", format::role_arn(&source.role).ok()),
+        ("kms-key", format::kms_key(&source.kms_key).ok().flatten()),
+    ];
     for (key, owner) in owned.into_iter().filter_map(|(key, owner)| Some((key, owner?))) {
         if owner != source.account {
-            report.error(&format!("{field}.{key}"), format!("is of account {owner}; the source is in {}", source.account));
+            report.error(
+                &format!("{field}.{key}"),
+                format!("is of account {owner}; the source is in {}", source.account),
+            );
         }
     }
 }
@@ -98,12 +119,18 @@ fn schedule(sync: &Sync, field: &str, report: &mut Report) {
     // Any Monday will do: a schedule that starts nothing in some years starts nothing.
     let from = jiff::Timestamp::UNIX_EPOCH;
     if sync.schedule.runs(from).next().is_none() {
-        report.error(&format!("{field}.schedule.cron"), format!("{:?} names a day that no year has", sync.schedule.cron.as_str()));
+        report.error(
+            &format!("{field}.schedule.cron"),
+            format!("{:?} names a day that no year has", sync.schedule.cron.as_str()),
+        );
     }
     let account = &sync.targets[0].account;
     let owner = format::kms_key(&sync.quarantine.kms_key).ok().flatten();
     if let Some(owner) = owner.filter(|owner| owner != account) {
-        report.error(&format!("{field}.quarantine.kms-key"), format!("is of account {owner}; the quarantine is in {account}"));
+        report.error(
+            &format!("{field}.quarantine.kms-key"),
+            format!("is of account {owner}; the quarantine is in {account}"),
+        );
     }
 }
 
@@ -111,7 +138,8 @@ fn target(target: &Target, sync: &Sync, field: &str, report: &mut Report) {
     let Target { swap, secret, security_groups, roles, keep_tables, settings, smoke, .. } = target;
     match (swap, secret) {
         (Swap::Secret, None) => report.error(field, "lacks secret: swap: secret says that clients read one"),
-        (Swap::Rename, Some(_)) => report.error(&format!("{field}.secret"), "is for swap: secret; with swap: rename no secret changes"),
+        (Swap::Rename, Some(_)) => report
+            .error(&format!("{field}.secret"), "is for swap: secret; with swap: rename no secret changes"),
         _ => {}
     }
     if let Some(index) = security_groups.iter().position(|group| *group == sync.quarantine.security_group) {
@@ -124,18 +152,27 @@ fn target(target: &Target, sync: &Sync, field: &str, report: &mut Report) {
     let known = |database: &str, field: String, report: &mut Report| {
         if !databases.contains_key(database) {
             let names: Vec<_> = databases.keys().map(String::as_str).collect();
-            report.error(&field, format!("{database:?} is no database of masking.databases: {}", names.join(", ")));
+            report.error(
+                &field,
+                format!("{database:?} is no database of masking.databases: {}", names.join(", ")),
+            );
         }
     };
     let mut names = BTreeSet::new();
     for (index, role) in roles.iter().enumerate() {
         let field = format!("{field}.roles[{index}]");
         if !names.insert(&role.name) {
-            report.error(&format!("{field}.name"), format!("{:?} is already a role of this target", role.name));
+            report
+                .error(&format!("{field}.name"), format!("{:?} is already a role of this target", role.name));
         }
         match (role.login, &role.secret) {
-            (true, None) => report.error(&field, format!("lacks secret: {:?} may log in, and its password is put there", role.name)),
-            (false, Some(_)) => report.error(&format!("{field}.secret"), "is for a role that may log in; add login: true"),
+            (true, None) => report.error(
+                &field,
+                format!("lacks secret: {:?} may log in, and its password is put there", role.name),
+            ),
+            (false, Some(_)) => {
+                report.error(&format!("{field}.secret"), "is for a role that may log in; add login: true")
+            }
             _ => {}
         }
         if !role.grants.is_empty() && role.databases.is_empty() {
@@ -181,10 +218,14 @@ fn secrets(policy: &Policy, report: &mut Report) {
             let field = format!("syncs.{name}.targets[{index}]");
             let own = target.secret.as_deref().map(|secret| (format!("{field}.secret"), secret));
             let roles = target.roles.iter().enumerate();
-            let roles = roles.filter_map(|(index, role)| Some((format!("{field}.roles[{index}].secret"), role.secret.as_deref()?)));
+            let roles = roles.filter_map(|(index, role)| {
+                Some((format!("{field}.roles[{index}].secret"), role.secret.as_deref()?))
+            });
             for (field, secret) in own.into_iter().chain(roles) {
                 match writers.get(secret) {
-                    Some(first) => report.error(&field, format!("{secret:?} is already the secret of {first}")),
+                    Some(first) => {
+                        report.error(&field, format!("{secret:?} is already the secret of {first}"))
+                    }
                     None => drop(writers.insert(secret, field)),
                 }
             }
@@ -205,7 +246,9 @@ fn masking(masking: &Masking, field: &str, report: &mut Report) {
         let field = format!("{field}.rewrite.{database}");
         match masking.databases.get(database) {
             None => report.error(&field, format!("{database:?} is no database of masking.databases")),
-            Some(rules) => tables.keys().for_each(|table| known_table(table, rules, &format!("{field}.{table}"), report)),
+            Some(rules) => {
+                tables.keys().for_each(|table| known_table(table, rules, &format!("{field}.{table}"), report))
+            }
         }
     }
 }
@@ -227,7 +270,9 @@ fn rule(rule: &Rule, field: &str, report: &mut Report) {
                 }
                 match inner {
                     Rule::Json { .. } => report.error(&field, "is json within json; write one longer path"),
-                    Rule::Sql { .. } => report.error(&field, "is sql within json; give the column the rule sql instead"),
+                    Rule::Sql { .. } => {
+                        report.error(&field, "is sql within json; give the column the rule sql instead")
+                    }
                     inner => self::rule(inner, &field, report),
                 }
             }

@@ -28,7 +28,17 @@ pub fn propose(column: Described<'_>) -> Rule {
     let ip = name.split('_').any(|word| word == "ip") || has(&["remote_addr"]);
     match column.base {
         "text" | "varchar" | "bpchar" | "citext" => {
-            if has(&["password", "passwd", "secret", "token", "api_key", "apikey", "private_key", "totp", "mfa"]) {
+            if has(&[
+                "password",
+                "passwd",
+                "secret",
+                "token",
+                "api_key",
+                "apikey",
+                "private_key",
+                "totp",
+                "mfa",
+            ]) {
                 Rule::Hash
             } else if has(&["mail"]) {
                 Rule::Email
@@ -56,7 +66,10 @@ pub fn propose(column: Described<'_>) -> Rule {
             ]) {
                 Rule::Name
             } else if column.key
-                || has(&["status", "state", "type", "kind", "code", "currency", "country", "locale", "language", "sku", "number"])
+                || has(&[
+                    "status", "state", "type", "kind", "code", "currency", "country", "locale", "language",
+                    "sku", "number",
+                ])
             {
                 Rule::Keep
             } else if name == "name" {
@@ -111,7 +124,13 @@ impl Sampled {
             Some("phone") => Some(Rule::Phone),
             _ => None,
         };
-        let described = Described { name: &self.name, base: &self.base, array: self.array, not_null: self.not_null, key: self.key };
+        let described = Described {
+            name: &self.name,
+            base: &self.base,
+            array: self.array,
+            not_null: self.not_null,
+            key: self.key,
+        };
         if self.generated { Rule::Keep } else { by_shape.unwrap_or_else(|| propose(described)) }
     }
 }
@@ -121,7 +140,9 @@ pub fn draft(database: &str, answer: &str) -> anyhow::Result<String> {
     let mut text = format!("{}: # draft\n", key(database));
     for line in answer.lines().filter(|line| line.starts_with('{')) {
         match serde_json::from_str(line).with_context(|| format!("{line} is not what the script prints"))? {
-            Line::LargeObjects { large_objects } => writeln!(text, "  large-objects: truncate # draft: there are {large_objects}")?,
+            Line::LargeObjects { large_objects } => {
+                writeln!(text, "  large-objects: truncate # draft: there are {large_objects}")?
+            }
             Line::Table { schema, table, columns } => {
                 let columns = columns.unwrap_or_default();
                 let empty = if columns.is_empty() { " {}" } else { "" };
@@ -147,7 +168,10 @@ pub fn flow(rule: &Rule) -> String {
 pub fn key(name: &str) -> String {
     let plain = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
-    let word = matches!(name.to_lowercase().as_str(), "null" | "true" | "false" | "yes" | "no" | "on" | "off" | "y" | "n");
+    let word = matches!(
+        name.to_lowercase().as_str(),
+        "null" | "true" | "false" | "yes" | "no" | "on" | "off" | "y" | "n"
+    );
     if plain && !word { name.to_owned() } else { serde_json::Value::from(name).to_string() }
 }
 

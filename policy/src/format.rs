@@ -40,11 +40,15 @@ pub fn role_arn(text: &str) -> Result<&str, String> {
         ["arn", partition, "iam", "", owner, resource]
             if partition.starts_with("aws")
                 && account(owner).is_ok()
-                && resource.strip_prefix("role/").is_some_and(|name| !name.is_empty() && !name.ends_with('/')) =>
+                && resource
+                    .strip_prefix("role/")
+                    .is_some_and(|name| !name.is_empty() && !name.ends_with('/')) =>
         {
             Ok(owner)
         }
-        _ => Err(format!("{text:?} is no ARN of a role such as arn:aws:iam::111122223333:role/aurora-runbooks-source")),
+        _ => Err(format!(
+            "{text:?} is no ARN of a role such as arn:aws:iam::111122223333:role/aurora-runbooks-source"
+        )),
     }
 }
 
@@ -55,13 +59,17 @@ pub fn kms_key(text: &str) -> Result<Option<&str>, String> {
         None if text.starts_with("alias/") => (None, text),
         None => return Err(wrong()),
         Some(_) => match text.splitn(6, ':').collect::<Vec<_>>().as_slice() {
-            ["arn", _, "kms", region, owner, resource] if !region.is_empty() && account(owner).is_ok() => (Some(*owner), *resource),
+            ["arn", _, "kms", region, owner, resource] if !region.is_empty() && account(owner).is_ok() => {
+                (Some(*owner), *resource)
+            }
             _ => return Err(wrong()),
         },
     };
     // "You can't share a snapshot that has been encrypted using the default AWS KMS key" (Aurora User Guide, "Sharing a DB cluster snapshot").
     if resource.starts_with("alias/aws/") {
-        return Err(format!("{text:?} is a key of AWS's own, under which nothing can be shared; name a customer key"));
+        return Err(format!(
+            "{text:?} is a key of AWS's own, under which nothing can be shared; name a customer key"
+        ));
     }
     let name = resource.strip_prefix("alias/").or_else(|| resource.strip_prefix("key/")).ok_or_else(wrong)?;
     let valid = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"/_-".contains(&b));
@@ -83,21 +91,28 @@ fn name(text: &str, most: usize) -> Result<(), String> {
 }
 
 fn instance_class(text: &str) -> Result<(), String> {
-    let part = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    let part = |part: &str| {
+        !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    };
     let parts: Vec<_> = text.split('.').collect();
     let valid = matches!(parts.as_slice(), ["db", family, size] if part(family) && part(size));
     valid.then_some(()).ok_or_else(|| format!("{text:?} is no instance class such as db.r6g.large"))
 }
 
 fn security_group(text: &str) -> Result<(), String> {
-    let valid = text.strip_prefix("sg-").is_some_and(|id| !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'));
+    let valid = text
+        .strip_prefix("sg-")
+        .is_some_and(|id| !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'));
     valid.then_some(()).ok_or_else(|| format!("{text:?} is no security group's id such as sg-0a1b2c3d"))
 }
 
 /// botocore's secretsmanager model, CreateSecretRequest.Name: letters, digits and /_+=.@-
 fn secret(text: &str) -> Result<(), String> {
-    let valid = (1..=512).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"/_+=.@-:".contains(&b));
-    valid.then_some(()).ok_or_else(|| format!("{text:?} is no secret's name: letters, digits and / _ + = . @ -"))
+    let valid = (1..=512).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"/_+=.@-:".contains(&b));
+    valid
+        .then_some(())
+        .ok_or_else(|| format!("{text:?} is no secret's name: letters, digits and / _ + = . @ -"))
 }
 
 /// NAMEDATALEN is 64 in every build of PostgreSQL that Aurora offers: 63 bytes and a zero.
@@ -112,7 +127,9 @@ fn identifier(text: &str) -> Result<(), String> {
 fn database(text: &str) -> Result<(), String> {
     identifier(text)?;
     match text {
-        "rdsadmin" | "template0" => Err(format!("{text:?} is a database that nobody but RDS connects to; leave it out")),
+        "rdsadmin" | "template0" => {
+            Err(format!("{text:?} is a database that nobody but RDS connects to; leave it out"))
+        }
         _ => Ok(()),
     }
 }
@@ -140,13 +157,17 @@ fn grant(text: &str) -> Result<(), String> {
         Some(_) if words.iter().any(|word| word == "TO") => "says TO, which is added",
         Some(_) => return Ok(()),
     };
-    Err(format!("{text:?} {wrong}; write what stands between GRANT and TO, such as SELECT ON ALL TABLES IN SCHEMA public"))
+    Err(format!(
+        "{text:?} {wrong}; write what stands between GRANT and TO, such as SELECT ON ALL TABLES IN SCHEMA public"
+    ))
 }
 
 fn time_zone(text: &str) -> Result<(), String> {
     // A name with its rules, not an offset: EventBridge Scheduler takes IANA names (Scheduler API Reference, ScheduleExpressionTimezone).
     let known = jiff::tz::TimeZone::get(text).is_ok_and(|zone| zone.iana_name().is_some());
-    known.then_some(()).ok_or_else(|| format!("{text:?} is no time zone of the IANA database such as Europe/Berlin"))
+    known
+        .then_some(())
+        .ok_or_else(|| format!("{text:?} is no time zone of the IANA database such as Europe/Berlin"))
 }
 
 /// A key that can be written in two ways could stand twice.

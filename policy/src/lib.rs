@@ -35,7 +35,8 @@ impl Policy {
             return Err(Errors(errors));
         }
         // What the schema lets pass, serde takes.
-        let policy: Policy = serde_json::from_value(json).map_err(|error| Errors(vec![yaml::Place::START.error("", error.to_string())]))?;
+        let policy: Policy = serde_json::from_value(json)
+            .map_err(|error| Errors(vec![yaml::Place::START.error("", error.to_string())]))?;
         let errors = check::check(&policy, &places);
         if errors.is_empty() { Ok(policy) } else { Err(Errors(errors)) }
     }

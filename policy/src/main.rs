@@ -65,11 +65,15 @@ fn main() -> ExitCode {
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Check { file } => read_policy(&file).map(|policy| println!("{}", summary(&policy)))?,
-        Command::Explain { file, sync, at, snapshots } => return explain(&read_policy(&file)?, &sync, at, &snapshots),
+        Command::Explain { file, sync, at, snapshots } => {
+            return explain(&read_policy(&file)?, &sync, at, &snapshots);
+        }
         Command::Calendar { file, from, check: None } => {
             print!("{}", page::render(&read_policy(&file)?, from.unwrap_or_else(|| Zoned::now().date())));
         }
-        Command::Calendar { file, from, check: Some(path) } => return check_page(&read_policy(&file)?, from, &path),
+        Command::Calendar { file, from, check: Some(path) } => {
+            return check_page(&read_policy(&file)?, from, &path);
+        }
         Command::Draft { database: Some(database), .. } => {
             print!("{}", policy::draft::draft(&database, &std::io::read_to_string(std::io::stdin())?)?);
         }
@@ -84,7 +88,8 @@ fn read_policy(file: &Path) -> anyhow::Result<Policy> {
     let name = file.display();
     let text = std::fs::read_to_string(file).with_context(|| format!("could not read {name}"))?;
     Policy::parse(&text).map_err(|Errors(errors)| {
-        let lines = errors.iter().map(|error| format!("{name}:{}:{}: {}", error.line, error.column, error.what()));
+        let lines =
+            errors.iter().map(|error| format!("{name}:{}:{}: {}", error.line, error.column, error.what()));
         anyhow::anyhow!("{}", lines.collect::<Vec<_>>().join("\n"))
     })
 }
@@ -92,22 +97,32 @@ fn read_policy(file: &Path) -> anyhow::Result<Policy> {
 fn summary(policy: &Policy) -> String {
     let line = |(name, sync): (&String, &Sync)| {
         let tables = || sync.masking.databases.values().flat_map(|rules| rules.tables.values());
-        let columns: usize = tables().map(|rule| if let TableRule::Columns(columns) = rule { columns.len() } else { 0 }).sum();
+        let columns: usize =
+            tables().map(|rule| if let TableRule::Columns(columns) = rule { columns.len() } else { 0 }).sum();
         let (targets, databases) = (sync.targets.len(), sync.masking.databases.len());
-        format!("{name}: {targets} targets, {databases} databases, {} tables, {columns} columns", tables().count())
+        format!(
+            "{name}: {targets} targets, {databases} databases, {} tables, {columns} columns",
+            tables().count()
+        )
     };
     policy.syncs.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 fn explain(policy: &Policy, name: &str, at: Option<String>, snapshots: &Path) -> anyhow::Result<ExitCode> {
     let known = || policy.syncs.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-    let sync = policy.syncs.get(name).with_context(|| format!("{name:?} is none of the policy's syncs: {}", known()))?;
+    let sync = policy
+        .syncs
+        .get(name)
+        .with_context(|| format!("{name:?} is none of the policy's syncs: {}", known()))?;
     let zone = &sync.schedule.time_zone;
     let at = match at {
         None => Zoned::now().with_time_zone(zone.clone()),
         Some(text) => match text.parse::<Timestamp>() {
             Ok(moment) => moment.to_zoned(zone.clone()),
-            Err(_) => text.parse::<civil::DateTime>().with_context(|| format!("--at {text:?} is no time"))?.to_zoned(zone.clone())?,
+            Err(_) => text
+                .parse::<civil::DateTime>()
+                .with_context(|| format!("--at {text:?} is no time"))?
+                .to_zoned(zone.clone())?,
         },
     };
     let text = match snapshots.to_str() {
@@ -121,7 +136,9 @@ fn explain(policy: &Policy, name: &str, at: Option<String>, snapshots: &Path) ->
     because.iter().for_each(|sentence| println!("  {sentence}"));
     match (&chosen, otherwise) {
         (Some(snapshot), _) => println!("It takes {}.", snapshot.arn),
-        (None, _) if snapshots.is_empty() => println!("No snapshot of the cluster {} is in the file.", sync.source.cluster),
+        (None, _) if snapshots.is_empty() => {
+            println!("No snapshot of the cluster {} is in the file.", sync.source.cluster)
+        }
         (None, Otherwise::Fail) => println!("None fits: the run fails."),
         (None, Otherwise::Skip) => println!("None fits: the run ends well without a sync."),
     }
@@ -129,14 +146,20 @@ fn explain(policy: &Policy, name: &str, at: Option<String>, snapshots: &Path) ->
 }
 
 fn check_page(policy: &Policy, from: Option<civil::Date>, path: &Path) -> anyhow::Result<ExitCode> {
-    let found = std::fs::read_to_string(path).with_context(|| format!("could not read {}", path.display()))?;
-    let from = from.or_else(|| page::first_day(&found)).context("the page does not say its first day; give --from")?;
+    let found =
+        std::fs::read_to_string(path).with_context(|| format!("could not read {}", path.display()))?;
+    let from = from
+        .or_else(|| page::first_day(&found))
+        .context("the page does not say its first day; give --from")?;
     let expected = page::render(policy, from);
     if found == expected {
         return Ok(ExitCode::SUCCESS);
     }
     let name = path.display().to_string();
-    print!("{}", similar::TextDiff::from_lines(&found, &expected).unified_diff().header(&name, "the policy's"));
+    print!(
+        "{}",
+        similar::TextDiff::from_lines(&found, &expected).unified_diff().header(&name, "the policy's")
+    );
     eprintln!("{name} is stale: make it anew with `policy calendar`");
     Ok(ExitCode::FAILURE)
 }

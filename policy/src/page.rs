@@ -4,7 +4,9 @@ use std::{collections::BTreeMap, fmt::Write};
 
 use jiff::{SignedDuration, civil::Date};
 
-use crate::types::{DatabaseRules, LargeObjects, Otherwise, Policy, SnapshotRule, Swap, Sync, TableRule, Target};
+use crate::types::{
+    DatabaseRules, LargeObjects, Otherwise, Policy, SnapshotRule, Swap, Sync, TableRule, Target,
+};
 use crate::values::age;
 
 /// How many starts of each sync the page lists.
@@ -31,30 +33,54 @@ fn sync(page: &mut String, name: &str, sync: &Sync, from: Date) -> std::fmt::Res
     let Sync { source, schedule, quarantine, targets, masking, export } = sync;
     let zone = schedule.time_zone.iana_name().unwrap_or_default();
     writeln!(page, "\n## {name}\n")?;
-    writeln!(page, "From the cluster `{}` of account {}, at `{}` {zone}.\n", source.cluster, source.account, schedule.cron)?;
+    writeln!(
+        page,
+        "From the cluster `{}` of account {}, at `{}` {zone}.\n",
+        source.cluster, source.account, schedule.cron
+    )?;
     writeln!(page, "- **Snapshot:** {}", snapshot(&source.snapshot, zone))?;
     let otherwise = match source.snapshot.otherwise {
         Otherwise::Fail => "the run fails",
         Otherwise::Skip => "the run ends well without a sync",
     };
     writeln!(page, "- **When none fits:** {otherwise}; every copy stays as it is.")?;
-    writeln!(page, "- **Sanitised on:** one {} in the security group `{}`.", quarantine.instance_class, quarantine.security_group)?;
+    writeln!(
+        page,
+        "- **Sanitised on:** one {} in the security group `{}`.",
+        quarantine.instance_class, quarantine.security_group
+    )?;
     if let Some(export) = export {
-        writeln!(page, "- **Exported to:** `s3://{}/{}`.", export.bucket, export.prefix.as_deref().unwrap_or_default())?;
+        writeln!(
+            page,
+            "- **Exported to:** `s3://{}/{}`.",
+            export.bucket,
+            export.prefix.as_deref().unwrap_or_default()
+        )?;
     }
 
     writeln!(page, "\n### Who gets it\n")?;
-    writeln!(page, "| Cluster | Account | Instance | Clients follow | Roles that log in | Own tables kept | Old copies |")?;
+    writeln!(
+        page,
+        "| Cluster | Account | Instance | Clients follow | Roles that log in | Own tables kept | Old copies |"
+    )?;
     writeln!(page, "|---|---|---|---|---|---|---|")?;
     targets.iter().try_for_each(|target| self::target(page, target))?;
 
     writeln!(page, "\n### The next {STARTS} starts from {from}\n")?;
     writeln!(page, "| Day | {zone} | UTC |")?;
     writeln!(page, "|---|---|---|")?;
-    let midnight = from.to_zoned(schedule.time_zone.clone()).map(|midnight| midnight.timestamp() - SignedDuration::from_nanos(1));
+    let midnight = from
+        .to_zoned(schedule.time_zone.clone())
+        .map(|midnight| midnight.timestamp() - SignedDuration::from_nanos(1));
     for start in midnight.into_iter().flat_map(|midnight| schedule.runs(midnight)).take(STARTS) {
         let utc = start.with_time_zone(jiff::tz::TimeZone::UTC);
-        writeln!(page, "| {} | {} | {} |", start.strftime("%a"), start.strftime("%Y-%m-%d %H:%M %Z"), utc.strftime("%Y-%m-%d %H:%M"))?;
+        writeln!(
+            page,
+            "| {} | {} | {} |",
+            start.strftime("%a"),
+            start.strftime("%Y-%m-%d %H:%M %Z"),
+            utc.strftime("%Y-%m-%d %H:%M")
+        )?;
     }
 
     writeln!(page, "\n### How it is masked\n")?;
@@ -66,7 +92,11 @@ fn sync(page: &mut String, name: &str, sync: &Sync, from: Date) -> std::fmt::Res
 fn snapshot(rule: &SnapshotRule, zone: &str) -> String {
     let mut text = format!("the newest {} one", rule.kind.as_str());
     if let Some(window) = rule.window {
-        text += &format!(" taken between {} and {} {zone}", window.from.strftime("%H:%M"), window.until.strftime("%H:%M"));
+        text += &format!(
+            " taken between {} and {} {zone}",
+            window.from.strftime("%H:%M"),
+            window.until.strftime("%H:%M")
+        );
     }
     if !rule.tags.is_empty() {
         let tags: Vec<_> = rule.tags.iter().map(|(key, value)| format!("`{key}={value}`")).collect();
@@ -81,13 +111,20 @@ fn target(page: &mut String, target: &Target) -> std::fmt::Result {
         _ => "the name".to_owned(),
     };
     let list = |items: Vec<String>| if items.is_empty() { "none".to_owned() } else { items.join(", ") };
-    let logins = list(target.roles.iter().filter(|role| role.login).map(|role| format!("`{}`", role.name)).collect());
-    let kept = list(target.keep_tables.iter().map(|kept| format!("`{}` of `{}`", kept.table, kept.database)).collect());
+    let logins =
+        list(target.roles.iter().filter(|role| role.login).map(|role| format!("`{}`", role.name)).collect());
+    let kept = list(
+        target.keep_tables.iter().map(|kept| format!("`{}` of `{}`", kept.table, kept.database)).collect(),
+    );
     let old = match target.keep_old.count {
         0 => "deleted at once".to_owned(),
         count => format!("{count}, for {}", age::text(&target.keep_old.age)),
     };
-    writeln!(page, "| `{}` | {} | {} | {follow} | {logins} | {kept} | {old} |", target.cluster, target.account, target.instance_class)
+    writeln!(
+        page,
+        "| `{}` | {} | {} | {follow} | {logins} | {kept} | {old} |",
+        target.cluster, target.account, target.instance_class
+    )
 }
 
 fn database(page: &mut String, name: &str, rules: &DatabaseRules) -> std::fmt::Result {
@@ -96,7 +133,9 @@ fn database(page: &mut String, name: &str, rules: &DatabaseRules) -> std::fmt::R
     for rule in rules.tables.values() {
         match rule {
             TableRule::Truncate => emptied += 1,
-            TableRule::Columns(columns) => columns.values().for_each(|rule| *counts.entry(rule.name()).or_default() += 1),
+            TableRule::Columns(columns) => {
+                columns.values().for_each(|rule| *counts.entry(rule.name()).or_default() += 1)
+            }
         }
     }
     let columns: usize = counts.values().sum();
@@ -108,5 +147,10 @@ fn database(page: &mut String, name: &str, rules: &DatabaseRules) -> std::fmt::R
         Some(LargeObjects::Truncate) => "removed",
         Some(LargeObjects::Keep) => "kept",
     };
-    writeln!(page, "| `{name}` | {} | {emptied} | {columns} | {} | {large} |", rules.tables.len(), ordered.join(", "))
+    writeln!(
+        page,
+        "| `{name}` | {} | {emptied} | {columns} | {} | {large} |",
+        rules.tables.len(),
+        ordered.join(", ")
+    )
 }

@@ -61,7 +61,8 @@ impl<'s> Walk<'s> {
             }
             let words: Vec<_> = words.into_iter().filter_map(Value::as_str).collect();
             let parameters = self.parameters(schema, text);
-            let message = parameters.unwrap_or_else(|| format!("{text:?} is not {}{}", describe(schema), meant(text, words)));
+            let message = parameters
+                .unwrap_or_else(|| format!("{text:?} is not {}{}", describe(schema), meant(text, words)));
             return self.fail(place, field, message);
         }
         let kind = schema["type"].as_str().unwrap_or_default();
@@ -69,7 +70,9 @@ impl<'s> Walk<'s> {
             ("string", Value::String(text)) => {
                 let checked = match schema["format"].as_str() {
                     Some(format) => format::check(format, text),
-                    None if text.trim().len() < schema["minLength"].as_u64().unwrap_or(0) as usize => Err("is empty".to_owned()),
+                    None if text.trim().len() < schema["minLength"].as_u64().unwrap_or(0) as usize => {
+                        Err("is empty".to_owned())
+                    }
                     None => Ok(()),
                 };
                 if let Err(message) = checked {
@@ -77,28 +80,54 @@ impl<'s> Walk<'s> {
                 }
             }
             ("string", _) => {
-                return self.fail(place, field, format!("{text} is read as {}; write it in quotes: \"{text}\"", kind_of(&value)));
+                return self.fail(
+                    place,
+                    field,
+                    format!("{text} is read as {}; write it in quotes: \"{text}\"", kind_of(&value)),
+                );
             }
-            ("integer", Value::Number(number)) if number.is_i64() => return self.range(value.clone(), place, schema, field),
+            ("integer", Value::Number(number)) if number.is_i64() => {
+                return self.range(value.clone(), place, schema, field);
+            }
             ("number", Value::Number(_)) => return self.range(value.clone(), place, schema, field),
             ("boolean", Value::Bool(_)) => {}
-            _ => return self.fail(place, field, format!("{text:?} is {}; {} is wanted", kind_of(&value), describe(schema))),
+            _ => {
+                return self.fail(
+                    place,
+                    field,
+                    format!("{text:?} is {}; {} is wanted", kind_of(&value), describe(schema)),
+                );
+            }
         }
         value
     }
 
     /// The message for a rule that stands as a word and needs parameters.
     fn parameters(&self, schema: &Value, text: &str) -> Option<String> {
-        let rule = schema["oneOf"].as_array()?.iter().find(|rule| rule["properties"]["rule"]["const"] == text)?;
-        let needed: Vec<_> = rule["required"].as_array()?.iter().filter_map(Value::as_str).filter(|name| *name != "rule").collect();
-        Some(format!("{text} needs {}: write {{rule: {text}, {}: …}}", needed.join(" and "), needed.join(": …, ")))
+        let rule =
+            schema["oneOf"].as_array()?.iter().find(|rule| rule["properties"]["rule"]["const"] == text)?;
+        let needed: Vec<_> = rule["required"]
+            .as_array()?
+            .iter()
+            .filter_map(Value::as_str)
+            .filter(|name| *name != "rule")
+            .collect();
+        Some(format!(
+            "{text} needs {}: write {{rule: {text}, {}: …}}",
+            needed.join(" and "),
+            needed.join(": …, ")
+        ))
     }
 
     fn range(&mut self, value: Value, place: Place, schema: &Value, field: &str) -> Value {
         let number = value.as_f64().unwrap_or_default();
         match (schema["minimum"].as_f64(), schema["maximum"].as_f64()) {
-            (Some(least), _) if number < least => self.fail(place, field, format!("{value} is less than {least}")),
-            (_, Some(most)) if number > most => self.fail(place, field, format!("{value} is more than {most}")),
+            (Some(least), _) if number < least => {
+                self.fail(place, field, format!("{value} is less than {least}"))
+            }
+            (_, Some(most)) if number > most => {
+                self.fail(place, field, format!("{value} is more than {most}"))
+            }
             _ => value,
         }
     }
@@ -111,10 +140,19 @@ impl<'s> Walk<'s> {
             return self.fail(place, field, "is an empty list; at least one is wanted");
         }
         let items = items.iter().enumerate();
-        items.map(|(index, item)| self.node(item, &schema["items"], &format!("{field}[{index}]"), item.place)).collect()
+        items
+            .map(|(index, item)| self.node(item, &schema["items"], &format!("{field}[{index}]"), item.place))
+            .collect()
     }
 
-    fn mapping(&mut self, entries: &[(Key, Node)], place: Place, schema: &'s Value, field: &str, holder: Place) -> Value {
+    fn mapping(
+        &mut self,
+        entries: &[(Key, Node)],
+        place: Place,
+        schema: &'s Value,
+        field: &str,
+        holder: Place,
+    ) -> Value {
         let Some(schema) = self.alternative(entries, schema, field, holder) else { return Value::Null };
         if schema["type"] != "object" {
             return self.fail(place, field, format!("is a mapping; {} is wanted", describe(schema)));
@@ -136,8 +174,17 @@ impl<'s> Walk<'s> {
                     &schema["additionalProperties"]
                 }
                 (Value::Null, _) => {
-                    let keys: Vec<_> = schema["properties"].as_object().into_iter().flatten().map(|(key, _)| key.as_str()).collect();
-                    let message = format!("is not known here; the keys are {}{}", keys.join(", "), meant(&key.text, keys.clone()));
+                    let keys: Vec<_> = schema["properties"]
+                        .as_object()
+                        .into_iter()
+                        .flatten()
+                        .map(|(key, _)| key.as_str())
+                        .collect();
+                    let message = format!(
+                        "is not known here; the keys are {}{}",
+                        keys.join(", "),
+                        meant(&key.text, keys.clone())
+                    );
                     self.fail(key.place, &inner, message);
                     unknown.push(key.text.as_str());
                     continue;
@@ -149,10 +196,17 @@ impl<'s> Walk<'s> {
         }
         for required in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
             // A key that is only misspelt is not told twice.
-            if !entries.iter().any(|(key, _)| key.text == required) && !unknown.iter().any(|key| alike(key, required)) {
+            if !entries.iter().any(|(key, _)| key.text == required)
+                && !unknown.iter().any(|key| alike(key, required))
+            {
                 let meaning = self.resolve(&schema["properties"][required])["description"].as_str();
-                let meaning = schema["properties"][required]["description"].as_str().or(meaning).unwrap_or_default();
-                let sentence = meaning.split_once(". ").map_or(meaning, |(first, _)| first).trim_end_matches('.').replace('\n', " ");
+                let meaning =
+                    schema["properties"][required]["description"].as_str().or(meaning).unwrap_or_default();
+                let sentence = meaning
+                    .split_once(". ")
+                    .map_or(meaning, |(first, _)| first)
+                    .trim_end_matches('.')
+                    .replace('\n', " ");
                 let colon = if sentence.is_empty() { "" } else { ": " };
                 self.fail(holder, field, format!("lacks {required}{colon}{sentence}"));
             }
@@ -161,7 +215,13 @@ impl<'s> Walk<'s> {
     }
 
     /// The alternative that a mapping is of: the one with its `rule`, or the only one.
-    fn alternative(&mut self, entries: &[(Key, Node)], schema: &'s Value, field: &str, holder: Place) -> Option<&'s Value> {
+    fn alternative(
+        &mut self,
+        entries: &[(Key, Node)],
+        schema: &'s Value,
+        field: &str,
+        holder: Place,
+    ) -> Option<&'s Value> {
         let Some(alternatives) = schema["oneOf"].as_array() else { return Some(schema) };
         if !alternatives.iter().any(|schema| schema["type"] == "object") {
             return Some(schema);
@@ -181,10 +241,16 @@ impl<'s> Walk<'s> {
         };
         let found = mappings.iter().find(|schema| schema["properties"]["rule"]["const"] == **text).copied();
         if found.is_none() {
-            let message = if alternatives[0]["enum"].as_array().is_some_and(|words| words.iter().any(|word| word == text.as_str())) {
+            let message = if alternatives[0]["enum"]
+                .as_array()
+                .is_some_and(|words| words.iter().any(|word| word == text.as_str()))
+            {
                 format!("{text:?} takes no parameters; write {text} alone")
             } else {
-                let names: Vec<_> = mappings.iter().filter_map(|schema| schema["properties"]["rule"]["const"].as_str()).collect();
+                let names: Vec<_> = mappings
+                    .iter()
+                    .filter_map(|schema| schema["properties"]["rule"]["const"].as_str())
+                    .collect();
                 format!("{text:?} is no rule with parameters; those are {}", names.join(", "))
             };
             self.fail(node.place, &format!("{field}.rule"), message);
@@ -208,7 +274,10 @@ fn alike(a: &str, b: &str) -> bool {
 }
 
 fn meant(text: &str, words: Vec<&str>) -> String {
-    let near = words.into_iter().filter(|word| alike(text, word)).min_by_key(|word| strsim::damerau_levenshtein(text, word));
+    let near = words
+        .into_iter()
+        .filter(|word| alike(text, word))
+        .min_by_key(|word| strsim::damerau_levenshtein(text, word));
     near.map(|word| format!("; did you mean {word}?")).unwrap_or_default()
 }
 
@@ -244,7 +313,9 @@ fn kind_of(value: &Value) -> &'static str {
 fn describe(schema: &Value) -> String {
     if let Some(words) = words(schema) {
         let words: Vec<_> = words.into_iter().filter_map(Value::as_str).collect();
-        let mapping = schema["oneOf"].as_array().is_some_and(|alternatives| alternatives.iter().any(|other| other["type"] == "object"));
+        let mapping = schema["oneOf"]
+            .as_array()
+            .is_some_and(|alternatives| alternatives.iter().any(|other| other["type"] == "object"));
         let one_of = if words.len() > 1 { "one of " } else { "" };
         return format!("{one_of}{}{}", words.join(", "), if mapping { " or a mapping" } else { "" });
     }

@@ -100,7 +100,9 @@ impl<'de> Deserialize<'de> for TableRule {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match Value::deserialize(deserializer)? {
             Value::String(word) if word == "truncate" => Ok(TableRule::Truncate),
-            columns @ Value::Object(_) => serde_json::from_value(columns).map(TableRule::Columns).map_err(D::Error::custom),
+            columns @ Value::Object(_) => {
+                serde_json::from_value(columns).map(TableRule::Columns).map_err(D::Error::custom)
+            }
             other => Err(D::Error::custom(format!("{other} is neither truncate nor the table's columns"))),
         }
     }
@@ -178,7 +180,8 @@ impl JsonSchema for Rule {
             if parameters.as_object().is_some_and(|parameters| parameters.is_empty()) {
                 continue;
             }
-            let mut properties = serde_json::Map::from_iter([("rule".to_owned(), json!({"type": "string", "const": name}))]);
+            let mut properties =
+                serde_json::Map::from_iter([("rule".to_owned(), json!({"type": "string", "const": name}))]);
             properties.extend(parameters.as_object().cloned().unwrap_or_default());
             let required: Vec<_> = std::iter::once("rule").chain(required.iter().copied()).collect();
             long.push(json!({"type": "object", "description": description, "properties": properties, "required": required, "additionalProperties": false}));

@@ -18,7 +18,8 @@ impl Schedule {
         let mut wall = from.to_zoned(self.time_zone.clone()).datetime();
         std::iter::from_fn(move || {
             loop {
-                let next = cron.as_ref()?.find_next_occurrence(&wall.to_zoned(TimeZone::UTC).ok()?, false).ok()?;
+                let next =
+                    cron.as_ref()?.find_next_occurrence(&wall.to_zoned(TimeZone::UTC).ok()?, false).ok()?;
                 wall = next.datetime();
                 let ambiguous = self.time_zone.to_ambiguous_zoned(wall);
                 if matches!(ambiguous.offset(), AmbiguousOffset::Gap { .. }) {

@@ -7,7 +7,9 @@ use crate::types::Policy;
 
 pub fn schema() -> Schema {
     let mut settings = SchemaSettings::draft2020_12();
-    settings = settings.with_transform(RecursiveTransform(left_out_is_not_null)).with_transform(RecursiveTransform(one_line));
+    settings = settings
+        .with_transform(RecursiveTransform(left_out_is_not_null))
+        .with_transform(RecursiveTransform(one_line));
     settings.into_generator().into_root_schema_for::<Policy>()
 }
 
@@ -21,9 +23,11 @@ fn left_out_is_not_null(schema: &mut Schema) {
             schema.insert("type".into(), only);
         }
     }
-    let some = schema.get("anyOf").and_then(Value::as_array).and_then(|alternatives| match alternatives.as_slice() {
-        [some, none] if none["type"] == null => some.as_object().cloned(),
-        _ => None,
+    let some = schema.get("anyOf").and_then(Value::as_array).and_then(|alternatives| {
+        match alternatives.as_slice() {
+            [some, none] if none["type"] == null => some.as_object().cloned(),
+            _ => None,
+        }
     });
     if let Some(some) = some {
         schema.remove("anyOf");

@@ -44,7 +44,8 @@ struct Tag {
 
 /// The cluster's snapshots among those printed.
 pub fn snapshots(json: &str, cluster: &str) -> anyhow::Result<Vec<Snapshot>> {
-    let answer: Answer = serde_json::from_str(json).context("this is not what aws rds describe-db-cluster-snapshots prints")?;
+    let answer: Answer = serde_json::from_str(json)
+        .context("this is not what aws rds describe-db-cluster-snapshots prints")?;
     let own = answer.snapshots.into_iter().filter(|snapshot| snapshot.cluster == cluster);
     let taken = own.filter_map(|printed| Some((printed.snapshot_create_time?, printed)));
     Ok(taken

@@ -47,7 +47,9 @@ impl Cron {
     pub fn scheduler_expression(&self) -> String {
         let fields: Vec<_> = self.0.split(' ').collect();
         match fields.as_slice() {
-            [minute, hour, "*", month, weekday] if *weekday != "*" => format!("cron({minute} {hour} ? {month} {weekday} *)"),
+            [minute, hour, "*", month, weekday] if *weekday != "*" => {
+                format!("cron({minute} {hour} ? {month} {weekday} *)")
+            }
             [minute, hour, day, month, _] => format!("cron({minute} {hour} {day} {month} ? *)"),
             _ => self.0.clone(),
         }
@@ -60,7 +62,9 @@ impl FromStr for Cron {
     fn from_str(text: &str) -> Result<Self, String> {
         let fields: Vec<_> = text.split(' ').collect();
         if fields.len() != 5 || fields.iter().any(|field| field.is_empty()) {
-            return Err(format!("{text:?} is not five fields with one space between: minute, hour, day of month, month, day of week"));
+            return Err(format!(
+                "{text:?} is not five fields with one space between: minute, hour, day of month, month, day of week"
+            ));
         }
         // `?`, `L`, `W` and `#` mean different things to different readers, and a number of a weekday is counted from Sunday = 0 by cron and = 1 by
         // EventBridge (EventBridge Scheduler User Guide, "Schedule types").
@@ -71,7 +75,9 @@ impl FromStr for Cron {
             return Err(format!("{text:?} numbers a day of the week; write its name, such as MON-FRI"));
         }
         if fields[2] != "*" && fields[4] != "*" {
-            return Err(format!("{text:?} gives a day of the month and a day of the week; one of the two is *"));
+            return Err(format!(
+                "{text:?} gives a day of the month and a day of the week; one of the two is *"
+            ));
         }
         let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
         parser.parse(text).map_err(|error| format!("{text:?} is no cron expression: {error}"))?;
@@ -87,7 +93,11 @@ impl fmt::Display for Cron {
 
 impl Window {
     pub fn contains(&self, time: Time) -> bool {
-        if self.from < self.until { self.from <= time && time < self.until } else { self.from <= time || time < self.until }
+        if self.from < self.until {
+            self.from <= time && time < self.until
+        } else {
+            self.from <= time || time < self.until
+        }
     }
 }
 
@@ -99,7 +109,8 @@ impl FromStr for Window {
         let time = |text: &str| {
             let digits = text.len() == 5 && text.is_ascii() && text.as_bytes()[2] == b':';
             let (hour, minute) = text.split_once(':').filter(|_| digits).ok_or_else(wrong)?;
-            Time::new(hour.parse().map_err(|_| wrong())?, minute.parse().map_err(|_| wrong())?, 0, 0).map_err(|_| wrong())
+            Time::new(hour.parse().map_err(|_| wrong())?, minute.parse().map_err(|_| wrong())?, 0, 0)
+                .map_err(|_| wrong())
         };
         let (from, until) = text.split_once('-').ok_or_else(wrong)?;
         let (from, until) = (time(from)?, time(until)?);
@@ -121,7 +132,8 @@ impl FromStr for TableName {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (schema, rest) = identifier(text)?;
-        let rest = rest.strip_prefix('.').ok_or_else(|| format!("{text:?} is no table: write schema.table"))?;
+        let rest =
+            rest.strip_prefix('.').ok_or_else(|| format!("{text:?} is no table: write schema.table"))?;
         let (table, rest) = identifier(rest)?;
         if !rest.is_empty() {
             return Err(format!(
@@ -145,7 +157,9 @@ fn identifier(text: &str) -> Result<(String, &str), String> {
             let rest = loop {
                 match characters.next() {
                     None => return Err(format!("{text:?} opens a double quote and does not close it")),
-                    Some((_, '"')) if characters.next_if(|(_, next)| *next == '"').is_some() => name.push('"'),
+                    Some((_, '"')) if characters.next_if(|(_, next)| *next == '"').is_some() => {
+                        name.push('"')
+                    }
                     Some((at, '"')) => break &quoted[at + 1..],
                     Some((_, character)) => name.push(character),
                 }
@@ -163,7 +177,13 @@ fn identifier(text: &str) -> Result<(String, &str), String> {
 
 impl fmt::Display for TableName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let part = |name: &str| if name.contains(['.', '"']) { format!("\"{}\"", name.replace('"', "\"\"")) } else { name.to_owned() };
+        let part = |name: &str| {
+            if name.contains(['.', '"']) {
+                format!("\"{}\"", name.replace('"', "\"\""))
+            } else {
+                name.to_owned()
+            }
+        };
         write!(f, "{}.{}", part(&self.schema), part(&self.table))
     }
 }
@@ -171,7 +191,9 @@ impl fmt::Display for TableName {
 impl JsonPath {
     /// Whether what the other path names is, or may be, what this one names or a part of it.
     pub fn leads_to(&self, other: &JsonPath) -> bool {
-        let same = |(a, b): (&Step, &Step)| a == b || matches!((a, b), (Step::Members, Step::Key(_)) | (Step::Key(_), Step::Members));
+        let same = |(a, b): (&Step, &Step)| {
+            a == b || matches!((a, b), (Step::Members, Step::Key(_)) | (Step::Key(_), Step::Members))
+        };
         self.0.len() <= other.0.len() && self.0.iter().zip(&other.0).all(same)
     }
 }
@@ -180,7 +202,11 @@ impl FromStr for JsonPath {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = |why: &str| format!("{text:?} is no JSON path such as $.profile.email, $.items[*].name or $['odd name']: {why}");
+        let wrong = |why: &str| {
+            format!(
+                "{text:?} is no JSON path such as $.profile.email, $.items[*].name or $['odd name']: {why}"
+            )
+        };
         let mut rest = text.strip_prefix('$').ok_or_else(|| wrong("it begins with $"))?;
         let mut steps = Vec::new();
         while !rest.is_empty() {
@@ -207,7 +233,11 @@ impl FromStr for JsonPath {
             steps.push(step);
             rest = after;
         }
-        if steps.is_empty() { Err(wrong("it names the whole document; give the column a rule instead")) } else { Ok(Self(steps)) }
+        if steps.is_empty() {
+            Err(wrong("it names the whole document; give the column a rule instead"))
+        } else {
+            Ok(Self(steps))
+        }
     }
 }
 
@@ -217,7 +247,9 @@ impl fmt::Display for JsonPath {
         self.0.iter().try_for_each(|step| match step {
             Step::Elements => f.write_str("[*]"),
             Step::Members => f.write_str(".*"),
-            Step::Key(key) if key.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-') => write!(f, ".{key}"),
+            Step::Key(key) if key.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-') => {
+                write!(f, ".{key}")
+            }
             Step::Key(key) => write!(f, "['{key}']"),
         })
     }
@@ -260,7 +292,11 @@ pub mod age {
         let wrong = || format!("{text:?} is not a length of time such as \"26h\" or \"90m\"");
         let span: Span = text.parse().map_err(|_| wrong())?;
         let duration = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| wrong())?;
-        if duration.is_positive() { Ok(duration) } else { Err(format!("{text:?} is not longer than nothing")) }
+        if duration.is_positive() {
+            Ok(duration)
+        } else {
+            Err(format!("{text:?} is not longer than nothing"))
+        }
     }
 
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SignedDuration, D::Error> {
@@ -274,7 +310,9 @@ pub mod age {
     /// In hours, or in days when those are many and whole.
     pub fn text(duration: &SignedDuration) -> String {
         match duration.as_hours() {
-            hours if hours > 72 && *duration == SignedDuration::from_hours(hours / 24 * 24) => format!("{}d", hours / 24),
+            hours if hours > 72 && *duration == SignedDuration::from_hours(hours / 24 * 24) => {
+                format!("{}d", hours / 24)
+            }
             _ => format!("{duration:#}"),
         }
     }

@@ -65,11 +65,15 @@ impl<'text, I: granit_parser::BorrowedInput<'text>> Reader<'text, I> {
     fn next(&mut self) -> Result<(Event<'text>, Place), Error> {
         match self.events.next_event() {
             // The parser writes a tilde where a value is left out.
-            Some(Ok((Event::Scalar(_, ScalarStyle::Plain, anchor, tag), Span { start, end, .. }))) if start.index() == end.index() => {
+            Some(Ok((Event::Scalar(_, ScalarStyle::Plain, anchor, tag), Span { start, end, .. })))
+                if start.index() == end.index() =>
+            {
                 Ok((Event::Scalar("".into(), ScalarStyle::Plain, anchor, tag), Place::from(&start)))
             }
             Some(Ok((event, Span { start, .. }))) => Ok((event, Place::from(&start))),
-            Some(Err(error)) => Err(Place::from(error.marker()).error("", format!("is not YAML: {}", error.info()))),
+            Some(Err(error)) => {
+                Err(Place::from(error.marker()).error("", format!("is not YAML: {}", error.info())))
+            }
             None => Err(Place::START.error("", "ends too early")),
         }
     }
@@ -96,10 +100,13 @@ impl<'text, I: granit_parser::BorrowedInput<'text>> Reader<'text, I> {
             self.errors.push(place.error("", "anchors and aliases (&, *) are not read here; write it out"));
         }
         if let Some(tag) = event.tag() {
-            self.errors.push(place.error("", format!("the tag {} is not read here; leave it out", tag.original())));
+            self.errors
+                .push(place.error("", format!("the tag {} is not read here; leave it out", tag.original())));
         }
         let content = match event {
-            Event::Scalar(text, style, ..) => Content::Scalar { text: text.into_owned(), plain: style == ScalarStyle::Plain },
+            Event::Scalar(text, style, ..) => {
+                Content::Scalar { text: text.into_owned(), plain: style == ScalarStyle::Plain }
+            }
             Event::SequenceStart(..) => {
                 let mut list = Vec::new();
                 loop {
@@ -121,14 +128,17 @@ impl<'text, I: granit_parser::BorrowedInput<'text>> Reader<'text, I> {
             let key = match self.next()? {
                 (Event::MappingEnd, _) => return Ok(entries),
                 (Event::Scalar(text, ..), place) => Key { place, text: text.into_owned() },
-                (_, place) => return Err(place.error("", "a key is text; here it is a list, a mapping or an alias")),
+                (_, place) => {
+                    return Err(place.error("", "a key is text; here it is a list, a mapping or an alias"));
+                }
             };
             let (event, place) = self.next()?;
             let value = self.node(event, place)?;
             match entries.iter().find(|(known, _)| known.text == key.text) {
-                Some((first, _)) => {
-                    self.errors.push(key.place.error(&key.text, format!("stands here twice; it is already on line {}", first.place.line)))
-                }
+                Some((first, _)) => self.errors.push(key.place.error(
+                    &key.text,
+                    format!("stands here twice; it is already on line {}", first.place.line),
+                )),
                 None => entries.push((key, value)),
             }
         }

@@ -30,7 +30,8 @@ pub struct Context {
 
 impl Context {
     pub async fn from_environment() -> anyhow::Result<Self> {
-        let bucket = std::env::var("RUN_BUCKET").map_err(|_| anyhow::anyhow!("RUN_BUCKET must name the run bucket"))?;
+        let bucket = std::env::var("RUN_BUCKET")
+            .map_err(|_| anyhow::anyhow!("RUN_BUCKET must name the run bucket"))?;
         let config = aws_config::load_defaults(BehaviorVersion::v2026_01_12()).await;
         Ok(Self::new(&config, Clock::from_environment()?, bucket, Tls::from_environment()?))
     }
@@ -55,8 +56,13 @@ impl Context {
     ///
     /// The role is assumed with the first call and again before it expires (AssumeRoleProvider, aws-config).
     pub async fn assume(&self, role_arn: &str) -> Self {
-        let provider = AssumeRoleProvider::builder(role_arn).session_name("aurora-runbooks").configure(&self.config).build().await;
-        let config = self.config.to_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build();
+        let provider = AssumeRoleProvider::builder(role_arn)
+            .session_name("aurora-runbooks")
+            .configure(&self.config)
+            .build()
+            .await;
+        let config =
+            self.config.to_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build();
         Self {
             rds: aws_sdk_rds::Client::new(&config),
             sfn: aws_sdk_sfn::Client::new(&config),

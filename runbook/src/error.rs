@@ -34,7 +34,8 @@ pub enum Error {
 }
 
 impl Error {
-    pub const NAMES: [&str; 7] = ["NotReady", "Blocked", "Refused", "Conflict", "OperationFailed", "DeadlineExceeded", "Unexpected"];
+    pub const NAMES: [&str; 7] =
+        ["NotReady", "Blocked", "Refused", "Conflict", "OperationFailed", "DeadlineExceeded", "Unexpected"];
 
     /// The name by which the ASL knows it.
     pub fn name(&self) -> &'static str {
@@ -112,8 +113,11 @@ impl SkippedFinding {
 }
 
 fn blocked(findings: &[Finding]) -> String {
-    let mut text =
-        format!("{} thing{} must be mended first; nothing was changed.", findings.len(), if findings.len() == 1 { "" } else { "s" });
+    let mut text = format!(
+        "{} thing{} must be mended first; nothing was changed.",
+        findings.len(),
+        if findings.len() == 1 { "" } else { "s" }
+    );
     for finding in findings {
         let _ = write!(text, "\n\n{}\n  why: {}\n  do:  {}", finding.id(), finding.reason, finding.remedy);
     }
@@ -125,13 +129,16 @@ fn blocked(findings: &[Finding]) -> String {
 ///
 /// Error codes that may pass: the "throttling" and "transient" classes of the SDK retry behaviour page,
 /// https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
-pub fn aws<E: ProvideErrorMetadata + std::fmt::Debug, R: std::fmt::Debug>(action: &str) -> impl FnOnce(SdkError<E, R>) -> Error + '_ {
+pub fn aws<E: ProvideErrorMetadata + std::fmt::Debug, R: std::fmt::Debug>(
+    action: &str,
+) -> impl FnOnce(SdkError<E, R>) -> Error + '_ {
     move |error| match &error {
         SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => {
             Error::NotReady(format!("AWS to answer {action} (the call was lost on its way)"))
         }
         SdkError::ServiceError(context) => {
-            let (code, message) = (context.err().code().unwrap_or("no code"), context.err().message().unwrap_or("no message"));
+            let (code, message) =
+                (context.err().code().unwrap_or("no code"), context.err().message().unwrap_or("no message"));
             match code {
                 "Throttling"
                 | "ThrottlingException"
@@ -146,7 +153,9 @@ pub fn aws<E: ProvideErrorMetadata + std::fmt::Debug, R: std::fmt::Debug>(action
                 | "ServiceUnavailable"
                 | "RequestTimeout" => Error::NotReady(format!("AWS to answer {action} ({code}: {message})")),
                 // Busy with something, most often with what an earlier call of ours began: the next look tells.
-                "InvalidDBClusterStateFault" | "InvalidDBInstanceState" => Error::NotReady(format!("RDS to take {action} ({message})")),
+                "InvalidDBClusterStateFault" | "InvalidDBInstanceState" => {
+                    Error::NotReady(format!("RDS to take {action} ({message})"))
+                }
                 "AccessDenied" | "AccessDeniedException" | "AccessDeniedFault" => Error::Refused(format!(
                     "{action} is not allowed: {message}. The role of this state lacks the permission; nothing was changed by this call. Grant it, then redrive the execution."
                 )),
@@ -172,7 +181,13 @@ mod tests {
             remedy: "ROLLBACK PREPARED 'x1'".into(),
         };
         let text = Error::Blocked(vec![finding]).to_string();
-        for part in ["1 thing must", "prepared-transaction:shop/gid 'x1'", "pg_upgrade refuses", "ROLLBACK PREPARED 'x1'", "run it again"] {
+        for part in [
+            "1 thing must",
+            "prepared-transaction:shop/gid 'x1'",
+            "pg_upgrade refuses",
+            "ROLLBACK PREPARED 'x1'",
+            "run it again",
+        ] {
             assert!(text.contains(part), "{part} is missing in {text}");
         }
     }

@@ -37,7 +37,11 @@ pub async fn take(cx: &Context, run: &Run, resource: &str) -> Result<()> {
 
 /// A lost race is looked at again: the winner is then seen as the holder.
 fn won(won: bool, resource: &str) -> Result<()> {
-    if won { Ok(()) } else { Err(Error::NotReady(format!("the lease on {resource}, which another execution takes at this moment"))) }
+    if won {
+        Ok(())
+    } else {
+        Err(Error::NotReady(format!("the lease on {resource}, which another execution takes at this moment")))
+    }
 }
 
 async fn is_running(cx: &Context, execution: &str) -> Result<bool> {

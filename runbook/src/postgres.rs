@@ -14,7 +14,9 @@ use rustls::{
     pki_types::{CertificateDer, pem::PemObject},
 };
 use tokio::sync::mpsc;
-use tokio_postgres::{AsyncMessage, CancelToken, Client, Config, NoTls, config::SslMode, error::DbError, tls::MakeTlsConnect};
+use tokio_postgres::{
+    AsyncMessage, CancelToken, Client, Config, NoTls, config::SslMode, error::DbError, tls::MakeTlsConnect,
+};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::{Context, Error, Result};
@@ -67,7 +69,11 @@ pub async fn connect(cx: &Context, login: &Login, database: &str) -> Result<Clie
 }
 
 /// The client, and every NOTICE and WARNING that the server sends.
-pub async fn connect_with_notices(cx: &Context, login: &Login, database: &str) -> Result<(Client, mpsc::UnboundedReceiver<DbError>)> {
+pub async fn connect_with_notices(
+    cx: &Context,
+    login: &Login,
+    database: &str,
+) -> Result<(Client, mpsc::UnboundedReceiver<DbError>)> {
     let mut config = Config::new();
     config.host(&login.host).port(login.port).user(&login.user).password(&login.password).dbname(database);
     config.application_name("aurora-runbooks").connect_timeout(std::time::Duration::from_secs(15));
@@ -77,14 +83,20 @@ pub async fn connect_with_notices(cx: &Context, login: &Login, database: &str) -
     }
 }
 
-async fn open<T>(cx: &Context, config: &Config, database: &str, tls: T) -> Result<(Client, mpsc::UnboundedReceiver<DbError>)>
+async fn open<T>(
+    cx: &Context,
+    config: &Config,
+    database: &str,
+    tls: T,
+) -> Result<(Client, mpsc::UnboundedReceiver<DbError>)>
 where
     T: MakeTlsConnect<tokio_postgres::Socket> + Send,
     T::Stream: Send + 'static,
     T::TlsConnect: Send,
     <T::TlsConnect as tokio_postgres::tls::TlsConnect<tokio_postgres::Socket>>::Future: Send,
 {
-    let (client, mut connection) = config.connect(tls).await.map_err(|error| not_connected(&error, database))?;
+    let (client, mut connection) =
+        config.connect(tls).await.map_err(|error| not_connected(&error, database))?;
     let (sender, notices) = mpsc::unbounded_channel();
     tokio::spawn(async move {
         let mut messages = poll_fn(move |cx| connection.poll_message(cx));
@@ -106,7 +118,10 @@ fn not_connected(error: &tokio_postgres::Error, database: &str) -> Error {
     };
     // Class 57: operator intervention, 53: insufficient resources (https://www.postgresql.org/docs/current/errcodes-appendix.html).
     match &server.code().code()[..2] {
-        "57" | "53" => Error::NotReady(format!("PostgreSQL to accept connections (connecting to {database}: {})", server.message())),
+        "57" | "53" => Error::NotReady(format!(
+            "PostgreSQL to accept connections (connecting to {database}: {})",
+            server.message()
+        )),
         "28" => Error::Refused(format!(
             "PostgreSQL refuses the login to {database}: {}. The secret must hold the present user name and password of a role that may connect.",
             server.message()
@@ -125,12 +140,25 @@ pub fn chain(error: &tokio_postgres::Error) -> String {
         return format!("{error}{cause}");
     };
     if ["22", "23", "P0"].contains(&&server.code().code()[..2]) {
-        let place =
-            [("table", server.table()), ("column", server.column()), ("constraint", server.constraint()), ("type", server.datatype())];
-        let place: Vec<String> = place.into_iter().filter_map(|(kind, name)| Some(format!(" {kind} {}", name?))).collect();
-        return format!("SQLSTATE {}{} (the server's text may quote rows and is not shown)", server.code().code(), place.concat());
+        let place = [
+            ("table", server.table()),
+            ("column", server.column()),
+            ("constraint", server.constraint()),
+            ("type", server.datatype()),
+        ];
+        let place: Vec<String> =
+            place.into_iter().filter_map(|(kind, name)| Some(format!(" {kind} {}", name?))).collect();
+        return format!(
+            "SQLSTATE {}{} (the server's text may quote rows and is not shown)",
+            server.code().code(),
+            place.concat()
+        );
     }
-    [Some(server.message()), server.detail(), server.hint()].into_iter().flatten().collect::<Vec<_>>().join(" ")
+    [Some(server.message()), server.detail(), server.hint()]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// How connections are encrypted; see the module's variables.
@@ -153,7 +181,8 @@ impl Tls {
         if self == Self::Disable {
             return Ok(None);
         }
-        let file = std::env::var("PGSSLROOTCERT").context("PGSSLROOTCERT must name the file with RDS's certificate authorities")?;
+        let file = std::env::var("PGSSLROOTCERT")
+            .context("PGSSLROOTCERT must name the file with RDS's certificate authorities")?;
         let mut roots = RootCertStore::empty();
         for certificate in CertificateDer::pem_file_iter(&file).with_context(|| format!("read {file}"))? {
             roots.add(certificate.with_context(|| format!("read {file}"))?)?;
@@ -175,7 +204,9 @@ pub async fn databases(client: &Client) -> Result<Vec<String>> {
 
 /// A query that failed: a lost connection is looked at again, the rest is told.
 pub fn query_failed(doing: &str, error: &tokio_postgres::Error) -> Error {
-    let gone = error.is_closed() || error.as_db_error().is_none() || error.code().is_some_and(|code| code.code().starts_with("57P"));
+    let gone = error.is_closed()
+        || error.as_db_error().is_none()
+        || error.code().is_some_and(|code| code.code().starts_with("57P"));
     if gone {
         Error::NotReady(format!("PostgreSQL to come back ({doing}: {})", chain(error)))
     } else {

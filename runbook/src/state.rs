@@ -61,7 +61,12 @@ impl Run {
 
     /// The run of an execution, entered at the beginning of time: for tests and for looking at another execution's things.
     pub fn of(execution: &str) -> Self {
-        Self { execution: execution.to_owned(), entered: Timestamp::UNIX_EPOCH, redriven: None, deadline: default_deadline() }
+        Self {
+            execution: execution.to_owned(),
+            entered: Timestamp::UNIX_EPOCH,
+            redriven: None,
+            deadline: default_deadline(),
+        }
     }
 
     /// How long the state has been at it.
@@ -95,11 +100,16 @@ pub mod friendly_duration {
         Duration::try_from(duration).map_err(|_| format!("{text:?} is negative"))
     }
 
-    pub fn deserialize<'de, D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Duration, D::Error> {
+    pub fn deserialize<'de, D: serde::Deserializer<'de>>(
+        deserializer: D,
+    ) -> std::result::Result<Duration, D::Error> {
         parse(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
     }
 
-    pub fn serialize<S: serde::Serializer>(duration: &Duration, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    pub fn serialize<S: serde::Serializer>(
+        duration: &Duration,
+        serializer: S,
+    ) -> std::result::Result<S::Ok, S::Error> {
         serializer.serialize_str(&format!("{}s", duration.as_secs()))
     }
 }
@@ -113,8 +123,8 @@ struct Call {
 
 /// Parses the payload, runs the state, and turns a wait past the deadline into `DeadlineExceeded` and a panic into `Unexpected`.
 pub async fn call<S: State>(cx: &Context, payload: Value) -> Result<Value> {
-    let call: Call =
-        serde_json::from_value(payload).map_err(|error| Error::Refused(format!("the payload of {} is malformed: {error}", S::NAME)))?;
+    let call: Call = serde_json::from_value(payload)
+        .map_err(|error| Error::Refused(format!("the payload of {} is malformed: {error}", S::NAME)))?;
     let cluster = call.input.get("cluster").and_then(Value::as_str).unwrap_or_default().to_owned();
     let span = info_span!("state", state = S::NAME, execution = call.run.name(), cluster);
     async move {
@@ -144,7 +154,11 @@ pub async fn call<S: State>(cx: &Context, payload: Value) -> Result<Value> {
 }
 
 fn panic_text(panic: &Box<dyn std::any::Any + Send>) -> String {
-    panic.downcast_ref::<&str>().map(|text| (*text).to_owned()).or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
+    panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_default()
 }
 
 /// `ModifyClusterVersion` → `modify-cluster-version`.
@@ -190,7 +204,10 @@ mod tests {
     fn a_short_id_is_of_one_execution() {
         let run = Run::of("arn:aws:states:eu-west-1:444455556666:execution:daily-sync:orders");
         assert_eq!((run.short_id().len(), run.account(), run.name()), (8, "444455556666", "orders"));
-        assert_ne!(run.short_id(), Run::of("arn:aws:states:eu-west-1:444455556666:execution:other-sync:orders").short_id());
+        assert_ne!(
+            run.short_id(),
+            Run::of("arn:aws:states:eu-west-1:444455556666:execution:other-sync:orders").short_id()
+        );
     }
 
     #[test]

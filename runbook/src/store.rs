@@ -35,18 +35,35 @@ impl Store {
     }
 
     /// False when the condition does not hold.
-    pub async fn put_json_when(&self, key: &str, value: &(impl Serialize + Sync), when: When<'_>) -> Result<bool> {
+    pub async fn put_json_when(
+        &self,
+        key: &str,
+        value: &(impl Serialize + Sync),
+        when: When<'_>,
+    ) -> Result<bool> {
         let body = serde_json::to_vec_pretty(value).map_err(|error| Error::Unexpected(error.into()))?;
         self.write(key, "application/json", body, when).await
     }
 
     /// False when the condition does not hold.
-    pub async fn put_when(&self, key: &str, content_type: &str, body: Vec<u8>, when: When<'_>) -> Result<bool> {
+    pub async fn put_when(
+        &self,
+        key: &str,
+        content_type: &str,
+        body: Vec<u8>,
+        when: When<'_>,
+    ) -> Result<bool> {
         self.write(key, content_type, body, when).await
     }
 
     async fn write(&self, key: &str, content_type: &str, body: Vec<u8>, when: When<'_>) -> Result<bool> {
-        let mut put = self.client.put_object().bucket(&self.bucket).key(key).content_type(content_type).body(ByteStream::from(body));
+        let mut put = self
+            .client
+            .put_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .content_type(content_type)
+            .body(ByteStream::from(body));
         put = match when {
             When::Always => put,
             When::Absent => put.if_none_match("*"),
@@ -55,7 +72,14 @@ impl Store {
         match put.send().await {
             Ok(_) => Ok(true),
             // 412: the condition does not hold; 409: another conditional write is under way; 404 for If-Match: it is gone.
-            Err(error) if matches!(error.code(), Some("PreconditionFailed" | "ConditionalRequestConflict" | "NoSuchKey")) => Ok(false),
+            Err(error)
+                if matches!(
+                    error.code(),
+                    Some("PreconditionFailed" | "ConditionalRequestConflict" | "NoSuchKey")
+                ) =>
+            {
+                Ok(false)
+            }
             Err(error) => Err(aws("s3:PutObject")(error)),
         }
     }
@@ -87,11 +111,22 @@ impl Store {
             Err(error) => return Err(aws("s3:GetObject")(error)),
         };
         let etag = object.e_tag().unwrap_or_default().to_owned();
-        let bytes = object.body.collect().await.map_err(|error| Error::NotReady(format!("S3 to answer (reading {key}: {error})")))?;
+        let bytes = object
+            .body
+            .collect()
+            .await
+            .map_err(|error| Error::NotReady(format!("S3 to answer (reading {key}: {error})")))?;
         Ok(Some((bytes.to_vec(), etag)))
     }
 
     pub async fn delete(&self, key: &str) -> Result<()> {
-        self.client.delete_object().bucket(&self.bucket).key(key).send().await.map(drop).map_err(aws("s3:DeleteObject"))
+        self.client
+            .delete_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .send()
+            .await
+            .map(drop)
+            .map_err(aws("s3:DeleteObject"))
     }
 }

@@ -38,11 +38,17 @@ impl Ending {
 }
 
 pub fn required(name: &str) -> anyhow::Result<String> {
-    std::env::var(name).with_context(|| format!("{name} must be set; Step Functions passes it to the container"))
+    std::env::var(name)
+        .with_context(|| format!("{name} must be set; Step Functions passes it to the container"))
 }
 
 /// Does the work and answers the token. `stop` ends when the task is asked to stop.
-pub async fn run(cx: &Context, token: &str, work: impl Future<Output = Result<Value>>, stop: impl Future<Output = ()>) -> Ending {
+pub async fn run(
+    cx: &Context,
+    token: &str,
+    work: impl Future<Output = Result<Value>>,
+    stop: impl Future<Output = ()>,
+) -> Ending {
     let result = tokio::select! {
         result = work => result,
         () = fenced(cx, token) => {
@@ -77,17 +83,29 @@ async fn answer(cx: &Context, token: &str, result: Result<Value>) -> Ending {
     for attempt in 0..5u32 {
         let (sent, ending) = match &result {
             Ok(output) => {
-                let sent = cx.sfn.send_task_success().task_token(token).output(output.to_string()).send().await;
+                let sent =
+                    cx.sfn.send_task_success().task_token(token).output(output.to_string()).send().await;
                 (sent.map(drop).map_err(|error| error.code().map(str::to_owned)), Ending::Answered)
             }
             Err(error) => {
-                let sent = cx.sfn.send_task_failure().task_token(token).error(error.name()).cause(error.cause()).send().await;
+                let sent = cx
+                    .sfn
+                    .send_task_failure()
+                    .task_token(token)
+                    .error(error.name())
+                    .cause(error.cause())
+                    .send()
+                    .await;
                 (sent.map(drop).map_err(|error| error.code().map(str::to_owned)), Ending::Failed)
             }
         };
         match sent {
             Ok(()) => return ending,
-            Err(Some(code)) if ["TaskTimedOut", "TaskDoesNotExist", "InvalidToken"].contains(&code.as_str()) => return Ending::Fenced,
+            Err(Some(code))
+                if ["TaskTimedOut", "TaskDoesNotExist", "InvalidToken"].contains(&code.as_str()) =>
+            {
+                return Ending::Fenced;
+            }
             Err(code) => error!(?code, attempt, "the answer was lost"),
         }
         cx.clock.sleep(Duration::from_secs(5 << attempt)).await;

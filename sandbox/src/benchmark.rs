@@ -44,20 +44,30 @@ pub async fn masking(rows: u32) -> anyhow::Result<()> {
             parameters: &parameters,
         })
         .await?;
-    let login = Login { host: "127.0.0.1".into(), port, user: master_username.into(), password: PASSWORD.into() };
+    let login =
+        Login { host: "127.0.0.1".into(), port, user: master_username.into(), password: PASSWORD.into() };
     orders::connect(&login, "shop").await?.batch_execute(&PEOPLE.replace("$ROWS", &rows.to_string())).await?;
 
-    let masking: Masking = serde_json::from_value(json!({ "key-secret": "none", "databases": { "shop": { "public.people": {
+    let masking: Masking = serde_json::from_value(
+        json!({ "key-secret": "none", "databases": { "shop": { "public.people": {
         "id": "keep", "email": "email", "name": "name", "phone": "phone", "street": "address", "born": { "rule": "date-shift", "days": 30 },
         "note": "free-text", "city": "keep", "country": "keep", "plan": "keep", "score": "keep", "created_at": "keep"
-    } } } }))?;
-    let config = aws_config::SdkConfig::builder().behavior_version(aws_config::BehaviorVersion::v2026_01_12()).build();
+    } } } }),
+    )?;
+    let config =
+        aws_config::SdkConfig::builder().behavior_version(aws_config::BehaviorVersion::v2026_01_12()).build();
     let cx = Context::new(&config, Clock::System, String::new(), Tls::Disable);
     let sessions = Sessions { cx: &cx, login: &login };
     let (plans, _) = look(&sessions, &masking).await?;
-    let people = plans.iter().flat_map(|plan| &plan.tables).find(|plan| plan.table.name == "people").context("no plan for the table")?;
+    let people = plans
+        .iter()
+        .flat_map(|plan| &plan.tables)
+        .find(|plan| plan.table.name == "people")
+        .context("no plan for the table")?;
     let client = sessions.open_with_key("shop", KEY).await?;
-    println!("{rows} rows, 12 columns, 6 masked, 5 indexes; one connection; three runs, each way on a fresh copy:");
+    println!(
+        "{rows} rows, 12 columns, 6 masked, 5 indexes; one connection; three runs, each way on a fresh copy:"
+    );
     for _ in 0..3 {
         let speed = compare(&client, people).await?;
         let per_second = |seconds: f64| speed.rows as f64 / seconds;

@@ -20,11 +20,11 @@ use crate::{
     Options, Sandbox,
     aws::{ACCOUNT, PRODUCTION},
     environments, orders,
-    worlds::{findings, wires},
     probe::Probe,
     production,
     sandbox::BUCKET,
     statemachine::PREFIX,
+    worlds::{findings, wires},
 };
 
 pub async fn up(options: Options) -> anyhow::Result<()> {
@@ -32,9 +32,14 @@ pub async fn up(options: Options) -> anyhow::Result<()> {
     println!("\nA local AWS listens. For the AWS CLI and every SDK:\n");
     println!("  export AWS_ENDPOINT_URL={}", sandbox.url);
     // AWS CLI v1 and boto3 read AWS_DEFAULT_REGION; AWS CLI v2 and the other SDKs read AWS_REGION.
-    println!("  export AWS_ACCESS_KEY_ID=you AWS_SECRET_ACCESS_KEY=any AWS_REGION={0} AWS_DEFAULT_REGION={0}\n", crate::aws::REGION);
+    println!(
+        "  export AWS_ACCESS_KEY_ID=you AWS_SECRET_ACCESS_KEY=any AWS_REGION={0} AWS_DEFAULT_REGION={0}\n",
+        crate::aws::REGION
+    );
     println!("Then, for example:\n");
-    println!("  aws rds describe-db-clusters --query 'DBClusters[].[DBClusterIdentifier,EngineVersion,Status]'");
+    println!(
+        "  aws rds describe-db-clusters --query 'DBClusters[].[DBClusterIdentifier,EngineVersion,Status]'"
+    );
     println!(
         "  aws stepfunctions start-execution --state-machine-arn {} --input '{{\"cluster\": \"orders\", \"target\": \"18\"}}'\n",
         machine()
@@ -81,7 +86,12 @@ pub async fn daily_sync(options: Options, out: &Path) -> anyhow::Result<()> {
     println!("{}", customers(&environments::login(&sandbox, environments::DEV).await?).await?);
     println!("\nWhat each state changed:");
     println!("{}", changes(&sandbox));
-    println!("\nReport: {}\nLogs:   {}\nWhole:  {:.0} s", report.display(), sandbox.logs.display(), begun.elapsed().as_secs_f64());
+    println!(
+        "\nReport: {}\nLogs:   {}\nWhole:  {:.0} s",
+        report.display(),
+        sandbox.logs.display(),
+        begun.elapsed().as_secs_f64()
+    );
     Ok(())
 }
 
@@ -110,7 +120,12 @@ async fn watch(sandbox: &Sandbox, execution: &str, out: &Path) -> anyhow::Result
     let page = out.join(BUCKET).join("runs").join(name).join("report.html");
     println!("\n{}", report["outcome"].as_str().unwrap_or_default());
     if *outcome.status() != ExecutionStatus::Succeeded {
-        println!("\n{}\n\nReport: {}\nLogs:   {}", report["cause"].as_str().unwrap_or_default(), page.display(), sandbox.logs.display());
+        println!(
+            "\n{}\n\nReport: {}\nLogs:   {}",
+            report["cause"].as_str().unwrap_or_default(),
+            page.display(),
+            sandbox.logs.display()
+        );
         bail!("the run did not succeed");
     }
     Ok(page)
@@ -141,7 +156,12 @@ pub async fn major_upgrade(options: Options, target: &str, out: &Path) -> anyhow
     println!("{}", changes(&sandbox));
     println!("\nRows, counted before and after:");
     println!("{}", compare(&rows_before, &rows_after));
-    println!("\nReport: {}\nLogs:   {}\nWhole:  {:.0} s", report.display(), sandbox.logs.display(), begun.elapsed().as_secs_f64());
+    println!(
+        "\nReport: {}\nLogs:   {}\nWhole:  {:.0} s",
+        report.display(),
+        sandbox.logs.display(),
+        begun.elapsed().as_secs_f64()
+    );
     if rows_before != rows_after {
         bail!("rows differ before and after the upgrade");
     }
@@ -152,16 +172,22 @@ async fn prepare(options: Options) -> anyhow::Result<Sandbox> {
     let step = spinner();
     step.set_message("Fetching PostgreSQL (once) and starting a local AWS");
     let sandbox = Sandbox::start(options).await?;
-    step.set_message("Creating the cluster orders: a writer and a reader on PostgreSQL 16, with a shop inside");
+    step.set_message(
+        "Creating the cluster orders: a writer and a reader on PostgreSQL 16, with a shop inside",
+    );
     orders::create(&sandbox, orders::Shape::default()).await?;
     step.finish_and_clear();
-    println!("The cluster orders is available: a writer and a reader on 16.14, parameter groups that differ, maintenance pending.");
+    println!(
+        "The cluster orders is available: a writer and a reader on 16.14, parameter groups that differ, maintenance pending."
+    );
     Ok(sandbox)
 }
 
 fn spinner() -> ProgressBar {
-    let bar = ProgressBar::new_spinner()
-        .with_style(ProgressStyle::with_template("{spinner} {wide_msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()));
+    let bar = ProgressBar::new_spinner().with_style(
+        ProgressStyle::with_template("{spinner} {wide_msg}")
+            .unwrap_or_else(|_| ProgressStyle::default_spinner()),
+    );
     bar.enable_steady_tick(Duration::from_millis(120));
     bar
 }
@@ -173,18 +199,29 @@ async fn follow(sandbox: &Sandbox, execution: &str) -> anyhow::Result<()> {
     let mut shown = BTreeSet::new();
     loop {
         let described = sfn.describe_execution().execution_arn(execution).send().await?;
-        let pages = sfn.get_execution_history().execution_arn(execution).max_results(1000).into_paginator().items().send();
+        let pages = sfn
+            .get_execution_history()
+            .execution_arn(execution)
+            .max_results(1000)
+            .into_paginator()
+            .items()
+            .send();
         let history: Vec<_> = pages.collect::<Result<_, _>>().await.context("could not read the history")?;
         let report = Report::new(&described, &history);
         let ended = *described.status() != ExecutionStatus::Running;
         let mut present = Vec::new();
         for (index, step) in report.steps.iter().enumerate() {
-            let said = step.summary.as_deref().or(step.error.as_deref()).unwrap_or_default().replace('\n', " ");
+            let said =
+                step.summary.as_deref().or(step.error.as_deref()).unwrap_or_default().replace('\n', " ");
             let said = said.strip_prefix("NotReady: ").unwrap_or(&said);
             let took = took(step.entered, step.exited.unwrap_or_else(|| sandbox.clock.now()));
             match step.exited {
-                Some(_) if shown.insert(index) => print_above(&line, &format!("✔ {:<30} {took:>9}  {said}", step.label())),
-                None if ended && shown.insert(index) => print_above(&line, &format!("✘ {:<30} {took:>9}", step.label())),
+                Some(_) if shown.insert(index) => {
+                    print_above(&line, &format!("✔ {:<30} {took:>9}  {said}", step.label()))
+                }
+                None if ended && shown.insert(index) => {
+                    print_above(&line, &format!("✘ {:<30} {took:>9}", step.label()))
+                }
                 None => present.push(format!("{:<30} {took:>9}  {said}", step.label())),
                 Some(_) => {}
             }
@@ -211,7 +248,10 @@ fn took(from: Timestamp, to: Timestamp) -> String {
 fn changes(sandbox: &Sandbox) -> Table {
     let mut counts: Vec<(String, String, u32)> = Vec::new();
     for call in sandbox.gateway.calls() {
-        let ours = functions::STATES.iter().chain(workers::STATES).find(|state| runbook::state::kebab(state) == call.principal);
+        let ours = functions::STATES
+            .iter()
+            .chain(workers::STATES)
+            .find(|state| runbook::state::kebab(state) == call.principal);
         if let Some(state) = ours.filter(|_| call.mutates() && call.service == "rds" && call.status == 200) {
             match counts.iter_mut().find(|(name, action, _)| name == state && *action == call.action) {
                 Some((.., count)) => *count += 1,

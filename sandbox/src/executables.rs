@@ -17,7 +17,8 @@ pub async fn build() -> anyhow::Result<Executables> {
     let root = root();
     let mut command = Command::new(cargo);
     command.args(["build", "--quiet", "--workspace", "--bins"]).current_dir(&root);
-    let output = command.output().await.context("could not run cargo, which builds the functions and workers")?;
+    let output =
+        command.output().await.context("could not run cargo, which builds the functions and workers")?;
     ensure!(output.status.success(), "cargo build failed:\n{}", String::from_utf8_lossy(&output.stderr));
     // The folder of this very program: target/debug, or target/debug/deps for a test.
     let here = std::env::current_exe()?;

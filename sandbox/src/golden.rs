@@ -8,7 +8,11 @@ pub fn file(path: &Path, expected: &str) {
         std::fs::write(path, expected).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     }
     let found = std::fs::read_to_string(path).unwrap_or_default();
-    assert!(found == expected, "{} is stale; run the tests once with UPDATE=1\n--- expected\n{expected}", path.display());
+    assert!(
+        found == expected,
+        "{} is stale; run the tests once with UPDATE=1\n--- expected\n{expected}",
+        path.display()
+    );
 }
 
 /// What stands between `<!-- name -->` and `<!-- /name -->`.

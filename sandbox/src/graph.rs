@@ -17,7 +17,8 @@ pub fn mermaid(machine: &Value) -> String {
 fn flow(graph: &mut String, flow: &Value, depth: usize) {
     let indent = "    ".repeat(depth);
     for (name, state) in flow["States"].as_object().into_iter().flatten() {
-        let inner: Vec<&Value> = state["Branches"].as_array().into_iter().flatten().chain(state.get("ItemProcessor")).collect();
+        let inner: Vec<&Value> =
+            state["Branches"].as_array().into_iter().flatten().chain(state.get("ItemProcessor")).collect();
         if inner.is_empty() {
             let _ = writeln!(graph, "{indent}{name}{}", shape(name, state));
         } else {
@@ -29,7 +30,8 @@ fn flow(graph: &mut String, flow: &Value, depth: usize) {
             let _ = writeln!(graph, "{indent}end");
         }
         for choice in state["Choices"].as_array().into_iter().flatten() {
-            let _ = writeln!(graph, "{indent}{name} -- yes --> {}", choice["Next"].as_str().unwrap_or_default());
+            let _ =
+                writeln!(graph, "{indent}{name} -- yes --> {}", choice["Next"].as_str().unwrap_or_default());
         }
         if let Some(next) = state["Default"].as_str() {
             let _ = writeln!(graph, "{indent}{name} -- no --> {next}");
@@ -38,7 +40,8 @@ fn flow(graph: &mut String, flow: &Value, depth: usize) {
             let _ = writeln!(graph, "{indent}{name} --> {next}");
         }
         for catch in state["Catch"].as_array().into_iter().flatten() {
-            let _ = writeln!(graph, "{indent}{name} -. fails .-> {}", catch["Next"].as_str().unwrap_or_default());
+            let _ =
+                writeln!(graph, "{indent}{name} -. fails .-> {}", catch["Next"].as_str().unwrap_or_default());
         }
         // Inside, the end is the end of what is around it.
         if state["End"] == true && depth == 1 {

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use runbook::{
     Context, Error, Result, Run, aurora,
-    error::aws,
     daily_sync::{
         attestation::{self, Attestation},
         tags,
     },
+    error::aws,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -25,13 +25,18 @@ struct Payload {
 
 pub async fn work(cx: &Context, state: &str, payload: &str) -> Result<Value> {
     cx.clock.sleep(TIME).await;
-    let payload = || serde_json::from_str::<Payload>(payload).map_err(|error| Error::Refused(format!("INPUT is no payload: {error}")));
+    let payload = || {
+        serde_json::from_str::<Payload>(payload)
+            .map_err(|error| Error::Refused(format!("INPUT is no payload: {error}")))
+    };
     match state {
         "sanitize-databases" => Ok(
             json!({"summary": "no PostgreSQL stands behind the model gear", "wires": {}, "tables": 0, "rows": 0, "seconds": TIME.as_secs()}),
         ),
         "attest-sanitized" => attest(cx, payload()?).await,
-        "prepare-target" => Ok(json!({"summary": "no PostgreSQL stands behind the model gear", "roles": 0, "kept": [], "smoke": 0})),
+        "prepare-target" => Ok(
+            json!({"summary": "no PostgreSQL stands behind the model gear", "roles": 0, "kept": [], "smoke": 0}),
+        ),
         _ => Ok(json!({"summary": "no PostgreSQL stands behind the model gear"})),
     }
 }
@@ -39,12 +44,20 @@ pub async fn work(cx: &Context, state: &str, payload: &str) -> Result<Value> {
 /// The attestation of the kit, bound to the cluster and the run, and the cluster's tag.
 async fn attest(cx: &Context, Payload { run, input }: Payload) -> Result<Value> {
     let text = |name: &str| {
-        input[name].as_str().map(str::to_owned).ok_or_else(|| Error::Refused(format!("the input of AttestSanitized must have {name}")))
+        input[name]
+            .as_str()
+            .map(str::to_owned)
+            .ok_or_else(|| Error::Refused(format!("the input of AttestSanitized must have {name}")))
     };
     let (name, resource_id) = (text("cluster")?, text("resourceId")?);
     let key = attestation::key(&resource_id);
     let cluster = aurora::cluster(cx, &name).await?;
-    let attestation = Attestation { execution: run.execution.clone(), resource_id, attested: cx.clock.now(), counts: json!({"wires": 0}) };
+    let attestation = Attestation {
+        execution: run.execution.clone(),
+        resource_id,
+        attested: cx.clock.now(),
+        counts: json!({"wires": 0}),
+    };
     cx.store.put_json(&key, &attestation).await?;
     let tag = cx.rds.add_tags_to_resource().resource_name(cluster.db_cluster_arn().unwrap_or_default());
     tag.tags(tags::tag(tags::ATTESTED_RUN, run.name())).send().await.map_err(aws("rds:AddTagsToResource"))?;

@@ -47,12 +47,19 @@ impl Seen {
 impl Probe {
     pub fn start(login: &Login, database: &str) -> Self {
         let mut config = Config::new();
-        config.host(&login.host).port(login.port).user(&login.user).password(&login.password).dbname(database).application_name("probe");
+        config
+            .host(&login.host)
+            .port(login.port)
+            .user(&login.user)
+            .password(&login.password)
+            .dbname(database)
+            .application_name("probe");
         let seen = Arc::new(Mutex::new(Seen::default()));
         let noted = seen.clone();
         let task = tokio::spawn(async move {
             loop {
-                let connected = tokio::time::timeout(ANSWER_WITHIN, select_one(&config)).await.unwrap_or(false);
+                let connected =
+                    tokio::time::timeout(ANSWER_WITHIN, select_one(&config)).await.unwrap_or(false);
                 noted.lock().unwrap_or_else(PoisonError::into_inner).note(connected);
                 tokio::time::sleep(EVERY).await;
             }

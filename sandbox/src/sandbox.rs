@@ -99,14 +99,20 @@ impl Sandbox {
         let gateway = Gateway::new(clock);
         let weak: Weak<dyn Endpoint> = Arc::downgrade(&(gateway.clone() as Arc<dyn Endpoint>));
         let (events_sender, events_receiver) = mpsc::unbounded_channel();
-        let logs = std::env::temp_dir().join(format!("aurora-runbooks-logs-{}-{:x}", std::process::id(), Arc::as_ptr(&gateway) as usize));
+        let logs = std::env::temp_dir().join(format!(
+            "aurora-runbooks-logs-{}-{:x}",
+            std::process::id(),
+            Arc::as_ptr(&gateway) as usize
+        ));
         let mut tasks = Vec::new();
 
         let (url, engine, runtime, runner) = match options.gear {
             Gear::Real { .. } => {
                 let executables = executables::build().await?;
                 let engine = PostgresEngine::new(postgres::install().await?, clock)?;
-                let listener = TcpListener::bind(("127.0.0.1", options.port)).await.context("could not listen for the gateway")?;
+                let listener = TcpListener::bind(("127.0.0.1", options.port))
+                    .await
+                    .context("could not listen for the gateway")?;
                 let url = format!("http://{}", listener.local_addr()?);
                 tasks.push(server::serve(listener, gateway.clone()));
                 std::fs::create_dir_all(&logs)?;
@@ -117,21 +123,38 @@ impl Sandbox {
                     environment: environment.clone(),
                     log_folder: logs.clone(),
                 };
-                let workers =
-                    ecs::Processes { executable: executables.worker, gateway_url: url.clone(), environment, log_folder: logs.clone() };
+                let workers = ecs::Processes {
+                    executable: executables.worker,
+                    gateway_url: url.clone(),
+                    environment,
+                    log_folder: logs.clone(),
+                };
                 (url, Some(engine), lambda::Runtime::Processes(functions), ecs::Runner::Processes(workers))
             }
             Gear::Model => {
                 let (functions, workers) = in_process(clock, &gateway);
-                ("http://sandbox.invalid".to_owned(), None, lambda::Runtime::InProcess(functions), ecs::Runner::InProcess(workers))
+                (
+                    "http://sandbox.invalid".to_owned(),
+                    None,
+                    lambda::Runtime::InProcess(functions),
+                    ecs::Runner::InProcess(workers),
+                )
             }
         };
 
-        let names = functions::STATES.iter().map(|state| runbook::state::kebab(state)).chain([functions::REPORT_RUN.to_owned()]);
+        let names = functions::STATES
+            .iter()
+            .map(|state| runbook::state::kebab(state))
+            .chain([functions::REPORT_RUN.to_owned()]);
         let lambda = Lambda::new(clock, Functions::new(PREFIX, names), runtime);
         let ecs = Ecs::new(clock, runner, events_sender.clone());
-        let rds =
-            Rds::new(clock, engine.clone().map(|engine| engine as Arc<dyn Engine>), weak.clone(), events_sender.clone(), options.seed);
+        let rds = Rds::new(
+            clock,
+            engine.clone().map(|engine| engine as Arc<dyn Engine>),
+            weak.clone(),
+            events_sender.clone(),
+            options.seed,
+        );
         let states = StepFunctions::new(clock, weak.clone(), events_sender.clone(), options.seed);
         let events = Events::new(clock, weak, PREFIX, load_rules(&root().join("infra/events"))?)?;
         tasks.push(tokio::spawn(events.clone().run(events_receiver)));
@@ -157,8 +180,22 @@ impl Sandbox {
                 tracing::debug!(principal, killed, "kill");
             }),
         );
-        let sandbox =
-            Self { clock, gateway, rds, states, lambda, ecs, events, s3, secrets, engine, url, logs, keep_logs: options.keep_logs, tasks };
+        let sandbox = Self {
+            clock,
+            gateway,
+            rds,
+            states,
+            lambda,
+            ecs,
+            events,
+            s3,
+            secrets,
+            engine,
+            url,
+            logs,
+            keep_logs: options.keep_logs,
+            tasks,
+        };
         sandbox.deploy().await?;
         Ok(sandbox)
     }
@@ -170,7 +207,12 @@ impl Sandbox {
 
     /// For a caller of that name in that account, as a test plays production's owner.
     pub fn sdk_in(&self, account: &str, principal: &str) -> SdkConfig {
-        config(&access_key(principal, account), self.clock, &self.url, self.engine.is_none().then(|| self.gateway.clone()))
+        config(
+            &access_key(principal, account),
+            self.clock,
+            &self.url,
+            self.engine.is_none().then(|| self.gateway.clone()),
+        )
     }
 
     /// The state machines, as Terraform would deploy them.
@@ -178,8 +220,11 @@ impl Sandbox {
         let sfn = self.sfn();
         for runbook in RUNBOOKS {
             let definition = statemachine::render(&statemachine::source(runbook)?)?;
-            let create =
-                sfn.create_state_machine().name(format!("{PREFIX}-{runbook}")).definition(definition).role_arn(arn("iam", "role/states"));
+            let create = sfn
+                .create_state_machine()
+                .name(format!("{PREFIX}-{runbook}"))
+                .definition(definition)
+                .role_arn(arn("iam", "role/states"));
             create.send().await.with_context(|| format!("could not deploy {runbook}"))?;
         }
         Ok(())
@@ -200,7 +245,14 @@ impl Sandbox {
     /// Starts a runbook as its owner would; answers the execution's ARN.
     pub async fn start_execution(&self, runbook: &str, name: &str, input: &Value) -> anyhow::Result<String> {
         let machine = arn("states", &format!("stateMachine:{PREFIX}-{runbook}"));
-        let started = self.sfn().start_execution().state_machine_arn(machine).name(name).input(input.to_string()).send().await?;
+        let started = self
+            .sfn()
+            .start_execution()
+            .state_machine_arn(machine)
+            .name(name)
+            .input(input.to_string())
+            .send()
+            .await?;
         Ok(started.execution_arn)
     }
 
@@ -226,8 +278,10 @@ impl Sandbox {
         let name = execution.rsplit(':').next().unwrap_or_default();
         let status = self.wait(execution).await?.status().as_str().to_owned();
         for _ in 0..60 {
-            let report =
-                self.s3.get(BUCKET, &format!("runs/{name}/report.json")).and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
+            let report = self
+                .s3
+                .get(BUCKET, &format!("runs/{name}/report.json"))
+                .and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
             if let Some(report) = report.filter(|report| report["status"] == json!(status)) {
                 return Ok(report);
             }
@@ -264,7 +318,9 @@ fn config(access_key: &str, clock: Clock, url: &str, gateway: Option<Arc<Gateway
     let config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new(REGION))
-        .credentials_provider(SharedCredentialsProvider::new(Credentials::new(access_key, "sandbox", None, None, "sandbox")))
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+            access_key, "sandbox", None, None, "sandbox",
+        )))
         .retry_config(RetryConfig::standard())
         .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(Duration::from_secs(30)).build())
         .sleep_impl(TokioSleep::new())
@@ -277,7 +333,10 @@ fn config(access_key: &str, clock: Clock, url: &str, gateway: Option<Arc<Gateway
 }
 
 fn environment(clock: Clock, stepfunctions: Option<&str>) -> BTreeMap<String, String> {
-    let mut environment = BTreeMap::from([("RUN_BUCKET".to_owned(), BUCKET.to_owned()), ("PGSSLMODE".to_owned(), "disable".to_owned())]);
+    let mut environment = BTreeMap::from([
+        ("RUN_BUCKET".to_owned(), BUCKET.to_owned()),
+        ("PGSSLMODE".to_owned(), "disable".to_owned()),
+    ]);
     if let Some(value) = clock.to_variable() {
         environment.insert(runbook::clock::VARIABLE.to_owned(), value);
     }
@@ -305,7 +364,10 @@ fn in_process(clock: Clock, gateway: &Arc<Gateway>) -> (lambda::Handler, ecs::Wo
                 });
             };
             let result = functions::handle(&name, &cx, payload).await;
-            result.map_err(|error| FunctionError { error_type: error.name().to_owned(), error_message: error.cause() })
+            result.map_err(|error| FunctionError {
+                error_type: error.name().to_owned(),
+                error_message: error.cause(),
+            })
         })
     });
     let workers: ecs::Worker = Arc::new(move |command, environment| {

@@ -18,11 +18,17 @@ pub fn source(runbook: &str) -> anyhow::Result<String> {
 /// `${modify_cluster_version}` → the function; for a worker, its task definition.
 pub fn placeholders() -> BTreeMap<String, String> {
     let snake = |state: &str| runbook::state::kebab(state).replace('-', "_");
-    let functions = functions::STATES
+    let functions = functions::STATES.iter().map(|state| {
+        (snake(state), aws::arn("lambda", &format!("function:{PREFIX}-{}", runbook::state::kebab(state))))
+    });
+    let workers = workers::STATES
         .iter()
-        .map(|state| (snake(state), aws::arn("lambda", &format!("function:{PREFIX}-{}", runbook::state::kebab(state)))));
-    let workers = workers::STATES.iter().map(|state| (snake(state), format!("{PREFIX}-{}", runbook::state::kebab(state))));
-    let network = [("worker_cluster", PREFIX), ("worker_subnets", "subnet-0a,subnet-0b"), ("worker_security_groups", "sg-workers")];
+        .map(|state| (snake(state), format!("{PREFIX}-{}", runbook::state::kebab(state))));
+    let network = [
+        ("worker_cluster", PREFIX),
+        ("worker_subnets", "subnet-0a,subnet-0b"),
+        ("worker_security_groups", "sg-workers"),
+    ];
     functions.chain(workers).chain(network.map(|(name, value)| (name.to_owned(), value.to_owned()))).collect()
 }
 
@@ -32,7 +38,9 @@ pub fn render(source: &str) -> anyhow::Result<String> {
     let mut rest = source;
     while let Some((before, after)) = rest.split_once("${") {
         let (name, after) = after.split_once('}').context("a placeholder is not closed")?;
-        let Some(value) = placeholders.get(name) else { bail!("nothing is named ${{{name}}}: neither a state nor a setting") };
+        let Some(value) = placeholders.get(name) else {
+            bail!("nothing is named ${{{name}}}: neither a state nor a setting")
+        };
         rendered.push_str(before);
         rendered.push_str(value);
         rest = after;

@@ -6,19 +6,26 @@ use sandbox::{Options, Sandbox, aws::REGION, executables::root};
 use tokio::process::Command;
 
 const PACKAGES: [&str; 2] = ["boto3==1.44.8", "awscli==1.46.3"];
-const NEEDS_PYTHON: &str = "the sandbox is tested with boto3 and the AWS CLI: install Python 3.11 or newer with pip as `python3`";
+const NEEDS_PYTHON: &str =
+    "the sandbox is tested with boto3 and the AWS CLI: install Python 3.11 or newer with pip as `python3`";
 
 /// The packages, fetched once.
 async fn packages() -> PathBuf {
-    let folder = std::env::temp_dir().join(format!("aurora-runbooks-{}", PACKAGES.join("-").replace("==", "-")));
+    let folder =
+        std::env::temp_dir().join(format!("aurora-runbooks-{}", PACKAGES.join("-").replace("==", "-")));
     if !folder.exists() {
         // Under a name of its own until it is whole: another test run may fetch them, too.
         let unfinished = folder.with_added_extension(format!("{}.unfinished", std::process::id()));
         let mut pip = Command::new("python3");
-        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target"]).arg(&unfinished).args(PACKAGES);
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target"])
+            .arg(&unfinished)
+            .args(PACKAGES);
         let output = pip.output().await.unwrap_or_else(|error| panic!("python3: {error}: {NEEDS_PYTHON}"));
         let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "pip could not fetch {PACKAGES:?} (is PyPI in reach?); {NEEDS_PYTHON}\n{said}");
+        assert!(
+            output.status.success(),
+            "pip could not fetch {PACKAGES:?} (is PyPI in reach?); {NEEDS_PYTHON}\n{said}"
+        );
         if std::fs::rename(&unfinished, &folder).is_err() {
             std::fs::remove_dir_all(&unfinished).expect("the other run's packages are used");
         }
@@ -44,7 +51,9 @@ async fn run_script(sandbox: &Sandbox) {
         .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
         .stdin(Stdio::null())
         .kill_on_drop(true);
-    let output = tokio::time::timeout(Duration::from_secs(180), python.output()).await.expect("the script ends within three minutes");
+    let output = tokio::time::timeout(Duration::from_secs(180), python.output())
+        .await
+        .expect("the script ends within three minutes");
     let output = output.unwrap_or_else(|error| panic!("python3: {error}: {NEEDS_PYTHON}"));
     let (done, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "these steps passed:\n{done}\nand then:\n{said}");
@@ -57,7 +66,10 @@ async fn plant_maintenance(sandbox: &Sandbox) {
         let clusters = rds.describe_db_clusters().send().await.expect("the clusters are described");
         let arn = clusters.db_clusters().iter().find_map(|cluster| cluster.db_cluster_arn());
         let instances = rds.describe_db_instances().send().await.expect("the instances are described");
-        let changed = instances.db_instances().iter().any(|instance| instance.db_instance_class() == Some("db.r6g.xlarge"));
+        let changed = instances
+            .db_instances()
+            .iter()
+            .any(|instance| instance.db_instance_class() == Some("db.r6g.xlarge"));
         if let Some(arn) = arn.filter(|_| changed) {
             sandbox.rds.plant_maintenance(arn, "os-upgrade", "New Operating System update is available");
             return;

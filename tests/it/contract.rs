@@ -36,8 +36,10 @@ fn read(path: &str) -> String {
 
 #[test]
 fn every_task_is_a_state_of_ours_and_every_state_of_ours_is_a_task() {
-    let used: BTreeSet<String> = statemachine::RUNBOOKS.iter().flat_map(|runbook| tasks(runbook)).map(|(name, _)| name).collect();
-    let ours: BTreeSet<String> = functions::STATES.iter().chain(workers::STATES).map(|name| (*name).to_owned()).collect();
+    let used: BTreeSet<String> =
+        statemachine::RUNBOOKS.iter().flat_map(|runbook| tasks(runbook)).map(|(name, _)| name).collect();
+    let ours: BTreeSet<String> =
+        functions::STATES.iter().chain(workers::STATES).map(|name| (*name).to_owned()).collect();
     assert_eq!(used, ours);
 }
 
@@ -49,10 +51,14 @@ fn a_states_name_is_its_file_and_its_placeholder() {
             let file = format!("{folder}/src/{}.rs", snake(&name));
             assert!(root().join(&file).exists(), "{file} is missing");
             let arguments = &task["Arguments"];
-            let placeholder = if folder == "workers" { &arguments["TaskDefinition"] } else { &arguments["FunctionName"] };
+            let placeholder =
+                if folder == "workers" { &arguments["TaskDefinition"] } else { &arguments["FunctionName"] };
             assert_eq!(*placeholder, format!("${{{}}}", snake(&name)), "{name}");
             if folder == "workers" {
-                assert_eq!(arguments["Overrides"]["ContainerOverrides"][0]["Command"][0], runbook::state::kebab(&name));
+                assert_eq!(
+                    arguments["Overrides"]["ContainerOverrides"][0]["Command"][0],
+                    runbook::state::kebab(&name)
+                );
             }
         }
     }
@@ -76,7 +82,10 @@ fn every_task_is_bounded_and_every_token_beats() {
         for (name, task) in tasks(runbook) {
             assert!(task["TimeoutSeconds"].is_u64(), "{name} has no TimeoutSeconds");
             if task["Resource"].as_str().unwrap().ends_with("waitForTaskToken") {
-                assert!(task["HeartbeatSeconds"].as_u64().unwrap() <= 300, "{name}: a dead worker must show within 5 minutes");
+                assert!(
+                    task["HeartbeatSeconds"].as_u64().unwrap() <= 300,
+                    "{name}: a dead worker must show within 5 minutes"
+                );
             }
         }
     }
@@ -101,10 +110,14 @@ fn the_asl_names_only_errors_that_exist_and_polls_on_not_ready() {
     for runbook in statemachine::RUNBOOKS {
         for (state, task) in tasks(runbook) {
             let retries = task["Retry"].as_array().unwrap();
-            let names: Vec<&str> =
-                retries.iter().flat_map(|retry| retry["ErrorEquals"].as_array().unwrap()).filter_map(Value::as_str).collect();
+            let names: Vec<&str> = retries
+                .iter()
+                .flat_map(|retry| retry["ErrorEquals"].as_array().unwrap())
+                .filter_map(Value::as_str)
+                .collect();
             for name in &names {
-                let known = runbook::Error::NAMES.contains(name) || service.iter().any(|prefix| name.starts_with(prefix));
+                let known = runbook::Error::NAMES.contains(name)
+                    || service.iter().any(|prefix| name.starts_with(prefix));
                 assert!(known, "{state} retries {name}, which nothing raises");
             }
             assert!(names.contains(&"NotReady"), "{state} does not poll");
@@ -116,7 +129,8 @@ fn the_asl_names_only_errors_that_exist_and_polls_on_not_ready() {
 #[test]
 fn every_error_is_explained_in_the_docs_and_nothing_else_is() {
     let docs = read("docs/errors.md");
-    let explained: BTreeSet<&str> = docs.lines().filter_map(|line| line.strip_prefix("## ")).filter(|name| !name.contains(' ')).collect();
+    let explained: BTreeSet<&str> =
+        docs.lines().filter_map(|line| line.strip_prefix("## ")).filter(|name| !name.contains(' ')).collect();
     assert_eq!(explained, runbook::Error::NAMES.into_iter().collect());
 }
 

@@ -13,8 +13,8 @@ use runbook::{
 };
 use sandbox::{
     postgres::{PostgresEngine, install},
-    worlds::shop::load_shop,
     rds::engine::{Engine, NewCluster, Parameters},
+    worlds::shop::load_shop,
 };
 use tokio_postgres::Client;
 use workers::daily_sync::sanitize_databases::sessions::Sessions;
@@ -34,15 +34,19 @@ impl Copy {
     pub async fn of_the_shop(id: &'static str, version: &str, parameters: &[(&str, &str)]) -> Self {
         let copy = Self::empty(id, version, parameters).await;
         let Login { host, port, user, .. } = &copy.login;
-        load_shop(&format!("host={host} port={port} user={user} password={PASSWORD}")).await.expect("the shop is loaded");
+        load_shop(&format!("host={host} port={port} user={user} password={PASSWORD}"))
+            .await
+            .expect("the shop is loaded");
         copy
     }
 
     pub async fn empty(id: &'static str, version: &str, parameters: &[(&str, &str)]) -> Self {
         static NEXT: AtomicU16 = AtomicU16::new(0);
         let port = 31500 + (std::process::id() % 300) as u16 * 4 + NEXT.fetch_add(1, Ordering::Relaxed);
-        let engine = PostgresEngine::new(install().await.expect("PostgreSQL is there"), Clock::System).expect("an engine");
-        let parameters: Parameters = parameters.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+        let engine = PostgresEngine::new(install().await.expect("PostgreSQL is there"), Clock::System)
+            .expect("an engine");
+        let parameters: Parameters =
+            parameters.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
         let new = NewCluster {
             resource_id: id,
             engine_version: version,
@@ -53,9 +57,13 @@ impl Copy {
             parameters: &parameters,
         };
         engine.create(new).await.expect("a cluster");
-        let config = SdkConfig::builder().behavior_version(BehaviorVersion::latest()).region(Region::new("eu-central-1")).build();
+        let config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("eu-central-1"))
+            .build();
         let cx = Context::new(&config, Clock::System, "no-bucket".into(), Tls::Disable);
-        let login = Login { host: "127.0.0.1".into(), port, user: "postgres".into(), password: PASSWORD.into() };
+        let login =
+            Login { host: "127.0.0.1".into(), port, user: "postgres".into(), password: PASSWORD.into() };
         Self { engine, id, cx, login }
     }
 
@@ -69,12 +77,21 @@ impl Copy {
 
     /// As the master user, who is no superuser.
     pub async fn run(&self, database: &str, sql: &str) {
-        self.client("postgres", database).await.batch_execute(sql).await.unwrap_or_else(|error| panic!("{error:?} in {sql}"));
+        self.client("postgres", database)
+            .await
+            .batch_execute(sql)
+            .await
+            .unwrap_or_else(|error| panic!("{error:?} in {sql}"));
     }
 
     /// One text.
     pub async fn ask(&self, user: &str, database: &str, sql: &str) -> String {
-        let row = self.client(user, database).await.query_one(sql, &[]).await.unwrap_or_else(|error| panic!("{error:?} in {sql}"));
+        let row = self
+            .client(user, database)
+            .await
+            .query_one(sql, &[])
+            .await
+            .unwrap_or_else(|error| panic!("{error:?} in {sql}"));
         row.get::<_, Option<String>>(0).unwrap_or_default()
     }
 }

@@ -13,11 +13,10 @@ use sandbox::{
     Options, Sandbox,
     aws::{ACCOUNT, PRODUCTION},
     environments::{self, DEV, SUPPORT},
-    orders,
-    worlds::{findings, wires},
-    production,
+    orders, production,
     rds::network::INTERNET,
     sandbox::BUCKET,
+    worlds::{findings, wires},
 };
 use serde_json::{Value, json};
 use tokio::net::TcpSocket;
@@ -31,16 +30,23 @@ async fn world() -> (Sandbox, String) {
     let resource_id = production::create(&sandbox).await.expect("production is created");
     let engine = sandbox.engine.clone().expect("the real gear");
     for wire in wires::wires() {
-        findings::apply(&engine, &resource_id, wire.plant).await.unwrap_or_else(|error| panic!("{}: {error:#}", wire.slug));
+        findings::apply(&engine, &resource_id, wire.plant)
+            .await
+            .unwrap_or_else(|error| panic!("{}: {error:#}", wire.slug));
     }
     production::take_snapshot(&sandbox).await.expect("the snapshot is taken");
-    environments::create(&sandbox, Some(&environments::policy_with_wires().unwrap())).await.expect("the environments are created");
+    environments::create(&sandbox, Some(&environments::policy_with_wires().unwrap()))
+        .await
+        .expect("the environments are created");
     environments::create_targets(&sandbox).await.expect("yesterday's targets are created");
     (sandbox, resource_id)
 }
 
 async fn sync(sandbox: &Sandbox, name: &str) -> Ended {
-    let arn = sandbox.start_execution("daily-sync", name, &json!({ "sync": "orders" })).await.expect("the execution starts");
+    let arn = sandbox
+        .start_execution("daily-sync", name, &json!({ "sync": "orders" }))
+        .await
+        .expect("the execution starts");
     ended(sandbox, arn).await
 }
 
@@ -51,20 +57,28 @@ async fn clusters(sandbox: &Sandbox) -> Vec<(String, String, u16)> {
     clusters
         .map(|cluster| {
             let port = cluster.port().and_then(|port| u16::try_from(port).ok()).unwrap_or_default();
-            (cluster.db_cluster_identifier.unwrap_or_default(), cluster.db_cluster_resource_id.unwrap_or_default(), port)
+            (
+                cluster.db_cluster_identifier.unwrap_or_default(),
+                cluster.db_cluster_resource_id.unwrap_or_default(),
+                port,
+            )
         })
         .collect()
 }
 
 async fn opens(login: &Login, database: &str) -> bool {
-    tokio::time::timeout(Duration::from_secs(3), orders::connect(login, database)).await.is_ok_and(|session| session.is_ok())
+    tokio::time::timeout(Duration::from_secs(3), orders::connect(login, database))
+        .await
+        .is_ok_and(|session| session.is_ok())
 }
 
 /// Tries to connect from a place in the network, with a login that is right.
 async fn reaches(sandbox: &Sandbox, from: &str, login: &Login) -> bool {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(SocketAddr::new(sandbox.rds.place(from), 0)).unwrap();
-    let Ok(stream) = socket.connect(SocketAddr::new("127.0.0.1".parse().unwrap(), login.port)).await else { return false };
+    let Ok(stream) = socket.connect(SocketAddr::new("127.0.0.1".parse().unwrap(), login.port)).await else {
+        return false;
+    };
     let mut config = Config::new();
     config.user(&login.user).password(&login.password).dbname("postgres");
     let connecting = tokio::time::timeout(Duration::from_secs(3), config.connect_raw(stream, NoTls)).await;
@@ -99,16 +113,27 @@ fn guard(sandbox: &Arc<Sandbox>, passwords: Vec<(String, String)>) -> Guard {
                     continue;
                 }
                 for (user, password) in &passwords {
-                    let login = Login { host: "127.0.0.1".into(), port, user: user.clone(), password: password.clone() };
+                    let login = Login {
+                        host: "127.0.0.1".into(),
+                        port,
+                        user: user.clone(),
+                        password: password.clone(),
+                    };
                     // The master's password is dead before the first instance; the other roles' die with the first cut in a quarantine
                     // that only the workers' place reaches.
                     let from_the_workers = user == "postgres" || !name.starts_with("quarantine-");
                     if from_the_workers && opens(&login, "postgres").await {
-                        violations.lock().unwrap().insert(format!("production's password of {user} opens {name}"));
+                        violations
+                            .lock()
+                            .unwrap()
+                            .insert(format!("production's password of {user} opens {name}"));
                     }
                     for place in ["sg-dev", "sg-support", INTERNET] {
                         if reaches(&sandbox, place, &login).await {
-                            violations.lock().unwrap().insert(format!("production's password of {user} opens {name} from {place}"));
+                            violations
+                                .lock()
+                                .unwrap()
+                                .insert(format!("production's password of {user} opens {name} from {place}"));
                         }
                     }
                 }
@@ -130,7 +155,8 @@ fn guard(sandbox: &Arc<Sandbox>, passwords: Vec<(String, String)>) -> Guard {
 }
 
 async fn value(login: &Login, database: &str, sql: &str) -> String {
-    let client = orders::connect(login, database).await.unwrap_or_else(|error| panic!("{database}: {error:#}"));
+    let client =
+        orders::connect(login, database).await.unwrap_or_else(|error| panic!("{database}: {error:#}"));
     client.query_one(sql, &[]).await.unwrap_or_else(|error| panic!("{sql}: {error}")).get(0)
 }
 
@@ -183,7 +209,13 @@ async fn two_targets_read_yesterdays_production_sanitised_and_a_new_column_stops
         ("shop_app".into(), "shop-app-password".into()),
         ("analyst".into(), "analyst-password".into()),
     ];
-    assert!(opens(&Login { user: "shop_app".into(), password: "shop-app-password".into(), ..production.clone() }, "shop").await);
+    assert!(
+        opens(
+            &Login { user: "shop_app".into(), password: "shop-app-password".into(), ..production.clone() },
+            "shop"
+        )
+        .await
+    );
     let guard = guard(&sandbox, passwords);
 
     let run = sync(&sandbox, "tuesday").await.succeeded();
@@ -192,10 +224,17 @@ async fn two_targets_read_yesterdays_production_sanitised_and_a_new_column_stops
 
     // Both targets: the stable name, and the secret's host.
     let dev = environments::login(&sandbox, DEV).await.unwrap();
-    let secret: Value = serde_json::from_str(&sandbox.secrets.value("orders-support/connection").unwrap()).unwrap();
+    let secret: Value =
+        serde_json::from_str(&sandbox.secrets.value("orders-support/connection").unwrap()).unwrap();
     let names = clusters(&sandbox).await;
-    let support = names.iter().find(|(_, _, port)| secret["port"].as_u64() == Some((*port).into())).expect("the secret leads to a cluster");
-    assert!(support.0.starts_with(SUPPORT) && !names.iter().any(|(name, ..)| name.starts_with("quarantine-")), "{names:?}");
+    let support = names
+        .iter()
+        .find(|(_, _, port)| secret["port"].as_u64() == Some((*port).into()))
+        .expect("the secret leads to a cluster");
+    assert!(
+        support.0.starts_with(SUPPORT) && !names.iter().any(|(name, ..)| name.starts_with("quarantine-")),
+        "{names:?}"
+    );
     let support_login = environments::login(&sandbox, &support.0).await.unwrap();
 
     // The same data in both, and joined and counted as in production.
@@ -206,9 +245,14 @@ async fn two_targets_read_yesterdays_production_sanitised_and_a_new_column_stops
         "SELECT count(phone)::text FROM customers",
     ] {
         let expected = value(&production, "shop", sql).await;
-        assert_eq!((value(&dev, "shop", sql).await, value(&support_login, "shop", sql).await), (expected.clone(), expected), "{sql}");
+        assert_eq!(
+            (value(&dev, "shop", sql).await, value(&support_login, "shop", sql).await),
+            (expected.clone(), expected),
+            "{sql}"
+        );
     }
-    let sample = "SELECT string_agg(email::text || coalesce(phone, ''), ',' ORDER BY id) FROM customers WHERE id < 50";
+    let sample =
+        "SELECT string_agg(email::text || coalesce(phone, ''), ',' ORDER BY id) FROM customers WHERE id < 50";
     assert_eq!(value(&dev, "shop", sample).await, value(&support_login, "shop", sample).await);
     assert_ne!(value(&dev, "shop", sample).await, value(&production, "shop", sample).await);
 
@@ -218,30 +262,40 @@ async fn two_targets_read_yesterdays_production_sanitised_and_a_new_column_stops
             orders::connect(login, database).await.unwrap().batch_execute("CHECKPOINT").await.unwrap();
         }
     }
-    for (name, resource_id, _) in clusters(&sandbox).await.iter().filter(|(name, ..)| name == DEV || *name == support.0) {
+    for (name, resource_id, _) in
+        clusters(&sandbox).await.iter().filter(|(name, ..)| name == DEV || *name == support.0)
+    {
         assert_eq!(files_with(&engine.volume(resource_id).unwrap(), &raw), Vec::<String>::new(), "{name}");
     }
 
     // The environment's own: its kept row, its role with its grants, and who may come in.
     assert_eq!(value(&dev, "customer-events", "SELECT note FROM empty_so_far").await, "of the environment");
     let app: Value = serde_json::from_str(&sandbox.secrets.value("orders-dev/app").unwrap()).unwrap();
-    let app = Login { user: app["username"].as_str().unwrap().into(), password: app["password"].as_str().unwrap().into(), ..dev.clone() };
+    let app = Login {
+        user: app["username"].as_str().unwrap().into(),
+        password: app["password"].as_str().unwrap().into(),
+        ..dev.clone()
+    };
     assert_eq!(value(&app, "shop", "SELECT (count(*) > 0)::text FROM customers").await, "true");
     assert!(
         !opens(&app, "billing").await
-            || orders::connect(&app, "billing").await.unwrap().query("SELECT * FROM ledger.invoices", &[]).await.is_err()
+            || orders::connect(&app, "billing")
+                .await
+                .unwrap()
+                .query("SELECT * FROM ledger.invoices", &[])
+                .await
+                .is_err()
     );
     assert!(
-        reaches(&sandbox, "sg-dev", &dev).await && !reaches(&sandbox, "sg-support", &dev).await && !reaches(&sandbox, INTERNET, &dev).await
+        reaches(&sandbox, "sg-dev", &dev).await
+            && !reaches(&sandbox, "sg-support", &dev).await
+            && !reaches(&sandbox, INTERNET, &dev).await
     );
 
     // Production saw nothing but reads and our own copy of a snapshot, which is gone again.
-    for call in sandbox
-        .gateway
-        .calls()
-        .iter()
-        .filter(|call| call.account == PRODUCTION && call.service == "rds" && call.mutates() && call.principal != "owner")
-    {
+    for call in sandbox.gateway.calls().iter().filter(|call| {
+        call.account == PRODUCTION && call.service == "rds" && call.mutates() && call.principal != "owner"
+    }) {
         assert!(call.form.contains("sync-orders-"), "{} {} {}", call.principal, call.action, call.form);
     }
     // No password, no personal value in any object of the run, in any log or in the history.
@@ -254,13 +308,20 @@ async fn two_targets_read_yesterdays_production_sanitised_and_a_new_column_stops
     ]);
     for key in sandbox.s3.list(BUCKET, "") {
         let object = String::from_utf8_lossy(&sandbox.s3.get(BUCKET, &key).unwrap()).into_owned();
-        assert!(!secrets.iter().any(|secret| object.contains(secret.as_str())), "{key} holds what it must not");
+        assert!(
+            !secrets.iter().any(|secret| object.contains(secret.as_str())),
+            "{key} holds what it must not"
+        );
     }
     assert_eq!(files_with(&sandbox.logs, &secrets), Vec::<String>::new());
-    let history = sandbox.sfn().get_execution_history().execution_arn(&run.arn).into_paginator().items().send();
+    let history =
+        sandbox.sfn().get_execution_history().execution_arn(&run.arn).into_paginator().items().send();
     let history: Vec<_> = history.collect::<Result<_, _>>().await.unwrap();
     let history = format!("{history:?}");
-    assert!(!secrets.iter().any(|secret| history.contains(secret.as_str())), "the execution's history holds what it must not");
+    assert!(
+        !secrets.iter().any(|secret| history.contains(secret.as_str())),
+        "the execution's history holds what it must not"
+    );
 
     // The next day production has a column that nobody has decided about.
     orders::connect(&production, "shop")
@@ -271,11 +332,19 @@ async fn two_targets_read_yesterdays_production_sanitised_and_a_new_column_stops
         .unwrap();
     production::take_snapshot_at(&sandbox, sandbox.clock.now()).await.expect("the second snapshot is taken");
     let policy = environments::policy_with_wires().unwrap().replace("        window: 00:00-06:00\n", "");
-    sandbox::orders::context(&sandbox).store.put("policy.yaml", "application/yaml", policy.into_bytes()).await.unwrap();
+    sandbox::orders::context(&sandbox)
+        .store
+        .put("policy.yaml", "application/yaml", policy.into_bytes())
+        .await
+        .unwrap();
     let before = clusters(&sandbox).await;
     let stopped = sync(&sandbox, "wednesday").await.failed("Blocked");
     stopped.says(&["customers", "tax_number"]);
-    assert_eq!(clusters(&sandbox).await, before, "a failed run leaves the targets as they were, in account {ACCOUNT}");
+    assert_eq!(
+        clusters(&sandbox).await,
+        before,
+        "a failed run leaves the targets as they were, in account {ACCOUNT}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -287,11 +356,9 @@ async fn a_worker_killed_while_it_masks_is_started_again_and_nothing_raw_is_publ
     let mut killed = BTreeSet::new();
     loop {
         for name in ["sanitize-databases", "attest-sanitized", "prepare-target"] {
-            let running = sandbox
-                .ecs
-                .tasks()
-                .iter()
-                .any(|task| task.last_status == "RUNNING" && task.command.first().is_some_and(|word| word == name));
+            let running = sandbox.ecs.tasks().iter().any(|task| {
+                task.last_status == "RUNNING" && task.command.first().is_some_and(|word| word == name)
+            });
             if running && !killed.contains(name) {
                 tokio::time::sleep(Duration::from_millis(900)).await;
                 if sandbox.ecs.kill(name) {
@@ -299,14 +366,19 @@ async fn a_worker_killed_while_it_masks_is_started_again_and_nothing_raw_is_publ
                 }
             }
         }
-        if sandbox.sfn().describe_execution().execution_arn(&arn).send().await.unwrap().status().as_str() != "RUNNING" {
+        if sandbox.sfn().describe_execution().execution_arn(&arn).send().await.unwrap().status().as_str()
+            != "RUNNING"
+        {
             break;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     ended(&sandbox, arn).await.succeeded();
     assert!(killed.contains("sanitize-databases"), "nobody was killed in time: {killed:?}");
-    let (_, resource_id, _) =
-        clusters(&sandbox).await.into_iter().find(|(name, ..)| name == DEV).expect("the stable name leads to a cluster");
+    let (_, resource_id, _) = clusters(&sandbox)
+        .await
+        .into_iter()
+        .find(|(name, ..)| name == DEV)
+        .expect("the stable name leads to a cluster");
     assert_eq!(files_with(&engine.volume(&resource_id).unwrap(), &raw), Vec::<String>::new());
 }

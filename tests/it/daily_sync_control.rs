@@ -6,11 +6,11 @@ use std::time::Duration;
 use aws_sdk_rds::types::{DbCluster, Tag};
 use runbook::{
     Context, Error, Run,
-    postgres::Tls,
     daily_sync::{
         attestation::{self, Attestation},
         names, tags,
     },
+    postgres::Tls,
 };
 use sandbox::{
     Options, Sandbox, aws, environments,
@@ -68,8 +68,12 @@ impl Sync {
     }
 
     async fn names(&self) -> Vec<String> {
-        let mut names: Vec<String> =
-            self.clusters().await.iter().filter_map(|cluster| cluster.db_cluster_identifier().map(str::to_owned)).collect();
+        let mut names: Vec<String> = self
+            .clusters()
+            .await
+            .iter()
+            .filter_map(|cluster| cluster.db_cluster_identifier().map(str::to_owned))
+            .collect();
         names.sort();
         names
     }
@@ -85,9 +89,13 @@ impl Sync {
     async fn snapshots(&self) -> Vec<String> {
         let mut found = Vec::new();
         for account in aws::ACCOUNTS {
-            let describe = self.sandbox.rds_client_in(account).describe_db_cluster_snapshots().snapshot_type("manual");
+            let describe =
+                self.sandbox.rds_client_in(account).describe_db_cluster_snapshots().snapshot_type("manual");
             let all = describe.send().await.unwrap().db_cluster_snapshots.unwrap_or_default();
-            found.extend(all.iter().filter_map(|snapshot| snapshot.db_cluster_snapshot_identifier().map(str::to_owned)));
+            found.extend(
+                all.iter()
+                    .filter_map(|snapshot| snapshot.db_cluster_snapshot_identifier().map(str::to_owned)),
+            );
         }
         found
     }
@@ -97,7 +105,8 @@ impl Sync {
         let plan = self.done("select-snapshot", json!({"sync": "orders"})).await;
         let copy = self.done("copy-snapshot", json!({"sync": "orders", "snapshot": plan["snapshot"]})).await;
         self.done("share-snapshot", json!({"sync": "orders"})).await;
-        let input = json!({"sync": "orders", "snapshot": copy["snapshot"], "engineVersion": plan["engineVersion"]});
+        let input =
+            json!({"sync": "orders", "snapshot": copy["snapshot"], "engineVersion": plan["engineVersion"]});
         self.done("restore-quarantine", input).await
     }
 
@@ -113,7 +122,8 @@ impl Sync {
         self.context("owner").store.put_json(&attestation::key(&resource_id), &attestation).await.unwrap();
         let cluster = self.cluster(quarantine["cluster"].as_str().unwrap()).await;
         let tag = Tag::builder().key(tags::ATTESTED_RUN).value(self.run.name()).build();
-        let add = self.sandbox.rds_client().add_tags_to_resource().resource_name(cluster.db_cluster_arn().unwrap());
+        let add =
+            self.sandbox.rds_client().add_tags_to_resource().resource_name(cluster.db_cluster_arn().unwrap());
         add.tags(tag).send().await.unwrap();
     }
 
@@ -160,7 +170,11 @@ impl Sync {
         let calls = self.sandbox.gateway.calls();
         let mut changes: Vec<String> = calls
             .into_iter()
-            .filter(|call| call.account == aws::PRODUCTION && !["owner", "rds"].contains(&&*call.principal) && call.mutates())
+            .filter(|call| {
+                call.account == aws::PRODUCTION
+                    && !["owner", "rds"].contains(&&*call.principal)
+                    && call.mutates()
+            })
             .map(|call| call.action)
             .collect();
         changes.sort();
@@ -187,7 +201,10 @@ async fn two_days_of_syncs_leave_the_published_clusters_and_the_old_ones_that_ar
     ];
     names.sort();
     assert_eq!(sync.names().await, names);
-    assert_eq!(sync.cluster(&format!("orders-dev-old-{tuesday}")).await.db_cluster_resource_id().unwrap(), first);
+    assert_eq!(
+        sync.cluster(&format!("orders-dev-old-{tuesday}")).await.db_cluster_resource_id().unwrap(),
+        first
+    );
     let dev = sync.cluster("orders-dev").await;
     let member = dev.db_cluster_members()[0].db_instance_identifier();
     assert_eq!(member, Some("orders-dev-1"));
@@ -195,14 +212,22 @@ async fn two_days_of_syncs_leave_the_published_clusters_and_the_old_ones_that_ar
     let secret: Value = serde_json::from_str(&sync.sandbox.secrets.value("orders-dev/app").unwrap()).unwrap();
     assert_eq!(secret["host"].as_str(), dev.endpoint());
     let support = sync.cluster(&format!("orders-support-{tuesday}")).await;
-    let secret: Value = serde_json::from_str(&sync.sandbox.secrets.value("orders-support/connection").unwrap()).unwrap();
+    let secret: Value =
+        serde_json::from_str(&sync.sandbox.secrets.value("orders-support/connection").unwrap()).unwrap();
     assert_eq!((secret["host"].as_str(), support.deletion_protection()), (support.endpoint(), Some(true)));
     assert_eq!(sync.snapshots().await, Vec::<String>::new());
     let allowed = ["CopyDBClusterSnapshot", "DeleteDBClusterSnapshot", "ModifyDBClusterSnapshotAttribute"];
-    assert!(sync.changes_in_production().iter().all(|action| allowed.contains(&action.as_str())), "{:?}", sync.changes_in_production());
+    assert!(
+        sync.changes_in_production().iter().all(|action| allowed.contains(&action.as_str())),
+        "{:?}",
+        sync.changes_in_production()
+    );
 
     sync.whole("wednesday").await;
-    assert!(!sync.names().await.contains(&format!("orders-dev-old-{tuesday}")), "one old copy is kept, and it is wednesday's");
+    assert!(
+        !sync.names().await.contains(&format!("orders-dev-old-{tuesday}")),
+        "one old copy is kept, and it is wednesday's"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -212,17 +237,26 @@ async fn no_instance_exists_before_productions_password_is_dead() {
     let cluster = sync.cluster(quarantine["cluster"].as_str().unwrap()).await;
     assert_eq!(cluster.master_user_secret().unwrap().secret_status(), Some("active"));
     let calls = sync.sandbox.gateway.calls();
-    let at = |action: &str| calls.iter().rposition(|call| call.principal == "restore-quarantine" && call.action == action).unwrap();
+    let at = |action: &str| {
+        calls
+            .iter()
+            .rposition(|call| call.principal == "restore-quarantine" && call.action == action)
+            .unwrap()
+    };
     assert!(at("ModifyDBCluster") < at("CreateDBInstance"));
     let between = calls[at("CreateDBInstance")].at.duration_since(calls[at("ModifyDBCluster")].at);
-    assert!(between >= jiff::SignedDuration::from_secs(60), "the sandbox takes a minute to change a password");
+    assert!(
+        between >= jiff::SignedDuration::from_secs(60),
+        "the sandbox takes a minute to change a password"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn without_a_valid_attestation_nothing_goes_on() {
     let sync = Sync::new().await;
     let quarantine = sync.quarantine().await;
-    let input = json!({"sync": "orders", "cluster": quarantine["cluster"], "resourceId": quarantine["resourceId"]});
+    let input =
+        json!({"sync": "orders", "cluster": quarantine["cluster"], "resourceId": quarantine["resourceId"]});
     assert_eq!(sync.call("snapshot-sanitized", input.clone()).await.unwrap_err().name(), "Refused");
     // Yesterday's proof is none.
     let attestation = json!({"execution": "arn:aws:states:::execution:m:yesterday", "resourceId": quarantine["resourceId"], "attested": "2026-01-01T00:00:00Z"});
@@ -231,11 +265,18 @@ async fn without_a_valid_attestation_nothing_goes_on() {
     assert_eq!(sync.call("snapshot-sanitized", input).await.unwrap_err().name(), "Refused");
     // A person's snapshot of the raw data under the right name is not ours.
     let name = names::sanitized("orders", &sync.run);
-    let create = sync.sandbox.rds_client().create_db_cluster_snapshot().db_cluster_identifier(quarantine["cluster"].as_str().unwrap());
+    let create = sync
+        .sandbox
+        .rds_client()
+        .create_db_cluster_snapshot()
+        .db_cluster_identifier(quarantine["cluster"].as_str().unwrap());
     create.db_cluster_snapshot_identifier(&name).send().await.unwrap();
     let restore = json!({"sync": "orders", "target": "orders-dev", "snapshot": name});
     assert_eq!(sync.call("restore-target", restore).await.unwrap_err().name(), "Refused");
-    assert_eq!(sync.call("delete-quarantine", json!({"sync": "orders"})).await.unwrap_err().name(), "Refused");
+    assert_eq!(
+        sync.call("delete-quarantine", json!({"sync": "orders"})).await.unwrap_err().name(),
+        "Refused"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -264,9 +305,11 @@ async fn a_swap_stopped_between_its_renames_is_put_back() {
         // Until the first rename is asked for, and then never again.
         let mut renames = 0;
         while renames == 0 {
-            let answer = functions::handle("swap-target", &sync.context("swap-target"), payload.clone()).await;
+            let answer =
+                functions::handle("swap-target", &sync.context("swap-target"), payload.clone()).await;
             assert!(matches!(answer, Err(Error::NotReady(_))));
-            renames = usize::from(answer.unwrap_err().to_string().contains("to be renamed to orders-dev-old"));
+            renames =
+                usize::from(answer.unwrap_err().to_string().contains("to be renamed to orders-dev-old"));
             sync.sandbox.clock.sleep(Duration::from_secs(5)).await;
         }
         sync.sandbox.clock.sleep(Duration::from_secs(300)).await;
@@ -294,7 +337,8 @@ async fn a_refused_second_rename_gives_the_name_back() {
     let fresh = sync.fresh("orders-dev", &snapshot).await;
     // While the first rename hides the former cluster it cannot get its name back either: the second rename is tried once more.
     for _ in 0..2 {
-        let second = Fault { principal: Some("swap-target"), ..Fault::once(Kind::Denied, "rds", "ModifyDBCluster") };
+        let second =
+            Fault { principal: Some("swap-target"), ..Fault::once(Kind::Denied, "rds", "ModifyDBCluster") };
         sync.sandbox.gateway.lay(second.after(1));
     }
     let error = sync.call("swap-target", Sync::swap_input(&fresh)).await.unwrap_err();
@@ -307,11 +351,15 @@ async fn a_refused_second_rename_gives_the_name_back() {
 async fn what_may_not_be_deleted_is_named_and_the_rest_goes() {
     let sync = Sync::new().await;
     let quarantine = sync.quarantine().await;
-    let denied = Fault { principal: Some("clean-up"), ..Fault::once(Kind::Denied, "rds", "DeleteDBInstance") };
+    let denied =
+        Fault { principal: Some("clean-up"), ..Fault::once(Kind::Denied, "rds", "DeleteDBInstance") };
     sync.sandbox.gateway.lay(denied.times(1000));
     let left = sync.clean_up().await;
     assert_eq!(left.len(), 1, "{left:?}");
-    assert!(left[0].contains(quarantine["cluster"].as_str().unwrap()) && left[0].contains("not allowed"), "{left:?}");
+    assert!(
+        left[0].contains(quarantine["cluster"].as_str().unwrap()) && left[0].contains("not allowed"),
+        "{left:?}"
+    );
     assert_eq!(sync.snapshots().await, Vec::<String>::new());
 }
 
@@ -339,7 +387,10 @@ async fn lost_answers_throttling_and_kills_end_in_the_same_clusters() {
             sync.sandbox.gateway.lay(Fault::once(kind, "rds", action).after(1));
         }
         sync.whole("monday").await;
-        assert_eq!(sync.names().await, ["orders-dev".to_owned(), format!("orders-support-{}", sync.run.short_id())]);
+        assert_eq!(
+            sync.names().await,
+            ["orders-dev".to_owned(), format!("orders-support-{}", sync.run.short_id())]
+        );
         assert_eq!(sync.snapshots().await, Vec::<String>::new());
     }
 }
@@ -365,7 +416,8 @@ async fn yesterdays_targets_are_replaced_under_their_name_and_in_their_secret() 
     assert_eq!(old.db_cluster_resource_id(), Some(first.as_str()));
     let names = sync.names().await;
     assert!(before.iter().all(|name| names.contains(name)) && names.len() == 4, "{names:?}");
-    let connection: Value = serde_json::from_str(&sync.sandbox.secrets.value("orders-support/connection").unwrap()).unwrap();
+    let connection: Value =
+        serde_json::from_str(&sync.sandbox.secrets.value("orders-support/connection").unwrap()).unwrap();
     let support = sync.cluster(&format!("orders-support-{monday}")).await;
     assert_eq!(connection["host"].as_str(), support.endpoint());
 }

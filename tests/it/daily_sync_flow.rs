@@ -17,15 +17,18 @@ fn machine() -> Value {
 fn call_workers(flow: &mut Value) {
     for (name, state) in flow["States"].as_object_mut().unwrap() {
         if state["Resource"].as_str().is_some_and(|resource| resource.contains("ecs:runTask")) {
-            let input = state["Arguments"]["Overrides"]["ContainerOverrides"][0]["Environment"][1]["Value"].take();
+            let input =
+                state["Arguments"]["Overrides"]["ContainerOverrides"][0]["Environment"][1]["Value"].take();
             let input = input.as_str().unwrap().replacen("{% $string(", "{% (", 1);
             state["Resource"] = "arn:aws:states:::lambda:invoke".into();
-            state["Arguments"] = json!({"FunctionName": runbook::state::kebab(name).replace('-', "_"), "Payload": input});
+            state["Arguments"] =
+                json!({"FunctionName": runbook::state::kebab(name).replace('-', "_"), "Payload": input});
             state["Output"] = "{% $states.result.Payload %}".into();
             state.as_object_mut().unwrap().remove("HeartbeatSeconds");
         }
         if let Some(function) = state["Arguments"]["FunctionName"].as_str() {
-            state["Arguments"]["FunctionName"] = function.trim_start_matches("${").trim_end_matches('}').into();
+            state["Arguments"]["FunctionName"] =
+                function.trim_start_matches("${").trim_end_matches('}').into();
         }
         let inner = state.as_object_mut().unwrap();
         if let Some(branches) = inner.get_mut("Branches") {
@@ -44,7 +47,9 @@ fn answer(state: &str, input: &Value) -> Value {
             "engineVersion": "16.8", "sourceCluster": "orders", "quarantine": "q", "targets": ["orders-dev", "orders-support"]
         }),
         "copy_snapshot" => json!({"summary": "s", "snapshot": "arn:copy"}),
-        "restore_quarantine" => json!({"summary": "s", "cluster": "q", "resourceId": "cluster-Q", "secretArn": "arn:secret"}),
+        "restore_quarantine" => {
+            json!({"summary": "s", "cluster": "q", "resourceId": "cluster-Q", "secretArn": "arn:secret"})
+        }
         "snapshot_sanitized" => json!({"summary": "s", "snapshot": "sanitized"}),
         "restore_target" => {
             json!({"summary": "s", "target": input["target"], "cluster": "fresh", "resourceId": "cluster-F", "former": null})
@@ -72,8 +77,12 @@ async fn run(
     });
     let definition = machine();
     let arn = fake.create_machine("daily-sync", definition).await;
-    let start =
-        fake.api("StartExecution", json!({"stateMachineArn": arn, "name": "run", "input": json!({"sync": "orders"}).to_string()})).await;
+    let start = fake
+        .api(
+            "StartExecution",
+            json!({"stateMachineArn": arn, "name": "run", "input": json!({"sync": "orders"}).to_string()}),
+        )
+        .await;
     let ended = fake.finish(start["executionArn"].as_str().unwrap()).await;
     let called = fake.calls().iter().map(|call| name(&call.target)).collect();
     (ended, called, fake)
@@ -92,7 +101,14 @@ fn count(called: &[String], state: &str) -> usize {
 async fn a_sync_goes_through_every_state_and_cleans_up() {
     let (ended, called, fake) = run(|_, _| None).await;
     assert_eq!(ended["status"], "SUCCEEDED", "{ended}");
-    let before = ["select_snapshot", "copy_snapshot", "share_snapshot", "restore_quarantine", "sanitize_databases", "attest_sanitized"];
+    let before = [
+        "select_snapshot",
+        "copy_snapshot",
+        "share_snapshot",
+        "restore_quarantine",
+        "sanitize_databases",
+        "attest_sanitized",
+    ];
     assert_eq!(called[..6], before);
     assert_eq!(called[6..8], ["snapshot_sanitized", "delete_quarantine"]);
     for state in ["restore_target", "prepare_target", "swap_target", "retire_old"] {
@@ -100,7 +116,10 @@ async fn a_sync_goes_through_every_state_and_cleans_up() {
     }
     assert_eq!((called.last().unwrap().as_str(), count(&called, "clean_up")), ("clean_up", 1));
     let swap = fake.calls().into_iter().find(|call| name(&call.target) == "swap_target").unwrap();
-    assert_eq!(swap.body["input"], json!({"sync": "orders", "target": "orders-dev", "resourceId": "cluster-F", "former": null}));
+    assert_eq!(
+        swap.body["input"],
+        json!({"sync": "orders", "target": "orders-dev", "resourceId": "cluster-F", "former": null})
+    );
     let sanitize = fake.calls().into_iter().find(|call| name(&call.target) == "sanitize_databases").unwrap();
     assert_eq!(sanitize.body["input"], json!({"sync": "orders", "cluster": "q", "resourceId": "cluster-Q"}));
     assert_eq!(sanitize.body["run"]["deadline"], "28800s");
@@ -117,9 +136,15 @@ async fn a_failure_anywhere_is_cleaned_up_after_and_fails_the_execution() {
         "snapshot_sanitized",
         "delete_quarantine",
     ] {
-        let (ended, called, _) =
-            run(move |state, _| (state == failing).then_some(Err(("Blocked", "public.customers.new is not classified")))).await;
-        assert_eq!((&ended["status"], &ended["error"]), (&json!("FAILED"), &json!("Blocked")), "{failing}: {ended}");
+        let (ended, called, _) = run(move |state, _| {
+            (state == failing).then_some(Err(("Blocked", "public.customers.new is not classified")))
+        })
+        .await;
+        assert_eq!(
+            (&ended["status"], &ended["error"]),
+            (&json!("FAILED"), &json!("Blocked")),
+            "{failing}: {ended}"
+        );
         assert_eq!(ended["cause"], "public.customers.new is not classified", "{failing}");
         assert_eq!(called.last().unwrap(), "clean_up", "{failing}");
         assert_eq!(count(&called, "restore_target"), 0, "{failing}");
@@ -130,19 +155,31 @@ async fn a_failure_anywhere_is_cleaned_up_after_and_fails_the_execution() {
 async fn a_target_that_fails_does_not_stop_anothers_swap_and_fails_the_execution() {
     for failing in ["restore_target", "swap_target", "retire_old"] {
         let (ended, called, _) = run(move |state, input| {
-            (state == failing && input["target"] == "orders-dev").then_some(Err(("OperationFailed", "it went wrong")))
+            (state == failing && input["target"] == "orders-dev")
+                .then_some(Err(("OperationFailed", "it went wrong")))
         })
         .await;
-        assert_eq!((&ended["status"], &ended["error"]), (&json!("FAILED"), &json!("OperationFailed")), "{ended}");
+        assert_eq!(
+            (&ended["status"], &ended["error"]),
+            (&json!("FAILED"), &json!("OperationFailed")),
+            "{ended}"
+        );
         assert_eq!(ended["cause"], "orders-dev: it went wrong");
-        assert_eq!(count(&called, "retire_old"), if failing == "retire_old" { 2 } else { 1 }, "the other target in {called:?}");
+        assert_eq!(
+            count(&called, "retire_old"),
+            if failing == "retire_old" { 2 } else { 1 },
+            "the other target in {called:?}"
+        );
         assert_eq!(called.last().unwrap(), "clean_up");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_is_left_fails_the_execution_and_is_named() {
-    let (ended, ..) = run(|state, _| (state == "clean_up").then(|| Ok(json!({"summary": "s", "left": ["cluster q: not allowed"]})))).await;
+    let (ended, ..) = run(|state, _| {
+        (state == "clean_up").then(|| Ok(json!({"summary": "s", "left": ["cluster q: not allowed"]})))
+    })
+    .await;
     assert_eq!((&ended["status"], &ended["error"]), (&json!("FAILED"), &json!("OperationFailed")), "{ended}");
     assert!(ended["cause"].as_str().unwrap().contains("cluster q: not allowed"), "{ended}");
 }
@@ -161,6 +198,12 @@ async fn a_day_without_a_snapshot_may_be_no_failure() {
 
 #[tokio::test(start_paused = true)]
 async fn a_refused_start_touches_nothing_and_cleans_nothing() {
-    let (ended, called, _) = run(|state, _| (state == "select_snapshot").then_some(Err(("Conflict", "another run goes on")))).await;
-    assert_eq!((&ended["status"], &ended["error"], called.len()), (&json!("FAILED"), &json!("Conflict"), 1), "{ended}");
+    let (ended, called, _) =
+        run(|state, _| (state == "select_snapshot").then_some(Err(("Conflict", "another run goes on"))))
+            .await;
+    assert_eq!(
+        (&ended["status"], &ended["error"], called.len()),
+        (&json!("FAILED"), &json!("Conflict"), 1),
+        "{ended}"
+    );
 }

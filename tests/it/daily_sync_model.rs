@@ -24,7 +24,10 @@ async fn world() -> Sandbox {
 }
 
 async fn sync(sandbox: &Sandbox, name: &str) -> Ended {
-    let arn = sandbox.start_execution("daily-sync", name, &json!({ "sync": "orders" })).await.expect("the execution starts");
+    let arn = sandbox
+        .start_execution("daily-sync", name, &json!({ "sync": "orders" }))
+        .await
+        .expect("the execution starts");
     ended(sandbox, arn).await
 }
 
@@ -34,32 +37,63 @@ async fn clusters(sandbox: &Sandbox) -> Vec<DbCluster> {
 
 /// Where each target's clients are led: the cluster of the stable name, or the one whose host the secret holds.
 async fn published(sandbox: &Sandbox) -> BTreeMap<&'static str, String> {
-    let secret: Value = serde_json::from_str(&sandbox.secrets.value("orders-support/connection").unwrap()).unwrap();
+    let secret: Value =
+        serde_json::from_str(&sandbox.secrets.value("orders-support/connection").unwrap()).unwrap();
     let clusters = clusters(sandbox).await;
     let id = |cluster: &DbCluster| cluster.db_cluster_resource_id().unwrap_or_default().to_owned();
     let dev = clusters.iter().find(|cluster| cluster.db_cluster_identifier() == Some(DEV)).map(&id);
-    let support = clusters
-        .iter()
-        .find(|cluster| cluster.endpoint() == secret["host"].as_str() && cluster.port().map(i64::from) == secret["port"].as_i64());
-    [(DEV, dev), (SUPPORT, support.map(&id))].into_iter().filter_map(|(target, id)| Some((target, id?))).collect()
+    let support = clusters.iter().find(|cluster| {
+        cluster.endpoint() == secret["host"].as_str()
+            && cluster.port().map(i64::from) == secret["port"].as_i64()
+    });
+    [(DEV, dev), (SUPPORT, support.map(&id))]
+        .into_iter()
+        .filter_map(|(target, id)| Some((target, id?)))
+        .collect()
 }
 
 /// What must hold however a run ended.
 async fn nothing_raw_is_left(sandbox: &Sandbox, what: &str) {
-    let names: Vec<String> = clusters(sandbox).await.into_iter().filter_map(|cluster| cluster.db_cluster_identifier).collect();
+    let names: Vec<String> =
+        clusters(sandbox).await.into_iter().filter_map(|cluster| cluster.db_cluster_identifier).collect();
     assert!(!names.iter().any(|name| name.starts_with("quarantine-")), "{what}: {names:?}");
-    let snapshots = sandbox.rds_client_in(PRODUCTION).describe_db_cluster_snapshots().snapshot_type("manual").send().await.unwrap();
-    let ours: Vec<_> = snapshots.db_cluster_snapshots().iter().filter_map(|snapshot| snapshot.db_cluster_snapshot_identifier()).collect();
+    let snapshots = sandbox
+        .rds_client_in(PRODUCTION)
+        .describe_db_cluster_snapshots()
+        .snapshot_type("manual")
+        .send()
+        .await
+        .unwrap();
+    let ours: Vec<_> = snapshots
+        .db_cluster_snapshots()
+        .iter()
+        .filter_map(|snapshot| snapshot.db_cluster_snapshot_identifier())
+        .collect();
     assert!(ours.is_empty(), "{what}: our copies stay in production: {ours:?}");
 }
 
 /// Production is only read, but for our own copy of a snapshot.
 fn production_is_left_alone(sandbox: &Sandbox) {
-    let ours: BTreeSet<String> = functions::STATES.iter().chain(workers::STATES).map(|state| runbook::state::kebab(state)).collect();
+    let ours: BTreeSet<String> =
+        functions::STATES.iter().chain(workers::STATES).map(|state| runbook::state::kebab(state)).collect();
     for call in sandbox.gateway.calls() {
-        if call.account == PRODUCTION && call.service == "rds" && ours.contains(&call.principal) && call.mutates() {
-            let allowed = ["CopyDBClusterSnapshot", "ModifyDBClusterSnapshotAttribute", "DeleteDBClusterSnapshot", "AddTagsToResource"];
-            assert!(allowed.contains(&call.action.as_str()), "{} called {} in production", call.principal, call.action);
+        if call.account == PRODUCTION
+            && call.service == "rds"
+            && ours.contains(&call.principal)
+            && call.mutates()
+        {
+            let allowed = [
+                "CopyDBClusterSnapshot",
+                "ModifyDBClusterSnapshotAttribute",
+                "DeleteDBClusterSnapshot",
+                "AddTagsToResource",
+            ];
+            assert!(
+                allowed.contains(&call.action.as_str()),
+                "{} called {} in production",
+                call.principal,
+                call.action
+            );
             assert!(call.form.contains("sync-orders-"), "{} {}: {}", call.principal, call.action, call.form);
         }
     }
@@ -80,7 +114,9 @@ async fn two_targets_get_yesterdays_data_and_the_old_copy_is_kept() {
     production_is_left_alone(&sandbox);
     let attested: Vec<_> = sandbox.s3.list(sandbox::sandbox::BUCKET, "attestations/");
     assert_eq!(attested.len(), 1);
-    for state in ["SelectSnapshot", "CopySnapshot", "SanitizeDatabases", "AttestSanitized", "SwapTarget", "CleanUp"] {
+    for state in
+        ["SelectSnapshot", "CopySnapshot", "SanitizeDatabases", "AttestSanitized", "SwapTarget", "CleanUp"]
+    {
         assert!(run.states().contains(&state), "{state} is not in the report: {:?}", run.states());
     }
     assert_eq!(run.states().iter().filter(|state| **state == "SwapTarget").count(), 2);
@@ -104,11 +140,19 @@ async fn without_a_fitting_snapshot_the_run_fails_and_touches_nothing() {
 async fn call_sites() -> Vec<(&'static str, &'static str, &'static str)> {
     let sandbox = world().await;
     sync(&sandbox, "sites").await.succeeded();
-    let ours: BTreeSet<String> = functions::STATES.iter().chain(workers::STATES).map(|state| runbook::state::kebab(state)).collect();
-    let calls = sandbox.gateway.calls().into_iter().filter(|call| ours.contains(&call.principal) && !call.action.starts_with("SendTask"));
+    let ours: BTreeSet<String> =
+        functions::STATES.iter().chain(workers::STATES).map(|state| runbook::state::kebab(state)).collect();
+    let calls = sandbox
+        .gateway
+        .calls()
+        .into_iter()
+        .filter(|call| ours.contains(&call.principal) && !call.action.starts_with("SendTask"));
     let sites: BTreeSet<_> = calls.map(|call| (call.principal, call.service, call.action)).collect();
     let leak = |text: String| -> &'static str { Box::leak(text.into_boxed_str()) };
-    sites.into_iter().map(|(principal, service, action)| (leak(principal), leak(service), leak(action))).collect()
+    sites
+        .into_iter()
+        .map(|(principal, service, action)| (leak(principal), leak(service), leak(action)))
+        .collect()
 }
 
 #[tokio::test(start_paused = true)]
@@ -121,7 +165,10 @@ async fn a_denied_call_at_any_state_fails_the_run_and_leaves_nothing_raw_and_yes
         let what = format!("{principal} may not {action}");
         let sandbox = world().await;
         let before = published(&sandbox).await;
-        sandbox.gateway.lay(Fault { principal: Some(principal), ..Fault::once(Kind::Denied, service, action).times(1000) });
+        sandbox.gateway.lay(Fault {
+            principal: Some(principal),
+            ..Fault::once(Kind::Denied, service, action).times(1000)
+        });
         let run = sync(&sandbox, "denied").await;
         assert_eq!(run.status, "FAILED", "{what}: a failed step must not end SUCCEEDED");
         nothing_raw_is_left(&sandbox, &what).await;
@@ -168,6 +215,10 @@ async fn a_run_stopped_by_a_person_is_cleaned_up_by_the_next() {
     assert_eq!(ended(&sandbox, arn).await.status, "ABORTED");
     let next = sync(&sandbox, "next").await;
     assert_eq!(next.status, "SUCCEEDED", "{}", next.cause);
-    let names: Vec<String> = clusters(&sandbox).await.into_iter().filter_map(|cluster| cluster.db_cluster_identifier).collect();
-    assert!(!names.iter().any(|name| name.starts_with("quarantine-")), "the stopped run's quarantine is still there: {names:?}");
+    let names: Vec<String> =
+        clusters(&sandbox).await.into_iter().filter_map(|cluster| cluster.db_cluster_identifier).collect();
+    assert!(
+        !names.iter().any(|name| name.starts_with("quarantine-")),
+        "the stopped run's quarantine is still there: {names:?}"
+    );
 }

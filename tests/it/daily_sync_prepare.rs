@@ -56,10 +56,19 @@ fn machine() -> Value {
 
 async fn cluster(sandbox: &Sandbox, name: &str, tags: Vec<Tag>) -> (String, tokio_postgres::Client) {
     let rds = sandbox.rds_client();
-    let create = rds.create_db_cluster().db_cluster_identifier(name).engine("aurora-postgresql").engine_version("16.14");
-    let create = create.master_username("postgres").manage_master_user_password(true).database_name("shop").set_tags(Some(tags));
+    let create = rds
+        .create_db_cluster()
+        .db_cluster_identifier(name)
+        .engine("aurora-postgresql")
+        .engine_version("16.14");
+    let create = create
+        .master_username("postgres")
+        .manage_master_user_password(true)
+        .database_name("shop")
+        .set_tags(Some(tags));
     let made = create.send().await.unwrap().db_cluster.unwrap();
-    let instance = rds.create_db_instance().db_instance_identifier(names::instance(name)).db_cluster_identifier(name);
+    let instance =
+        rds.create_db_instance().db_instance_identifier(names::instance(name)).db_cluster_identifier(name);
     instance.engine("aurora-postgresql").db_instance_class("db.r6g.large").send().await.unwrap();
     let cx = orders::context(sandbox);
     for _ in 0..200 {
@@ -76,7 +85,15 @@ async fn cluster(sandbox: &Sandbox, name: &str, tags: Vec<Tag>) -> (String, toki
 
 async fn prepare(sandbox: &Sandbox, name: &str, input: &Value) -> Result<Value, String> {
     let machine = aws::arn("states", "stateMachine:prepare");
-    let started = sandbox.sfn().start_execution().state_machine_arn(machine).name(name).input(input.to_string()).send().await.unwrap();
+    let started = sandbox
+        .sfn()
+        .start_execution()
+        .state_machine_arn(machine)
+        .name(name)
+        .input(input.to_string())
+        .send()
+        .await
+        .unwrap();
     let ended = sandbox.wait(&started.execution_arn).await.unwrap();
     match ended.output() {
         Some(output) => Ok(serde_json::from_str(output).unwrap()),
@@ -108,7 +125,12 @@ async fn a_fresh_cluster_becomes_the_environments() {
     let ((former, present), (resource_id, fresh)) =
         tokio::join!(cluster(&sandbox, "orders-dev", vec![]), cluster(&sandbox, &fresh_name, all));
     present.batch_execute(FLAGS).await.unwrap();
-    present.batch_execute("INSERT INTO feature_flags (name, enabled) VALUES ('a', true), ('b', false), ('it''s', NULL)").await.unwrap();
+    present
+        .batch_execute(
+            "INSERT INTO feature_flags (name, enabled) VALUES ('a', true), ('b', false), ('it''s', NULL)",
+        )
+        .await
+        .unwrap();
     // Production has more rows, another owner, a column less and one more, and a table that the environment does not have yet.
     fresh
         .batch_execute(&format!(
@@ -119,14 +141,27 @@ async fn a_fresh_cluster_becomes_the_environments() {
         .await
         .unwrap();
 
-    let fresh_input = json!({"target": "orders-dev", "cluster": fresh_name, "resourceId": resource_id, "former": former});
+    let fresh_input =
+        json!({"target": "orders-dev", "cluster": fresh_name, "resourceId": resource_id, "former": former});
     let input = json!({"plan": {"sync": "orders", "deadline": "1h"}, "fresh": fresh_input});
     let output = prepare(&sandbox, "first", &input).await.unwrap();
     assert_eq!(output["kept"], json!([{"database": "shop", "table": "public.feature_flags", "rows": 3}]));
-    let rows =
-        fresh.query("SELECT name || coalesce(enabled::text, '-') || label || added FROM feature_flags ORDER BY 1", &[]).await.unwrap();
-    assert_eq!(rows.iter().map(|row| row.get::<_, String>(0)).collect::<Vec<_>>(), ["atruea!7", "bfalseb!7", "it's-it's!7"]);
-    let next: i64 = fresh.query_one("INSERT INTO feature_flags (name) VALUES ('next') RETURNING id", &[]).await.unwrap().get(0);
+    let rows = fresh
+        .query(
+            "SELECT name || coalesce(enabled::text, '-') || label || added FROM feature_flags ORDER BY 1",
+            &[],
+        )
+        .await
+        .unwrap();
+    assert_eq!(
+        rows.iter().map(|row| row.get::<_, String>(0)).collect::<Vec<_>>(),
+        ["atruea!7", "bfalseb!7", "it's-it's!7"]
+    );
+    let next: i64 = fresh
+        .query_one("INSERT INTO feature_flags (name) VALUES ('next') RETURNING id", &[])
+        .await
+        .unwrap()
+        .get(0);
     assert_eq!(next, 11, "no id that production has used comes again");
     fresh.batch_execute("DELETE FROM feature_flags WHERE name = 'next'").await.unwrap();
 
@@ -145,7 +180,11 @@ async fn a_fresh_cluster_becomes_the_environments() {
 
     // Another day's cluster, here the same one with that day's tags: the environment's clients keep their password.
     let add = sandbox.rds_client().add_tags_to_resource().resource_name(described.db_cluster_arn().unwrap());
-    add.tags(tags::tag(tags::EXECUTION, "second")).tags(tags::tag(tags::ATTESTED_RUN, "second")).send().await.unwrap();
+    add.tags(tags::tag(tags::EXECUTION, "second"))
+        .tags(tags::tag(tags::ATTESTED_RUN, "second"))
+        .send()
+        .await
+        .unwrap();
     prepare(&sandbox, "second", &input).await.unwrap();
     assert_eq!(secret(), first);
 
@@ -153,7 +192,14 @@ async fn a_fresh_cluster_becomes_the_environments() {
     assert!(prepare(&sandbox, "third", &input).await.unwrap_err().starts_with("Conflict"));
     present.batch_execute("DELETE FROM feature_flags WHERE name = 'a'").await.unwrap();
     let add = sandbox.rds_client().add_tags_to_resource().resource_name(described.db_cluster_arn().unwrap());
-    add.tags(tags::tag(tags::EXECUTION, "fourth")).tags(tags::tag(tags::ATTESTED_RUN, "fourth")).send().await.unwrap();
+    add.tags(tags::tag(tags::EXECUTION, "fourth"))
+        .tags(tags::tag(tags::ATTESTED_RUN, "fourth"))
+        .send()
+        .await
+        .unwrap();
     let error = prepare(&sandbox, "fourth", &input).await.unwrap_err();
-    assert!(error.starts_with("OperationFailed") && error.contains("SELECT count(*) = 3 FROM feature_flags"), "{error}");
+    assert!(
+        error.starts_with("OperationFailed") && error.contains("SELECT count(*) = 3 FROM feature_flags"),
+        "{error}"
+    );
 }

@@ -39,7 +39,9 @@ fn bindings() -> Value {
 }
 
 fn expressions() -> Vec<String> {
-    let machines = statemachine::RUNBOOKS.iter().map(|runbook| statemachine::render(&statemachine::source(runbook).unwrap()).unwrap());
+    let machines = statemachine::RUNBOOKS
+        .iter()
+        .map(|runbook| statemachine::render(&statemachine::source(runbook).unwrap()).unwrap());
     machines.flat_map(|machine| states::expressions(&serde_json::from_str(&machine).unwrap())).collect()
 }
 
@@ -48,10 +50,17 @@ fn reference() -> PathBuf {
     let folder = std::env::temp_dir().join(format!("aurora-runbooks-{}", REFERENCE.replace('@', "-")));
     if !folder.join("node_modules/jsonata").exists() {
         std::fs::create_dir_all(&folder).unwrap();
-        let install =
-            Command::new("npm").args(["install", "--no-save", "--no-audit", "--no-fund", "--prefix"]).arg(&folder).arg(REFERENCE).output();
+        let install = Command::new("npm")
+            .args(["install", "--no-save", "--no-audit", "--no-fund", "--prefix"])
+            .arg(&folder)
+            .arg(REFERENCE)
+            .output();
         let install = install.expect("npm must be installed: the expressions are compared with jsonata.js");
-        assert!(install.status.success(), "npm install {REFERENCE}: {}", String::from_utf8_lossy(&install.stderr));
+        assert!(
+            install.status.success(),
+            "npm install {REFERENCE}: {}",
+            String::from_utf8_lossy(&install.stderr)
+        );
     }
     folder
 }
@@ -75,7 +84,8 @@ fn our_engine_agrees_with_jsonata_js() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let theirs: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
     for (expression, theirs) in expressions.iter().zip(theirs) {
-        let ours = states::evaluate(expression, &bindings()).unwrap_or_else(|error| panic!("{expression}: {error}"));
+        let ours =
+            states::evaluate(expression, &bindings()).unwrap_or_else(|error| panic!("{expression}: {error}"));
         // `$string` writes an object's members in their order in both, so even INPUT must be equal to the letter.
         assert_eq!(ours, theirs, "{expression}");
     }

@@ -15,7 +15,8 @@ use crate::harness::*;
 async fn call_sites() -> Vec<(&'static str, &'static str, &'static str)> {
     let sandbox = model(1, Shape::default()).await;
     run(&sandbox, "sites", &to_18()).await.succeeded();
-    let ours: BTreeSet<String> = functions::STATES.iter().chain(workers::STATES).map(|state| runbook::state::kebab(state)).collect();
+    let ours: BTreeSet<String> =
+        functions::STATES.iter().chain(workers::STATES).map(|state| runbook::state::kebab(state)).collect();
     let mut sites = BTreeSet::new();
     for call in sandbox.gateway.calls() {
         if ours.contains(&call.principal) {
@@ -23,7 +24,10 @@ async fn call_sites() -> Vec<(&'static str, &'static str, &'static str)> {
         }
     }
     let leak = |text: String| -> &'static str { Box::leak(text.into_boxed_str()) };
-    sites.into_iter().map(|(principal, service, action)| (leak(principal), leak(service), leak(action))).collect()
+    sites
+        .into_iter()
+        .map(|(principal, service, action)| (leak(principal), leak(service), leak(action)))
+        .collect()
 }
 
 /// Runs on, and if a person must act, does what the message says: redrives.
@@ -44,11 +48,19 @@ async fn upgraded_in_the_end(sandbox: &Sandbox, what: &str) {
 
 /// RDS's own pre-upgrade snapshots tell how many upgrades it began.
 async fn upgrades_begun(sandbox: &Sandbox) -> usize {
-    let answer = sandbox.rds_client().describe_db_cluster_snapshots().db_cluster_identifier(orders::CLUSTER).send().await.unwrap();
+    let answer = sandbox
+        .rds_client()
+        .describe_db_cluster_snapshots()
+        .db_cluster_identifier(orders::CLUSTER)
+        .send()
+        .await
+        .unwrap();
     answer
         .db_cluster_snapshots()
         .iter()
-        .filter(|snapshot| snapshot.db_cluster_snapshot_identifier().is_some_and(|id| id.starts_with("preupgrade-")))
+        .filter(|snapshot| {
+            snapshot.db_cluster_snapshot_identifier().is_some_and(|id| id.starts_with("preupgrade-"))
+        })
         .count()
 }
 
@@ -82,11 +94,15 @@ async fn a_caller_killed_before_or_after_any_call_leaves_nothing_that_running_ag
 #[tokio::test(start_paused = true)]
 async fn stale_describes_start_nothing_twice() {
     let sites = call_sites().await;
-    for (principal, service, action) in sites.into_iter().filter(|(_, service, action)| *service == "rds" && action.starts_with("Describe"))
+    for (principal, service, action) in
+        sites.into_iter().filter(|(_, service, action)| *service == "rds" && action.starts_with("Describe"))
     {
         let sandbox = model(1, Shape::default()).await;
         for after in [2, 5, 9] {
-            sandbox.gateway.lay(Fault { principal: Some(principal), ..Fault::once(Kind::Stale, service, action) }.after(after));
+            sandbox.gateway.lay(
+                Fault { principal: Some(principal), ..Fault::once(Kind::Stale, service, action) }
+                    .after(after),
+            );
         }
         upgraded_in_the_end(&sandbox, &format!("stale {principal} {action}")).await;
     }
@@ -99,7 +115,9 @@ async fn a_denied_call_is_refused_with_the_permission_and_goes_on_after_a_redriv
             continue;
         }
         let sandbox = model(1, Shape::default()).await;
-        sandbox.gateway.lay(Fault { principal: Some(principal), ..Fault::once(Kind::Denied, service, action) });
+        sandbox
+            .gateway
+            .lay(Fault { principal: Some(principal), ..Fault::once(Kind::Denied, service, action) });
         let denied = run(&sandbox, "denied", &to_18()).await.failed("Refused");
         denied.says(&[action, "is not allowed", "redrive"]);
         redrive(&sandbox, &denied).await.succeeded();
@@ -111,7 +129,12 @@ async fn a_worker_that_never_starts_shows_within_minutes_and_another_is_started(
     let sandbox = model(1, Shape::default()).await;
     sandbox.ecs.never_start_next();
     let run = run(&sandbox, "never", &to_18()).await.succeeded();
-    let step = run.report["steps"].as_array().unwrap().iter().find(|step| step["state"] == "InspectDatabases").unwrap();
+    let step = run.report["steps"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|step| step["state"] == "InspectDatabases")
+        .unwrap();
     let at = |field: &str| step[field].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
     let minutes = at("exited").duration_since(at("entered")).as_mins();
     assert!((5..20).contains(&minutes), "it took {minutes} minutes");

@@ -54,7 +54,12 @@ impl Ended {
 
     /// The states that were entered, in order.
     pub fn states(&self) -> Vec<&str> {
-        self.report["steps"].as_array().expect("steps").iter().filter_map(|step| step["state"].as_str()).collect()
+        self.report["steps"]
+            .as_array()
+            .expect("steps")
+            .iter()
+            .filter_map(|step| step["state"].as_str())
+            .collect()
     }
 }
 
@@ -84,14 +89,19 @@ pub async fn ended(sandbox: &Sandbox, arn: String) -> Ended {
 /// How often a state called that action with success.
 pub fn calls(sandbox: &Sandbox, principal: &str, action: &str) -> usize {
     let calls = sandbox.gateway.calls();
-    calls.iter().filter(|call| call.principal == principal && call.action == action && call.status < 300).count()
+    calls
+        .iter()
+        .filter(|call| call.principal == principal && call.action == action && call.status < 300)
+        .count()
 }
 
 /// Calls of our functions and workers that changed something on RDS.
 pub fn mutations(sandbox: &Sandbox) -> Vec<String> {
-    let ours: Vec<String> = functions::STATES.iter().chain(workers::STATES).map(|state| runbook::state::kebab(state)).collect();
+    let ours: Vec<String> =
+        functions::STATES.iter().chain(workers::STATES).map(|state| runbook::state::kebab(state)).collect();
     let calls = sandbox.gateway.calls();
-    let mutating = calls.iter().filter(|call| call.service == "rds" && call.mutates() && ours.contains(&call.principal));
+    let mutating =
+        calls.iter().filter(|call| call.service == "rds" && call.mutates() && ours.contains(&call.principal));
     mutating.map(|call| format!("{} {}", call.principal, call.action)).collect()
 }
 
@@ -100,6 +110,7 @@ pub async fn versions(sandbox: &Sandbox) -> Vec<String> {
     let cx = orders::context(sandbox);
     let cluster = runbook::aurora::cluster(&cx, orders::CLUSTER).await.expect("the cluster is described");
     let members = runbook::aurora::members(&cx, &cluster).await.expect("its members are described");
-    let versions = [cluster.engine_version()].into_iter().chain(members.iter().map(|member| member.engine_version()));
+    let versions =
+        [cluster.engine_version()].into_iter().chain(members.iter().map(|member| member.engine_version()));
     versions.map(|version| version.unwrap_or_default().to_owned()).collect()
 }

@@ -46,12 +46,14 @@ fn actions(policy: &Value) -> BTreeSet<String> {
 /// What each state called in a whole upgrade and two whole syncs.
 async fn called() -> BTreeMap<String, BTreeSet<String>> {
     let mut called: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    let states: Vec<String> = functions::STATES.iter().chain(workers::STATES).map(|state| runbook::state::kebab(state)).collect();
+    let states: Vec<String> =
+        functions::STATES.iter().chain(workers::STATES).map(|state| runbook::state::kebab(state)).collect();
     let mut note = |sandbox: &Sandbox| {
         for call in sandbox.gateway.calls() {
             if states.contains(&call.principal) {
                 // In production's account it is the assumed role that must be allowed.
-                let principal = if call.account == PRODUCTION { SOURCE_ROLE.to_owned() } else { call.principal };
+                let principal =
+                    if call.account == PRODUCTION { SOURCE_ROLE.to_owned() } else { call.principal };
                 called.entry(principal).or_default().insert(iam_action(&call.service, &call.action));
             }
         }
@@ -77,7 +79,8 @@ async fn called() -> BTreeMap<String, BTreeSet<String>> {
 async fn every_state_may_do_what_it_does() {
     let policies = policies();
     for (state, called) in called().await {
-        let allowed = actions(policies.get(&state).unwrap_or_else(|| panic!("infra/iam/states.json has no {state}")));
+        let allowed =
+            actions(policies.get(&state).unwrap_or_else(|| panic!("infra/iam/states.json has no {state}")));
         let missing: Vec<_> = called.difference(&allowed).collect();
         assert!(missing.is_empty(), "{state} calls {missing:?}, which its policy does not allow");
     }
@@ -102,11 +105,18 @@ fn nothing_is_allowed_by_a_wildcard() {
 #[test]
 fn only_an_attested_copy_goes_on() {
     let policies = policies();
-    for (state, action) in [("snapshot-sanitized", "rds:CreateDBClusterSnapshot"), ("restore-target", "rds:RestoreDBClusterFromSnapshot")] {
-        let statement =
-            statements(&policies[state]).iter().find(|statement| statement["Action"].as_array().unwrap().contains(&json!(action)));
+    for (state, action) in [
+        ("snapshot-sanitized", "rds:CreateDBClusterSnapshot"),
+        ("restore-target", "rds:RestoreDBClusterFromSnapshot"),
+    ] {
+        let statement = statements(&policies[state])
+            .iter()
+            .find(|statement| statement["Action"].as_array().unwrap().contains(&json!(action)));
         let condition = &statement.unwrap_or_else(|| panic!("{state} may not {action}"))["Condition"];
-        assert_eq!(condition["Null"]["aws:ResourceTag/attested-run"], "false", "{state} may {action} without an attestation: {condition}");
+        assert_eq!(
+            condition["Null"]["aws:ResourceTag/attested-run"], "false",
+            "{state} may {action} without an attestation: {condition}"
+        );
     }
 }
 
@@ -114,16 +124,26 @@ fn only_an_attested_copy_goes_on() {
 fn what_is_deleted_renamed_or_modified_carries_our_tag() {
     for (state, policy) in policies() {
         // The upgrade changes the owner's own cluster: its lease and its snapshot are the guards there.
-        if ["apply-pending-maintenance", "modify-cluster-version", "sync-parameter-groups", "prepare-parameter-groups", "take-snapshot"]
-            .contains(&state.as_str())
+        if [
+            "apply-pending-maintenance",
+            "modify-cluster-version",
+            "sync-parameter-groups",
+            "prepare-parameter-groups",
+            "take-snapshot",
+        ]
+        .contains(&state.as_str())
         {
             continue;
         }
         for statement in statements(&policy) {
             for action in statement["Action"].as_array().unwrap().iter().filter_map(Value::as_str) {
-                if ["rds:Delete", "rds:Modify", "rds:Stop", "rds:Start", "rds:Reboot"].iter().any(|verb| action.starts_with(verb)) {
+                if ["rds:Delete", "rds:Modify", "rds:Stop", "rds:Start", "rds:Reboot"]
+                    .iter()
+                    .any(|verb| action.starts_with(verb))
+                {
                     assert_eq!(
-                        statement["Condition"]["StringEquals"]["aws:ResourceTag/managed-by"], "aurora-runbooks",
+                        statement["Condition"]["StringEquals"]["aws:ResourceTag/managed-by"],
+                        "aurora-runbooks",
                         "{state} may {action}"
                     );
                 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use sandbox::{
     Sandbox,
     orders::{self, Shape},
-    worlds::findings::{self, Planted},
     sandbox::BUCKET,
+    worlds::findings::{self, Planted},
 };
 use serde_json::{Value, json};
 
@@ -31,17 +31,32 @@ async fn a_shop_is_upgraded_with_its_rows_values_extensions_and_statistics() {
     assert_eq!(orders::count_rows(&sandbox).await.unwrap(), rows);
     // The writer's own value of its own group, and the cluster's.
     assert_eq!(query(&sandbox, "shop", "SHOW work_mem").await, "32MB");
-    assert_eq!(query(&sandbox, "shop", "SELECT setting FROM pg_settings WHERE name = 'log_min_duration_statement'").await, "500");
+    assert_eq!(
+        query(&sandbox, "shop", "SELECT setting FROM pg_settings WHERE name = 'log_min_duration_statement'")
+            .await,
+        "500"
+    );
     assert_eq!(query(&sandbox, "shop", outdated).await, "0", "an extension was not updated");
     let without = "SELECT count(*)::text FROM pg_stat_all_tables WHERE schemaname !~ '^pg_|information_schema' AND last_analyze IS NULL";
     assert_eq!(query(&sandbox, "shop", without).await, "0", "a table was not analysed");
-    assert!(sandbox.s3.get(BUCKET, "runs/shop/report.html").is_some_and(|page| page.starts_with(b"<!doctype html>")));
+    assert!(
+        sandbox
+            .s3
+            .get(BUCKET, "runs/shop/report.html")
+            .is_some_and(|page| page.starts_with(b"<!doctype html>"))
+    );
     assert_eq!(run.report["cause"], Value::Null);
 
     // The removed parameter is told; the certificate was left for a person.
-    let parameters: Value = serde_json::from_slice(&sandbox.s3.get(BUCKET, "runs/shop/parameters-18.4.json").unwrap()).unwrap();
+    let parameters: Value =
+        serde_json::from_slice(&sandbox.s3.get(BUCKET, "runs/shop/parameters-18.4.json").unwrap()).unwrap();
     assert!(parameters.to_string().contains(r#""name":"old_snapshot_threshold","#), "{parameters}");
-    let maintenance = run.report["steps"].as_array().unwrap().iter().find(|step| step["state"] == "ApplyPendingMaintenance").unwrap();
+    let maintenance = run.report["steps"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|step| step["state"] == "ApplyPendingMaintenance")
+        .unwrap();
     assert!(maintenance["summary"].as_str().unwrap().contains("ca-certificate-rotation on db orders-2"));
     assert!(sandbox.s3.get(BUCKET, &format!("upgrades/{resource_id}/inspection.json")).is_some());
 
@@ -57,11 +72,15 @@ async fn every_planted_finding_blocks_with_its_remedy_and_what_is_skipped_fails_
     let planted = findings::findings();
     assert!(planted.len() >= 9);
     let values: Vec<(String, String)> = planted.iter().flat_map(Planted::parameters).collect();
-    let values: Vec<(&str, &str)> = values.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    let (sandbox, resource_id) = real(Shape { parameters: &values, maintenance: false, ..Shape::default() }).await;
+    let values: Vec<(&str, &str)> =
+        values.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let (sandbox, resource_id) =
+        real(Shape { parameters: &values, maintenance: false, ..Shape::default() }).await;
     let engine = sandbox.engine.clone().unwrap();
     for finding in &planted {
-        findings::apply(&engine, &resource_id, finding.plant).await.unwrap_or_else(|error| panic!("{}: {error:#}", finding.slug));
+        findings::apply(&engine, &resource_id, finding.plant)
+            .await
+            .unwrap_or_else(|error| panic!("{}: {error:#}", finding.slug));
     }
 
     let blocked = run(&sandbox, "blocked", &to_18()).await.failed("Blocked");
@@ -73,12 +92,20 @@ async fn every_planted_finding_blocks_with_its_remedy_and_what_is_skipped_fails_
 
     // All but one are mended. That one is skipped on purpose: then the real pg_upgrade says no.
     for finding in planted.iter().filter(|finding| finding.slug != "reg-column") {
-        findings::apply(&engine, &resource_id, finding.remedy).await.unwrap_or_else(|error| panic!("{}: {error:#}", finding.slug));
+        findings::apply(&engine, &resource_id, finding.remedy)
+            .await
+            .unwrap_or_else(|error| panic!("{}: {error:#}", finding.slug));
     }
     let rows = orders::count_rows(&sandbox).await.unwrap();
     let skipping = json!({ "cluster": "orders", "target": "18", "skip": [{ "finding": "reg-column", "reason": "to see RDS refuse it" }] });
     let failed = run(&sandbox, "skipping", &skipping).await.failed("OperationFailed");
-    failed.says(&["runs at 16.14 as before", "reg* type", "tables_using_reg.txt", "In database: shop", "redrive"]);
+    failed.says(&[
+        "runs at 16.14 as before",
+        "reg* type",
+        "tables_using_reg.txt",
+        "In database: shop",
+        "redrive",
+    ]);
     assert!(query(&sandbox, "shop", "SHOW server_version").await.starts_with("16."));
     assert_eq!(orders::count_rows(&sandbox).await.unwrap(), rows);
 
@@ -94,9 +121,12 @@ async fn functions_and_workers_killed_in_the_middle_are_started_again_and_the_up
     let (sandbox, _) = real(Shape { maintenance: false, ..Shape::default() }).await;
     let rows = orders::count_rows(&sandbox).await.unwrap();
     let arn = sandbox.start_execution("major-upgrade", "killed", &to_18()).await.unwrap();
-    let mut killed = [("inspect-databases", 0), ("run-analyze", 0), ("modify-cluster-version", 0), ("take-snapshot", 0)];
+    let mut killed =
+        [("inspect-databases", 0), ("run-analyze", 0), ("modify-cluster-version", 0), ("take-snapshot", 0)];
     let running = |name: &str| {
-        sandbox.ecs.tasks().iter().any(|task| task.last_status == "RUNNING" && task.command.first().is_some_and(|word| word == name))
+        sandbox.ecs.tasks().iter().any(|task| {
+            task.last_status == "RUNNING" && task.command.first().is_some_and(|word| word == name)
+        })
     };
     loop {
         for (name, times) in &mut killed {
@@ -104,7 +134,9 @@ async fn functions_and_workers_killed_in_the_middle_are_started_again_and_the_up
                 // In the middle of its work.
                 tokio::time::sleep(Duration::from_millis(700)).await;
                 *times += usize::from(sandbox.ecs.kill(name));
-            } else if *times == 0 && sandbox.gateway.calls().iter().any(|call| call.principal == *name && call.mutates()) {
+            } else if *times == 0
+                && sandbox.gateway.calls().iter().any(|call| call.principal == *name && call.mutates())
+            {
                 *times += usize::from(sandbox.lambda.kill(name));
             }
         }
@@ -116,7 +148,15 @@ async fn functions_and_workers_killed_in_the_middle_are_started_again_and_the_up
     }
     ended(&sandbox, arn).await.succeeded();
     assert!(killed.iter().all(|(_, times)| *times == 1), "not everyone was killed: {killed:?}");
-    assert!(sandbox.ecs.tasks().iter().filter(|task| task.command.first().is_some_and(|word| word == "run-analyze")).count() >= 2);
+    assert!(
+        sandbox
+            .ecs
+            .tasks()
+            .iter()
+            .filter(|task| task.command.first().is_some_and(|word| word == "run-analyze"))
+            .count()
+            >= 2
+    );
     assert_eq!(orders::count_rows(&sandbox).await.unwrap(), rows);
     assert_eq!(calls(&sandbox, "modify-cluster-version", "ModifyDBCluster"), 1);
 }

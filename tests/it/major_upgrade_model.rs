@@ -31,7 +31,11 @@ async fn a_cluster_is_upgraded_from_16_to_18() {
     assert_eq!(run.states(), EVERY_STATE);
     assert_eq!(versions(&sandbox).await, ["18.4", "18.4", "18.4"]);
     assert_eq!(calls(&sandbox, "modify-cluster-version", "ModifyDBCluster"), 1);
-    assert_eq!(calls(&sandbox, "sync-parameter-groups", "RebootDBInstance"), 2, "each member is rebooted once");
+    assert_eq!(
+        calls(&sandbox, "sync-parameter-groups", "RebootDBInstance"),
+        2,
+        "each member is rebooted once"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -50,7 +54,11 @@ async fn a_path_of_several_hops_is_gone_through_hop_by_hop() {
     assert_eq!(versions(&sandbox).await, ["18.4", "18.4", "18.4"]);
     let raised = run.states().iter().filter(|state| **state == "ModifyClusterVersion").count();
     assert_eq!(
-        (raised, calls(&sandbox, "modify-cluster-version", "ModifyDBCluster"), calls(&sandbox, "take-snapshot", "CreateDBClusterSnapshot")),
+        (
+            raised,
+            calls(&sandbox, "modify-cluster-version", "ModifyDBCluster"),
+            calls(&sandbox, "take-snapshot", "CreateDBClusterSnapshot")
+        ),
         (2, 2, 2)
     );
 }
@@ -61,8 +69,11 @@ async fn the_same_seed_gives_the_same_run() {
         let sandbox = model(seed, Shape::default()).await;
         sandbox.gateway.lay(Fault::once(Kind::Throttle, "lambda", "Invoke").times(3));
         let run = run(&sandbox, "seeded", &to_18()).await.succeeded();
-        let calls =
-            sandbox.gateway.calls().into_iter().map(|call| format!("{} {} {} {}", call.at, call.principal, call.action, call.status));
+        let calls = sandbox
+            .gateway
+            .calls()
+            .into_iter()
+            .map(|call| format!("{} {} {} {}", call.at, call.principal, call.action, call.status));
         (run.report["steps"].clone(), calls.collect::<Vec<_>>())
     };
     assert_eq!(history(7).await, history(7).await);
@@ -78,8 +89,18 @@ async fn a_failed_upgrade_is_told_in_words_and_works_after_a_redrive() {
         });
     });
     let failed = run(&sandbox, "fails", &to_18()).await.failed("OperationFailed");
-    failed.says(&["runs at 16.14 as before", "reg* type", "public.t.c", "check_for_reg_data_type_usage", "redrive"]);
-    assert_eq!(calls(&sandbox, "modify-cluster-version", "ModifyDBCluster"), 1, "a failed upgrade is not started again by itself");
+    failed.says(&[
+        "runs at 16.14 as before",
+        "reg* type",
+        "public.t.c",
+        "check_for_reg_data_type_usage",
+        "redrive",
+    ]);
+    assert_eq!(
+        calls(&sandbox, "modify-cluster-version", "ModifyDBCluster"),
+        1,
+        "a failed upgrade is not started again by itself"
+    );
     redrive(&sandbox, &failed).await.succeeded();
     assert_eq!(versions(&sandbox).await, ["18.4", "18.4", "18.4"]);
 }
@@ -91,17 +112,22 @@ async fn a_failure_without_any_event_is_read_from_the_log_files() {
         behaviour.events = EventDelivery::Missing;
         let files = vec![(
             "pg_upgrade_dump_16401.log".into(),
-            "pg_restore: error: could not execute query: ERROR:  column \"buffers_backend\" does not exist\n".into(),
+            "pg_restore: error: could not execute query: ERROR:  column \"buffers_backend\" does not exist\n"
+                .into(),
         )];
-        behaviour.fail_next_upgrade =
-            Some(UpgradeFailure { reason: "fatal : pg_upgrade reported failure for create_new_objects".into(), files });
+        behaviour.fail_next_upgrade = Some(UpgradeFailure {
+            reason: "fatal : pg_upgrade reported failure for create_new_objects".into(),
+            files,
+        });
     });
     run(&sandbox, "silent", &to_18()).await.failed("OperationFailed").says(&["buffers_backend", "drop it"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn events_that_are_missing_late_twice_or_out_of_order_change_nothing() {
-    for delivery in [EventDelivery::Missing, EventDelivery::Late, EventDelivery::Duplicated, EventDelivery::Reordered] {
+    for delivery in
+        [EventDelivery::Missing, EventDelivery::Late, EventDelivery::Duplicated, EventDelivery::Reordered]
+    {
         let sandbox = model(1, Shape::default()).await;
         sandbox.rds.behave(|behaviour| behaviour.events = delivery);
         run(&sandbox, "events", &to_18()).await.succeeded();
@@ -151,8 +177,13 @@ async fn an_upgrade_is_never_started_without_a_snapshot_to_go_back_to() {
     let sandbox = model(1, Shape::default()).await;
     let run = json!({ "execution": "arn:aws:states:eu-west-1:444455556666:execution:m:by-hand", "entered": sandbox.clock.now() });
     let input = json!({ "cluster": "orders", "version": "18.4", "snapshot": "not-there" });
-    let refused =
-        functions::handle("modify-cluster-version", &orders::context(&sandbox), json!({ "run": run, "input": input })).await.unwrap_err();
+    let refused = functions::handle(
+        "modify-cluster-version",
+        &orders::context(&sandbox),
+        json!({ "run": run, "input": input }),
+    )
+    .await
+    .unwrap_err();
     assert_eq!(refused.name(), "Conflict", "{refused}");
     assert!(refused.to_string().contains("not-there is gone"), "{refused}");
     assert_eq!(calls(&sandbox, "owner", "ModifyDBCluster"), 0);
@@ -169,7 +200,10 @@ async fn a_worker_whose_token_is_spent_stops_and_says_so() {
     sandbox.sfn().stop_execution().execution_arn(&arn).send().await.unwrap();
     // Within one beat, and before its work would have ended.
     sandbox.clock.sleep(Duration::from_secs(60)).await;
-    assert_eq!(inspecting().and_then(|task| task.exit_code), Some(runbook::worker::Ending::Fenced.exit_code()));
+    assert_eq!(
+        inspecting().and_then(|task| task.exit_code),
+        Some(runbook::worker::Ending::Fenced.exit_code())
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -183,7 +217,11 @@ async fn bad_input_is_refused_and_nothing_is_touched() {
         ("lower", json!({ "cluster": "orders", "target": "15" }), "no way from 16.14 to 15"),
         ("future", json!({ "cluster": "orders", "target": "19" }), "no way from 16.14 to 19"),
         ("odd-name", json!({ "cluster": "orders; DROP", "target": "18" }), "no DB cluster identifier"),
-        ("no-reason", json!({ "cluster": "orders", "target": "18", "skip": [{ "finding": "x", "reason": "" }] }), "needs a reason"),
+        (
+            "no-reason",
+            json!({ "cluster": "orders", "target": "18", "skip": [{ "finding": "x", "reason": "" }] }),
+            "needs a reason",
+        ),
         (
             "no-such-parameter",
             json!({ "cluster": "orders", "target": "18", "parameters": [{ "name": "work_memory", "value": "1", "reason": "typo" }] }),
@@ -193,19 +231,31 @@ async fn bad_input_is_refused_and_nothing_is_touched() {
         let refused = run(&sandbox, name, &input).await.failed("Refused");
         refused.says(&[said]);
     }
-    let on_the_cluster = mutations(&sandbox).into_iter().filter(|call| !call.contains("ParameterGroup")).collect::<Vec<_>>();
+    let on_the_cluster =
+        mutations(&sandbox).into_iter().filter(|call| !call.contains("ParameterGroup")).collect::<Vec<_>>();
     assert_eq!(on_the_cluster, Vec::<String>::new());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_class_change_that_waits_for_the_window_blocks_with_its_remedy() {
     let sandbox = model(1, Shape::default()).await;
-    let modify = sandbox.rds_client().modify_db_instance().db_instance_identifier(orders::READER).db_instance_class("db.r6g.xlarge");
+    let modify = sandbox
+        .rds_client()
+        .modify_db_instance()
+        .db_instance_identifier(orders::READER)
+        .db_instance_class("db.r6g.xlarge");
     modify.apply_immediately(false).send().await.unwrap();
     let blocked = run(&sandbox, "pending", &to_18()).await.failed("Blocked");
-    blocked.says(&["pending-modification:orders-2", "aws rds modify-db-instance --db-instance-identifier orders-2 --apply-immediately"]);
+    blocked.says(&[
+        "pending-modification:orders-2",
+        "aws rds modify-db-instance --db-instance-identifier orders-2 --apply-immediately",
+    ]);
     assert_eq!(mutations(&sandbox), Vec::<String>::new());
-    let modify = sandbox.rds_client().modify_db_instance().db_instance_identifier(orders::READER).db_instance_class("db.r6g.xlarge");
+    let modify = sandbox
+        .rds_client()
+        .modify_db_instance()
+        .db_instance_identifier(orders::READER)
+        .db_instance_class("db.r6g.xlarge");
     modify.apply_immediately(true).send().await.unwrap();
     sandbox.clock.sleep(Duration::from_secs(15 * 60)).await;
     redrive(&sandbox, &blocked).await.succeeded();
@@ -246,7 +296,13 @@ async fn a_group_of_the_wrong_family_under_the_needed_name_is_a_conflict() {
     create.description("a mistake").send().await.unwrap();
     let conflict = run(&sandbox, "family", &to_18()).await.failed("Conflict");
     conflict.says(&["orders-1-pg18", "aurora-postgresql17", "rename or delete it"]);
-    sandbox.rds_client().delete_db_parameter_group().db_parameter_group_name("orders-1-pg18").send().await.unwrap();
+    sandbox
+        .rds_client()
+        .delete_db_parameter_group()
+        .db_parameter_group_name("orders-1-pg18")
+        .send()
+        .await
+        .unwrap();
     redrive(&sandbox, &conflict).await.succeeded();
 }
 
@@ -262,7 +318,12 @@ async fn members_with_groups_of_their_own_keep_them() {
         assert_eq!(group.db_parameter_group_name(), Some(format!("{id}-pg18").as_str()));
         assert_eq!(group.parameter_apply_status(), Some("in-sync"));
     }
-    assert!(cluster.db_cluster_members().iter().all(|member| member.db_cluster_parameter_group_status() == Some("in-sync")));
+    assert!(
+        cluster
+            .db_cluster_members()
+            .iter()
+            .all(|member| member.db_cluster_parameter_group_status() == Some("in-sync"))
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -270,7 +331,12 @@ async fn the_version_is_raised_only_when_the_last_reader_has_it() {
     let sandbox = model(1, Shape::default()).await;
     sandbox.rds.behave(|behaviour| behaviour.reader_lag = Duration::from_secs(3600));
     let run = run(&sandbox, "late-reader", &to_18()).await.succeeded();
-    let step = run.report["steps"].as_array().unwrap().iter().find(|step| step["state"] == "ModifyClusterVersion").unwrap();
+    let step = run.report["steps"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|step| step["state"] == "ModifyClusterVersion")
+        .unwrap();
     let at = |field: &str| step[field].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
     assert!(at("exited").duration_since(at("entered")).as_mins() > 60, "{step}");
 }
@@ -286,8 +352,14 @@ async fn maintenance_of_instances_is_applied_to_the_reader_before_the_writer() {
         );
     }
     run(&sandbox, "instances", &to_18()).await.succeeded();
-    let applied = sandbox.gateway.calls().into_iter().filter(|call| call.action == "ApplyPendingMaintenanceAction" && call.status == 200);
-    let applied: Vec<String> = applied.map(|call| call.form.split("db%3A").nth(1).unwrap_or_default().chars().take(8).collect()).collect();
+    let applied = sandbox
+        .gateway
+        .calls()
+        .into_iter()
+        .filter(|call| call.action == "ApplyPendingMaintenanceAction" && call.status == 200);
+    let applied: Vec<String> = applied
+        .map(|call| call.form.split("db%3A").nth(1).unwrap_or_default().chars().take(8).collect())
+        .collect();
     assert_eq!(applied, [orders::READER, orders::WRITER]);
 }
 
@@ -313,7 +385,15 @@ async fn an_execution_that_a_person_stops_is_reported_and_a_new_one_goes_on() {
     let sandbox = model(1, Shape::default()).await;
     let arn = sandbox.start_execution("major-upgrade", "stopped", &to_18()).await.unwrap();
     sandbox.clock.sleep(Duration::from_secs(25 * 60)).await;
-    sandbox.sfn().stop_execution().execution_arn(&arn).error("Stopped").cause("by hand").send().await.unwrap();
+    sandbox
+        .sfn()
+        .stop_execution()
+        .execution_arn(&arn)
+        .error("Stopped")
+        .cause("by hand")
+        .send()
+        .await
+        .unwrap();
     let stopped = ended(&sandbox, arn).await;
     assert_eq!((stopped.status.as_str(), stopped.report["status"].as_str()), ("ABORTED", Some("ABORTED")));
     run(&sandbox, "goes-on", &to_18()).await.succeeded();

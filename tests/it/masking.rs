@@ -12,10 +12,20 @@ use workers::daily_sync::{
 
 use crate::copy::{Copy, KEY};
 
-const PARAMETERS: [(&str, &str); 2] = [("shared_preload_libraries", "pg_stat_statements"), ("pg_stat_statements.track", "all")];
+const PARAMETERS: [(&str, &str); 2] =
+    [("shared_preload_libraries", "pg_stat_statements"), ("pg_stat_statements.track", "all")];
 
 /// Raw values of the shop and of the zoo, as bytes in a file.
-const RAW: [&str; 8] = ["rawmark", "Rawmark", "@mail.example", "@post.example", "@inbox.example", "@firm.example", "Lindenstra", "+49 "];
+const RAW: [&str; 8] = [
+    "rawmark",
+    "Rawmark",
+    "@mail.example",
+    "@post.example",
+    "@inbox.example",
+    "@firm.example",
+    "Lindenstra",
+    "+49 ",
+];
 
 fn policy() -> Value {
     json!({
@@ -76,9 +86,18 @@ fn masking(value: Value) -> Masking {
 
 /// What must be the same before and after: a question and its database.
 const SAME: [(&str, &str); 17] = [
-    ("shop", "SELECT count(*)::text FROM public.orders AS o JOIN public.customers AS c ON c.id = o.customer_id"),
-    ("shop", "SELECT count(DISTINCT email)::text || ' ' || count(DISTINCT id) || ' ' || count(phone) FROM public.customers"),
-    ("shop", "SELECT string_agg(n::text, ',' ORDER BY n) FROM (SELECT count(*) AS n FROM public.orders GROUP BY customer_id) AS t"),
+    (
+        "shop",
+        "SELECT count(*)::text FROM public.orders AS o JOIN public.customers AS c ON c.id = o.customer_id",
+    ),
+    (
+        "shop",
+        "SELECT count(DISTINCT email)::text || ' ' || count(DISTINCT id) || ' ' || count(phone) FROM public.customers",
+    ),
+    (
+        "shop",
+        "SELECT string_agg(n::text, ',' ORDER BY n) FROM (SELECT count(*) AS n FROM public.orders GROUP BY customer_id) AS t",
+    ),
     ("shop", "SELECT count(*)::text FROM public.customers WHERE full_name = first_name || ' ' || last_name"),
     (
         "shop",
@@ -89,7 +108,10 @@ const SAME: [(&str, &str); 17] = [
         "SELECT count(*)::text FROM zoo.badge AS b JOIN zoo.membership AS m USING (person, team) JOIN zoo.person AS p ON p.id = b.person",
     ),
     ("shop", "SELECT count(*)::text FROM zoo.person AS p JOIN zoo.person AS f ON f.id = p.friend"),
-    ("shop", "SELECT sum(cardinality(other_addresses))::text || ' ' || count(DISTINCT phone) || ' ' || sum(length(note)) FROM zoo.person"),
+    (
+        "shop",
+        "SELECT sum(cardinality(other_addresses))::text || ' ' || count(DISTINCT phone) || ' ' || sum(length(note)) FROM zoo.person",
+    ),
     (
         "shop",
         "SELECT count(*)::text FROM zoo.person WHERE profile ->> 'theme' = 'dark' AND profile -> 'cards' -> 0 ->> 'type' = 'debit' AND profile -> 'cards' ->> 1 = 'none'",
@@ -100,7 +122,10 @@ const SAME: [(&str, &str); 17] = [
     ),
     ("shop", "SELECT sum(hidden::int)::text FROM zoo.audited"),
     ("shop", "SELECT count(*)::text FROM zoo.audit_trail"),
-    ("billing", "SELECT count(*)::text FROM ledger.accounts AS a JOIN ledger.invoices AS i ON i.account_id = a.id"),
+    (
+        "billing",
+        "SELECT count(*)::text FROM ledger.accounts AS a JOIN ledger.invoices AS i ON i.account_id = a.id",
+    ),
     (
         "billing",
         "SELECT count(DISTINCT iban)::text || ' ' || count(DISTINCT contact_email) FROM ledger.accounts, LATERAL (SELECT contact_email FROM ledger.invoices WHERE account_id = id) AS i",
@@ -158,7 +183,8 @@ async fn a_zoo(id: &'static str) -> Copy {
         "UPDATE \"Event\" SET payload = jsonb_set(payload, '{email}', '\"anna.schmidt143@mail.example\"') WHERE \"eventId\" % 1000 = 0",
     )
     .await;
-    copy.run("shop", "UPDATE public.customers SET email = 'anna.schmidt143@mail.example' WHERE id = 143").await;
+    copy.run("shop", "UPDATE public.customers SET email = 'anna.schmidt143@mail.example' WHERE id = 143")
+        .await;
     copy
 }
 
@@ -212,7 +238,15 @@ async fn keys_joins_and_everything_round_the_values_hold_and_no_raw_value_is_lef
         .ask("rdsadmin", "shop", "SELECT count(*) || ' ' || count(*) FILTER (WHERE login ~ '^[0-9a-f]{40}$') FROM zoo.people_by_letter")
         .await;
     assert_eq!(view, "3000 3000");
-    assert_eq!(copy.ask("rdsadmin", "shop", "SELECT count(*)::text FROM pg_stat_statements WHERE query LIKE '%masking key%'").await, "0");
+    assert_eq!(
+        copy.ask(
+            "rdsadmin",
+            "shop",
+            "SELECT count(*)::text FROM pg_stat_statements WHERE query LIKE '%masking key%'"
+        )
+        .await,
+        "0"
+    );
     copy.run("shop", "SET search_path = zoo, public; INSERT INTO person (email, login, profile, salary, token) VALUES ('new@x', 'newcomer', '{}', 1, md5('x')::uuid)").await;
 }
 
@@ -230,7 +264,12 @@ async fn on_disk(copy: &Copy) -> Vec<String> {
     let root = copy.ask("rdsadmin", "postgres", "SHOW data_directory").await;
     // Faster than this test's own unoptimised code.
     let words = RAW.iter().flat_map(|raw| ["-e", raw]);
-    let grep = std::process::Command::new("grep").args(["-rlaF", "--exclude-dir=pg_wal"]).args(words).arg(&root).output().unwrap();
+    let grep = std::process::Command::new("grep")
+        .args(["-rlaF", "--exclude-dir=pg_wal"])
+        .args(words)
+        .arg(&root)
+        .output()
+        .unwrap();
     let mut found = Vec::new();
     for path in String::from_utf8_lossy(&grep.stdout).lines() {
         found.push(relation(copy, std::path::Path::new(path)).await);
@@ -241,14 +280,20 @@ async fn on_disk(copy: &Copy) -> Vec<String> {
 /// What a file of the cluster is, as far as the server can tell.
 async fn relation(copy: &Copy, path: &std::path::Path) -> String {
     let name = |path: Option<&std::path::Path>| {
-        path.and_then(|path| path.file_name()).map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+        path.and_then(|path| path.file_name())
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default()
     };
     let (node, database) = (name(Some(path)), name(path.parent()));
     let of = format!("SELECT datname::text FROM pg_database WHERE oid::text = '{database}'");
-    let Ok(Some(database)) = copy.client("rdsadmin", "postgres").await.query_opt(&of, &[]).await else { return path.display().to_string() };
+    let Ok(Some(database)) = copy.client("rdsadmin", "postgres").await.query_opt(&of, &[]).await else {
+        return path.display().to_string();
+    };
     let database: String = database.get(0);
     let node = node.split('.').next().unwrap_or_default();
-    let table = copy.ask("rdsadmin", &database, &format!("SELECT pg_filenode_relation(0, '{node}')::regclass::text")).await;
+    let table = copy
+        .ask("rdsadmin", &database, &format!("SELECT pg_filenode_relation(0, '{node}')::regclass::text"))
+        .await;
     format!("{database}: {table} ({})", path.display())
 }
 
@@ -270,8 +315,11 @@ async fn killed_between_two_tables_and_run_again_it_comes_to_the_same_end() {
         // Longer each time: some of it is done when the axe falls.
         attempts += 1;
         let (plans, _) = look(&sessions, &masking).await.unwrap();
-        let end =
-            tokio::time::timeout(std::time::Duration::from_millis(100 * attempts * attempts), mask::mask(&sessions, &plans, KEY)).await;
+        let end = tokio::time::timeout(
+            std::time::Duration::from_millis(100 * attempts * attempts),
+            mask::mask(&sessions, &plans, KEY),
+        )
+        .await;
         if let Ok(done) = end {
             done.unwrap();
             break;
@@ -283,9 +331,15 @@ async fn killed_between_two_tables_and_run_again_it_comes_to_the_same_end() {
     let seen = attest_sanitized::look(sessions.cx, sessions.login, &masking, &before, KEY).await.unwrap();
     assert!(seen.wrong.is_empty(), "{:#?}", seen.wrong);
     similar(&whole.ask("rdsadmin", "shop", SHAPE).await, &killed.ask("rdsadmin", "shop", SHAPE).await);
-    for table in ["zoo.person", "zoo.membership", "zoo.badge", "zoo.visit", "zoo.audited", "zoo.lion", "zoo.address"] {
+    for table in
+        ["zoo.person", "zoo.membership", "zoo.badge", "zoo.visit", "zoo.audited", "zoo.lion", "zoo.address"]
+    {
         let sum = format!("SELECT md5(string_agg(t::text, E'\\n' ORDER BY t::text)) FROM {table} AS t");
-        assert_eq!(whole.ask("rdsadmin", "shop", &sum).await, killed.ask("rdsadmin", "shop", &sum).await, "{table}");
+        assert_eq!(
+            whole.ask("rdsadmin", "shop", &sum).await,
+            killed.ask("rdsadmin", "shop", &sum).await,
+            "{table}"
+        );
     }
 }
 
@@ -308,7 +362,9 @@ async fn what_nobody_has_decided_about_stops_the_run_with_the_lines_to_paste() {
     shop["zoo.membership"]["person"] = json!("keep");
     shop["public.customers"]["birth_date"] = json!("email");
     shop["public.customers"]["city"] = json!("null");
-    let Err(Error::Blocked(findings)) = look(&copy.sessions(), &masking(policy)).await.map(drop) else { panic!("it is not blocked") };
+    let Err(Error::Blocked(findings)) = look(&copy.sessions(), &masking(policy)).await.map(drop) else {
+        panic!("it is not blocked")
+    };
     let text = Error::Blocked(findings).to_string();
     for part in [
         "unclassified-column:shop/public.customers",
@@ -340,7 +396,11 @@ async fn attesting_finds_what_masking_would_have_left() {
     let homepage = copy.ask("rdsadmin", "shop", bound).await;
     copy.run("shop", &format!("CREATE ROLE intruder LOGIN; CREATE TABLE public.leak (email text); COMMENT ON TABLE public.products IS 'see {homepage}, please'")).await;
     copy.run("billing", "CREATE PUBLICATION tap FOR TABLE ledger.rates").await;
-    let wrong = attest_sanitized::look(sessions.cx, sessions.login, &masking, &before, KEY).await.unwrap().wrong.join("\n");
+    let wrong = attest_sanitized::look(sessions.cx, sessions.login, &masking, &before, KEY)
+        .await
+        .unwrap()
+        .wrong
+        .join("\n");
     for part in [
         "a live wire, login-role: intruder",
         "a live wire, publication: billing: tap",

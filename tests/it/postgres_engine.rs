@@ -70,11 +70,26 @@ async fn counts(engine: &PostgresEngine, id: &str) -> Vec<(String, i64)> {
 #[tokio::test]
 async fn the_master_logs_in_over_tcp_and_is_no_superuser() {
     let engine = engine().await;
-    let port = create(&engine, "cluster-login", "16.8", &[("shared_preload_libraries", "pg_stat_statements,aurora_stat_utils")]).await;
+    let port = create(
+        &engine,
+        "cluster-login",
+        "16.8",
+        &[("shared_preload_libraries", "pg_stat_statements,aurora_stat_utils")],
+    )
+    .await;
     let (master, connection) = tokio_postgres::connect(&(login(port) + " dbname=shop"), NoTls).await.unwrap();
     tokio::spawn(connection);
-    assert!(!master.query_one("SELECT rolsuper FROM pg_roles WHERE rolname = 'postgres'", &[]).await.unwrap().get::<_, bool>(0));
-    master.batch_execute("CREATE EXTENSION pg_stat_statements; SELECT * FROM pg_stat_statements; CHECKPOINT").await.unwrap();
+    assert!(
+        !master
+            .query_one("SELECT rolsuper FROM pg_roles WHERE rolname = 'postgres'", &[])
+            .await
+            .unwrap()
+            .get::<_, bool>(0)
+    );
+    master
+        .batch_execute("CREATE EXTENSION pg_stat_statements; SELECT * FROM pg_stat_statements; CHECKPOINT")
+        .await
+        .unwrap();
     master.batch_execute("SET session_replication_role = replica").await.unwrap();
     assert!(engine.connect("cluster-login", "postgres", "rdsadmin").await.is_err());
     engine.set_master_password("cluster-login", "postgres", "another").await.unwrap();
@@ -87,11 +102,21 @@ async fn parameters_wait_for_a_restart_or_are_refused_by_name() {
     let id = "cluster-parameters";
     create(&engine, id, "16.8", &[]).await;
     let show = async |name: &str| {
-        engine.connect(id, "rdsadmin", "postgres").await.unwrap().query_one(&format!("SHOW {name}"), &[]).await.unwrap().get::<_, String>(0)
+        engine
+            .connect(id, "rdsadmin", "postgres")
+            .await
+            .unwrap()
+            .query_one(&format!("SHOW {name}"), &[])
+            .await
+            .unwrap()
+            .get::<_, String>(0)
     };
     let wanted = parameters(&[("work_mem", "8192"), ("max_prepared_transactions", "10")]);
     assert_eq!(engine.configure(id, &wanted, false).await.unwrap(), ["max_prepared_transactions"]);
-    assert_eq!((show("work_mem").await, show("max_prepared_transactions").await), ("8MB".to_owned(), "0".to_owned()));
+    assert_eq!(
+        (show("work_mem").await, show("max_prepared_transactions").await),
+        ("8MB".to_owned(), "0".to_owned())
+    );
     assert!(engine.configure(id, &wanted, true).await.unwrap().is_empty());
     assert_eq!(show("max_prepared_transactions").await, "10");
 
@@ -108,9 +133,18 @@ async fn a_snapshot_holds_what_was_there_when_it_was_taken() {
     let engine = engine().await;
     let id = "cluster-source";
     create(&engine, id, "16.8", &[]).await;
-    let run = async |id: &str, sql: &str| engine.connect(id, "postgres", "shop").await.unwrap().batch_execute(sql).await.unwrap();
+    let run = async |id: &str, sql: &str| {
+        engine.connect(id, "postgres", "shop").await.unwrap().batch_execute(sql).await.unwrap()
+    };
     let rows = async |id: &str| {
-        engine.connect(id, "postgres", "shop").await.unwrap().query_one("SELECT count(*) FROM t", &[]).await.unwrap().get::<_, i64>(0)
+        engine
+            .connect(id, "postgres", "shop")
+            .await
+            .unwrap()
+            .query_one("SELECT count(*) FROM t", &[])
+            .await
+            .unwrap()
+            .get::<_, i64>(0)
     };
     run(id, "CREATE TABLE t AS SELECT generate_series(1, 10)").await;
     engine.snapshot(id, "first").await.unwrap();
@@ -151,8 +185,18 @@ const EXPECTED: [(&str, &str, &str, &str); 9] = [
         "pg_upgrade_precheck.log",
         "Please drop all logical replication slots",
     ),
-    ("missing-library", "check_loadable_libraries", "loadable_libraries.txt", "could not load library \"$libdir/old_snapshot\""),
-    ("prepared-transaction", "There are uncommitted prepared transactions", "pg_upgrade_precheck.log", "from 16.14 to 18.1 because"),
+    (
+        "missing-library",
+        "check_loadable_libraries",
+        "loadable_libraries.txt",
+        "could not load library \"$libdir/old_snapshot\"",
+    ),
+    (
+        "prepared-transaction",
+        "There are uncommitted prepared transactions",
+        "pg_upgrade_precheck.log",
+        "from 16.14 to 18.1 because",
+    ),
     (
         "refused-role-setting",
         "prepare_new_globals",
@@ -165,8 +209,18 @@ const EXPECTED: [(&str, &str, &str, &str); 9] = [
         "tables_using_reg.txt",
         "  public.webhook.handler",
     ),
-    ("role-named-pg", "One or more role names start with 'pg_'", "pg_upgrade_precheck.log", "Rename all role names"),
-    ("view-on-catalog-column", "create_new_objects", "pg_upgrade_dump_", "ERROR:  column \"buffers_backend\" does not exist"),
+    (
+        "role-named-pg",
+        "One or more role names start with 'pg_'",
+        "pg_upgrade_precheck.log",
+        "Rename all role names",
+    ),
+    (
+        "view-on-catalog-column",
+        "create_new_objects",
+        "pg_upgrade_dump_",
+        "ERROR:  column \"buffers_backend\" does not exist",
+    ),
 ];
 
 #[tokio::test]
@@ -174,7 +228,8 @@ async fn every_finding_stops_the_upgrade_until_it_is_put_right() {
     let engine = engine().await;
     let id = "cluster-upgrade";
     let planted: Parameters = findings().iter().flat_map(Planted::parameters).collect();
-    let list: Vec<(&str, &str)> = planted.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let list: Vec<(&str, &str)> =
+        planted.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let port = create(&engine, id, "16.8", &list).await;
     load_shop(&login(port)).await.unwrap();
     let mut target = planted.clone();
@@ -189,7 +244,10 @@ async fn every_finding_stops_the_upgrade_until_it_is_put_right() {
         assert!(failure.reason.contains(reason), "{slug}: {}", failure.reason);
         let told = failure.files.iter().find(|(name, _)| name.starts_with(file));
         assert!(told.is_some_and(|(_, content)| content.contains(text)), "{slug}: {:#?}", failure.files);
-        assert!(failure.files.iter().all(|(_, content)| !content.contains("SCRAM-SHA-256")), "{slug}: a password hash is told");
+        assert!(
+            failure.files.iter().all(|(_, content)| !content.contains("SCRAM-SHA-256")),
+            "{slug}: a password hash is told"
+        );
         assert_eq!(engine.major(id).unwrap(), 16);
         assert_eq!(counts(&engine, id).await, before, "{slug}");
         apply(&engine, id, finding.remedy).await.unwrap();
@@ -201,7 +259,13 @@ async fn every_finding_stops_the_upgrade_until_it_is_put_right() {
     assert_eq!(engine.major(id).unwrap(), 18);
     assert_eq!(counts(&engine, id).await, before);
     let session = engine.connect(id, "postgres", "shop").await.unwrap();
-    assert!(session.query_one("SELECT pg_has_role('rds_superuser', 'pg_maintain', 'member')", &[]).await.unwrap().get::<_, bool>(0));
+    assert!(
+        session
+            .query_one("SELECT pg_has_role('rds_superuser', 'pg_maintain', 'member')", &[])
+            .await
+            .unwrap()
+            .get::<_, bool>(0)
+    );
 }
 
 #[tokio::test]

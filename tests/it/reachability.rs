@@ -17,7 +17,10 @@ use tokio_postgres::NoTls;
 async fn try_from(sandbox: &Sandbox, place: &str, login: &Login) -> Result<i32, String> {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(SocketAddr::new(sandbox.rds.place(place), 0)).unwrap();
-    let stream = socket.connect(SocketAddr::new(login.host.parse().unwrap(), login.port)).await.map_err(|error| error.to_string())?;
+    let stream = socket
+        .connect(SocketAddr::new(login.host.parse().unwrap(), login.port))
+        .await
+        .map_err(|error| error.to_string())?;
     let mut config = tokio_postgres::Config::new();
     config.user(&login.user).password(&login.password).dbname("postgres");
     let (client, connection) = config.connect_raw(stream, NoTls).await.map_err(|error| error.to_string())?;
@@ -47,7 +50,11 @@ async fn only_whom_a_rule_lets_in_gets_an_answer() {
     sandbox.rds.allow("sg-dev", ANYWHERE);
     assert_eq!(try_from(&sandbox, "sg-support-clients", &login).await, Ok(1));
     assert!(try_from(&sandbox, INTERNET, &login).await.is_err());
-    let modify = sandbox.rds_client().modify_db_instance().db_instance_identifier("orders-dev-1").publicly_accessible(true);
+    let modify = sandbox
+        .rds_client()
+        .modify_db_instance()
+        .db_instance_identifier("orders-dev-1")
+        .publicly_accessible(true);
     modify.send().await.unwrap();
     assert_eq!(try_from(&sandbox, INTERNET, &login).await, Ok(1));
 
@@ -81,25 +88,45 @@ async fn a_restore_across_accounts_answers_to_the_snapshots_password_until_the_n
     environments::create(&sandbox, None).await.unwrap();
     let owner = sandbox.rds_client_in(sandbox::aws::PRODUCTION);
     let copy = owner.copy_db_cluster_snapshot().source_db_cluster_snapshot_identifier(snapshot);
-    let copy = copy.target_db_cluster_snapshot_identifier("copy").kms_key_id("alias/aurora-runbooks-sync").send().await.unwrap();
+    let copy = copy
+        .target_db_cluster_snapshot_identifier("copy")
+        .kms_key_id("alias/aurora-runbooks-sync")
+        .send()
+        .await
+        .unwrap();
     let arn = copy.db_cluster_snapshot.unwrap().db_cluster_snapshot_arn.unwrap();
     sandbox.clock.sleep(Duration::from_secs(180)).await;
-    let share = owner.modify_db_cluster_snapshot_attribute().db_cluster_snapshot_identifier("copy").attribute_name("restore");
+    let share = owner
+        .modify_db_cluster_snapshot_attribute()
+        .db_cluster_snapshot_identifier("copy")
+        .attribute_name("restore");
     share.values_to_add(sandbox::aws::ACCOUNT).send().await.unwrap();
 
     let (rds, cx) = (sandbox.rds_client(), orders::context(&sandbox));
-    let restore = rds.restore_db_cluster_from_snapshot().db_cluster_identifier("quarantine").snapshot_identifier(&arn);
-    let restore = restore.engine("aurora-postgresql").engine_version(production::VERSION).vpc_security_group_ids("sg-quarantine");
-    restore.db_subnet_group_name("quarantine").db_cluster_parameter_group_name("quarantine-pg16").send().await.unwrap();
+    let restore =
+        rds.restore_db_cluster_from_snapshot().db_cluster_identifier("quarantine").snapshot_identifier(&arn);
+    let restore = restore
+        .engine("aurora-postgresql")
+        .engine_version(production::VERSION)
+        .vpc_security_group_ids("sg-quarantine");
+    restore
+        .db_subnet_group_name("quarantine")
+        .db_cluster_parameter_group_name("quarantine-pg16")
+        .send()
+        .await
+        .unwrap();
     orders::wait_available(&cx, "quarantine").await.unwrap();
-    let create = rds.create_db_instance().db_instance_identifier("quarantine-1").db_cluster_identifier("quarantine");
+    let create =
+        rds.create_db_instance().db_instance_identifier("quarantine-1").db_cluster_identifier("quarantine");
     create.engine("aurora-postgresql").db_instance_class("db.r6g.large").send().await.unwrap();
     orders::wait_available(&cx, "quarantine").await.unwrap();
 
     let of_production = production::login(&sandbox).await.unwrap();
     let cluster = aurora::cluster(&cx, "quarantine").await.unwrap();
-    let (host, port) = (cluster.endpoint().unwrap().to_owned(), u16::try_from(cluster.port().unwrap()).unwrap());
-    let stolen = Login { host, port, user: of_production.user.clone(), password: of_production.password.clone() };
+    let (host, port) =
+        (cluster.endpoint().unwrap().to_owned(), u16::try_from(cluster.port().unwrap()).unwrap());
+    let stolen =
+        Login { host, port, user: of_production.user.clone(), password: of_production.password.clone() };
     assert_eq!(try_from(&sandbox, WORKERS, &stolen).await, Ok(1), "production's password opens it");
     assert!(try_from(&sandbox, "sg-dev-clients", &stolen).await.is_err());
     let client = orders::connect(&stolen, "shop").await.unwrap();
@@ -110,7 +137,12 @@ async fn a_restore_across_accounts_answers_to_the_snapshots_password_until_the_n
     drop(client);
 
     // Accepted is not in force.
-    rds.modify_db_cluster().db_cluster_identifier("quarantine").manage_master_user_password(true).send().await.unwrap();
+    rds.modify_db_cluster()
+        .db_cluster_identifier("quarantine")
+        .manage_master_user_password(true)
+        .send()
+        .await
+        .unwrap();
     assert_eq!(try_from(&sandbox, WORKERS, &stolen).await, Ok(1));
     sandbox.clock.sleep(Duration::from_secs(120)).await;
     assert!(try_from(&sandbox, WORKERS, &stolen).await.is_err());

@@ -1,6 +1,8 @@
 //! The input schemas come from the Rust types, and the examples satisfy them.
 
-use functions::{daily_sync::select_snapshot::SelectSnapshot, major_upgrade::resolve_upgrade::ResolveUpgrade};
+use functions::{
+    daily_sync::select_snapshot::SelectSnapshot, major_upgrade::resolve_upgrade::ResolveUpgrade,
+};
 use sandbox::{executables::root, golden};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -55,7 +57,9 @@ fn the_schema_refuses_what_the_type_refuses() {
         assert!(!upgrade.is_valid(&bad), "{bad} was taken");
     }
     let sync = jsonschema::validator_for(&schema::<SelectSnapshot>()).unwrap();
-    for bad in [json!({}), json!({"sync": 1}), json!({"sync": "Orders"}), json!({"sync": "orders", "dryRun": true})] {
+    for bad in
+        [json!({}), json!({"sync": 1}), json!({"sync": "Orders"}), json!({"sync": "orders", "dryRun": true})]
+    {
         assert!(!sync.is_valid(&bad), "{bad} was taken");
     }
 }

@@ -74,7 +74,9 @@ fn free_port() -> u16 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_copy_of_a_subscriber_steals_productions_slot_but_not_in_quarantine() {
-    let engine = PostgresEngine::new(install().await.expect("PostgreSQL is there"), runbook::clock::Clock::System).expect("an engine");
+    let engine =
+        PostgresEngine::new(install().await.expect("PostgreSQL is there"), runbook::clock::Clock::System)
+            .expect("an engine");
     let world = World { engine: engine.clone() };
     let publisher = free_port();
     world.create("publisher", publisher).await;
@@ -86,7 +88,10 @@ async fn a_copy_of_a_subscriber_steals_productions_slot_but_not_in_quarantine() 
     // The table belongs to the superuser who made it; the subscriber's worker reads it as the master.
     world.run("publisher", "GRANT SELECT ON t TO postgres").await;
     world.run("subscriber", &subscribe).await;
-    assert!(world.slot_is_taken_within(Duration::from_secs(10)).await, "production's own subscriber does not connect");
+    assert!(
+        world.slot_is_taken_within(Duration::from_secs(10)).await,
+        "production's own subscriber does not connect"
+    );
     engine.snapshot("subscriber", "night").await.unwrap();
     engine.stop("subscriber").await.unwrap();
     world.wait_for_the_slot_to_be_free().await;
@@ -98,9 +103,13 @@ async fn a_copy_of_a_subscriber_steals_productions_slot_but_not_in_quarantine() 
     engine.delete("loud").await.unwrap();
     world.wait_for_the_slot_to_be_free().await;
 
-    let quiet: Parameters = QUARANTINE.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let quiet: Parameters =
+        QUARANTINE.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     engine.restore("night", "quiet", free_port(), &quiet).await.unwrap();
-    assert!(!world.slot_is_taken_within(Duration::from_secs(8)).await, "the copy in quarantine took production's slot");
+    assert!(
+        !world.slot_is_taken_within(Duration::from_secs(8)).await,
+        "the copy in quarantine took production's slot"
+    );
 
     // Production's subscriber finds its slot and gets its row.
     world.run("publisher", "INSERT INTO t VALUES (2)").await;

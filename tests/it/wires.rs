@@ -55,11 +55,18 @@ async fn found_and_cut(copy: Copy) {
     assert!(cut::cut(&copy.sessions()).await.unwrap().is_empty(), "a second run finds nothing");
     publisher.set_nonblocking(true).unwrap();
     assert!(publisher.accept().is_err(), "something spoke to the publisher, the partner or the bank");
-    let passwords = "SELECT coalesce(string_agg(rolname, ','), '') FROM pg_authid WHERE rolpassword IS NOT NULL";
+    let passwords =
+        "SELECT coalesce(string_agg(rolname, ','), '') FROM pg_authid WHERE rolpassword IS NOT NULL";
     assert_eq!(copy.ask("rdsadmin", "postgres", passwords).await, "postgres");
     assert_eq!(copy.ask("rdsadmin", "shop", "SELECT count(*)::text FROM public.partner_login").await, "0");
     assert!(
-        copy.client("postgres", "shop").await.batch_execute("SELECT public.sign('x')").await.unwrap_err().to_string().contains("db error")
+        copy.client("postgres", "shop")
+            .await
+            .batch_execute("SELECT public.sign('x')")
+            .await
+            .unwrap_err()
+            .to_string()
+            .contains("db error")
     );
 }
 
@@ -69,5 +76,8 @@ async fn a_wire_that_cannot_be_cut_stops_the_run_and_is_named() {
     apply(&copy.engine, copy.id, stubborn().plant).await.unwrap();
     let error = cut::cut(&copy.sessions()).await.unwrap_err();
     assert_eq!(error.name(), "OperationFailed");
-    assert!(error.to_string().contains("security-label") && error.to_string().contains("customers"), "{error}");
+    assert!(
+        error.to_string().contains("security-label") && error.to_string().contains("customers"),
+        "{error}"
+    );
 }

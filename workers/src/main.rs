@@ -14,9 +14,12 @@ async fn main() -> anyhow::Result<ExitCode> {
     let (token, input) = (worker::required("TASK_TOKEN")?, worker::required("INPUT")?);
     let cx = Context::from_environment().await?;
     let work = async {
-        let payload = serde_json::from_str(&input).map_err(|error| Error::Refused(format!("INPUT is not JSON: {error}")))?;
+        let payload = serde_json::from_str(&input)
+            .map_err(|error| Error::Refused(format!("INPUT is not JSON: {error}")))?;
         let known = workers::call(&state, &cx, payload).await;
-        known.unwrap_or_else(|| Err(Error::Refused(format!("this worker has no state {state:?}; it has {:?}", workers::STATES))))
+        known.unwrap_or_else(|| {
+            Err(Error::Refused(format!("this worker has no state {state:?}; it has {:?}", workers::STATES)))
+        })
     };
     let stop = async {
         terminate.recv().await;

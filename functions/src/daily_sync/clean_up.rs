@@ -10,15 +10,16 @@ use std::time::Duration;
 use aws_sdk_rds::types::DbCluster;
 use policy::{Swap, Sync};
 use runbook::{
-    Context, Error, Result, Run, State, aurora, lease, daily_sync,
+    Context, Error, Result, Run, State, aurora, daily_sync,
     daily_sync::tags::{self, Role},
+    lease,
 };
 use serde::{Deserialize, Serialize};
 
 use super::{
-    removal::{self, Removal},
     after_swap,
     production::Source,
+    removal::{self, Removal},
     swap::{self, Stuck},
 };
 
@@ -88,7 +89,11 @@ impl State for CleanUp {
         if !waiting.is_empty() && waited < PATIENCE.min(run.deadline / 2) {
             return Err(Error::NotReady(waiting.join("; ")));
         }
-        left.extend(waiting.into_iter().map(|what| format!("waited {} min in vain for {what}", waited.as_secs() / 60)));
+        left.extend(
+            waiting
+                .into_iter()
+                .map(|what| format!("waited {} min in vain for {what}", waited.as_secs() / 60)),
+        );
         let summary = if left.is_empty() {
             "nothing is left but the published clusters and the kept old copies".to_owned()
         } else {
@@ -102,18 +107,32 @@ impl CleanUp {
     async fn copies(&self, cx: &Context, policy: &Sync, look: &mut Look) -> Result<Option<String>> {
         let source = Source::open(cx, &self.sync, policy).await;
         for copy in source.copies().await? {
-            look.note(&format!("snapshot {} in account {}", copy.id(), policy.source.account), source.remove(&copy).await);
+            look.note(
+                &format!("snapshot {} in account {}", copy.id(), policy.source.account),
+                source.remove(&copy).await,
+            );
         }
         Ok(None)
     }
 
-    async fn here(&self, cx: &Context, run: &Run, policy: &Sync, waited: Duration, look: &mut Look) -> Result<Option<String>> {
+    async fn here(
+        &self,
+        cx: &Context,
+        run: &Run,
+        policy: &Sync,
+        waited: Duration,
+        look: &mut Look,
+    ) -> Result<Option<String>> {
         let clusters = aurora::clusters(cx).await?;
         // A target about which something is not known yet must not keep raw data from being removed.
         let (mut used, mut swapping) = (Vec::new(), Vec::new());
         for target in &policy.targets {
             let name = target.cluster.as_str();
-            let back = if target.swap == Swap::Rename { put_back(cx, &clusters, name, run, waited).await } else { Ok(None) };
+            let back = if target.swap == Swap::Rename {
+                put_back(cx, &clusters, name, run, waited).await
+            } else {
+                Ok(None)
+            };
             if !matches!(back, Ok(None)) {
                 swapping.push(name);
             }
@@ -129,13 +148,19 @@ impl CleanUp {
         let instances = removal::instances(cx).await?;
         for cluster in leftovers(&clusters, policy, &self.sync, &used, &swapping) {
             let name = cluster.db_cluster_identifier().unwrap_or_default();
-            look.note(&format!("cluster {name}"), removal::remove_cluster(cx, &self.sync, cluster, &instances).await.map(to_wait));
+            look.note(
+                &format!("cluster {name}"),
+                removal::remove_cluster(cx, &self.sync, cluster, &instances).await.map(to_wait),
+            );
         }
         for snapshot in removal::snapshots(cx, &self.sync).await? {
             // In a single account our copy is removed as production's.
             if tags::has_role(snapshot.tag_list(), Role::Sanitized) {
                 let name = snapshot.db_cluster_snapshot_identifier().unwrap_or_default();
-                look.note(&format!("snapshot {name}"), removal::remove_snapshot(cx, &self.sync, &snapshot).await.map(to_wait));
+                look.note(
+                    &format!("snapshot {name}"),
+                    removal::remove_snapshot(cx, &self.sync, &snapshot).await.map(to_wait),
+                );
             }
         }
         Ok(None)
@@ -143,17 +168,26 @@ impl CleanUp {
 }
 
 /// What stands unused, raw data first.
-fn leftovers<'a>(clusters: &'a [DbCluster], policy: &Sync, sync: &str, used: &[&str], swapping: &[&str]) -> Vec<&'a DbCluster> {
+fn leftovers<'a>(
+    clusters: &'a [DbCluster],
+    policy: &Sync,
+    sync: &str,
+    used: &[&str],
+    swapping: &[&str],
+) -> Vec<&'a DbCluster> {
     let is_unused = |cluster: &DbCluster| {
-        let has_stable_name = policy.targets.iter().any(|target| cluster.db_cluster_identifier() == Some(&target.cluster));
+        let has_stable_name =
+            policy.targets.iter().any(|target| cluster.db_cluster_identifier() == Some(&target.cluster));
         let is_used = cluster.db_cluster_resource_id().is_some_and(|id| used.contains(&id));
         // While a swap is unfinished the new cluster stays: it is how the next look knows.
-        let is_swapping = tags::value(cluster.tag_list(), tags::TARGET).is_some_and(|target| swapping.contains(&target));
+        let is_swapping =
+            tags::value(cluster.tag_list(), tags::TARGET).is_some_and(|target| swapping.contains(&target));
         !has_stable_name && !is_used && !is_swapping
     };
     let is_leftover = |cluster: &&DbCluster| {
         let tags = cluster.tag_list();
-        let is_for_nobody = tags::has_role(tags, Role::Quarantine) || tags::has_role(tags, Role::Fresh) && is_unused(cluster);
+        let is_for_nobody =
+            tags::has_role(tags, Role::Quarantine) || tags::has_role(tags, Role::Fresh) && is_unused(cluster);
         tags::is_of_sync(tags, sync) && is_for_nobody
     };
     let mut found: Vec<&DbCluster> = clusters.iter().filter(is_leftover).collect();
@@ -162,7 +196,13 @@ fn leftovers<'a>(clusters: &'a [DbCluster], policy: &Sync, sync: &str, used: &[&
 }
 
 /// Gives a stable name back that a swap left empty; what is waited for, or `None` when it is where it belongs.
-async fn put_back(cx: &Context, clusters: &[DbCluster], target: &str, run: &Run, waited: Duration) -> Result<Option<String>> {
+async fn put_back(
+    cx: &Context,
+    clusters: &[DbCluster],
+    target: &str,
+    run: &Run,
+    waited: Duration,
+) -> Result<Option<String>> {
     match swap::stuck(clusters, target, run, waited > RENAME.min(run.deadline / 4)) {
         Stuck::Wait(what) => Ok(Some(what)),
         Stuck::PutBack(former) => {
@@ -172,7 +212,8 @@ async fn put_back(cx: &Context, clusters: &[DbCluster], target: &str, run: &Run,
         }
         Stuck::No => {
             // It was put back: it is in use again.
-            let holder = aurora::by_name(clusters, target).filter(|holder| tags::has_role(holder.tag_list(), Role::Old));
+            let holder = aurora::by_name(clusters, target)
+                .filter(|holder| tags::has_role(holder.tag_list(), Role::Old));
             if let Some(holder) = holder {
                 after_swap::publish(cx, holder).await?;
             }
@@ -194,7 +235,11 @@ pub mod tests {
         let run = Run::of("arn:aws:states:eu-west-1:444455556666:execution:daily-sync:one");
         let mut all = tags::of(&run, "orders", role);
         all.push(tags::tag(tags::TARGET, "orders-dev"));
-        DbCluster::builder().db_cluster_identifier(name).db_cluster_resource_id(format!("id-{name}")).set_tag_list(Some(all)).build()
+        DbCluster::builder()
+            .db_cluster_identifier(name)
+            .db_cluster_resource_id(format!("id-{name}"))
+            .set_tag_list(Some(all))
+            .build()
     }
 
     fn names<'a>(clusters: &'a [DbCluster], used: &[&str], swapping: &[&str]) -> Vec<&'a str> {
@@ -213,8 +258,16 @@ pub mod tests {
             DbCluster::builder().db_cluster_identifier("orders").build(),
         ];
         assert_eq!(names(&clusters, &[], &[]), ["quarantine-orders-1", "orders-dev-1"]);
-        assert_eq!(names(&clusters, &["id-orders-dev-1"], &[]), ["quarantine-orders-1"], "clients read it from a secret");
-        assert_eq!(names(&clusters, &[], &["orders-dev"]), ["quarantine-orders-1"], "its swap is not finished");
+        assert_eq!(
+            names(&clusters, &["id-orders-dev-1"], &[]),
+            ["quarantine-orders-1"],
+            "clients read it from a secret"
+        );
+        assert_eq!(
+            names(&clusters, &[], &["orders-dev"]),
+            ["quarantine-orders-1"],
+            "its swap is not finished"
+        );
     }
 
     #[test]

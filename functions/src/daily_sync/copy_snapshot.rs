@@ -40,14 +40,18 @@ impl State for CopySnapshot {
         };
         // "No event is sent for a finished copy of a cluster snapshot" (skyscrapers/terraform-rds PR 52): looking is the only way.
         match copy.snapshot().status().unwrap_or("unknown") {
-            "available" => Ok(Copied { summary: format!("{} is copied as {name}", self.snapshot), snapshot: copy.arn().to_owned() }),
+            "available" => Ok(Copied {
+                summary: format!("{} is copied as {name}", self.snapshot),
+                snapshot: copy.arn().to_owned(),
+            }),
             "failed" => Err(Error::OperationFailed(format!(
                 "RDS could not copy {} to {name}. Production is as it was. The copy is deleted by CleanUp; start a new execution to try again.",
                 self.snapshot
             ))),
-            status => {
-                Err(Error::NotReady(format!("the copy {name} ({status}, {} %)", copy.snapshot().percent_progress().unwrap_or_default())))
-            }
+            status => Err(Error::NotReady(format!(
+                "the copy {name} ({status}, {} %)",
+                copy.snapshot().percent_progress().unwrap_or_default()
+            ))),
         }
     }
 }

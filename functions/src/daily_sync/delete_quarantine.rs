@@ -12,9 +12,9 @@ use runbook::{
 use serde::{Deserialize, Serialize};
 
 use super::{
+    production::Source,
     removal::{self, Removal},
     snapshot_sanitized::find_snapshot,
-    production::Source,
 };
 
 #[derive(Debug, Deserialize)]
@@ -36,8 +36,9 @@ impl State for DeleteQuarantine {
     async fn reconcile(self, cx: &Context, run: &Run) -> Result<Deleted> {
         let policy = daily_sync::policy(cx, run, &self.sync).await?;
         let sanitized = names::sanitized(&self.sync, run);
-        let is_kept =
-            |snapshot: DbClusterSnapshot| tags::is_of_run(snapshot.tag_list(), &self.sync, run) && snapshot.status() == Some("available");
+        let is_kept = |snapshot: DbClusterSnapshot| {
+            tags::is_of_run(snapshot.tag_list(), &self.sync, run) && snapshot.status() == Some("available")
+        };
         if !find_snapshot(cx, &sanitized).await?.is_some_and(is_kept) {
             return Err(Error::Refused(format!(
                 "the sanitised snapshot {sanitized} is not there, so the quarantine is still needed. Nothing was deleted."
@@ -51,7 +52,9 @@ impl State for DeleteQuarantine {
                 return Err(Error::Conflict(format!("cluster {name} is not this run's; it was left alone")));
             }
             let instances = removal::instances(cx).await?;
-            if let Removal::Waiting(what) = removal::remove_cluster(cx, &self.sync, cluster, &instances).await? {
+            if let Removal::Waiting(what) =
+                removal::remove_cluster(cx, &self.sync, cluster, &instances).await?
+            {
                 waiting.push(what);
             }
         }
@@ -60,7 +63,11 @@ impl State for DeleteQuarantine {
             waiting.extend(source.remove(&copy).await?);
         }
         if waiting.is_empty() {
-            Ok(Deleted { summary: format!("{name} and the copy of production's snapshot are deleted; the run holds no raw data") })
+            Ok(Deleted {
+                summary: format!(
+                    "{name} and the copy of production's snapshot are deleted; the run holds no raw data"
+                ),
+            })
         } else {
             Err(Error::NotReady(waiting.join("; ")))
         }

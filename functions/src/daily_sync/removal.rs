@@ -4,7 +4,7 @@ use aws_sdk_rds::{
     error::ProvideErrorMetadata,
     types::{DbCluster, DbClusterSnapshot, DbInstance},
 };
-use runbook::{Context, Error, Result, error::aws, daily_sync::tags};
+use runbook::{Context, Error, Result, daily_sync::tags, error::aws};
 
 /// How far a removal is.
 #[derive(Debug, PartialEq, Eq)]
@@ -36,7 +36,9 @@ fn step<'a>(cluster: &DbCluster, instances: &[&'a DbInstance]) -> Step<'a> {
         "stopping" | "starting" | "renaming" => return Step::Wait(format!("it to be no longer {status}")),
         _ => {}
     }
-    if let Some(instance) = instances.iter().find(|instance| instance.db_instance_status() != Some("deleting")) {
+    if let Some(instance) =
+        instances.iter().find(|instance| instance.db_instance_status() != Some("deleting"))
+    {
         return Step::DeleteInstance(instance.db_instance_identifier().unwrap_or_default());
     }
     if cluster.deletion_protection() == Some(true) {
@@ -48,26 +50,45 @@ fn step<'a>(cluster: &DbCluster, instances: &[&'a DbInstance]) -> Step<'a> {
 /// One step of the removal of a cluster that a run of this sync made.
 ///
 /// The cluster can be deleted as soon as all its instances are `deleting`, and before that RDS refuses (AuroraUserGuide, USER_DeleteCluster).
-pub async fn remove_cluster(cx: &Context, sync: &str, cluster: &DbCluster, instances: &[DbInstance]) -> Result<Removal> {
+pub async fn remove_cluster(
+    cx: &Context,
+    sync: &str,
+    cluster: &DbCluster,
+    instances: &[DbInstance],
+) -> Result<Removal> {
     let name = cluster.db_cluster_identifier().unwrap_or_default();
     if !tags::is_of_sync(cluster.tag_list(), sync) {
-        return Err(Error::Refused(format!("cluster {name} was not made by this sync, and nothing else is ever deleted")));
+        return Err(Error::Refused(format!(
+            "cluster {name} was not made by this sync, and nothing else is ever deleted"
+        )));
     }
-    let own: Vec<&DbInstance> = instances.iter().filter(|instance| instance.db_cluster_identifier() == Some(name)).collect();
+    let own: Vec<&DbInstance> =
+        instances.iter().filter(|instance| instance.db_cluster_identifier() == Some(name)).collect();
     let done = |what: &str| Ok(Removal::Waiting(format!("cluster {name}: {what}")));
     match step(cluster, &own) {
         Step::Deleting => Ok(Removal::Deleting(format!("cluster {name} to be gone"))),
         Step::Wait(what) => done(&what),
         Step::Start => {
-            cx.rds.start_db_cluster().db_cluster_identifier(name).send().await.map_err(aws("rds:StartDBCluster"))?;
+            cx.rds
+                .start_db_cluster()
+                .db_cluster_identifier(name)
+                .send()
+                .await
+                .map_err(aws("rds:StartDBCluster"))?;
             done("it was stopped and is started, to be deleted")
         }
         Step::DeleteInstance(instance) => {
-            let delete =
-                cx.rds.delete_db_instance().db_instance_identifier(instance).skip_final_snapshot(true).delete_automated_backups(true);
+            let delete = cx
+                .rds
+                .delete_db_instance()
+                .db_instance_identifier(instance)
+                .skip_final_snapshot(true)
+                .delete_automated_backups(true);
             match delete.send().await {
                 Ok(_) => done(&format!("its instance {instance} is being deleted")),
-                Err(error) if error.code() == Some("DBInstanceNotFound") => done(&format!("its instance {instance} is gone")),
+                Err(error) if error.code() == Some("DBInstanceNotFound") => {
+                    done(&format!("its instance {instance} is gone"))
+                }
                 // Also "is already being deleted".
                 Err(error) if error.code() == Some("InvalidDBInstanceState") => {
                     done(&format!("its instance {instance} ({})", error.message().unwrap_or_default()))
@@ -76,16 +97,28 @@ pub async fn remove_cluster(cx: &Context, sync: &str, cluster: &DbCluster, insta
             }
         }
         Step::LiftProtection => {
-            let modify = cx.rds.modify_db_cluster().db_cluster_identifier(name).deletion_protection(false).apply_immediately(true);
+            let modify = cx
+                .rds
+                .modify_db_cluster()
+                .db_cluster_identifier(name)
+                .deletion_protection(false)
+                .apply_immediately(true);
             modify.send().await.map_err(aws("rds:ModifyDBCluster"))?;
             done("its deletion protection is lifted")
         }
         Step::DeleteCluster => {
-            let delete = cx.rds.delete_db_cluster().db_cluster_identifier(name).skip_final_snapshot(true).delete_automated_backups(true);
+            let delete = cx
+                .rds
+                .delete_db_cluster()
+                .db_cluster_identifier(name)
+                .skip_final_snapshot(true)
+                .delete_automated_backups(true);
             match delete.send().await {
                 Ok(_) => Ok(Removal::Deleting(format!("cluster {name} to be gone"))),
                 Err(error) if error.code() == Some("DBClusterNotFoundFault") => Ok(Removal::Gone),
-                Err(error) if error.code() == Some("InvalidDBClusterStateFault") => done(error.message().unwrap_or("its state")),
+                Err(error) if error.code() == Some("InvalidDBClusterStateFault") => {
+                    done(error.message().unwrap_or("its state"))
+                }
                 Err(error) => Err(aws("rds:DeleteDBCluster")(error)),
             }
         }
@@ -96,14 +129,16 @@ pub async fn remove_cluster(cx: &Context, sync: &str, cluster: &DbCluster, insta
 pub async fn remove_snapshot(cx: &Context, sync: &str, snapshot: &DbClusterSnapshot) -> Result<Removal> {
     let name = snapshot.db_cluster_snapshot_identifier().unwrap_or_default();
     if !tags::is_of_sync(snapshot.tag_list(), sync) || snapshot.snapshot_type() != Some("manual") {
-        return Err(Error::Refused(format!("snapshot {name} was not made by this sync, and nothing else is ever deleted")));
+        return Err(Error::Refused(format!(
+            "snapshot {name} was not made by this sync, and nothing else is ever deleted"
+        )));
     }
     match cx.rds.delete_db_cluster_snapshot().db_cluster_snapshot_identifier(name).send().await {
         Ok(_) => Ok(Removal::Deleting(format!("snapshot {name} to be gone"))),
         Err(error) if error.code() == Some("DBClusterSnapshotNotFoundFault") => Ok(Removal::Gone),
-        Err(error) if error.code() == Some("InvalidDBClusterSnapshotStateFault") => {
-            Ok(Removal::Waiting(format!("snapshot {name} to be deletable ({})", error.message().unwrap_or_default())))
-        }
+        Err(error) if error.code() == Some("InvalidDBClusterSnapshotStateFault") => Ok(Removal::Waiting(
+            format!("snapshot {name} to be deletable ({})", error.message().unwrap_or_default()),
+        )),
         Err(error) => Err(aws("rds:DeleteDBClusterSnapshot")(error)),
     }
 }
@@ -116,7 +151,8 @@ pub async fn instances(cx: &Context) -> Result<Vec<DbInstance>> {
 
 /// The manual snapshots of this account that runs of this sync made.
 pub async fn snapshots(cx: &Context, sync: &str) -> Result<Vec<DbClusterSnapshot>> {
-    let pages = cx.rds.describe_db_cluster_snapshots().snapshot_type("manual").into_paginator().items().send();
+    let pages =
+        cx.rds.describe_db_cluster_snapshots().snapshot_type("manual").into_paginator().items().send();
     let mut all: Vec<DbClusterSnapshot> =
         pages.collect::<std::result::Result<_, _>>().await.map_err(aws("rds:DescribeDBClusterSnapshots"))?;
     all.retain(|snapshot| tags::is_of_sync(snapshot.tag_list(), sync));
@@ -130,10 +166,15 @@ mod tests {
     #[test]
     fn instances_go_first_then_the_protection_then_the_cluster() {
         let cluster = |status: &str| DbCluster::builder().db_cluster_identifier("c").status(status);
-        let instance = |status: &str| DbInstance::builder().db_instance_identifier("c-1").db_instance_status(status).build();
+        let instance = |status: &str| {
+            DbInstance::builder().db_instance_identifier("c-1").db_instance_status(status).build()
+        };
         let (alive, going) = (instance("available"), instance("deleting"));
         assert_eq!(step(&cluster("available").build(), &[&going, &alive]), Step::DeleteInstance("c-1"));
-        assert_eq!(step(&cluster("available").deletion_protection(true).build(), &[&going]), Step::LiftProtection);
+        assert_eq!(
+            step(&cluster("available").deletion_protection(true).build(), &[&going]),
+            Step::LiftProtection
+        );
         assert_eq!(step(&cluster("available").build(), &[&going]), Step::DeleteCluster);
         assert_eq!(step(&cluster("inaccessible-encryption-credentials").build(), &[]), Step::DeleteCluster);
         assert_eq!(step(&cluster("deleting").build(), &[&alive]), Step::Deleting);

@@ -11,8 +11,8 @@ use aws_sdk_rds::{
 };
 use runbook::{
     Context, Error, Result, Run, aurora,
-    error::aws,
     daily_sync::{names, tags},
+    error::aws,
 };
 
 pub const ENGINE: &str = "aurora-postgresql";
@@ -43,7 +43,8 @@ pub struct Restored {
 pub async fn reconcile(cx: &Context, run: &Run, wanted: &Wanted<'_>) -> Result<Restored> {
     let name = &wanted.cluster;
     // Right after the call RDS may still answer with another cluster's data under an old name: only the name that was asked counts.
-    let cluster = aurora::find_cluster(cx, name).await?.filter(|cluster| cluster.db_cluster_identifier() == Some(name));
+    let cluster =
+        aurora::find_cluster(cx, name).await?.filter(|cluster| cluster.db_cluster_identifier() == Some(name));
     let Some(cluster) = cluster else { return Err(restore(cx, run, wanted).await) };
     if !tags::is_of_run(cluster.tag_list(), wanted.sync, run) {
         return Err(Error::Conflict(format!(
@@ -52,7 +53,10 @@ pub async fn reconcile(cx: &Context, run: &Run, wanted: &Wanted<'_>) -> Result<R
     }
     let status = cluster.status().unwrap_or("unknown");
     if is_lost(status) {
-        return Err(Error::OperationFailed(format!("RDS could not restore {} as {name}: it is {status}.", wanted.snapshot)));
+        return Err(Error::OperationFailed(format!(
+            "RDS could not restore {} as {name}: it is {status}.",
+            wanted.snapshot
+        )));
     }
     if status != "available" {
         return Err(Error::NotReady(format!("cluster {name} to be restored (it is {status})")));
@@ -72,7 +76,9 @@ pub async fn reconcile(cx: &Context, run: &Run, wanted: &Wanted<'_>) -> Result<R
         return Err(Error::OperationFailed(format!("the instance of {name} is {status}")));
     }
     if instance.publicly_accessible() != Some(false) {
-        return Err(Error::OperationFailed(format!("the instance of {name} is publicly accessible although it was asked not to be")));
+        return Err(Error::OperationFailed(format!(
+            "the instance of {name} is publicly accessible although it was asked not to be"
+        )));
     }
     check_members(&members, name)?;
     if let Some(what) = aurora::busy(&cluster, &members) {
@@ -84,7 +90,10 @@ pub async fn reconcile(cx: &Context, run: &Run, wanted: &Wanted<'_>) -> Result<R
 
 /// Statuses that no waiting ends (AuroraUserGuide, accessing-monitoring and Overview.DBInstance.Status).
 fn is_lost(status: &str) -> bool {
-    status.contains("failed") || status.starts_with("incompatible-") || status.starts_with("inaccessible-") || status == "deleting"
+    status.contains("failed")
+        || status.starts_with("incompatible-")
+        || status.starts_with("inaccessible-")
+        || status == "deleting"
 }
 
 fn check_members(members: &[DbInstance], cluster: &str) -> Result<()> {
@@ -110,9 +119,21 @@ fn differences(cluster: &DbCluster, wanted: &Wanted<'_>) -> Vec<String> {
         groups.sort_unstable();
         groups.join(" ")
     };
-    check("security groups", sorted(groups.collect()), sorted(wanted.security_groups.iter().map(String::as_str).collect()));
-    check("subnet group", cluster.db_subnet_group().unwrap_or_default().to_owned(), wanted.subnet_group.to_lowercase());
-    check("engine version", cluster.engine_version().unwrap_or_default().to_owned(), wanted.engine_version.to_owned());
+    check(
+        "security groups",
+        sorted(groups.collect()),
+        sorted(wanted.security_groups.iter().map(String::as_str).collect()),
+    );
+    check(
+        "subnet group",
+        cluster.db_subnet_group().unwrap_or_default().to_owned(),
+        wanted.subnet_group.to_lowercase(),
+    );
+    check(
+        "engine version",
+        cluster.engine_version().unwrap_or_default().to_owned(),
+        wanted.engine_version.to_owned(),
+    );
     check(
         "cluster parameter group",
         cluster.db_cluster_parameter_group().unwrap_or_default().to_owned(),
@@ -120,7 +141,11 @@ fn differences(cluster: &DbCluster, wanted: &Wanted<'_>) -> Vec<String> {
     );
     check("associated roles", cluster.associated_roles().len().to_string(), "0".into());
     check("publicly accessible", cluster.publicly_accessible().unwrap_or(false).to_string(), "false".into());
-    check("IAM database authentication", cluster.iam_database_authentication_enabled().unwrap_or(false).to_string(), "false".into());
+    check(
+        "IAM database authentication",
+        cluster.iam_database_authentication_enabled().unwrap_or(false).to_string(),
+        "false".into(),
+    );
     check("Data API", cluster.http_endpoint_enabled().unwrap_or(false).to_string(), "false".into());
     check("exported logs", cluster.enabled_cloudwatch_logs_exports().join(" "), String::new());
     check("encrypted", cluster.storage_encrypted().unwrap_or(false).to_string(), "true".into());
@@ -134,7 +159,11 @@ fn differences(cluster: &DbCluster, wanted: &Wanted<'_>) -> Vec<String> {
 /// Begins the restore, without roles and exported logs: both come only when they are named. Says what is to be waited for, or why it cannot be.
 async fn restore(cx: &Context, run: &Run, wanted: &Wanted<'_>) -> Error {
     let name = &wanted.cluster;
-    let restore = cx.rds.restore_db_cluster_from_snapshot().db_cluster_identifier(name).snapshot_identifier(wanted.snapshot);
+    let restore = cx
+        .rds
+        .restore_db_cluster_from_snapshot()
+        .db_cluster_identifier(name)
+        .snapshot_identifier(wanted.snapshot);
     let restore = restore
         .engine(ENGINE)
         .engine_version(wanted.engine_version)
@@ -162,7 +191,8 @@ async fn restore(cx: &Context, run: &Run, wanted: &Wanted<'_>) -> Error {
                 "DBClusterSnapshotNotFoundFault" if run.waited(cx.clock.now()).as_secs() < 600 => {
                     Error::NotReady(format!("snapshot {} to be seen in this account", wanted.snapshot))
                 }
-                _ => refused(code, message, name).unwrap_or_else(|| aws("rds:RestoreDBClusterFromSnapshot")(error)),
+                _ => refused(code, message, name)
+                    .unwrap_or_else(|| aws("rds:RestoreDBClusterFromSnapshot")(error)),
             }
         }
     }
@@ -206,12 +236,18 @@ async fn password(cx: &Context, cluster: &DbCluster, no_instance: bool) -> Resul
                 "{name} has an instance while production's master password may still open it; someone else made that instance. Nothing goes on with it."
             )));
         }
-        let modify = cx.rds.modify_db_cluster().db_cluster_identifier(name).manage_master_user_password(true).apply_immediately(true);
+        let modify = cx
+            .rds
+            .modify_db_cluster()
+            .db_cluster_identifier(name)
+            .manage_master_user_password(true)
+            .apply_immediately(true);
         return Err(match modify.send().await {
             Ok(_) => Error::NotReady(format!("the new master password of {name}, which was asked for now")),
-            Err(error) if error.code() == Some("InvalidDBClusterStateFault") => {
-                Error::NotReady(format!("cluster {name} to take a new master password ({})", error.message().unwrap_or_default()))
-            }
+            Err(error) if error.code() == Some("InvalidDBClusterStateFault") => Error::NotReady(format!(
+                "cluster {name} to take a new master password ({})",
+                error.message().unwrap_or_default()
+            )),
             Err(error) => aws("rds:ModifyDBCluster")(error),
         });
     };
@@ -222,23 +258,30 @@ async fn password(cx: &Context, cluster: &DbCluster, no_instance: bool) -> Resul
 /// works, and only the pending values and the secret's status tell.
 fn managed_secret(cluster: &DbCluster) -> Result<Option<String>> {
     let name = cluster.db_cluster_identifier().unwrap_or_default();
-    if cluster.pending_modified_values().is_some_and(|pending| *pending != ClusterPendingModifiedValues::builder().build()) {
+    if cluster
+        .pending_modified_values()
+        .is_some_and(|pending| *pending != ClusterPendingModifiedValues::builder().build())
+    {
         return Err(Error::NotReady(format!("the change of {name} that RDS holds pending")));
     }
     let Some(secret) = cluster.master_user_secret() else { return Ok(None) };
     match (secret.secret_status(), secret.secret_arn()) {
         (Some("active"), Some(arn)) => Ok(Some(arn.to_owned())),
         // "impaired": RDS cannot use the secret (MasterUserSecret, botocore).
-        (Some("impaired"), _) => {
-            Err(Error::OperationFailed(format!("RDS says that the managed secret of {name} is impaired: it cannot use its key")))
-        }
-        (status, _) => Err(Error::NotReady(format!("the managed secret of {name} to be active (it is {})", status.unwrap_or("unknown")))),
+        (Some("impaired"), _) => Err(Error::OperationFailed(format!(
+            "RDS says that the managed secret of {name} is impaired: it cannot use its key"
+        ))),
+        (status, _) => Err(Error::NotReady(format!(
+            "the managed secret of {name} to be active (it is {})",
+            status.unwrap_or("unknown")
+        ))),
     }
 }
 
 async fn create_instance(cx: &Context, wanted: &Wanted<'_>) -> Error {
     let name = names::instance(&wanted.cluster);
-    let create = cx.rds.create_db_instance().db_instance_identifier(&name).db_cluster_identifier(&wanted.cluster);
+    let create =
+        cx.rds.create_db_instance().db_instance_identifier(&name).db_cluster_identifier(&wanted.cluster);
     let create = create
         .engine(ENGINE)
         .db_instance_class(wanted.instance_class)
@@ -255,7 +298,9 @@ async fn create_instance(cx: &Context, wanted: &Wanted<'_>) -> Error {
             ("DBInstanceAlreadyExists", message) | ("InvalidDBClusterStateFault", message) => {
                 Error::NotReady(format!("instance {name} to be made ({message})"))
             }
-            (code, message) => refused(code, message, &name).unwrap_or_else(|| aws("rds:CreateDBInstance")(error)),
+            (code, message) => {
+                refused(code, message, &name).unwrap_or_else(|| aws("rds:CreateDBInstance")(error))
+            }
         },
     }
 }
@@ -284,7 +329,9 @@ mod tests {
 
     fn as_asked() -> aws_sdk_rds::types::builders::DbClusterBuilder {
         DbCluster::builder()
-            .vpc_security_groups(VpcSecurityGroupMembership::builder().vpc_security_group_id("sg-q").status("active").build())
+            .vpc_security_groups(
+                VpcSecurityGroupMembership::builder().vpc_security_group_id("sg-q").status("active").build(),
+            )
             .db_subnet_group("quarantine")
             .engine_version("16.8")
             .db_cluster_parameter_group("quarantine-pg16")
@@ -301,7 +348,12 @@ mod tests {
             (as_asked().db_subnet_group("default").build(), "subnet group"),
             (as_asked().engine_version("17.4").build(), "engine version"),
             (as_asked().db_cluster_parameter_group("default.aurora-postgresql16").build(), "parameter group"),
-            (as_asked().associated_roles(DbClusterRole::builder().role_arn("arn:aws:iam::1:role/s3").build()).build(), "roles"),
+            (
+                as_asked()
+                    .associated_roles(DbClusterRole::builder().role_arn("arn:aws:iam::1:role/s3").build())
+                    .build(),
+                "roles",
+            ),
             (as_asked().publicly_accessible(true).build(), "publicly"),
             (as_asked().iam_database_authentication_enabled(true).build(), "IAM"),
             (as_asked().http_endpoint_enabled(true).build(), "Data API"),
@@ -315,14 +367,25 @@ mod tests {
 
     #[test]
     fn a_password_is_in_force_when_nothing_is_pending_and_the_secret_is_active() {
-        let secret = |status: &str| MasterUserSecret::builder().secret_arn("arn:secret").secret_status(status).build();
+        let secret =
+            |status: &str| MasterUserSecret::builder().secret_arn("arn:secret").secret_status(status).build();
         let pending = ClusterPendingModifiedValues::builder().master_user_password("****").build();
         let cluster = || DbCluster::builder().db_cluster_identifier("q");
         assert!(matches!(managed_secret(&cluster().build()), Ok(None)));
-        assert!(matches!(managed_secret(&cluster().master_user_secret(secret("active")).build()), Ok(Some(_))));
-        assert_eq!(managed_secret(&cluster().master_user_secret(secret("creating")).build()).unwrap_err().name(), "NotReady");
-        assert_eq!(managed_secret(&cluster().master_user_secret(secret("impaired")).build()).unwrap_err().name(), "OperationFailed");
-        let still_pending = cluster().master_user_secret(secret("active")).pending_modified_values(pending).build();
+        assert!(matches!(
+            managed_secret(&cluster().master_user_secret(secret("active")).build()),
+            Ok(Some(_))
+        ));
+        assert_eq!(
+            managed_secret(&cluster().master_user_secret(secret("creating")).build()).unwrap_err().name(),
+            "NotReady"
+        );
+        assert_eq!(
+            managed_secret(&cluster().master_user_secret(secret("impaired")).build()).unwrap_err().name(),
+            "OperationFailed"
+        );
+        let still_pending =
+            cluster().master_user_secret(secret("active")).pending_modified_values(pending).build();
         assert_eq!(managed_secret(&still_pending).unwrap_err().name(), "NotReady");
     }
 }

@@ -63,7 +63,10 @@ impl State for RestoreQuarantine {
         };
         let restored = restore::reconcile(cx, run, &wanted).await?;
         Ok(InQuarantine {
-            summary: format!("{} holds the copy in quarantine; production's master password does not open it", restored.cluster),
+            summary: format!(
+                "{} holds the copy in quarantine; production's master password does not open it",
+                restored.cluster
+            ),
             cluster: restored.cluster,
             resource_id: restored.resource_id,
             secret_arn: restored.secret_arn,

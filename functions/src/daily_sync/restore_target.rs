@@ -50,7 +50,10 @@ impl State for RestoreTarget {
         let policy = daily_sync::policy(cx, run, &self.sync).await?;
         let target = daily_sync::target(&policy, &self.target)?;
         let snapshot = find_snapshot(cx, &self.snapshot).await?.ok_or_else(|| {
-            Error::Conflict(format!("the sanitised snapshot {} is gone; someone has deleted it. Start a new execution.", self.snapshot))
+            Error::Conflict(format!(
+                "the sanitised snapshot {} is gone; someone has deleted it. Start a new execution.",
+                self.snapshot
+            ))
         })?;
         let attested = attested(&snapshot, &self.sync, run)?;
         attestation::check(cx, run, attested).await?;
@@ -93,8 +96,10 @@ fn attested<'a>(snapshot: &'a DbClusterSnapshot, sync: &str, run: &Run) -> Resul
             "snapshot {name} is not this run's sanitised snapshot; only that one is restored. Nothing was touched."
         )));
     }
-    let resource = tags::value(tags, tags::ATTESTED_RESOURCE).filter(|_| tags::value(tags, tags::ATTESTED_RUN) == Some(run.name()));
-    let resource = resource.filter(|resource| snapshot.db_cluster_resource_id().is_none_or(|of| of == *resource));
+    let resource = tags::value(tags, tags::ATTESTED_RESOURCE)
+        .filter(|_| tags::value(tags, tags::ATTESTED_RUN) == Some(run.name()));
+    let resource =
+        resource.filter(|resource| snapshot.db_cluster_resource_id().is_none_or(|of| of == *resource));
     resource.ok_or_else(|| {
         Error::Refused(format!(
             "snapshot {name} does not carry this run's attestation (tags {} and {}). Nothing was touched. Start a new execution.",
@@ -113,10 +118,19 @@ mod tests {
         let run = Run::of("arn:aws:states:eu-west-1:444455556666:execution:daily-sync:one");
         let snapshot = |role: Role, attested_run: &str, of: Option<&str>| {
             let mut all = tags::of(&run, "orders", role);
-            all.extend([tags::tag(tags::ATTESTED_RUN, attested_run), tags::tag(tags::ATTESTED_RESOURCE, "cluster-A")]);
-            DbClusterSnapshot::builder().set_db_cluster_resource_id(of.map(str::to_owned)).set_tag_list(Some(all)).build()
+            all.extend([
+                tags::tag(tags::ATTESTED_RUN, attested_run),
+                tags::tag(tags::ATTESTED_RESOURCE, "cluster-A"),
+            ]);
+            DbClusterSnapshot::builder()
+                .set_db_cluster_resource_id(of.map(str::to_owned))
+                .set_tag_list(Some(all))
+                .build()
         };
-        assert_eq!(attested(&snapshot(Role::Sanitized, "one", Some("cluster-A")), "orders", &run).unwrap(), "cluster-A");
+        assert_eq!(
+            attested(&snapshot(Role::Sanitized, "one", Some("cluster-A")), "orders", &run).unwrap(),
+            "cluster-A"
+        );
         assert!(attested(&snapshot(Role::Sanitized, "one", None), "orders", &run).is_ok());
         assert!(attested(&snapshot(Role::Sanitized, "yesterday", None), "orders", &run).is_err());
         assert!(attested(&snapshot(Role::Copy, "one", None), "orders", &run).is_err());

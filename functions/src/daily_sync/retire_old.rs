@@ -44,21 +44,32 @@ impl State for RetireOld {
         let policy = daily_sync::policy(cx, run, &self.sync).await?;
         let target = daily_sync::target(&policy, &self.target)?;
         let clusters = aurora::clusters(cx).await?;
-        let Sorted { keep, retire, not_ours } = sort(&clusters, &policy, &self.sync, &self.target, &target.keep_old, cx.clock.now());
+        let Sorted { keep, retire, not_ours } =
+            sort(&clusters, &policy, &self.sync, &self.target, &target.keep_old, cx.clock.now());
         let instances = removal::instances(cx).await?;
         let mut waiting = Vec::new();
         for cluster in &retire {
-            if let Removal::Waiting(what) = removal::remove_cluster(cx, &self.sync, cluster, &instances).await? {
+            if let Removal::Waiting(what) =
+                removal::remove_cluster(cx, &self.sync, cluster, &instances).await?
+            {
                 waiting.push(what);
             }
         }
         if !waiting.is_empty() {
             return Err(Error::NotReady(waiting.join("; ")));
         }
-        let names =
-            |clusters: Vec<&DbCluster>| clusters.iter().filter_map(|cluster| cluster.db_cluster_identifier()).map(str::to_owned).collect();
-        let summary = format!("{} replaced copies of {} are kept, {} deleted", keep.len(), self.target, retire.len());
-        Ok(Retired { summary, target: self.target, kept: names(keep), deleted: names(retire), not_ours: names(not_ours) })
+        let names = |clusters: Vec<&DbCluster>| {
+            clusters.iter().filter_map(|cluster| cluster.db_cluster_identifier()).map(str::to_owned).collect()
+        };
+        let summary =
+            format!("{} replaced copies of {} are kept, {} deleted", keep.len(), self.target, retire.len());
+        Ok(Retired {
+            summary,
+            target: self.target,
+            kept: names(keep),
+            deleted: names(retire),
+            not_ours: names(not_ours),
+        })
     }
 }
 
@@ -68,23 +79,39 @@ struct Sorted<'a> {
     not_ours: Vec<&'a DbCluster>,
 }
 
-fn sort<'a>(clusters: &'a [DbCluster], policy: &Sync, sync: &str, target: &str, rule: &KeepOld, now: Timestamp) -> Sorted<'a> {
-    let is_stable = |cluster: &DbCluster| policy.targets.iter().any(|target| cluster.db_cluster_identifier() == Some(&target.cluster));
+fn sort<'a>(
+    clusters: &'a [DbCluster],
+    policy: &Sync,
+    sync: &str,
+    target: &str,
+    rule: &KeepOld,
+    now: Timestamp,
+) -> Sorted<'a> {
+    let is_stable = |cluster: &DbCluster| {
+        policy.targets.iter().any(|target| cluster.db_cluster_identifier() == Some(&target.cluster))
+    };
     let replaced = |cluster: &DbCluster| {
         let at = tags::value(cluster.tag_list(), tags::REPLACED_AT)?;
         at.parse::<Timestamp>().ok()
     };
     let old = clusters.iter().filter(|cluster| {
         let tags = cluster.tag_list();
-        tags::has_role(tags, Role::Old) && tags::value(tags, tags::TARGET) == Some(target) && !is_stable(cluster)
+        tags::has_role(tags, Role::Old)
+            && tags::value(tags, tags::TARGET) == Some(target)
+            && !is_stable(cluster)
     });
-    let (mut ours, not_ours): (Vec<_>, Vec<_>) = old.partition(|cluster| tags::is_of_sync(cluster.tag_list(), sync));
+    let (mut ours, not_ours): (Vec<_>, Vec<_>) =
+        old.partition(|cluster| tags::is_of_sync(cluster.tag_list(), sync));
     // Without a date nothing is known to be too old: it counts as the newest.
     ours.sort_by_key(|cluster| std::cmp::Reverse(replaced(cluster).unwrap_or(now)));
     let age = Duration::try_from(rule.age).unwrap_or_default();
-    let is_young = |cluster: &DbCluster| replaced(cluster).is_none_or(|at| Duration::try_from(now - at).is_ok_and(|since| since <= age));
-    let (keep, retire): (Vec<_>, Vec<_>) =
-        ours.into_iter().enumerate().partition(|(index, cluster)| *index < rule.count as usize && is_young(cluster));
+    let is_young = |cluster: &DbCluster| {
+        replaced(cluster).is_none_or(|at| Duration::try_from(now - at).is_ok_and(|since| since <= age))
+    };
+    let (keep, retire): (Vec<_>, Vec<_>) = ours
+        .into_iter()
+        .enumerate()
+        .partition(|(index, cluster)| *index < rule.count as usize && is_young(cluster));
     let plain = |list: Vec<(usize, &'a DbCluster)>| list.into_iter().map(|(_, cluster)| cluster).collect();
     Sorted { keep: plain(keep), retire: plain(retire), not_ours }
 }
@@ -93,14 +120,15 @@ fn sort<'a>(clusters: &'a [DbCluster], policy: &Sync, sync: &str, target: &str, 
 mod tests {
     use jiff::SignedDuration;
 
-    use super::*;
     use super::clean_up::tests::policy;
+    use super::*;
 
     const NOW: &str = "2026-01-10T04:00:00Z";
 
     fn old(name: &str, replaced_at: &str, ours: bool) -> DbCluster {
         let run = Run::of("arn:aws:states:eu-west-1:444455556666:execution:daily-sync:one");
-        let mut all = if ours { tags::of(&run, "orders", Role::Old) } else { vec![tags::tag(tags::ROLE, "old")] };
+        let mut all =
+            if ours { tags::of(&run, "orders", Role::Old) } else { vec![tags::tag(tags::ROLE, "old")] };
         all.extend([tags::tag(tags::TARGET, "orders-dev"), tags::tag(tags::REPLACED_AT, replaced_at)]);
         DbCluster::builder().db_cluster_identifier(name).set_tag_list(Some(all)).build()
     }
@@ -126,7 +154,10 @@ mod tests {
 
     #[test]
     fn nothing_is_retired_that_is_not_ours_or_has_a_stable_name() {
-        let clusters = [old("by-terraform", "2025-01-01T04:00:00Z", false), old("orders-dev", "2025-01-01T04:00:00Z", true)];
+        let clusters = [
+            old("by-terraform", "2025-01-01T04:00:00Z", false),
+            old("orders-dev", "2025-01-01T04:00:00Z", true),
+        ];
         assert_eq!(retired(&clusters, 0, 1), Vec::<&str>::new());
     }
 }

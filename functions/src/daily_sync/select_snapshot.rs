@@ -10,10 +10,10 @@ use aws_sdk_rds::types::DbClusterSnapshot;
 use jiff::Timestamp;
 use policy::{Otherwise, Snapshot, Sync};
 use runbook::{
-    Context, Error, Result, Run, State, lease,
-    state::{default_deadline, friendly_duration},
-    daily_sync,
+    Context, Error, Result, Run, State, daily_sync,
     daily_sync::names,
+    lease,
+    state::{default_deadline, friendly_duration},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -83,7 +83,9 @@ impl State for SelectSnapshot {
                 )));
             }
         };
-        let version = |chosen: &Snapshot| described.iter().find(|one| one.db_cluster_snapshot_arn() == Some(&chosen.arn))?.engine_version();
+        let version = |chosen: &Snapshot| {
+            described.iter().find(|one| one.db_cluster_snapshot_arn() == Some(&chosen.arn))?.engine_version()
+        };
         Ok(Selected {
             summary,
             deadline: self.deadline,
@@ -109,7 +111,10 @@ fn check_accounts(policy: &Sync, account: &str) -> Result<()> {
             )));
         }
         if target.account == policy.source.account && target.cluster == policy.source.cluster {
-            return Err(Error::Refused(format!("{} is both source and target. Nothing was touched.", target.cluster)));
+            return Err(Error::Refused(format!(
+                "{} is both source and target. Nothing was touched.",
+                target.cluster
+            )));
         }
     }
     Ok(())
@@ -140,8 +145,8 @@ fn snapshot(described: &DbClusterSnapshot) -> Option<Snapshot> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use super::clean_up::tests::policy;
+    use super::*;
 
     #[test]
     fn targets_lie_in_the_runbooks_own_account_and_are_never_the_source() {
@@ -165,6 +170,9 @@ mod tests {
         ] {
             assert!(serde_json::from_value::<SelectSnapshot>(bad.clone()).is_err(), "{bad} was taken");
         }
-        serde_json::from_value::<SelectSnapshot>(serde_json::json!({"sync": "orders", "at": "2026-01-02T03:30:00Z"})).unwrap();
+        serde_json::from_value::<SelectSnapshot>(
+            serde_json::json!({"sync": "orders", "at": "2026-01-02T03:30:00Z"}),
+        )
+        .unwrap();
     }
 }

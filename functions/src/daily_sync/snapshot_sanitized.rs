@@ -11,11 +11,11 @@ use aws_sdk_rds::{
 };
 use runbook::{
     Context, Error, Result, Run, State, aurora,
-    error::aws,
     daily_sync::{
         attestation, names,
         tags::{self, Role},
     },
+    error::aws,
 };
 use serde::{Deserialize, Serialize};
 
@@ -56,9 +56,18 @@ impl State for SnapshotSanitized {
             )));
         }
         match snapshot.status().unwrap_or("unknown") {
-            "available" => Ok(Snapshot { summary: format!("{name} holds what was attested at {}", attestation.attested), snapshot: name }),
-            "failed" => Err(Error::OperationFailed(format!("RDS could not make the snapshot {name} of {}", self.cluster))),
-            status => Err(Error::NotReady(format!("snapshot {name} ({status}, {} %)", snapshot.percent_progress().unwrap_or_default()))),
+            "available" => Ok(Snapshot {
+                summary: format!("{name} holds what was attested at {}", attestation.attested),
+                snapshot: name,
+            }),
+            "failed" => Err(Error::OperationFailed(format!(
+                "RDS could not make the snapshot {name} of {}",
+                self.cluster
+            ))),
+            status => Err(Error::NotReady(format!(
+                "snapshot {name} ({status}, {} %)",
+                snapshot.percent_progress().unwrap_or_default()
+            ))),
         }
     }
 }
@@ -86,11 +95,23 @@ impl SnapshotSanitized {
 
     async fn create(&self, cx: &Context, run: &Run, name: &str) -> Error {
         let mut attested = tags::of(run, &self.sync, Role::Sanitized);
-        attested.extend([tags::tag(tags::ATTESTED_RUN, run.name()), tags::tag(tags::ATTESTED_RESOURCE, &self.resource_id)]);
-        let create = cx.rds.create_db_cluster_snapshot().db_cluster_identifier(&self.cluster).db_cluster_snapshot_identifier(name);
+        attested.extend([
+            tags::tag(tags::ATTESTED_RUN, run.name()),
+            tags::tag(tags::ATTESTED_RESOURCE, &self.resource_id),
+        ]);
+        let create = cx
+            .rds
+            .create_db_cluster_snapshot()
+            .db_cluster_identifier(&self.cluster)
+            .db_cluster_snapshot_identifier(name);
         match create.set_tags(Some(attested)).send().await {
             Ok(_) => Error::NotReady(format!("snapshot {name}, which was begun now")),
-            Err(error) if matches!(error.code(), Some("DBClusterSnapshotAlreadyExistsFault" | "InvalidDBClusterStateFault")) => {
+            Err(error)
+                if matches!(
+                    error.code(),
+                    Some("DBClusterSnapshotAlreadyExistsFault" | "InvalidDBClusterStateFault")
+                ) =>
+            {
                 Error::NotReady(format!("snapshot {name} ({})", error.message().unwrap_or_default()))
             }
             Err(error) if error.code() == Some("SnapshotQuotaExceeded") => Error::Refused(format!(
@@ -117,7 +138,8 @@ mod tests {
     #[test]
     fn only_the_attested_cluster_of_this_run_is_snapshotted() {
         let run = Run::of("arn:aws:states:eu-west-1:444455556666:execution:daily-sync:one");
-        let state = SnapshotSanitized { sync: "orders".into(), cluster: "q".into(), resource_id: "cluster-A".into() };
+        let state =
+            SnapshotSanitized { sync: "orders".into(), cluster: "q".into(), resource_id: "cluster-A".into() };
         let cluster = |resource: &str, attested: &str| {
             let mut all = tags::of(&run, "orders", Role::Quarantine);
             all.push(tags::tag(tags::ATTESTED_RUN, attested));

@@ -10,11 +10,11 @@ use jiff::Timestamp;
 use policy::{Swap, Target};
 use runbook::{
     Context, Error, Result, Run, aurora,
-    error::aws,
     daily_sync::{
         names, secret,
         tags::{self, Role},
     },
+    error::aws,
 };
 
 /// How long the stable name may lead nowhere before the former cluster gets it back.
@@ -33,7 +33,13 @@ pub struct Plan<'a> {
 
 impl<'a> Plan<'a> {
     pub fn new(target: &'a str, run: &Run, fresh: &'a str, former: Option<&'a str>) -> Self {
-        Self { stable: target, fresh_name: names::fresh(target, run), old_name: names::old(target, run), fresh, former }
+        Self {
+            stable: target,
+            fresh_name: names::fresh(target, run),
+            old_name: names::old(target, run),
+            fresh,
+            former,
+        }
     }
 }
 
@@ -53,11 +59,17 @@ pub enum Step<'a> {
 
 impl Plan<'_> {
     /// The next step, in the order of the swap. `fresh_busy` is what keeps the new cluster or its instance from being changed.
-    pub fn next<'a>(&self, clusters: &'a [DbCluster], fresh_busy: Option<String>, now: Timestamp) -> Step<'a> {
+    pub fn next<'a>(
+        &self,
+        clusters: &'a [DbCluster],
+        fresh_busy: Option<String>,
+        now: Timestamp,
+    ) -> Step<'a> {
         let fresh = aurora::by_resource_id(clusters, self.fresh);
         let former = self.former.and_then(|id| aurora::by_resource_id(clusters, id));
         let holder = aurora::by_name(clusters, self.stable);
-        let name = |cluster: Option<&'a DbCluster>| cluster.and_then(|cluster| cluster.db_cluster_identifier());
+        let name =
+            |cluster: Option<&'a DbCluster>| cluster.and_then(|cluster| cluster.db_cluster_identifier());
         if let Some(fresh) = fresh.filter(|_| name(fresh) == Some(self.stable)) {
             return Step::Swapped(fresh);
         }
@@ -72,7 +84,10 @@ impl Plan<'_> {
             ));
         }
         if let Some(other) = name(former).filter(|name| *name != self.old_name) {
-            return Step::Conflict(format!("someone has renamed the cluster that was {} to {other}", self.stable));
+            return Step::Conflict(format!(
+                "someone has renamed the cluster that was {} to {other}",
+                self.stable
+            ));
         }
         if former.is_some_and(|former| is_overdue(former, now)) {
             return Step::PutBack;
@@ -88,9 +103,18 @@ impl Plan<'_> {
     }
 
     /// Nothing is renamed yet. Everything that can be waited for is waited for here, while the stable name still leads to the former cluster.
-    fn begin<'a>(&self, former: &'a DbCluster, fresh: Option<&DbCluster>, fresh_busy: Option<String>, now: Timestamp) -> Step<'a> {
+    fn begin<'a>(
+        &self,
+        former: &'a DbCluster,
+        fresh: Option<&DbCluster>,
+        fresh_busy: Option<String>,
+        now: Timestamp,
+    ) -> Step<'a> {
         if fresh.is_none() {
-            return Step::Conflict(format!("the new cluster {} is gone; someone has deleted it", self.fresh_name));
+            return Step::Conflict(format!(
+                "the new cluster {} is gone; someone has deleted it",
+                self.fresh_name
+            ));
         }
         if let Some(what) = fresh_busy {
             return Step::Wait(what);
@@ -115,12 +139,20 @@ fn is_overdue(former: &DbCluster, now: Timestamp) -> bool {
 
 /// Asks for a rename. `NotReady` is what may pass by itself: the names of a rename under way, a state, a lost answer.
 pub async fn rename(cx: &Context, from: &str, to: &str) -> Result<()> {
-    let modify = cx.rds.modify_db_cluster().db_cluster_identifier(from).new_db_cluster_identifier(to).apply_immediately(true);
+    let modify = cx
+        .rds
+        .modify_db_cluster()
+        .db_cluster_identifier(from)
+        .new_db_cluster_identifier(to)
+        .apply_immediately(true);
     match modify.send().await {
         Ok(_) => Ok(()),
         Err(error) => match error.code() {
             Some("DBClusterNotFoundFault" | "DBClusterAlreadyExistsFault" | "InvalidDBClusterStateFault") => {
-                Err(Error::NotReady(format!("{from} to take the name {to} ({})", error.message().unwrap_or_default())))
+                Err(Error::NotReady(format!(
+                    "{from} to take the name {to} ({})",
+                    error.message().unwrap_or_default()
+                )))
             }
             _ => Err(aws("rds:ModifyDBCluster")(error)),
         },
@@ -141,18 +173,28 @@ pub async fn tag(cx: &Context, cluster: &DbCluster, marks: &[(&str, &str)]) -> R
 }
 
 /// The cluster that a target's clients use now.
-pub async fn published<'a>(cx: &Context, clusters: &'a [DbCluster], sync: &str, target: &Target) -> Result<Option<&'a DbCluster>> {
+pub async fn published<'a>(
+    cx: &Context,
+    clusters: &'a [DbCluster],
+    sync: &str,
+    target: &Target,
+) -> Result<Option<&'a DbCluster>> {
     if target.swap == Swap::Rename {
         return Ok(aurora::by_name(clusters, &target.cluster));
     }
     let secret = secret::get(cx, target.secret.as_deref().unwrap_or_default()).await?;
     let read = clusters.iter().find(|cluster| {
         cluster.endpoint().is_some_and(|host| secret.get("host").and_then(|host| host.as_str()) == Some(host))
-            && secret.get("port").and_then(|port| port.as_i64()).is_none_or(|port| cluster.port().map(i64::from) == Some(port))
+            && secret
+                .get("port")
+                .and_then(|port| port.as_i64())
+                .is_none_or(|port| cluster.port().map(i64::from) == Some(port))
     });
     let tagged = clusters.iter().find(|cluster| {
         let tags = cluster.tag_list();
-        tags::is_of_sync(tags, sync) && tags::has_role(tags, Role::Published) && tags::value(tags, tags::TARGET) == Some(&target.cluster)
+        tags::is_of_sync(tags, sync)
+            && tags::has_role(tags, Role::Published)
+            && tags::value(tags, tags::TARGET) == Some(&target.cluster)
     });
     Ok(read.or(tagged))
 }
@@ -172,17 +214,24 @@ pub fn stuck<'a>(clusters: &'a [DbCluster], target: &str, run: &Run, patience: b
         return Stuck::No;
     }
     let is_former = |cluster: &&DbCluster| {
-        tags::has_role(cluster.tag_list(), Role::Old) && tags::value(cluster.tag_list(), tags::TARGET) == Some(target)
+        tags::has_role(cluster.tag_list(), Role::Old)
+            && tags::value(cluster.tag_list(), tags::TARGET) == Some(target)
     };
     let formers = clusters.iter().filter(is_former);
     let prefix = format!("{target}-old-");
     for former in formers {
-        let Some(id) = former.db_cluster_identifier().unwrap_or_default().strip_prefix(&prefix) else { continue };
+        let Some(id) = former.db_cluster_identifier().unwrap_or_default().strip_prefix(&prefix) else {
+            continue;
+        };
         if aurora::by_name(clusters, &format!("{target}-{id}")).is_some() {
             return Stuck::PutBack(former);
         }
         if id == run.short_id() {
-            return if patience { Stuck::PutBack(former) } else { Stuck::Wait(format!("a cluster to be shown as {target}")) };
+            return if patience {
+                Stuck::PutBack(former)
+            } else {
+                Stuck::Wait(format!("a cluster to be shown as {target}"))
+            };
         }
     }
     Stuck::No
@@ -199,12 +248,19 @@ mod tests {
     }
 
     fn marked(id: &str, name: &str, at: &str) -> DbCluster {
-        let tags = [(tags::ROLE, "old"), (tags::TARGET, "dev"), (tags::REPLACED_AT, at)].map(|(key, value)| tags::tag(key, value));
+        let tags = [(tags::ROLE, "old"), (tags::TARGET, "dev"), (tags::REPLACED_AT, at)]
+            .map(|(key, value)| tags::tag(key, value));
         cluster(id, name, "available").set_tag_list(Some(tags.into())).build()
     }
 
     fn plan(former: Option<&'static str>) -> Plan<'static> {
-        Plan { stable: "dev", fresh_name: "dev-1".into(), old_name: "dev-old-1".into(), fresh: "FRESH", former }
+        Plan {
+            stable: "dev",
+            fresh_name: "dev-1".into(),
+            old_name: "dev-old-1".into(),
+            fresh: "FRESH",
+            former,
+        }
     }
 
     fn next(plan: &Plan<'_>, clusters: &[DbCluster]) -> String {
@@ -226,10 +282,16 @@ mod tests {
             // The blackout of the first rename.
             (vec![fresh()], "RenameFresh"),
             (vec![fresh(), marked("FORMER", "dev-old-1", just_now)], "RenameFresh"),
-            (vec![cluster("FRESH", "dev-1", "renaming").build(), marked("FORMER", "dev-old-1", just_now)], "Wait"),
+            (
+                vec![cluster("FRESH", "dev-1", "renaming").build(), marked("FORMER", "dev-old-1", just_now)],
+                "Wait",
+            ),
             // The blackout of the second.
             (vec![marked("FORMER", "dev-old-1", just_now)], "Wait"),
-            (vec![cluster("FRESH", "dev", "available").build(), marked("FORMER", "dev-old-1", just_now)], "Swapped"),
+            (
+                vec![cluster("FRESH", "dev", "available").build(), marked("FORMER", "dev-old-1", just_now)],
+                "Swapped",
+            ),
         ] {
             assert_eq!(next(&plan, &clusters), step, "{clusters:?}");
         }
@@ -239,7 +301,10 @@ mod tests {
     fn a_name_that_stays_empty_too_long_goes_back() {
         let fresh = cluster("FRESH", "dev-1", "available").build();
         let plan = plan(Some("FORMER"));
-        assert_eq!(next(&plan, &[fresh.clone(), marked("FORMER", "dev-old-1", "2026-01-02T03:30:00Z")]), "PutBack");
+        assert_eq!(
+            next(&plan, &[fresh.clone(), marked("FORMER", "dev-old-1", "2026-01-02T03:30:00Z")]),
+            "PutBack"
+        );
         // Marks of an earlier attempt are made anew before anything is renamed.
         assert_eq!(next(&plan, &[fresh, marked("FORMER", "dev", "2026-01-02T03:30:00Z")]), "TagFormer");
     }
@@ -261,8 +326,13 @@ mod tests {
 
     #[test]
     fn nothing_is_renamed_while_the_new_cluster_is_busy() {
-        let clusters = [cluster("FRESH", "dev-1", "available").build(), marked("FORMER", "dev", "2026-01-02T03:59:00Z")];
-        let step = plan(Some("FORMER")).next(&clusters, Some("instance dev-1-1 to be available".into()), NOW.parse().unwrap());
+        let clusters =
+            [cluster("FRESH", "dev-1", "available").build(), marked("FORMER", "dev", "2026-01-02T03:59:00Z")];
+        let step = plan(Some("FORMER")).next(
+            &clusters,
+            Some("instance dev-1-1 to be available".into()),
+            NOW.parse().unwrap(),
+        );
         assert!(matches!(step, Step::Wait(_)));
     }
 
@@ -273,7 +343,10 @@ mod tests {
         let former = marked("FORMER", &old, NOW);
         let both = [cluster("FRESH", &fresh, "available").build(), former.clone()];
         assert!(matches!(stuck(&both, "dev", &run, false), Stuck::PutBack(_)));
-        assert!(matches!(stuck(std::slice::from_ref(&former), "dev", &run, false), Stuck::Wait(_)), "its rename may be under way");
+        assert!(
+            matches!(stuck(std::slice::from_ref(&former), "dev", &run, false), Stuck::Wait(_)),
+            "its rename may be under way"
+        );
         assert!(matches!(stuck(std::slice::from_ref(&former), "dev", &run, true), Stuck::PutBack(_)));
         let whole = [cluster("FRESH", "dev", "available").build(), former];
         assert_eq!(stuck(&whole, "dev", &run, true), Stuck::No);
@@ -283,7 +356,11 @@ mod tests {
     fn yesterdays_old_copy_comes_back_only_for_yesterdays_unfinished_swap() {
         let run = Run::of("arn:aws:states:eu-west-1:444455556666:execution:daily-sync:two");
         let former = marked("FORMER", "dev-old-0badcafe", "2026-01-01T04:00:00Z");
-        assert_eq!(stuck(std::slice::from_ref(&former), "dev", &run, true), Stuck::No, "someone has deleted dev since");
+        assert_eq!(
+            stuck(std::slice::from_ref(&former), "dev", &run, true),
+            Stuck::No,
+            "someone has deleted dev since"
+        );
         let aborted = [former, cluster("FRESH", "dev-0badcafe", "available").build()];
         assert!(matches!(stuck(&aborted, "dev", &run, false), Stuck::PutBack(_)));
     }

@@ -10,13 +10,12 @@
 use aws_sdk_rds::types::DbCluster;
 use policy::{Swap, Target};
 use runbook::{
-    Context, Error, Result, Run, State, aurora,
-    error::aws,
-    daily_sync,
+    Context, Error, Result, Run, State, aurora, daily_sync,
     daily_sync::{
         secret,
         tags::{self, Role},
     },
+    error::aws,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -65,11 +64,22 @@ impl State for SwapTarget {
         after_swap::secrets(cx, target, cluster).await?;
         if target.deletion_protection && cluster.deletion_protection() != Some(true) {
             let name = cluster.db_cluster_identifier().unwrap_or_default();
-            let modify = cx.rds.modify_db_cluster().db_cluster_identifier(name).deletion_protection(true).apply_immediately(true);
+            let modify = cx
+                .rds
+                .modify_db_cluster()
+                .db_cluster_identifier(name)
+                .deletion_protection(true)
+                .apply_immediately(true);
             modify.send().await.map_err(aws("rds:ModifyDBCluster"))?;
-            return Err(Error::NotReady(format!("the deletion protection of {name}, which was asked for now")));
+            return Err(Error::NotReady(format!(
+                "the deletion protection of {name}, which was asked for now"
+            )));
         }
-        let summary = format!("{} leads to this run's copy, {}", self.target, cluster.db_cluster_identifier().unwrap_or_default());
+        let summary = format!(
+            "{} leads to this run's copy, {}",
+            self.target,
+            cluster.db_cluster_identifier().unwrap_or_default()
+        );
         Ok(Swapped { summary, target: self.target, endpoint: cluster.endpoint().map(str::to_owned) })
     }
 }
@@ -77,14 +87,18 @@ impl State for SwapTarget {
 impl SwapTarget {
     fn check(&self, run: &Run, fresh: &DbCluster) -> Result<()> {
         let name = fresh.db_cluster_identifier().unwrap_or_default();
-        if !tags::is_of_run(fresh.tag_list(), &self.sync, run) || tags::value(fresh.tag_list(), tags::TARGET) != Some(&self.target) {
+        if !tags::is_of_run(fresh.tag_list(), &self.sync, run)
+            || tags::value(fresh.tag_list(), tags::TARGET) != Some(&self.target)
+        {
             return Err(Error::Conflict(format!(
                 "{name} is not the cluster that this run restored for {}. Nothing was changed.",
                 self.target
             )));
         }
         if tags::value(fresh.tag_list(), tags::ATTESTED_RUN) != Some(run.name()) {
-            return Err(Error::Refused(format!("{name} does not come from an attested snapshot of this run. Nothing was changed.")));
+            return Err(Error::Refused(format!(
+                "{name} does not come from an attested snapshot of this run. Nothing was changed."
+            )));
         }
         Ok(())
     }
@@ -97,13 +111,20 @@ impl SwapTarget {
         };
         match plan.next(clusters, busy, cx.clock.now()) {
             Step::Wait(what) => Err(Error::NotReady(what)),
-            Step::Conflict(what) => {
-                Err(Error::Conflict(format!("{what}. Nothing was changed by this look. CleanUp puts back what it can.")))
-            }
+            Step::Conflict(what) => Err(Error::Conflict(format!(
+                "{what}. Nothing was changed by this look. CleanUp puts back what it can."
+            ))),
             Step::StartFormer(former) => {
                 let name = former.db_cluster_identifier().unwrap_or_default();
-                cx.rds.start_db_cluster().db_cluster_identifier(name).send().await.map_err(aws("rds:StartDBCluster"))?;
-                Err(Error::NotReady(format!("{name} to start; it was stopped, and a stopped cluster cannot be renamed")))
+                cx.rds
+                    .start_db_cluster()
+                    .db_cluster_identifier(name)
+                    .send()
+                    .await
+                    .map_err(aws("rds:StartDBCluster"))?;
+                Err(Error::NotReady(format!(
+                    "{name} to start; it was stopped, and a stopped cluster cannot be renamed"
+                )))
             }
             Step::TagFormer(former) => {
                 swap::tag_former(cx, &self.target, former).await?;
@@ -116,7 +137,14 @@ impl SwapTarget {
             Step::RenameFresh => Err(rename_fresh(cx, &plan).await),
             Step::PutBack => {
                 swap::rename(cx, &plan.old_name, plan.stable).await?;
-                Err(failed(&plan, &format!("{} could not get the name within {} min", plan.fresh_name, swap::WINDOW.as_secs() / 60)))
+                Err(failed(
+                    &plan,
+                    &format!(
+                        "{} could not get the name within {} min",
+                        plan.fresh_name,
+                        swap::WINDOW.as_secs() / 60
+                    ),
+                ))
             }
             Step::Swapped(fresh) => {
                 after_swap::names(cx, run, &plan, clusters, fresh).await?;
@@ -127,13 +155,21 @@ impl SwapTarget {
     }
 
     /// The other way: nothing is renamed, and clients find the new cluster in a secret.
-    async fn point<'a>(&self, cx: &Context, target: &Target, clusters: &'a [DbCluster]) -> Result<&'a DbCluster> {
+    async fn point<'a>(
+        &self,
+        cx: &Context,
+        target: &Target,
+        clusters: &'a [DbCluster],
+    ) -> Result<&'a DbCluster> {
         let fresh = aurora::by_resource_id(clusters, &self.resource_id);
-        let fresh = fresh.ok_or_else(|| Error::Conflict(format!("the new cluster of {} is gone; someone has deleted it", self.target)))?;
+        let fresh = fresh.ok_or_else(|| {
+            Error::Conflict(format!("the new cluster of {} is gone; someone has deleted it", self.target))
+        })?;
         if let Some(what) = aurora::busy(fresh, &aurora::members(cx, fresh).await?) {
             return Err(Error::NotReady(what));
         }
-        let host = fresh.endpoint().ok_or_else(|| Error::NotReady(format!("an endpoint of {}", self.target)))?;
+        let host =
+            fresh.endpoint().ok_or_else(|| Error::NotReady(format!("an endpoint of {}", self.target)))?;
         let name = target.secret.as_deref().unwrap_or_default();
         secret::set(cx, name, &[("host", json!(host)), ("port", json!(fresh.port()))]).await?;
         let former = self.former.as_deref().and_then(|id| aurora::by_resource_id(clusters, id));

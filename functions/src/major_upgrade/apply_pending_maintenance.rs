@@ -49,7 +49,9 @@ impl State for ApplyPendingMaintenance {
                 let name = action.action().unwrap_or_default();
                 match decide(action) {
                     Decision::Tell => {}
-                    Decision::Wait => return Err(Error::NotReady(format!("{name} on {} to end", short(arn)))),
+                    Decision::Wait => {
+                        return Err(Error::NotReady(format!("{name} on {} to end", short(arn))));
+                    }
                     Decision::Apply => return apply(cx, arn, name).await,
                 }
             }
@@ -57,12 +59,16 @@ impl State for ApplyPendingMaintenance {
         let left: Vec<String> = resources
             .iter()
             .flat_map(|(arn, actions)| {
-                actions.iter().map(move |action| format!("{} on {}", action.action().unwrap_or_default(), short(arn)))
+                actions
+                    .iter()
+                    .map(move |action| format!("{} on {}", action.action().unwrap_or_default(), short(arn)))
             })
             .collect();
         let summary = match left.as_slice() {
             [] => "no maintenance is pending".to_owned(),
-            left => format!("no maintenance stands in the way; left for a person to decide: {}", left.join(", ")),
+            left => {
+                format!("no maintenance stands in the way; left for a person to decide: {}", left.join(", "))
+            }
         };
         Ok(NothingPending { summary, left })
     }
@@ -87,17 +93,31 @@ fn decide(action: &PendingMaintenanceAction) -> Decision {
 async fn pending(cx: &Context, filter: &str, arn: &str) -> Result<Vec<PendingMaintenanceAction>> {
     let filter = Filter::builder().name(filter).values(arn).build();
     let pages = cx.rds.describe_pending_maintenance_actions().filters(filter).into_paginator().items().send();
-    let resources: Vec<_> = pages.collect::<std::result::Result<_, _>>().await.map_err(aws("rds:DescribePendingMaintenanceActions"))?;
-    Ok(resources.into_iter().flat_map(|resource| resource.pending_maintenance_action_details.unwrap_or_default()).collect())
+    let resources: Vec<_> = pages
+        .collect::<std::result::Result<_, _>>()
+        .await
+        .map_err(aws("rds:DescribePendingMaintenanceActions"))?;
+    Ok(resources
+        .into_iter()
+        .flat_map(|resource| resource.pending_maintenance_action_details.unwrap_or_default())
+        .collect())
 }
 
 async fn apply(cx: &Context, arn: &str, action: &str) -> Result<NothingPending> {
-    match cx.rds.apply_pending_maintenance_action().resource_identifier(arn).apply_action(action).opt_in_type("immediate").send().await {
+    match cx
+        .rds
+        .apply_pending_maintenance_action()
+        .resource_identifier(arn)
+        .apply_action(action)
+        .opt_in_type("immediate")
+        .send()
+        .await
+    {
         Ok(_) => Err(Error::NotReady(format!("{action} on {}, which was begun now", short(arn)))),
         // The stale end of an eventually consistent list: one OS update shows at the cluster and at its instances, and is gone at once.
-        Err(error) if error.message().is_some_and(|message| message.contains("There is no pending")) => {
-            Err(Error::NotReady(format!("the list of pending maintenance to forget {action} on {}", short(arn))))
-        }
+        Err(error) if error.message().is_some_and(|message| message.contains("There is no pending")) => Err(
+            Error::NotReady(format!("the list of pending maintenance to forget {action} on {}", short(arn))),
+        ),
         Err(error) => Err(aws("rds:ApplyPendingMaintenanceAction")(error)),
     }
 }
@@ -114,7 +134,10 @@ mod tests {
     #[test]
     fn certificates_and_versions_are_told_not_applied() {
         let action = |name: &str, status: Option<&str>| {
-            PendingMaintenanceAction::builder().action(name).set_opt_in_status(status.map(str::to_owned)).build()
+            PendingMaintenanceAction::builder()
+                .action(name)
+                .set_opt_in_status(status.map(str::to_owned))
+                .build()
         };
         assert_eq!(decide(&action("ca-certificate-rotation", None)), Decision::Tell);
         assert_eq!(decide(&action("db-upgrade", Some("immediate"))), Decision::Tell);

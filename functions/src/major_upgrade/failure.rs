@@ -41,21 +41,39 @@ const NO_REMEDY: &str = "The evidence below names what stopped it.";
 
 /// A sign in the evidence → what to do. pg_upgrade's names of checks and files: PostgreSQL's src/bin/pg_upgrade/check.c.
 const REMEDIES: &[(&str, &str)] = &[
-    ("replication slots", "Ask the slot's consumer to stop, then SELECT pg_drop_replication_slot(slot_name), and plan its resync."),
+    (
+        "replication slots",
+        "Ask the slot's consumer to stop, then SELECT pg_drop_replication_slot(slot_name), and plan its resync.",
+    ),
     (
         "prepared transactions",
         "Finish them: SELECT gid, database FROM pg_prepared_xacts, then COMMIT PREPARED or ROLLBACK PREPARED in that database.",
     ),
-    ("tables_using_reg", "A column has a reg* type, which pg_upgrade cannot carry over: change it to text or drop it."),
-    ("reg_data_type", "A column has a reg* type, which pg_upgrade cannot carry over: change it to text or drop it."),
+    (
+        "tables_using_reg",
+        "A column has a reg* type, which pg_upgrade cannot carry over: change it to text or drop it.",
+    ),
+    (
+        "reg_data_type",
+        "A column has a reg* type, which pg_upgrade cannot carry over: change it to text or drop it.",
+    ),
     ("tables_using_composite", "A column has the row type of a system table: drop or change it."),
-    ("not_null_inconsistent_columns", "A child table lacks its parent's NOT NULL: ALTER TABLE child ALTER COLUMN c SET NOT NULL."),
-    ("loadable_libraries", "An extension's library does not exist in the target version: DROP EXTENSION, or update it first."),
+    (
+        "not_null_inconsistent_columns",
+        "A child table lacks its parent's NOT NULL: ALTER TABLE child ALTER COLUMN c SET NOT NULL.",
+    ),
+    (
+        "loadable_libraries",
+        "An extension's library does not exist in the target version: DROP EXTENSION, or update it first.",
+    ),
     (
         "databases_cannot_connect_to",
         "A database refuses connections or is invalid: ALTER DATABASE … ALLOW_CONNECTIONS true, or DROP DATABASE.",
     ),
-    ("out of shared memory", "Raise max_locks_per_transaction in the parameter group: pg_upgrade locks every relation."),
+    (
+        "out of shared memory",
+        "Raise max_locks_per_transaction in the parameter group: pg_upgrade locks every relation.",
+    ),
     (
         "invalid configuration parameter",
         "A role, database or function sets a parameter that the target does not have: ALTER ROLE … RESET name.",
@@ -64,39 +82,69 @@ const REMEDIES: &[(&str, &str)] = &[
         "unrecognized configuration parameter",
         "A role, database or function sets a parameter that the target does not have: ALTER ROLE … RESET name.",
     ),
-    ("role \"pg_", "A role's name begins with pg_, which is reserved, and cannot be renamed: REASSIGN OWNED, DROP OWNED, DROP ROLE."),
-    ("does not exist", "A view or function uses what the target's catalogs do not have: drop it, and create it anew after the upgrade."),
+    (
+        "role \"pg_",
+        "A role's name begins with pg_, which is reserved, and cannot be renamed: REASSIGN OWNED, DROP OWNED, DROP ROLE.",
+    ),
+    (
+        "does not exist",
+        "A view or function uses what the target's catalogs do not have: drop it, and create it anew after the upgrade.",
+    ),
 ];
 
 fn tells_failure(message: &str) -> bool {
-    ["cannot be upgraded", "could not be upgraded", "upgrade failed", "reported failure", "PreUpgrade checks failed"]
-        .iter()
-        .any(|sign| message.contains(sign))
+    [
+        "cannot be upgraded",
+        "could not be upgraded",
+        "upgrade failed",
+        "reported failure",
+        "PreUpgrade checks failed",
+    ]
+    .iter()
+    .any(|sign| message.contains(sign))
 }
 
 async fn events(cx: &Context, source: SourceType, id: &str, since: Timestamp) -> Result<Vec<String>> {
     let since = DateTime::from_millis(since.as_millisecond());
     let until = DateTime::from_millis(cx.clock.now().as_millisecond());
-    let request = cx.rds.describe_events().source_type(source).source_identifier(id).start_time(since).end_time(until);
-    let events: Vec<_> =
-        request.into_paginator().items().send().collect::<std::result::Result<_, _>>().await.map_err(aws("rds:DescribeEvents"))?;
+    let request =
+        cx.rds.describe_events().source_type(source).source_identifier(id).start_time(since).end_time(until);
+    let events: Vec<_> = request
+        .into_paginator()
+        .items()
+        .send()
+        .collect::<std::result::Result<_, _>>()
+        .await
+        .map_err(aws("rds:DescribeEvents"))?;
     Ok(events.into_iter().filter_map(|event| event.message).collect())
 }
 
 /// pg_upgrade's files that were written since, their ends at most.
 async fn logs(cx: &Context, writer: &str, since: Timestamp) -> Result<Vec<(String, String)>> {
-    let request = cx.rds.describe_db_log_files().db_instance_identifier(writer).file_last_written(since.as_millisecond());
-    let files = match request.into_paginator().items().send().collect::<std::result::Result<Vec<_>, _>>().await {
-        // The instance does not serve its logs at this moment; the events alone must do.
-        Err(error) if error.code() == Some("DBInstanceNotReady") => return Ok(Vec::new()),
-        files => files.map_err(aws("rds:DescribeDBLogFiles"))?,
-    };
+    let request = cx
+        .rds
+        .describe_db_log_files()
+        .db_instance_identifier(writer)
+        .file_last_written(since.as_millisecond());
+    let files =
+        match request.into_paginator().items().send().collect::<std::result::Result<Vec<_>, _>>().await {
+            // The instance does not serve its logs at this moment; the events alone must do.
+            Err(error) if error.code() == Some("DBInstanceNotReady") => return Ok(Vec::new()),
+            files => files.map_err(aws("rds:DescribeDBLogFiles"))?,
+        };
     let mut logs = Vec::new();
     for file in files.iter().filter_map(|file| file.log_file_name()) {
         let name = file.rsplit('/').next().unwrap_or(file);
-        let details = name.contains(".txt") || name.starts_with("pg_upgrade_dump") || name.starts_with("pg_upgrade_precheck");
+        let details = name.contains(".txt")
+            || name.starts_with("pg_upgrade_dump")
+            || name.starts_with("pg_upgrade_precheck");
         if details || name.starts_with("pg_upgrade_internal") || name.starts_with("pg_upgrade_server") {
-            let request = cx.rds.download_db_log_file_portion().db_instance_identifier(writer).log_file_name(file).number_of_lines(200);
+            let request = cx
+                .rds
+                .download_db_log_file_portion()
+                .db_instance_identifier(writer)
+                .log_file_name(file)
+                .number_of_lines(200);
             let portion = request.send().await.map_err(aws("rds:DownloadDBLogFilePortion"))?;
             logs.push((file.to_owned(), portion.log_file_data.unwrap_or_default()));
         }
@@ -109,7 +157,11 @@ async fn logs(cx: &Context, writer: &str, since: Timestamp) -> Result<Vec<(Strin
 /// The lines that matter, for people: errors and what stands around them, or the end.
 fn excerpt(content: &str) -> String {
     let lines: Vec<&str> = content.lines().filter(|line| !line.trim().is_empty()).collect();
-    let telling = |line: &&&str| ["error", "fatal", "failure", "detail:", "hint:"].iter().any(|sign| line.to_lowercase().contains(sign));
+    let telling = |line: &&&str| {
+        ["error", "fatal", "failure", "detail:", "hint:"]
+            .iter()
+            .any(|sign| line.to_lowercase().contains(sign))
+    };
     let mut chosen: Vec<&str> = lines.iter().filter(telling).take(12).copied().collect();
     if chosen.is_empty() {
         chosen = lines[lines.len().saturating_sub(12)..].to_vec();
@@ -123,15 +175,24 @@ mod tests {
 
     #[test]
     fn an_excerpt_shows_errors_or_the_end() {
-        assert_eq!(excerpt("a\nb\npg_restore: error: column \"x\" does not exist\nc"), "  pg_restore: error: column \"x\" does not exist");
+        assert_eq!(
+            excerpt("a\nb\npg_restore: error: column \"x\" does not exist\nc"),
+            "  pg_restore: error: column \"x\" does not exist"
+        );
         assert_eq!(excerpt("In database: shop\n  public.t.c\n"), "  In database: shop\n    public.t.c");
     }
 
     #[test]
     fn the_remedy_fits_the_evidence() {
         for (evidence, part) in [
-            ("pg_restore: error: could not execute query: ERROR:  column b.buffers_backend does not exist", "A view or function"),
-            ("pg_restore: error: could not execute query: ERROR:  role \"pg_evil\" does not exist", "REASSIGN OWNED"),
+            (
+                "pg_restore: error: could not execute query: ERROR:  column b.buffers_backend does not exist",
+                "A view or function",
+            ),
+            (
+                "pg_restore: error: could not execute query: ERROR:  role \"pg_evil\" does not exist",
+                "REASSIGN OWNED",
+            ),
             ("tables_using_reg.txt:\n  In database: shop\n    public.t.column", "reg* type"),
             ("HINT: the disk is full, column 3", NO_REMEDY),
         ] {
@@ -144,6 +205,8 @@ mod tests {
         assert!(tells_failure(
             "Database cluster is in a state that cannot be upgraded: fatal : pg_upgrade reported failure for check_for_reg_data_type_usage"
         ));
-        assert!(!tells_failure("Database cluster engine 18.4 version upgrade started. Cluster remains online."));
+        assert!(!tells_failure(
+            "Database cluster engine 18.4 version upgrade started. Cluster remains online."
+        ));
     }
 }

@@ -16,8 +16,8 @@ use runbook::{
     aurora::{self, major},
     error::aws,
     lease,
-    store::When,
     major_upgrade::{self, ParameterGroups},
+    store::When,
 };
 use serde::{Deserialize, Serialize};
 
@@ -84,7 +84,10 @@ impl State for ModifyClusterVersion {
         self.check_snapshot(cx).await?;
         let groups = self.groups(cx, &cluster).await?;
         if !cx.store.put_json_when(&key, &request, When::Absent).await? {
-            return Err(Error::NotReady(format!("the upgrade to {} that another attempt begins at this moment", self.version)));
+            return Err(Error::NotReady(format!(
+                "the upgrade to {} that another attempt begins at this moment",
+                self.version
+            )));
         }
         self.modify(cx, &cluster, groups, &key).await
     }
@@ -103,7 +106,10 @@ impl ModifyClusterVersion {
         }
         let waited = Duration::try_from(cx.clock.now() - requested).unwrap_or_default();
         if waited < FIRST_SIGN {
-            return Err(Error::NotReady(format!("a sign that RDS begins the upgrade to {} (requested {requested})", self.version)));
+            return Err(Error::NotReady(format!(
+                "a sign that RDS begins the upgrade to {} (requested {requested})",
+                self.version
+            )));
         }
         Err(Error::OperationFailed(format!(
             "RDS was asked at {requested} to upgrade {} to {} and shows no trace of it: no pending version, no event, no pg_upgrade log. It runs at {} as before. \
@@ -115,9 +121,16 @@ impl ModifyClusterVersion {
     }
 
     async fn check_snapshot(&self, cx: &Context) -> Result<()> {
-        let answer = cx.rds.describe_db_cluster_snapshots().db_cluster_snapshot_identifier(&self.snapshot).send().await;
+        let answer = cx
+            .rds
+            .describe_db_cluster_snapshots()
+            .db_cluster_snapshot_identifier(&self.snapshot)
+            .send()
+            .await;
         let answer = match answer {
-            Err(error) if error.code() == Some("DBClusterSnapshotNotFoundFault") => return Err(self.no_snapshot("is gone")),
+            Err(error) if error.code() == Some("DBClusterSnapshotNotFoundFault") => {
+                return Err(self.no_snapshot("is gone"));
+            }
             answer => answer.map_err(aws("rds:DescribeDBClusterSnapshots"))?,
         };
         match answer.db_cluster_snapshots().first().and_then(|snapshot| snapshot.status()) {
@@ -145,9 +158,19 @@ impl ModifyClusterVersion {
     }
 
     /// RDS takes one instance group for all instances; SyncParameterGroups gives each its own afterwards.
-    async fn modify(&self, cx: &Context, cluster: &DbCluster, groups: ParameterGroups, key: &str) -> Result<Modified> {
-        let mut modify =
-            cx.rds.modify_db_cluster().db_cluster_identifier(&self.cluster).engine_version(&self.version).apply_immediately(true);
+    async fn modify(
+        &self,
+        cx: &Context,
+        cluster: &DbCluster,
+        groups: ParameterGroups,
+        key: &str,
+    ) -> Result<Modified> {
+        let mut modify = cx
+            .rds
+            .modify_db_cluster()
+            .db_cluster_identifier(&self.cluster)
+            .engine_version(&self.version)
+            .apply_immediately(true);
         if major(&self.version) != major(cluster.engine_version().unwrap_or_default()) {
             let writer = aurora::writer(cluster).unwrap_or_default();
             modify = modify
@@ -156,10 +179,16 @@ impl ModifyClusterVersion {
                 .set_db_instance_parameter_group_name(groups.instances.get(writer).cloned());
         }
         let error = match modify.send().await {
-            Ok(_) => return Err(Error::NotReady(format!("the upgrade to {}, which RDS has accepted now", self.version))),
+            Ok(_) => {
+                return Err(Error::NotReady(format!(
+                    "the upgrade to {}, which RDS has accepted now",
+                    self.version
+                )));
+            }
             Err(error) => error,
         };
-        let (code, message) = (error.code().unwrap_or_default().to_owned(), error.message().unwrap_or_default().to_owned());
+        let (code, message) =
+            (error.code().unwrap_or_default().to_owned(), error.message().unwrap_or_default().to_owned());
         let told = aws("rds:ModifyDBCluster")(error);
         if code.is_empty() {
             // The answer was lost: the next look tells whether RDS took the request.

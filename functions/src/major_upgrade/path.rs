@@ -33,7 +33,9 @@ pub fn shortest(targets: &Targets, from: &str, wanted: &str) -> Option<Vec<Strin
             }
         }
         next.sort_by_key(|path| std::cmp::Reverse(numbers(path.last().expect("a path has an end"))));
-        if let Some(path) = next.iter().find(|path| path.last().is_some_and(|version| satisfies(version, wanted))) {
+        if let Some(path) =
+            next.iter().find(|path| path.last().is_some_and(|version| satisfies(version, wanted)))
+        {
             return Some(path[1..].to_vec());
         }
         level = next;

@@ -77,16 +77,29 @@ impl State for PrepareParameterGroups {
         let cluster_group = cluster.db_cluster_parameter_group().unwrap_or_default().to_owned();
         let mut instance_groups = BTreeMap::new();
         for member in &members {
-            let group = member.db_parameter_groups().first().and_then(|group| group.db_parameter_group_name()).unwrap_or_default();
-            instance_groups.insert(member.db_instance_identifier().unwrap_or_default().to_owned(), group.to_owned());
+            let group = member
+                .db_parameter_groups()
+                .first()
+                .and_then(|group| group.db_parameter_group_name())
+                .unwrap_or_default();
+            instance_groups
+                .insert(member.db_instance_identifier().unwrap_or_default().to_owned(), group.to_owned());
         }
         let distinct: BTreeSet<&String> = instance_groups.values().collect();
-        let groups = [(Kind::Cluster, &cluster_group)].into_iter().chain(distinct.into_iter().map(|group| (Kind::Instance, group)));
+        let groups = [(Kind::Cluster, &cluster_group)]
+            .into_iter()
+            .chain(distinct.into_iter().map(|group| (Kind::Instance, group)));
 
         let mut reports = Vec::new();
         let mut new_names = BTreeMap::new();
         for (kind, group) in groups {
-            let carry = Carry { kind, from: group, old_family: &old_family, family: &family, overrides: &self.parameters };
+            let carry = Carry {
+                kind,
+                from: group,
+                old_family: &old_family,
+                family: &family,
+                overrides: &self.parameters,
+            };
             let report = carry.reconcile(cx, run, major(old_version), major(&self.version)).await?;
             new_names.insert((kind, group.clone()), report.to.clone());
             reports.push(report);
@@ -101,7 +114,9 @@ impl State for PrepareParameterGroups {
 
         let created = reports.iter().filter_map(|report| report.created).max();
         if created.is_some_and(|at| cx.clock.now().duration_since(at) < SETTLE) {
-            return Err(Error::NotReady("the new parameter groups to be usable (RDS asks for 5 minutes after their creation)".into()));
+            return Err(Error::NotReady(
+                "the new parameter groups to be usable (RDS asks for 5 minutes after their creation)".into(),
+            ));
         }
 
         let chosen = ParameterGroups {
@@ -115,7 +130,12 @@ impl State for PrepareParameterGroups {
         };
         let report = format!("{}/parameters-{}.json", run.prefix(), self.version);
         cx.store.put_json(&report, &reports).await?;
-        cx.store.put_json(&major_upgrade::parameter_groups_key(cluster.db_cluster_resource_id().unwrap_or_default()), &chosen).await?;
+        cx.store
+            .put_json(
+                &major_upgrade::parameter_groups_key(cluster.db_cluster_resource_id().unwrap_or_default()),
+                &chosen,
+            )
+            .await?;
         Ok(Prepared {
             summary: summary(&reports),
             cluster_parameter_group: chosen.cluster,
@@ -128,7 +148,12 @@ impl State for PrepareParameterGroups {
 impl PrepareParameterGroups {
     fn unknown_overrides<'a>(&'a self, reports: &[Report]) -> Vec<&'a str> {
         let known = |name: &str| {
-            reports.iter().any(|report| report.rows.iter().any(|row| row.name == name && matches!(row.outcome, Outcome::Overridden { .. })))
+            reports.iter().any(|report| {
+                report
+                    .rows
+                    .iter()
+                    .any(|row| row.name == name && matches!(row.outcome, Outcome::Overridden { .. }))
+            })
         };
         // With default groups there is nothing of ours to set a value in.
         let names = self.parameters.iter().map(|change| change.name.as_str());
@@ -162,7 +187,9 @@ impl Carry<'_> {
         };
         let new = self.kind.family(cx, self.family).await?;
         let old = self.kind.family(cx, self.old_family).await?;
-        if self.from.starts_with("default.") && !self.overrides.iter().any(|change| new.contains_key(&change.name)) {
+        if self.from.starts_with("default.")
+            && !self.overrides.iter().any(|change| new.contains_key(&change.name))
+        {
             let rows = migrate(&BTreeMap::new(), &old, &new, &[]).rows;
             return Ok(report(format!("default.{}", self.family), false, rows));
         }
@@ -193,14 +220,23 @@ impl Carry<'_> {
         let tags = tags(cx, &group.arn).await?;
         if !is_ours(&tags) {
             let mut report = report(to, false, migration.rows);
-            report.differs = missing.into_iter().map(|(name, value)| (name.clone(), (present.get(&name).cloned(), value))).collect();
+            report.differs = missing
+                .into_iter()
+                .map(|(name, value)| (name.clone(), (present.get(&name).cloned(), value)))
+                .collect();
             return Ok(report);
         }
         if !missing.is_empty() {
             let count = self.kind.set(cx, &to, &missing, &new).await?;
-            return Err(Error::NotReady(format!("{kind} {to} to hold its {} values ({count} were set now)", migration.desired.len())));
+            return Err(Error::NotReady(format!(
+                "{kind} {to} to hold its {} values ({count} were set now)",
+                migration.desired.len()
+            )));
         }
-        Ok(Report { created: tags.get(CREATED).and_then(|at| at.parse().ok()), ..report(to, true, migration.rows) })
+        Ok(Report {
+            created: tags.get(CREATED).and_then(|at| at.parse().ok()),
+            ..report(to, true, migration.rows)
+        })
     }
 
     /// The owner's will cannot be kept: a person decides.
@@ -228,16 +264,28 @@ impl Carry<'_> {
 
 /// The family is RDS's to name: DBParameterGroupFamily of DescribeDBEngineVersions.
 async fn family_of(cx: &Context, version: &str) -> Result<String> {
-    let request = cx.rds.describe_db_engine_versions().engine("aurora-postgresql").engine_version(version).include_all(true);
+    let request = cx
+        .rds
+        .describe_db_engine_versions()
+        .engine("aurora-postgresql")
+        .engine_version(version)
+        .include_all(true);
     let answer = request.send().await.map_err(aws("rds:DescribeDBEngineVersions"))?;
-    let family = answer.db_engine_versions().first().and_then(|version| version.db_parameter_group_family()).map(str::to_owned);
-    family.ok_or_else(|| Error::Unexpected(anyhow::anyhow!("RDS knows no engine version {version} of aurora-postgresql")))
+    let family = answer
+        .db_engine_versions()
+        .first()
+        .and_then(|version| version.db_parameter_group_family())
+        .map(str::to_owned);
+    family.ok_or_else(|| {
+        Error::Unexpected(anyhow::anyhow!("RDS knows no engine version {version} of aurora-postgresql"))
+    })
 }
 
 /// `orders-pg16` → `orders-pg18`; a name without the old major version at its end gets the new one there.
 fn new_name(old: &str, old_major: u32, new_major: u32) -> String {
     let old = old.replace('.', "-");
-    let stem = old.strip_suffix(&old_major.to_string()).filter(|stem| !stem.ends_with(|c: char| c.is_ascii_digit()));
+    let stem =
+        old.strip_suffix(&old_major.to_string()).filter(|stem| !stem.ends_with(|c: char| c.is_ascii_digit()));
     match stem {
         Some(stem) => format!("{stem}{new_major}"),
         None => format!("{old}-{new_major}"),
@@ -245,7 +293,9 @@ fn new_name(old: &str, old_major: u32, new_major: u32) -> String {
 }
 
 fn summary(reports: &[Report]) -> String {
-    let count = |wanted: fn(&Outcome) -> bool| reports.iter().flat_map(|report| &report.rows).filter(|row| wanted(&row.outcome)).count();
+    let count = |wanted: fn(&Outcome) -> bool| {
+        reports.iter().flat_map(|report| &report.rows).filter(|row| wanted(&row.outcome)).count()
+    };
     let names: Vec<&str> = reports.iter().map(|report| report.to.as_str()).collect();
     format!(
         "{} hold the owner's values: {} kept, {} renamed, {} overridden, {} removed, {} not modifiable; {} defaults differ in the new family",

@@ -96,7 +96,8 @@ impl State for ResolveUpgrade {
             return Err(Error::NotReady(what));
         }
         let from = cluster.engine_version().unwrap_or_default().to_owned();
-        let path = shortest(&upgrade_targets(cx).await?, &from, &self.target).ok_or_else(|| no_path(&from, &self.target))?;
+        let path = shortest(&upgrade_targets(cx).await?, &from, &self.target)
+            .ok_or_else(|| no_path(&from, &self.target))?;
         let blockers = blockers(cx, &cluster, &members, &path).await?;
         if !blockers.is_empty() {
             return Err(Error::Blocked(blockers));
@@ -107,7 +108,18 @@ impl State for ResolveUpgrade {
             path => format!("{} goes from {from} to {}", self.cluster, path.join(" and then to ")),
         };
         let Self { cluster, deadline, parameters, skip, secret_arn, .. } = self;
-        Ok(Plan { summary, cluster: cluster.to_lowercase(), resource_id, from, target, path, deadline, parameters, skip, secret_arn })
+        Ok(Plan {
+            summary,
+            cluster: cluster.to_lowercase(),
+            resource_id,
+            from,
+            target,
+            path,
+            deadline,
+            parameters,
+            skip,
+            secret_arn,
+        })
     }
 }
 
@@ -125,17 +137,25 @@ impl ResolveUpgrade {
             )));
         }
         let parts: Vec<_> = self.target.split('.').collect();
-        if parts.len() > 2 || parts.iter().any(|part| part.is_empty() || part.len() > 4 || !part.bytes().all(|b| b.is_ascii_digit())) {
+        if parts.len() > 2
+            || parts
+                .iter()
+                .any(|part| part.is_empty() || part.len() > 4 || !part.bytes().all(|b| b.is_ascii_digit()))
+        {
             return Err(Error::Refused(format!(
                 "target {:?} is no version. Give a major version such as \"18\", or an exact one such as \"18.4\". Nothing was touched.",
                 self.target
             )));
         }
-        let reasons = self.parameters.iter().map(|p| (&p.name, &p.reason)).chain(self.skip.iter().map(|s| (&s.finding, &s.reason)));
+        let reasons = self
+            .parameters
+            .iter()
+            .map(|p| (&p.name, &p.reason))
+            .chain(self.skip.iter().map(|s| (&s.finding, &s.reason)));
         match reasons.into_iter().find(|(_, reason)| reason.trim().is_empty()) {
-            Some((name, _)) => {
-                Err(Error::Refused(format!("{name:?} needs a reason: whoever reads the report will ask for it. Nothing was touched.")))
-            }
+            Some((name, _)) => Err(Error::Refused(format!(
+                "{name:?} needs a reason: whoever reads the report will ask for it. Nothing was touched."
+            ))),
             None => Ok(()),
         }
     }
@@ -146,7 +166,9 @@ fn check_kind(cluster: &DbCluster) -> Result<()> {
     let name = cluster.db_cluster_identifier().unwrap_or_default();
     let engine = cluster.engine().unwrap_or_default();
     if engine != "aurora-postgresql" {
-        return Err(Error::Refused(format!("{name} is {engine}; this runbook upgrades aurora-postgresql. Nothing was touched.")));
+        return Err(Error::Refused(format!(
+            "{name} is {engine}; this runbook upgrades aurora-postgresql. Nothing was touched."
+        )));
     }
     if cluster.engine_mode().is_some_and(|mode| mode != "provisioned") {
         return Err(Error::Refused(format!(
@@ -170,7 +192,9 @@ fn check_statuses(cluster: &DbCluster, members: &[DbInstance]) -> Result<()> {
             "{name} has no instance, so no writer that could be upgraded. Create one, then run this again. Nothing was touched."
         )));
     }
-    let statuses = members.iter().map(|m| (m.db_instance_identifier().unwrap_or_default(), m.db_instance_status().unwrap_or_default()));
+    let statuses = members.iter().map(|m| {
+        (m.db_instance_identifier().unwrap_or_default(), m.db_instance_status().unwrap_or_default())
+    });
     for (name, status) in [(name, cluster.status().unwrap_or_default())].into_iter().chain(statuses) {
         let stuck = [
             "stopped",
@@ -193,7 +217,10 @@ fn check_statuses(cluster: &DbCluster, members: &[DbInstance]) -> Result<()> {
 /// (hashicorp/terraform-provider-aws#28339).
 pub fn version_change(cluster: &DbCluster) -> Option<String> {
     let version = cluster.pending_modified_values()?.engine_version()?;
-    Some(format!("the upgrade of {} to {version} that RDS has accepted", cluster.db_cluster_identifier().unwrap_or_default()))
+    Some(format!(
+        "the upgrade of {} to {version} that RDS has accepted",
+        cluster.db_cluster_identifier().unwrap_or_default()
+    ))
 }
 
 fn no_path(from: &str, target: &str) -> Error {
@@ -204,8 +231,16 @@ fn no_path(from: &str, target: &str) -> Error {
 }
 
 async fn upgrade_targets(cx: &Context) -> Result<Targets> {
-    let pages = cx.rds.describe_db_engine_versions().engine("aurora-postgresql").include_all(true).into_paginator().items().send();
-    let versions: Vec<_> = pages.collect::<std::result::Result<_, _>>().await.map_err(aws("rds:DescribeDBEngineVersions"))?;
+    let pages = cx
+        .rds
+        .describe_db_engine_versions()
+        .engine("aurora-postgresql")
+        .include_all(true)
+        .into_paginator()
+        .items()
+        .send();
+    let versions: Vec<_> =
+        pages.collect::<std::result::Result<_, _>>().await.map_err(aws("rds:DescribeDBEngineVersions"))?;
     let mut targets = Targets::new();
     for version in versions {
         let to = version.valid_upgrade_target().iter().filter_map(|target| target.engine_version());
@@ -217,7 +252,12 @@ async fn upgrade_targets(cx: &Context) -> Result<Targets> {
 }
 
 /// What a person must change on the AWS side before RDS would take the upgrade.
-async fn blockers(cx: &Context, cluster: &DbCluster, members: &[DbInstance], path: &[String]) -> Result<Vec<Finding>> {
+async fn blockers(
+    cx: &Context,
+    cluster: &DbCluster,
+    members: &[DbInstance],
+    path: &[String],
+) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
     if path.is_empty() {
         return Ok(findings);
@@ -228,12 +268,18 @@ async fn blockers(cx: &Context, cluster: &DbCluster, members: &[DbInstance], pat
             "activity-stream",
             name,
             "RDS does not upgrade a cluster with a database activity stream",
-            format!("aws rds stop-activity-stream --apply-immediately --resource-arn {}", cluster.db_cluster_arn().unwrap_or_default()),
+            format!(
+                "aws rds stop-activity-stream --apply-immediately --resource-arn {}",
+                cluster.db_cluster_arn().unwrap_or_default()
+            ),
         ));
     }
     for member in members {
         let id = member.db_instance_identifier().unwrap_or_default();
-        if member.pending_modified_values().is_some_and(|pending| *pending != PendingModifiedValues::builder().build()) {
+        if member
+            .pending_modified_values()
+            .is_some_and(|pending| *pending != PendingModifiedValues::builder().build())
+        {
             findings.push(finding(
                 "pending-modification",
                 id,
@@ -257,12 +303,23 @@ async fn blockers(cx: &Context, cluster: &DbCluster, members: &[DbInstance], pat
 }
 
 fn finding(check: &str, object: &str, reason: &str, remedy: String) -> Finding {
-    Finding { check: check.into(), level: Level::Block, database: None, object: object.into(), reason: reason.into(), remedy }
+    Finding {
+        check: check.into(),
+        level: Level::Block,
+        database: None,
+        object: object.into(),
+        reason: reason.into(),
+        remedy,
+    }
 }
 
 async fn orderable(cx: &Context, version: &str, class: &str) -> Result<bool> {
-    let request =
-        cx.rds.describe_orderable_db_instance_options().engine("aurora-postgresql").engine_version(version).db_instance_class(class);
+    let request = cx
+        .rds
+        .describe_orderable_db_instance_options()
+        .engine("aurora-postgresql")
+        .engine_version(version)
+        .db_instance_class(class);
     let answer = request.send().await.map_err(aws("rds:DescribeOrderableDBInstanceOptions"))?;
     Ok(!answer.orderable_db_instance_options().is_empty())
 }
@@ -272,7 +329,8 @@ mod tests {
     use super::*;
 
     fn input(json: serde_json::Value) -> Result<()> {
-        let input: ResolveUpgrade = serde_json::from_value(json).map_err(|error| Error::Refused(error.to_string()))?;
+        let input: ResolveUpgrade =
+            serde_json::from_value(json).map_err(|error| Error::Refused(error.to_string()))?;
         input.check()
     }
 

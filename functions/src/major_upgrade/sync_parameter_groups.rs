@@ -44,12 +44,21 @@ impl State for SyncParameterGroups {
         let chosen = chosen.filter(|chosen| Some(chosen.version.as_str()) == cluster.engine_version());
         for member in &members {
             let id = member.db_instance_identifier().unwrap_or_default();
-            if let Some(group) =
-                chosen.as_ref().and_then(|chosen| chosen.instances.get(id)).filter(|group| Some(group.as_str()) != group_of(member))
+            if let Some(group) = chosen
+                .as_ref()
+                .and_then(|chosen| chosen.instances.get(id))
+                .filter(|group| Some(group.as_str()) != group_of(member))
             {
-                let modify = cx.rds.modify_db_instance().db_instance_identifier(id).db_parameter_group_name(group).apply_immediately(true);
+                let modify = cx
+                    .rds
+                    .modify_db_instance()
+                    .db_instance_identifier(id)
+                    .db_parameter_group_name(group)
+                    .apply_immediately(true);
                 modify.send().await.map_err(aws("rds:ModifyDBInstance"))?;
-                return Err(Error::NotReady(format!("instance {id} to take its own parameter group {group}")));
+                return Err(Error::NotReady(format!(
+                    "instance {id} to take its own parameter group {group}"
+                )));
             }
         }
         for member in &members {
@@ -62,11 +71,20 @@ impl State for SyncParameterGroups {
                 )));
             }
             // One reboot is for both groups, so it waits until neither is on its way.
-            if let Some(other) = statuses.iter().find(|status| !["in-sync", "pending-reboot"].contains(status)) {
-                return Err(Error::NotReady(format!("the parameter groups of {id} to be in-sync (now {other})")));
+            if let Some(other) =
+                statuses.iter().find(|status| !["in-sync", "pending-reboot"].contains(status))
+            {
+                return Err(Error::NotReady(format!(
+                    "the parameter groups of {id} to be in-sync (now {other})"
+                )));
             }
             if statuses.contains(&"pending-reboot") {
-                cx.rds.reboot_db_instance().db_instance_identifier(id).send().await.map_err(aws("rds:RebootDBInstance"))?;
+                cx.rds
+                    .reboot_db_instance()
+                    .db_instance_identifier(id)
+                    .send()
+                    .await
+                    .map_err(aws("rds:RebootDBInstance"))?;
                 return Err(Error::NotReady(format!("instance {id} to reboot into its parameter groups")));
             }
         }
@@ -90,6 +108,10 @@ fn statuses<'a>(cluster: &'a DbCluster, member: &'a DbInstance) -> [&'a str; 2] 
     let of_cluster = cluster.db_cluster_members().iter().find(|one| one.db_instance_identifier() == id);
     [
         of_cluster.and_then(|one| one.db_cluster_parameter_group_status()).unwrap_or("unknown"),
-        member.db_parameter_groups().first().and_then(|group| group.parameter_apply_status()).unwrap_or("unknown"),
+        member
+            .db_parameter_groups()
+            .first()
+            .and_then(|group| group.parameter_apply_status())
+            .unwrap_or("unknown"),
     ]
 }

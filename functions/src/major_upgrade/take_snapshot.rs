@@ -35,7 +35,10 @@ impl State for TakeSnapshot {
             }
             return create(cx, run, &self.cluster, &name).await;
         };
-        let ours = snapshot.tag_list().iter().any(|tag| tag.key() == Some("execution") && tag.value() == Some(run.name()));
+        let ours = snapshot
+            .tag_list()
+            .iter()
+            .any(|tag| tag.key() == Some("execution") && tag.value() == Some(run.name()));
         if !ours {
             return Err(Error::Conflict(format!(
                 "a snapshot {name} exists and is not this run's. Rename or delete it, then redrive. Nothing was changed."
@@ -43,13 +46,19 @@ impl State for TakeSnapshot {
         }
         match snapshot.status().unwrap_or("unknown") {
             "available" => Ok(Snapshot {
-                summary: format!("snapshot {name} of {} is there to go back to", cluster.engine_version().unwrap_or_default()),
+                summary: format!(
+                    "snapshot {name} of {} is there to go back to",
+                    cluster.engine_version().unwrap_or_default()
+                ),
                 snapshot: name,
             }),
             "failed" => Err(Error::OperationFailed(format!(
                 "RDS could not make the snapshot {name}. The cluster is as it was. Delete that snapshot, then redrive."
             ))),
-            status => Err(Error::NotReady(format!("snapshot {name} ({status}, {} %)", snapshot.percent_progress().unwrap_or_default()))),
+            status => Err(Error::NotReady(format!(
+                "snapshot {name} ({status}, {} %)",
+                snapshot.percent_progress().unwrap_or_default()
+            ))),
         }
     }
 }
@@ -70,10 +79,16 @@ async fn find(cx: &Context, name: &str) -> Result<Option<DbClusterSnapshot>> {
 }
 
 async fn create(cx: &Context, run: &Run, cluster: &str, name: &str) -> Result<Snapshot> {
-    let create = cx.rds.create_db_cluster_snapshot().db_cluster_identifier(cluster).db_cluster_snapshot_identifier(name);
+    let create = cx
+        .rds
+        .create_db_cluster_snapshot()
+        .db_cluster_identifier(cluster)
+        .db_cluster_snapshot_identifier(name);
     match create.set_tags(Some(major_upgrade::tags(run))).send().await {
         Ok(_) => Err(Error::NotReady(format!("snapshot {name}, which was begun now"))),
-        Err(error) if error.code() == Some("DBClusterSnapshotAlreadyExistsFault") => Err(Error::NotReady(format!("snapshot {name}"))),
+        Err(error) if error.code() == Some("DBClusterSnapshotAlreadyExistsFault") => {
+            Err(Error::NotReady(format!("snapshot {name}")))
+        }
         Err(error) if error.code() == Some("SnapshotQuotaExceeded") => Err(Error::Refused(format!(
             "the account has no room for another manual snapshot ({}). Delete old ones or raise the quota, then redrive. The cluster was not touched.",
             error.message().unwrap_or_default()

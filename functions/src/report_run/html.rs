@@ -9,7 +9,10 @@ use super::report::{Report, Step};
 const STYLE: &str = include_str!("report.css");
 
 pub fn page(report: &Report) -> String {
-    let end = report.stopped.or_else(|| report.steps.iter().filter_map(|step| step.exited).max()).unwrap_or(report.started);
+    let end = report
+        .stopped
+        .or_else(|| report.steps.iter().filter_map(|step| step.exited).max())
+        .unwrap_or(report.started);
     let whole = seconds(report.started, end).max(1.0);
     let cluster = ["cluster", "sync"].iter().find_map(|name| report.input.get(name)?.as_str()).unwrap_or("");
     let mut page = format!(
@@ -22,7 +25,11 @@ pub fn page(report: &Report) -> String {
         outcome = escape(&report.outcome),
         started = report.started.strftime("%Y-%m-%d %H:%M:%S UTC"),
         took = span(whole),
-        redrives = if report.redrives > 0 { format!(" · redriven {} times", report.redrives) } else { String::new() },
+        redrives = if report.redrives > 0 {
+            format!(" · redriven {} times", report.redrives)
+        } else {
+            String::new()
+        },
         execution = escape(&report.execution),
     );
     if let Some(error) = &report.error {
@@ -34,12 +41,18 @@ pub fn page(report: &Report) -> String {
             escape(&report.again())
         );
     }
-    page.push_str("<table><thead><tr><th>State<th>Took<th>Polls<th>When<th>What it did</tr></thead><tbody>\n");
+    page.push_str(
+        "<table><thead><tr><th>State<th>Took<th>Polls<th>When<th>What it did</tr></thead><tbody>\n",
+    );
     for step in &report.steps {
         row(&mut page, step, report.started, end, whole);
     }
     let input = serde_json::to_string_pretty(&report.input).unwrap_or_default();
-    let _ = writeln!(page, "</tbody></table>\n<section><h2>Input</h2><pre>{}</pre></section>\n</body>\n</html>", escape(&input));
+    let _ = writeln!(
+        page,
+        "</tbody></table>\n<section><h2>Input</h2><pre>{}</pre></section>\n</body>\n</html>",
+        escape(&input)
+    );
     page
 }
 
@@ -89,6 +102,9 @@ mod tests {
 
     #[test]
     fn durations_read_well() {
-        assert_eq!((span(4.4), span(61.0), span(7260.0)), ("4 s".into(), "1 min 1 s".into(), "2 h 1 min".into()));
+        assert_eq!(
+            (span(4.4), span(61.0), span(7260.0)),
+            ("4 s".into(), "1 min 1 s".into(), "2 h 1 min".into())
+        );
     }
 }

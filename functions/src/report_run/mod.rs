@@ -24,16 +24,37 @@ struct Detail {
 }
 
 pub async fn handle(cx: &Context, event: Value) -> Result<Value> {
-    let event: Event = serde_json::from_value(event)
-        .map_err(|error| Error::Refused(format!("report-run takes a \"Step Functions Execution Status Change\" event: {error}")))?;
+    let event: Event = serde_json::from_value(event).map_err(|error| {
+        Error::Refused(format!(
+            "report-run takes a \"Step Functions Execution Status Change\" event: {error}"
+        ))
+    })?;
     let arn = event.detail.execution_arn;
-    let execution = cx.sfn.describe_execution().execution_arn(&arn).send().await.map_err(aws("states:DescribeExecution"))?;
-    let pages =
-        cx.sfn.get_execution_history().execution_arn(&arn).max_results(1000).include_execution_data(true).into_paginator().items().send();
-    let history: Vec<HistoryEvent> = pages.collect::<std::result::Result<_, _>>().await.map_err(aws("states:GetExecutionHistory"))?;
+    let execution = cx
+        .sfn
+        .describe_execution()
+        .execution_arn(&arn)
+        .send()
+        .await
+        .map_err(aws("states:DescribeExecution"))?;
+    let pages = cx
+        .sfn
+        .get_execution_history()
+        .execution_arn(&arn)
+        .max_results(1000)
+        .include_execution_data(true)
+        .into_paginator()
+        .items()
+        .send();
+    let history: Vec<HistoryEvent> =
+        pages.collect::<std::result::Result<_, _>>().await.map_err(aws("states:GetExecutionHistory"))?;
     let report = report::Report::new(&execution, &history);
     let folder = format!("runs/{}", report.name);
     cx.store.put_json(&format!("{folder}/report.json"), &report).await?;
-    cx.store.put(&format!("{folder}/report.html"), "text/html; charset=utf-8", html::page(&report).into_bytes()).await?;
-    Ok(json!({ "report": format!("s3://{}/{folder}/report.html", cx.store.bucket), "outcome": report.outcome }))
+    cx.store
+        .put(&format!("{folder}/report.html"), "text/html; charset=utf-8", html::page(&report).into_bytes())
+        .await?;
+    Ok(
+        json!({ "report": format!("s3://{}/{folder}/report.html", cx.store.bucket), "outcome": report.outcome }),
+    )
 }

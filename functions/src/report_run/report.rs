@@ -74,7 +74,8 @@ impl Report {
             redrives: execution.redrive_count().unwrap_or_default(),
             steps,
         };
-        let output: Value = execution.output().and_then(|output| serde_json::from_str(output).ok()).unwrap_or_default();
+        let output: Value =
+            execution.output().and_then(|output| serde_json::from_str(output).ok()).unwrap_or_default();
         report.outcome = report.sentence(output["summary"].as_str().map(str::to_owned));
         report
     }
@@ -82,7 +83,10 @@ impl Report {
     /// What to type when what stopped the run is mended. A sync has cleaned up behind itself, so it begins anew; an upgrade goes on.
     pub fn again(&self) -> String {
         if self.runbook.ends_with("daily-sync") {
-            format!("aws stepfunctions start-execution --state-machine-arn {} --input '{}'", self.state_machine, self.input)
+            format!(
+                "aws stepfunctions start-execution --state-machine-arn {} --input '{}'",
+                self.state_machine, self.input
+            )
         } else {
             format!("aws stepfunctions redrive-execution --execution-arn {}", self.execution)
         }
@@ -91,11 +95,20 @@ impl Report {
     fn sentence(&self, summary: Option<String>) -> String {
         let last = self.steps.last();
         // After a failure a run may clean up: what it did not leave is where it stopped.
-        let state = self.steps.iter().find(|step| step.exited.is_none()).or(last).map_or("no state".to_owned(), Step::label);
+        let state = self
+            .steps
+            .iter()
+            .find(|step| step.exited.is_none())
+            .or(last)
+            .map_or("no state".to_owned(), Step::label);
         match self.status.as_str() {
-            "SUCCEEDED" => summary.or_else(|| last?.summary.clone()).unwrap_or_else(|| "The run succeeded.".to_owned()),
+            "SUCCEEDED" => {
+                summary.or_else(|| last?.summary.clone()).unwrap_or_else(|| "The run succeeded.".to_owned())
+            }
             "RUNNING" => format!("The run is in {state}."),
-            "FAILED" => format!("{state} stopped the run with {}.", self.error.as_deref().unwrap_or("an error")),
+            "FAILED" => {
+                format!("{state} stopped the run with {}.", self.error.as_deref().unwrap_or("an error"))
+            }
             "TIMED_OUT" => format!("The run timed out in {state}."),
             "ABORTED" => format!("The run was stopped by a person or a tool in {state}."),
             other => format!("The run is {other} in {state}."),
@@ -136,11 +149,20 @@ fn steps(history: &[HistoryEvent]) -> Vec<Step> {
             step.of = target(scheduled.parameters());
         } else if let Some(failed) = event.task_failed_event_details() {
             step.polls += u32::from(failed.error() == Some("NotReady"));
-            step.error = Some(format!("{}: {}", failed.error().unwrap_or_default(), failed.cause().map(plain_cause).unwrap_or_default()));
+            step.error = Some(format!(
+                "{}: {}",
+                failed.error().unwrap_or_default(),
+                failed.cause().map(plain_cause).unwrap_or_default()
+            ));
         } else if let Some(timed_out) = event.task_timed_out_event_details() {
-            step.error = Some(format!("{}: {}", timed_out.error().unwrap_or_default(), timed_out.cause().unwrap_or_default()));
+            step.error = Some(format!(
+                "{}: {}",
+                timed_out.error().unwrap_or_default(),
+                timed_out.cause().unwrap_or_default()
+            ));
         } else if let Some(succeeded) = event.task_succeeded_event_details() {
-            let output: Value = succeeded.output().and_then(|output| serde_json::from_str(output).ok()).unwrap_or_default();
+            let output: Value =
+                succeeded.output().and_then(|output| serde_json::from_str(output).ok()).unwrap_or_default();
             let summary = output.pointer("/Payload/summary").or_else(|| output.get("summary"));
             step.summary = summary.and_then(Value::as_str).map(str::to_owned);
         } else if event.state_exited_event_details().is_some_and(|details| details.name() == step.state) {
@@ -154,8 +176,10 @@ fn steps(history: &[HistoryEvent]) -> Vec<Step> {
 /// Which of several targets a state works for: its input says so, a function's as payload, a worker's in its environment.
 fn target(parameters: &str) -> Option<String> {
     let parameters: Value = serde_json::from_str(parameters).ok()?;
-    let environment = parameters.pointer("/Overrides/ContainerOverrides/0/Environment").and_then(Value::as_array);
-    let of_worker = environment.and_then(|variables| variables.iter().find(|variable| variable["Name"] == "INPUT"));
+    let environment =
+        parameters.pointer("/Overrides/ContainerOverrides/0/Environment").and_then(Value::as_array);
+    let of_worker =
+        environment.and_then(|variables| variables.iter().find(|variable| variable["Name"] == "INPUT"));
     let input = match of_worker {
         Some(variable) => serde_json::from_str::<Value>(variable["Value"].as_str()?).ok()?,
         None => parameters.get("Payload")?.clone(),

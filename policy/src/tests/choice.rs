@@ -79,7 +79,10 @@ fn every_tag_of_the_rule_must_be_carried() {
     let mut tagged = snapshot("tagged", "2026-01-15T01:00:00Z");
     tagged.tags = BTreeMap::from([("backup".into(), "weekly".into()), ("other".into(), "yes".into())]);
     let because = rule.choose(std::slice::from_ref(&tagged), at("2026-01-15T02:00:00Z"), &berlin()).because;
-    assert!(because[0].ends_with("it has the tag backup=weekly, not nightly, and has no tag checked"), "{because:?}");
+    assert!(
+        because[0].ends_with("it has the tag backup=weekly, not nightly, and has no tag checked"),
+        "{because:?}"
+    );
     tagged.tags.extend(rule.tags.clone());
     assert!(rule.choose(&[tagged], at("2026-01-15T02:00:00Z"), &berlin()).chosen.is_some());
 }
@@ -137,7 +140,13 @@ fn snapshots_are_read_as_the_command_line_prints_them() {
 fn any_snapshot() -> impl Strategy<Value = Snapshot> {
     let word = |words: &'static [&'static str]| prop::sample::select(words).prop_map(str::to_owned);
     let tags = prop::collection::btree_map(word(&["backup", "checked"]), word(&["yes", "no"]), 0..3);
-    let parts = (0..200_000i64, word(&["automated", "manual"]), word(&["available", "available", "creating"]), any::<bool>(), tags);
+    let parts = (
+        0..200_000i64,
+        word(&["automated", "manual"]),
+        word(&["available", "available", "creating"]),
+        any::<bool>(),
+        tags,
+    );
     parts.prop_map(|(seconds, kind, status, encrypted, tags)| {
         let taken = at("2026-10-24T00:00:00Z") + seconds.seconds();
         let (id, arn) = (format!("s{seconds}-{kind}"), format!("arn:{seconds}"));
@@ -150,12 +159,14 @@ fn any_rule() -> impl Strategy<Value = SnapshotRule> {
         let time = |hour| civil::Time::new(hour % 24, 0, 0, 0).unwrap();
         crate::Window { from: time(from), until: time(from + length) }
     }));
-    (window, 1..60i64, any::<bool>(), any::<bool>()).prop_map(|(window, hours, automated, tagged)| SnapshotRule {
-        kind: if automated { SnapshotKind::Automated } else { SnapshotKind::Manual },
-        window,
-        tags: if tagged { BTreeMap::from([("backup".into(), "yes".into())]) } else { BTreeMap::new() },
-        max_age: SignedDuration::from_hours(hours),
-        otherwise: Otherwise::Fail,
+    (window, 1..60i64, any::<bool>(), any::<bool>()).prop_map(|(window, hours, automated, tagged)| {
+        SnapshotRule {
+            kind: if automated { SnapshotKind::Automated } else { SnapshotKind::Manual },
+            window,
+            tags: if tagged { BTreeMap::from([("backup".into(), "yes".into())]) } else { BTreeMap::new() },
+            max_age: SignedDuration::from_hours(hours),
+            otherwise: Otherwise::Fail,
+        }
     })
 }
 

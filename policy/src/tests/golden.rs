@@ -76,12 +76,21 @@ fn the_example_classifies_every_column_of_the_shop() {
             tables += 1;
             let name = format!("{schema_prefix}{}", name.replace('"', ""));
             let body = &rest[..rest.find("\n)").or(rest.find(");")).unwrap()];
-            let definitions = if body.starts_with('\n') { body.lines().collect::<Vec<_>>() } else { body.split(", ").collect() };
+            let definitions = if body.starts_with('\n') {
+                body.lines().collect::<Vec<_>>()
+            } else {
+                body.split(", ").collect()
+            };
             let keywords = ["PRIMARY", "CHECK", "EXCLUDE", "UNIQUE", "FOREIGN", ""];
             let columns = definitions.iter().map(|line| line.split_whitespace().next().unwrap_or_default());
-            let columns: BTreeSet<_> = columns.filter(|column| !keywords.contains(column)).map(|column| column.trim_matches('"')).collect();
+            let columns: BTreeSet<_> = columns
+                .filter(|column| !keywords.contains(column))
+                .map(|column| column.trim_matches('"'))
+                .collect();
             match rules.get(&name.parse().unwrap()) {
-                Some(TableRule::Columns(rules)) => assert_eq!(rules.keys().map(String::as_str).collect::<BTreeSet<_>>(), columns, "{name}"),
+                Some(TableRule::Columns(rules)) => {
+                    assert_eq!(rules.keys().map(String::as_str).collect::<BTreeSet<_>>(), columns, "{name}")
+                }
                 other => panic!("{name}: {other:?}"),
             }
         }
@@ -93,37 +102,61 @@ fn the_example_classifies_every_column_of_the_shop() {
 fn the_documentation_has_a_row_for_every_key_and_rule_and_names_every_word() {
     let page = std::fs::read_to_string(path("../docs/policy.md")).unwrap();
     let schema = schema().to_value();
-    let definitions = schema["$defs"].as_object().unwrap().iter().map(|(name, definition)| (name.as_str(), definition));
+    let definitions =
+        schema["$defs"].as_object().unwrap().iter().map(|(name, definition)| (name.as_str(), definition));
     for (name, definition) in definitions.chain([("Policy", &schema)]) {
         let Some(properties) = definition["properties"].as_object() else { continue };
-        let required: BTreeSet<_> = definition["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-        let expected: BTreeMap<_, _> = properties.keys().map(|key| (key.as_str(), required.contains(key.as_str()))).collect();
+        let required: BTreeSet<_> =
+            definition["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let expected: BTreeMap<_, _> =
+            properties.keys().map(|key| (key.as_str(), required.contains(key.as_str()))).collect();
         let rows = rows(&page, &format!("<!-- keys of {name} -->"));
-        let found: BTreeMap<_, _> = rows.iter().map(|cells| (cells[0].trim_matches('`'), cells[2] == "required")).collect();
+        let found: BTreeMap<_, _> =
+            rows.iter().map(|cells| (cells[0].trim_matches('`'), cells[2] == "required")).collect();
         assert_eq!(found, expected, "the table of {name}");
         for cells in &rows {
             let default = &properties[cells[0].trim_matches('`')]["default"];
-            let default = default.as_str().map(str::to_owned).or(default.as_bool().map(|truth| truth.to_string()));
+            let default =
+                default.as_str().map(str::to_owned).or(default.as_bool().map(|truth| truth.to_string()));
             let told = default.is_none_or(|default| cells[2] == format!("`{default}`"));
-            assert!(cells.len() == 4 && !cells[1].is_empty() && !cells[3].is_empty() && told, "the row of {} in {name}", cells[0]);
+            assert!(
+                cells.len() == 4 && !cells[1].is_empty() && !cells[3].is_empty() && told,
+                "the row of {} in {name}",
+                cells[0]
+            );
         }
     }
     let mut rules = BTreeMap::new();
     for rule in schema["$defs"]["Rule"]["oneOf"].as_array().unwrap() {
-        rule["enum"].as_array().into_iter().flatten().filter_map(Value::as_str).for_each(|name| drop(rules.insert(name, vec![])));
+        rule["enum"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .for_each(|name| drop(rules.insert(name, vec![])));
     }
     for rule in &schema["$defs"]["Rule"]["oneOf"].as_array().unwrap()[1..] {
-        let parameters = rule["properties"].as_object().unwrap().keys().filter(|key| *key != "rule").map(String::as_str);
+        let parameters =
+            rule["properties"].as_object().unwrap().keys().filter(|key| *key != "rule").map(String::as_str);
         rules.insert(rule["properties"]["rule"]["const"].as_str().unwrap(), parameters.collect());
     }
     let rows = rows(&page, "<!-- rules -->");
-    assert_eq!(rows.iter().map(|cells| cells[0].trim_matches('`')).collect::<BTreeSet<_>>(), rules.keys().copied().collect());
+    assert_eq!(
+        rows.iter().map(|cells| cells[0].trim_matches('`')).collect::<BTreeSet<_>>(),
+        rules.keys().copied().collect()
+    );
     for cells in rows {
         for parameter in &rules[cells[0].trim_matches('`')] {
-            assert!(cells[2].contains(&format!("`{parameter}`")), "the row of {} lacks {parameter}", cells[0]);
+            assert!(
+                cells[2].contains(&format!("`{parameter}`")),
+                "the row of {} lacks {parameter}",
+                cells[0]
+            );
         }
     }
-    visit_words(&schema, &mut |word| assert!(page.contains(&format!("`{word}`")), "docs/policy.md does not tell of {word}"));
+    visit_words(&schema, &mut |word| {
+        assert!(page.contains(&format!("`{word}`")), "docs/policy.md does not tell of {word}")
+    });
 }
 
 /// The cells of the table that follows a marker, without its head.
@@ -137,7 +170,13 @@ fn rows<'p>(page: &'p str, marker: &str) -> Vec<Vec<&'p str>> {
 fn visit_words(schema: &Value, seen: &mut impl FnMut(&str)) {
     match schema {
         Value::Object(object) => {
-            object.get("enum").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).for_each(&mut *seen);
+            object
+                .get("enum")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str)
+                .for_each(&mut *seen);
             object.get("const").and_then(Value::as_str).into_iter().for_each(&mut *seen);
             object.values().for_each(|value| visit_words(value, seen));
         }

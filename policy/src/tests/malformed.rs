@@ -146,9 +146,14 @@ fn every_malformed_policy_is_refused_with_line_and_field() {
         match Policy::parse(&text) {
             Ok(_) => wrong.push(format!("{to:?} was taken")),
             Err(Errors(errors)) => {
-                let found = errors.iter().any(|e| e.line == *line && e.field == *field && e.message.contains(message));
+                let found = errors
+                    .iter()
+                    .any(|e| e.line == *line && e.field == *field && e.message.contains(message));
                 if errors.len() != 1 || !found {
-                    wrong.push(format!("{to:?}: line {line}, {field}: {message}\n    but: {}", Errors(errors)));
+                    wrong.push(format!(
+                        "{to:?}: line {line}, {field}: {message}\n    but: {}",
+                        Errors(errors)
+                    ));
                 }
             }
         }
@@ -158,23 +163,37 @@ fn every_malformed_policy_is_refused_with_line_and_field() {
 
 #[test]
 fn several_mistakes_are_told_at_once() {
-    let form = BASE.replace("type: automated", "type: x").replace("count: 1", "count: x").replace("email: email\n", "email: x\n");
-    let lines = |text: &str| Policy::parse(text).unwrap_err().0.iter().map(|error| error.line).collect::<Vec<_>>();
+    let form = BASE
+        .replace("type: automated", "type: x")
+        .replace("count: 1", "count: x")
+        .replace("email: email\n", "email: x\n");
+    let lines =
+        |text: &str| Policy::parse(text).unwrap_err().0.iter().map(|error| error.line).collect::<Vec<_>>();
     assert_eq!(lines(&form), [8, 43, 52, 62]);
-    let sense = BASE.replace("role: arn:aws:iam::1111", "role: arn:aws:iam::9999").replace("{database: shop", "{database: x");
+    let sense = BASE
+        .replace("role: arn:aws:iam::1111", "role: arn:aws:iam::9999")
+        .replace("{database: shop", "{database: x");
     assert_eq!(lines(&sense), [5, 39, 42]);
 }
 
 #[test]
 fn an_error_reads_like_a_sentence_of_a_compiler() {
-    let error =
-        Error { line: 14, column: 9, field: "syncs.orders.targets[1].swap".into(), message: "\"x\" is not one of rename, secret".into() };
-    assert_eq!(error.to_string(), "line 14, column 9: syncs.orders.targets[1].swap: \"x\" is not one of rename, secret");
+    let error = Error {
+        line: 14,
+        column: 9,
+        field: "syncs.orders.targets[1].swap".into(),
+        message: "\"x\" is not one of rename, secret".into(),
+    };
+    assert_eq!(
+        error.to_string(),
+        "line 14, column 9: syncs.orders.targets[1].swap: \"x\" is not one of rename, secret"
+    );
 }
 
 #[test]
 fn a_target_in_production_is_never_a_source() {
-    let text = BASE.replace("444455556666", "111122223333").replace("cluster: orders-dev\n", "cluster: orders\n");
+    let text =
+        BASE.replace("444455556666", "111122223333").replace("cluster: orders-dev\n", "cluster: orders\n");
     let Errors(errors) = Policy::parse(&text).unwrap_err();
     assert_eq!((errors.len(), errors[0].line), (1, 24), "{errors:?}");
     assert!(errors[0].message.contains("is the source of orders"));

@@ -3,7 +3,8 @@
 use crate::Schedule;
 
 fn starts(cron: &str, zone: &str, from: &str, count: usize) -> Vec<String> {
-    let schedule = Schedule { cron: cron.parse().unwrap(), time_zone: jiff::tz::TimeZone::get(zone).unwrap() };
+    let schedule =
+        Schedule { cron: cron.parse().unwrap(), time_zone: jiff::tz::TimeZone::get(zone).unwrap() };
     let runs = schedule.runs(from.parse().unwrap()).take(count);
     runs.map(|start| start.strftime("%a %Y-%m-%d %H:%M %Z").to_string()).collect()
 }
@@ -31,12 +32,18 @@ fn a_time_that_autumn_has_twice_starts_once() {
     let expected = ["Sun 2026-10-25 02:30 CEST", "Mon 2026-10-26 02:30 CET"];
     assert_eq!(starts("30 2 * * *", "Europe/Berlin", "2026-10-24T12:00:00Z", 2), expected);
     // Also when the question is asked between the two.
-    assert_eq!(starts("30 2 * * *", "Europe/Berlin", "2026-10-25T00:45:00Z", 1), ["Mon 2026-10-26 02:30 CET"]);
+    assert_eq!(
+        starts("30 2 * * *", "Europe/Berlin", "2026-10-25T00:45:00Z", 1),
+        ["Mon 2026-10-26 02:30 CET"]
+    );
 }
 
 #[test]
 fn a_leap_day_is_waited_for() {
-    assert_eq!(starts("0 4 29 FEB *", "America/New_York", "2026-01-01T00:00:00Z", 1), ["Tue 2028-02-29 04:00 EST"]);
+    assert_eq!(
+        starts("0 4 29 FEB *", "America/New_York", "2026-01-01T00:00:00Z", 1),
+        ["Tue 2028-02-29 04:00 EST"]
+    );
 }
 
 #[test]

@@ -39,8 +39,11 @@ impl Clock {
     /// The system's clock, unless `RUNBOOK_CLOCK` says `<anchor in ms since 1970>@<speed>`.
     pub fn from_environment() -> anyhow::Result<Self> {
         let Ok(text) = std::env::var(VARIABLE) else { return Ok(Self::System) };
-        let parsed = text.split_once('@').and_then(|(anchor, speed)| Some((anchor.parse().ok()?, speed.parse().ok()?)));
-        let (anchor, speed) = parsed.ok_or_else(|| anyhow::anyhow!("{VARIABLE} must be <milliseconds>@<speed>, found {text:?}"))?;
+        let parsed = text
+            .split_once('@')
+            .and_then(|(anchor, speed)| Some((anchor.parse().ok()?, speed.parse().ok()?)));
+        let (anchor, speed) = parsed
+            .ok_or_else(|| anyhow::anyhow!("{VARIABLE} must be <milliseconds>@<speed>, found {text:?}"))?;
         Ok(Self::Scaled { anchor: SystemTime::UNIX_EPOCH + Duration::from_millis(anchor), speed })
     }
 
@@ -85,7 +88,12 @@ mod tests {
     #[test]
     fn a_scaled_clock_is_the_same_in_another_process() {
         let clock = Clock::scaled(60.0);
-        let (anchor, speed) = clock.to_variable().unwrap().split_once('@').map(|(a, s)| (a.parse().unwrap(), s.parse().unwrap())).unwrap();
+        let (anchor, speed) = clock
+            .to_variable()
+            .unwrap()
+            .split_once('@')
+            .map(|(a, s)| (a.parse().unwrap(), s.parse().unwrap()))
+            .unwrap();
         let other = Clock::Scaled { anchor: SystemTime::UNIX_EPOCH + Duration::from_millis(anchor), speed };
         assert!((other.now() - clock.now()).get_seconds().abs() <= 1);
     }

@@ -44,7 +44,8 @@ pub async fn members(cx: &Context, cluster: &DbCluster) -> Result<Vec<DbInstance
     let id = cluster.db_cluster_identifier().unwrap_or_default();
     let filter = Filter::builder().name("db-cluster-id").values(id).build();
     let pages = cx.rds.describe_db_instances().filters(filter).into_paginator().items().send();
-    let mut instances: Vec<DbInstance> = pages.collect::<std::result::Result<_, _>>().await.map_err(aws("rds:DescribeDBInstances"))?;
+    let mut instances: Vec<DbInstance> =
+        pages.collect::<std::result::Result<_, _>>().await.map_err(aws("rds:DescribeDBInstances"))?;
     let writer = writer(cluster).unwrap_or_default().to_owned();
     instances.sort_by_key(|instance| {
         let name = instance.db_instance_identifier().unwrap_or_default().to_owned();
@@ -54,7 +55,11 @@ pub async fn members(cx: &Context, cluster: &DbCluster) -> Result<Vec<DbInstance
 }
 
 pub fn writer(cluster: &DbCluster) -> Option<&str> {
-    cluster.db_cluster_members().iter().find(|member| member.is_cluster_writer() == Some(true))?.db_instance_identifier()
+    cluster
+        .db_cluster_members()
+        .iter()
+        .find(|member| member.is_cluster_writer() == Some(true))?
+        .db_instance_identifier()
 }
 
 /// What keeps the cluster or a member from being changed right now: `None` when everything is `available`.
@@ -64,7 +69,10 @@ pub fn writer(cluster: &DbCluster) -> Option<&str> {
 pub fn busy(cluster: &DbCluster, members: &[DbInstance]) -> Option<String> {
     let status = cluster.status().unwrap_or("unknown");
     if status != "available" {
-        return Some(format!("cluster {} to be available (it is {status})", cluster.db_cluster_identifier().unwrap_or_default()));
+        return Some(format!(
+            "cluster {} to be available (it is {status})",
+            cluster.db_cluster_identifier().unwrap_or_default()
+        ));
     }
     members.iter().find_map(|instance| {
         let status = instance.db_instance_status().unwrap_or("unknown");
@@ -94,10 +102,20 @@ pub async fn login(cx: &Context, cluster: &DbCluster, secret_arn: Option<&str>) 
              with username and password as \"secretArn\" in the input."
         ))
     })?;
-    let answer = cx.secrets.get_secret_value().secret_id(arn).send().await.map_err(aws("secretsmanager:GetSecretValue"))?;
-    let secret: Secret = serde_json::from_str(answer.secret_string().unwrap_or_default())
-        .map_err(|_| Error::Refused(format!("secret {arn} must be a JSON object with \"username\" and \"password\"")))?;
-    let host = cluster.endpoint().ok_or_else(|| Error::NotReady(format!("cluster {name} to have an endpoint")))?.to_owned();
+    let answer = cx
+        .secrets
+        .get_secret_value()
+        .secret_id(arn)
+        .send()
+        .await
+        .map_err(aws("secretsmanager:GetSecretValue"))?;
+    let secret: Secret = serde_json::from_str(answer.secret_string().unwrap_or_default()).map_err(|_| {
+        Error::Refused(format!("secret {arn} must be a JSON object with \"username\" and \"password\""))
+    })?;
+    let host = cluster
+        .endpoint()
+        .ok_or_else(|| Error::NotReady(format!("cluster {name} to have an endpoint")))?
+        .to_owned();
     let port = cluster.port().and_then(|port| u16::try_from(port).ok()).unwrap_or(5432);
     Ok(Login { host, port, user: secret.username, password: secret.password })
 }

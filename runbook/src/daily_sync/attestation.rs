@@ -36,8 +36,13 @@ pub async fn check(cx: &Context, run: &Run, resource_id: &str) -> Result<Attesta
     })
 }
 
-fn valid(found: Option<Attestation>, run: &Run, resource_id: &str) -> std::result::Result<Attestation, String> {
-    let found = found.ok_or_else(|| format!("there is no attestation for {resource_id} ({})", key(resource_id)))?;
+fn valid(
+    found: Option<Attestation>,
+    run: &Run,
+    resource_id: &str,
+) -> std::result::Result<Attestation, String> {
+    let found =
+        found.ok_or_else(|| format!("there is no attestation for {resource_id} ({})", key(resource_id)))?;
     if found.resource_id != resource_id {
         return Err(format!("{} is about {}, not about {resource_id}", key(resource_id), found.resource_id));
     }
@@ -63,7 +68,10 @@ mod tests {
         assert!(valid(Some(good.clone()), &run, "cluster-A").is_ok());
         assert!(valid(None, &run, "cluster-A").is_err());
         assert!(valid(Some(good.clone()), &run, "cluster-B").is_err(), "a copy under another cluster's name");
-        let yesterday = Attestation { execution: "arn:aws:states:eu-west-1:444455556666:execution:daily-sync:zero".into(), ..good };
+        let yesterday = Attestation {
+            execution: "arn:aws:states:eu-west-1:444455556666:execution:daily-sync:zero".into(),
+            ..good
+        };
         assert!(valid(Some(yesterday), &run, "cluster-A").is_err());
     }
 }

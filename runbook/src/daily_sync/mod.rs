@@ -39,13 +39,14 @@ pub async fn policy(cx: &Context, run: &Run, sync: &str) -> Result<Sync> {
 
 fn one(text: &str, sync: &str) -> Result<Sync> {
     let mut policy = Policy::parse(text).map_err(|errors| {
-        Error::Refused(format!("{POLICY_KEY} is not a policy; nothing was touched.\n{errors}\nMend it, then run this again."))
+        Error::Refused(format!(
+            "{POLICY_KEY} is not a policy; nothing was touched.\n{errors}\nMend it, then run this again."
+        ))
     })?;
     let known = policy.syncs.keys().cloned().collect::<Vec<_>>().join(", ");
-    policy
-        .syncs
-        .remove(sync)
-        .ok_or_else(|| Error::Refused(format!("{POLICY_KEY} knows no sync {sync:?}; it has: {known}. Nothing was touched.")))
+    policy.syncs.remove(sync).ok_or_else(|| {
+        Error::Refused(format!("{POLICY_KEY} knows no sync {sync:?}; it has: {known}. Nothing was touched."))
+    })
 }
 
 fn missing(cx: &Context) -> Error {
@@ -57,8 +58,7 @@ fn missing(cx: &Context) -> Error {
 
 /// The target of that name in the sync's policy.
 pub fn target<'a>(sync: &'a Sync, name: &str) -> Result<&'a Target> {
-    sync.targets
-        .iter()
-        .find(|target| target.cluster == name)
-        .ok_or_else(|| Error::Refused(format!("the policy of this run has no target {name:?}. Nothing was touched.")))
+    sync.targets.iter().find(|target| target.cluster == name).ok_or_else(|| {
+        Error::Refused(format!("the policy of this run has no target {name:?}. Nothing was touched."))
+    })
 }

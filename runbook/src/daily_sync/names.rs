@@ -40,7 +40,9 @@ mod tests {
     #[test]
     fn the_longest_names_of_the_policy_make_names_that_rds_takes() {
         let run = Run::of("arn:aws:states:eu-west-1:444455556666:execution:daily-sync:orders-20260101");
-        for cluster in [quarantine(&"s".repeat(40), &run), fresh(&"t".repeat(48), &run), old(&"t".repeat(48), &run)] {
+        for cluster in
+            [quarantine(&"s".repeat(40), &run), fresh(&"t".repeat(48), &run), old(&"t".repeat(48), &run)]
+        {
             assert!(instance(&cluster).len() <= 63, "{cluster}");
         }
     }

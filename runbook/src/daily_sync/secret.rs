@@ -14,7 +14,8 @@ pub async fn get(cx: &Context, name: &str) -> Result<Map<String, Value>> {
         Err(error) => return Err(aws("secretsmanager:GetSecretValue")(error)),
     };
     let text = answer.secret_string().unwrap_or_default();
-    serde_json::from_str(text).map_err(|_| Error::Refused(format!("secret {name} must be a JSON object; it was left as it is")))
+    serde_json::from_str(text)
+        .map_err(|_| Error::Refused(format!("secret {name} must be a JSON object; it was left as it is")))
 }
 
 /// Sets these keys and leaves the others; no new version when all are so already.
@@ -24,7 +25,14 @@ pub async fn set(cx: &Context, name: &str, changes: &[(&str, Value)]) -> Result<
         return Ok(false);
     }
     secret.extend(changes.iter().map(|(key, value)| ((*key).to_owned(), value.clone())));
-    match cx.secrets.put_secret_value().secret_id(name).secret_string(Value::Object(secret).to_string()).send().await {
+    match cx
+        .secrets
+        .put_secret_value()
+        .secret_id(name)
+        .secret_string(Value::Object(secret).to_string())
+        .send()
+        .await
+    {
         Ok(_) => Ok(true),
         Err(error) if error.code() == Some("ResourceNotFoundException") => Err(Error::Refused(format!(
             "there is no secret {name}, which the policy names. Create it (an empty one is enough), then run this again."

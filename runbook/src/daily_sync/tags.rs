@@ -51,9 +51,15 @@ pub fn tag(key: &str, value: &str) -> Tag {
 /// The tags of something that this run makes.
 pub fn of(run: &Run, sync: &str, role: Role) -> Vec<Tag> {
     let (managed_by, us) = MANAGED_BY;
-    [(managed_by, us), ("runbook", "daily-sync"), (SYNC, sync), (EXECUTION, run.name()), (ROLE, role.as_str())]
-        .map(|(key, value)| tag(key, value))
-        .into()
+    [
+        (managed_by, us),
+        ("runbook", "daily-sync"),
+        (SYNC, sync),
+        (EXECUTION, run.name()),
+        (ROLE, role.as_str()),
+    ]
+    .map(|(key, value)| tag(key, value))
+    .into()
 }
 
 pub fn value<'a>(tags: &'a [Tag], key: &str) -> Option<&'a str> {

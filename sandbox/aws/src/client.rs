@@ -46,10 +46,13 @@ impl HttpConnector for InProcess {
                 return Err(ConnectorError::timeout("the answer was lost".into()));
             }
             let (parts, body) = response.into_parts();
-            let status = StatusCode::try_from(parts.status.as_u16()).map_err(|error| ConnectorError::other(error.into(), None))?;
+            let status = StatusCode::try_from(parts.status.as_u16())
+                .map_err(|error| ConnectorError::other(error.into(), None))?;
             let mut answer = HttpResponse::new(status, SdkBody::from(body));
             for (name, value) in &parts.headers {
-                answer.headers_mut().append(name.as_str().to_owned(), value.to_str().unwrap_or_default().to_owned());
+                answer
+                    .headers_mut()
+                    .append(name.as_str().to_owned(), value.to_str().unwrap_or_default().to_owned());
             }
             Ok(answer)
         })

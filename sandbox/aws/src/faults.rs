@@ -86,7 +86,8 @@ impl Faults {
 
     /// Keeps the describes' answers for [`Kind::Stale`].
     pub fn remember(&self, key: Key, response: &Response) {
-        if key.0.ends_with(":rds") && response.status().is_success() && key.2.starts_with(b"Action=Describe") {
+        if key.0.ends_with(":rds") && response.status().is_success() && key.2.starts_with(b"Action=Describe")
+        {
             let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
             let kept = answers.entry(key).or_default();
             kept.push(response.body().clone());
@@ -109,7 +110,9 @@ impl Kind {
         let (status, code, message) = match (self, service) {
             (Self::Denied, "rds" | "sts" | "s3") => (403, "AccessDenied", denied),
             (Self::Denied, _) => (400, "AccessDeniedException", denied),
-            (Self::ServerError, "s3") => (500, "InternalError", "We encountered an internal error. Please try again.".to_owned()),
+            (Self::ServerError, "s3") => {
+                (500, "InternalError", "We encountered an internal error. Please try again.".to_owned())
+            }
             (Self::ServerError, _) => (500, "InternalFailure", "An internal error has occurred.".to_owned()),
             (_, "rds" | "sts") => (400, "Throttling", "Rate exceeded".to_owned()),
             (_, "s3") => (503, "SlowDown", "Please reduce your request rate.".to_owned()),
@@ -124,10 +127,17 @@ impl Kind {
                     "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error><RequestId>0</RequestId></ErrorResponse>"
                 ),
             ),
-            "s3" => respond(status, "application/xml", format!("<Error><Code>{code}</Code><Message>{message}</Message></Error>")),
+            "s3" => respond(
+                status,
+                "application/xml",
+                format!("<Error><Code>{code}</Code><Message>{message}</Message></Error>"),
+            ),
             _ => {
-                let mut response =
-                    respond(status, "application/x-amz-json-1.1", serde_json::json!({ "__type": code, "message": message }).to_string());
+                let mut response = respond(
+                    status,
+                    "application/x-amz-json-1.1",
+                    serde_json::json!({ "__type": code, "message": message }).to_string(),
+                );
                 // Lambda's REST protocol names the error in a header.
                 response.headers_mut().insert("x-amzn-errortype", http::HeaderValue::from_static(code));
                 response

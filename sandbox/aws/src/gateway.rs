@@ -7,8 +7,8 @@ use std::{
 };
 
 use async_trait::async_trait;
-use jiff::Timestamp;
 use clock::Clock;
+use jiff::Timestamp;
 
 use crate::{
     faults::{Fault, Faults, Killer, Kind},
@@ -51,7 +51,13 @@ pub struct Lost;
 
 impl Gateway {
     pub fn new(clock: Clock) -> Arc<Self> {
-        Arc::new(Self { clock, services: OnceLock::new(), killer: OnceLock::new(), faults: Faults::default(), calls: Mutex::default() })
+        Arc::new(Self {
+            clock,
+            services: OnceLock::new(),
+            killer: OnceLock::new(),
+            faults: Faults::default(),
+            calls: Mutex::default(),
+        })
     }
 
     /// The services need the gateway, and the gateway the services: they are put in once, before the first call.
@@ -69,7 +75,8 @@ impl Gateway {
     }
 
     fn log(&self, caller: &Caller, action: &str, body: &[u8], status: u16) {
-        let form = if caller.service == "rds" { String::from_utf8_lossy(body).into_owned() } else { String::new() };
+        let form =
+            if caller.service == "rds" { String::from_utf8_lossy(body).into_owned() } else { String::new() };
         let call = Call {
             at: self.clock.now(),
             principal: caller.principal.clone(),
@@ -101,14 +108,24 @@ impl Gateway {
 impl Endpoint for Gateway {
     async fn call(&self, mut request: Request) -> Response {
         let Some(caller) = request.extensions().get().cloned().or_else(|| caller(&request)) else {
-            return respond(403, "text/plain", "the request is not signed: the sandbox routes by the credential scope");
+            return respond(
+                403,
+                "text/plain",
+                "the request is not signed: the sandbox routes by the credential scope",
+            );
         };
         request.extensions_mut().insert(caller.clone());
         let action = action(&caller.service, &request);
-        let key = (format!("{}:{}", caller.account, caller.service), request.uri().to_string(), request.body().clone());
+        let key = (
+            format!("{}:{}", caller.account, caller.service),
+            request.uri().to_string(),
+            request.body().clone(),
+        );
         let response = match self.faults.next(&caller, &action) {
             None => self.forward(&caller, request).await,
-            Some(kind @ (Kind::Throttle | Kind::ServerError | Kind::Denied)) => kind.answer(&caller.service, &action),
+            Some(kind @ (Kind::Throttle | Kind::ServerError | Kind::Denied)) => {
+                kind.answer(&caller.service, &action)
+            }
             Some(Kind::TimeoutBefore) => lost(),
             Some(Kind::TimeoutAfter) => {
                 self.forward(&caller, request).await;
@@ -145,7 +162,10 @@ fn caller(request: &Request) -> Option<Caller> {
     let header = request.headers().get("authorization").and_then(|header| header.to_str().ok());
     let scope = match header {
         Some(header) => header.split("Credential=").nth(1)?.split(',').next()?.to_owned(),
-        None => url::form_urlencoded::parse(request.uri().query()?.as_bytes()).find(|(name, _)| name == "X-Amz-Credential")?.1.into_owned(),
+        None => url::form_urlencoded::parse(request.uri().query()?.as_bytes())
+            .find(|(name, _)| name == "X-Amz-Credential")?
+            .1
+            .into_owned(),
     };
     let mut parts = scope.trim().split('/');
     let (principal, _date, region, service) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
@@ -173,7 +193,11 @@ fn action(service: &str, request: &Request) -> String {
         }
         "lambda" => if request.method() == http::Method::POST { "Invoke" } else { "GetFunction" }.to_owned(),
         _ => {
-            let target = request.headers().get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
+            let target = request
+                .headers()
+                .get("x-amz-target")
+                .and_then(|target| target.to_str().ok())
+                .unwrap_or_default();
             target.rsplit('.').next().unwrap_or_default().to_owned()
         }
     }

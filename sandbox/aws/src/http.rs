@@ -25,7 +25,12 @@ pub struct Caller {
 impl Caller {
     /// A caller of the home account.
     pub fn home(principal: &str, service: &str) -> Self {
-        Self { principal: principal.to_owned(), account: ACCOUNT.to_owned(), region: REGION.to_owned(), service: service.to_owned() }
+        Self {
+            principal: principal.to_owned(),
+            account: ACCOUNT.to_owned(),
+            region: REGION.to_owned(),
+            service: service.to_owned(),
+        }
     }
 
     /// `<principal>` or, for an assumed role, `<principal>.<account>`: the principal stays the one that assumed it.

@@ -32,7 +32,8 @@ impl Error {
 
 /// `RunTask` of `X-Amz-Target: AmazonEC2ContainerServiceV20141113.RunTask`.
 pub fn operation(request: &Request) -> &str {
-    let target = request.headers().get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let target =
+        request.headers().get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
     target.rsplit_once('.').map_or(target, |(_, operation)| operation)
 }
 
@@ -42,7 +43,10 @@ pub fn input<T: DeserializeOwned>(request: &Request) -> Result<T, Error> {
 }
 
 pub fn unknown_operation(request: &Request) -> Error {
-    Error::new("UnknownOperationException", format!("The sandbox does not know the operation {:?}.", operation(request)))
+    Error::new(
+        "UnknownOperationException",
+        format!("The sandbox does not know the operation {:?}.", operation(request)),
+    )
 }
 
 pub fn reply(answer: Answer) -> Response {
@@ -65,7 +69,9 @@ pub fn seconds(at: Timestamp) -> Value {
 /// A request as an SDK sends it, and the answer's status and body.
 #[cfg(test)]
 pub async fn call(service: &dyn crate::http::Endpoint, target: &str, body: Value) -> (u16, Value) {
-    let request = http::Request::post("/").header("x-amz-target", target).header("content-type", "application/x-amz-json-1.1");
+    let request = http::Request::post("/")
+        .header("x-amz-target", target)
+        .header("content-type", "application/x-amz-json-1.1");
     let response = service.call(request.body(body.to_string().into()).unwrap()).await;
     (response.status().as_u16(), serde_json::from_slice(response.body()).unwrap())
 }

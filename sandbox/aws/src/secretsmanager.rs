@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use jiff::Timestamp;
 use clock::Clock;
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -82,7 +82,10 @@ impl SecretsManager {
     }
 
     fn create(&self, account: &str, secrets: &mut Secrets, input: Input) -> Answer {
-        let name = input.name.clone().ok_or_else(|| Error::new("InvalidParameterException", "You must provide a name."))?;
+        let name = input
+            .name
+            .clone()
+            .ok_or_else(|| Error::new("InvalidParameterException", "You must provide a name."))?;
         let version = self.version(&input);
         if secrets.contains_key(&name) {
             let message = format!("The operation failed because the secret {name} already exists.");
@@ -127,7 +130,8 @@ impl SecretsManager {
             None => (0..secret.versions.len()).find(|&index| secret.stages(index).contains(&stage)),
         };
         let index = index.ok_or_else(|| {
-            let message = format!("Secrets Manager can't find the specified secret value for staging label: {stage}");
+            let message =
+                format!("Secrets Manager can't find the specified secret value for staging label: {stage}");
             Error::new("ResourceNotFoundException", message)
         })?;
         let version = &secret.versions[index];
@@ -148,7 +152,9 @@ impl SecretsManager {
     fn delete(&self, secrets: &mut Secrets, input: Input) -> Answer {
         let name = find(secrets, &input.secret_id)?.name.clone();
         let secret = secrets.remove(&name);
-        Ok(json!({ "ARN": secret.map(|secret| secret.arn), "Name": name, "DeletionDate": seconds(self.clock.now()) }))
+        Ok(
+            json!({ "ARN": secret.map(|secret| secret.arn), "Name": name, "DeletionDate": seconds(self.clock.now()) }),
+        )
     }
 }
 
@@ -172,7 +178,8 @@ impl Secret {
 
     fn describe(&self) -> Value {
         let stages = self.versions.iter().enumerate().filter(|(index, _)| !self.stages(*index).is_empty());
-        let stages: BTreeMap<_, _> = stages.map(|(index, version)| (&version.id, self.stages(index))).collect();
+        let stages: BTreeMap<_, _> =
+            stages.map(|(index, version)| (&version.id, self.stages(index))).collect();
         let mut answer = json!({
             "ARN": self.arn, "Name": self.name, "CreatedDate": seconds(self.created),
             "LastChangedDate": seconds(self.changed), "VersionIdsToStages": stages,
@@ -191,9 +198,12 @@ impl Secret {
 /// (GetSecretValue, SecretId).
 fn find<'a>(secrets: &'a mut Secrets, id: &str) -> Result<&'a mut Secret, Error> {
     let matches = |secret: &Secret| {
-        secret.name == id || secret.arn == id || secret.arn.strip_prefix(id).is_some_and(|rest| rest.len() == 7 && rest.starts_with('-'))
+        secret.name == id
+            || secret.arn == id
+            || secret.arn.strip_prefix(id).is_some_and(|rest| rest.len() == 7 && rest.starts_with('-'))
     };
-    let not_found = || Error::new("ResourceNotFoundException", "Secrets Manager can't find the specified secret.");
+    let not_found =
+        || Error::new("ResourceNotFoundException", "Secrets Manager can't find the specified secret.");
     secrets.values_mut().find(|secret| matches(secret)).ok_or_else(not_found)
 }
 
@@ -210,7 +220,9 @@ impl Endpoint for SecretsManager {
                 "GetSecretValue" => self.get_value(secrets, input),
                 "DescribeSecret" => Ok(find(secrets, &input.secret_id)?.describe()),
                 "DeleteSecret" => self.delete(secrets, input),
-                "ListSecrets" => Ok(json!({ "SecretList": secrets.values().map(Secret::describe).collect::<Vec<_>>() })),
+                "ListSecrets" => {
+                    Ok(json!({ "SecretList": secrets.values().map(Secret::describe).collect::<Vec<_>>() }))
+                }
                 _ => Err(json::unknown_operation(&request)),
             }
         });
@@ -229,7 +241,8 @@ mod tests {
     #[tokio::test]
     async fn a_secret_is_found_by_name_arn_and_partial_arn() {
         let service = SecretsManager::new(Clock::System);
-        let (_, created) = call(&service, "CreateSecret", json!({ "Name": "orders/master", "SecretString": "one" })).await;
+        let (_, created) =
+            call(&service, "CreateSecret", json!({ "Name": "orders/master", "SecretString": "one" })).await;
         let full = created["ARN"].as_str().unwrap();
         let partial = &full[..full.len() - 7];
         assert!(partial.ends_with(":secret:orders/master"), "{partial}");
@@ -246,10 +259,13 @@ mod tests {
     #[tokio::test]
     async fn a_secret_is_its_accounts_own() {
         let service = SecretsManager::new(Clock::System);
-        let (_, created) = call(&service, "CreateSecret", json!({ "Name": "a", "SecretString": "one" })).await;
+        let (_, created) =
+            call(&service, "CreateSecret", json!({ "Name": "a", "SecretString": "one" })).await;
         let request = http::Request::post("/").header("x-amz-target", "secretsmanager.GetSecretValue");
         let request = request.extension(Caller::of_key("owner.111122223333", "eu-west-1", "secretsmanager"));
-        let response = service.call(request.body(json!({ "SecretId": created["ARN"] }).to_string().into()).unwrap()).await;
+        let response = service
+            .call(request.body(json!({ "SecretId": created["ARN"] }).to_string().into()).unwrap())
+            .await;
         assert_eq!(response.status(), 400);
         assert_eq!(service.value("a").as_deref(), Some("one"));
         assert_eq!(service.value_in("111122223333", "a"), None);
@@ -262,7 +278,10 @@ mod tests {
         let put = json!({ "SecretId": "a", "SecretString": "two", "ClientRequestToken": "t".repeat(32) });
         call(&service, "PutSecretValue", put.clone()).await;
         call(&service, "PutSecretValue", put).await;
-        assert_eq!(call(&service, "GetSecretValue", json!({ "SecretId": "a" })).await.1["SecretString"], "two");
+        assert_eq!(
+            call(&service, "GetSecretValue", json!({ "SecretId": "a" })).await.1["SecretString"],
+            "two"
+        );
         let previous = json!({ "SecretId": "a", "VersionStage": "AWSPREVIOUS" });
         assert_eq!(call(&service, "GetSecretValue", previous).await.1["SecretString"], "one");
         call(&service, "DeleteSecret", json!({ "SecretId": "a", "ForceDeleteWithoutRecovery": true })).await;

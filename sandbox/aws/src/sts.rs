@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use quick_xml::escape::escape;
 use clock::Clock;
+use quick_xml::escape::escape;
 
 use crate::aws::ACCOUNTS;
 use crate::http::{Caller, Endpoint, Request, Response, access_key, respond};
@@ -34,24 +34,37 @@ impl Sts {
             Some(assumed) => format!("arn:aws:sts::{account}:assumed-role/{assumed}"),
             None => format!("arn:aws:iam::{account}:user/{}", caller.principal),
         };
-        format!("<Arn>{}</Arn><UserId>{}</UserId><Account>{}</Account>", escape(&arn), escape(&caller.principal), escape(account))
+        format!(
+            "<Arn>{}</Arn><UserId>{}</UserId><Account>{}</Account>",
+            escape(&arn),
+            escape(&caller.principal),
+            escape(account)
+        )
     }
 
     /// The access key that is handed out leaves the principal as it is, so that the call log and the fault plan still name it, and moves
     /// its calls into the role's account.
     fn assume_role(&self, caller: &Caller, input: &BTreeMap<String, String>) -> Result<String, Error> {
         let required = |name: &str| {
-            input
-                .get(name)
-                .ok_or_else(|| Error { code: "ValidationError", message: format!("The request must contain the parameter {name}") })
+            input.get(name).ok_or_else(|| Error {
+                code: "ValidationError",
+                message: format!("The request must contain the parameter {name}"),
+            })
         };
         let (role_arn, session) = (required("RoleArn")?, required("RoleSessionName")?);
-        let role = role_arn.rsplit('/').next().filter(|_| role_arn.starts_with("arn:aws:iam::") && role_arn.contains(":role/"));
-        let role = role.ok_or_else(|| Error { code: "ValidationError", message: format!("{role_arn} is invalid") })?;
+        let role = role_arn
+            .rsplit('/')
+            .next()
+            .filter(|_| role_arn.starts_with("arn:aws:iam::") && role_arn.contains(":role/"));
+        let role =
+            role.ok_or_else(|| Error { code: "ValidationError", message: format!("{role_arn} is invalid") })?;
         let account = role_arn.split(':').nth(4).unwrap_or_default();
         if !ACCOUNTS.contains(&account) {
             // STS says the same of a role that does not exist and of one that does not trust the caller.
-            let message = format!("User: {} is not authorized to perform: sts:AssumeRole on resource: {role_arn}", caller.principal);
+            let message = format!(
+                "User: {} is not authorized to perform: sts:AssumeRole on resource: {role_arn}",
+                caller.principal
+            );
             return Err(Error { code: "AccessDenied", message });
         }
         let duration = input.get("DurationSeconds").and_then(|text| text.parse().ok()).unwrap_or(3600);
@@ -70,14 +83,18 @@ impl Sts {
 #[async_trait]
 impl Endpoint for Sts {
     async fn call(&self, request: Request) -> Response {
-        let input: BTreeMap<String, String> = url::form_urlencoded::parse(request.body()).into_owned().collect();
+        let input: BTreeMap<String, String> =
+            url::form_urlencoded::parse(request.body()).into_owned().collect();
         let caller = request.extensions().get().cloned().unwrap_or_else(|| Caller::home("anonymous", "sts"));
         let token = request.headers().get("x-amz-security-token").and_then(|token| token.to_str().ok());
         let action = input.get("Action").map_or("", String::as_str);
         let result = match action {
             "GetCallerIdentity" => Ok(self.get_caller_identity(&caller, token)),
             "AssumeRole" => self.assume_role(&caller, &input),
-            other => Err(Error { code: "InvalidAction", message: format!("Could not find operation {other} for version 2011-06-15") }),
+            other => Err(Error {
+                code: "InvalidAction",
+                message: format!("Could not find operation {other} for version 2011-06-15"),
+            }),
         };
         let id = self.ids.uuid();
         const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
@@ -85,15 +102,24 @@ impl Endpoint for Sts {
             Ok(result) => {
                 let metadata = format!("<ResponseMetadata><RequestId>{id}</RequestId></ResponseMetadata>");
                 let body = format!("<{action}Result>{result}</{action}Result>{metadata}");
-                respond(200, "text/xml", format!("<{action}Response xmlns=\"{NAMESPACE}\">{body}</{action}Response>"))
+                respond(
+                    200,
+                    "text/xml",
+                    format!("<{action}Response xmlns=\"{NAMESPACE}\">{body}</{action}Response>"),
+                )
             }
             Err(Error { code, message }) => {
-                let error = format!("<Error><Type>Sender</Type><Code>{code}</Code><Message>{}</Message></Error>", escape(&message));
+                let error = format!(
+                    "<Error><Type>Sender</Type><Code>{code}</Code><Message>{}</Message></Error>",
+                    escape(&message)
+                );
                 let status = if code == "AccessDenied" { 403 } else { 400 };
                 respond(
                     status,
                     "text/xml",
-                    format!("<ErrorResponse xmlns=\"{NAMESPACE}\">{error}<RequestId>{id}</RequestId></ErrorResponse>"),
+                    format!(
+                        "<ErrorResponse xmlns=\"{NAMESPACE}\">{error}<RequestId>{id}</RequestId></ErrorResponse>"
+                    ),
                 )
             }
         }
@@ -141,7 +167,8 @@ mod tests {
 
         assert_eq!(post("Action=AssumeRole&RoleArn=copier&RoleSessionName=run-1").await.0, 400);
         let stranger = "arn%3Aaws%3Aiam%3A%3A999999999999%3Arole%2Fcopier";
-        let (status, body) = post(&format!("Action=AssumeRole&RoleArn={stranger}&RoleSessionName=run-1")).await;
+        let (status, body) =
+            post(&format!("Action=AssumeRole&RoleArn={stranger}&RoleSessionName=run-1")).await;
         assert!(status == 403 && body.contains("<Code>AccessDenied</Code>"), "{body}");
     }
 }

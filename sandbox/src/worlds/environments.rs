@@ -4,11 +4,11 @@
 use aws_sdk_rds::types::Tag;
 use runbook::{
     Context, Run, aurora,
-    postgres::Login,
     daily_sync::{
         POLICY_KEY, names,
         tags::{self, Role},
     },
+    postgres::Login,
 };
 use serde_json::json;
 
@@ -60,9 +60,11 @@ pub async fn create(sandbox: &Sandbox, policy: Option<&str>) -> anyhow::Result<(
         group.subnet_ids(format!("subnet-{name}-a")).subnet_ids(format!("subnet-{name}-b")).send().await?;
     }
     let environment = [("rds.force_ssl", "1")];
-    for (name, values) in
-        [("quarantine-pg16", QUARANTINE.as_slice()), ("orders-dev-pg16", &environment), ("orders-support-pg16", &environment)]
-    {
+    for (name, values) in [
+        ("quarantine-pg16", QUARANTINE.as_slice()),
+        ("orders-dev-pg16", &environment),
+        ("orders-support-pg16", &environment),
+    ] {
         let group = rds.create_db_cluster_parameter_group().db_cluster_parameter_group_name(name);
         group.db_parameter_group_family("aurora-postgresql16").description(name).send().await?;
         set_cluster_values(&rds, name, values).await?;
@@ -92,7 +94,10 @@ pub fn policy_with_wires() -> anyhow::Result<String> {
     let policy = example_policy()?;
     let shop = "        shop:\n          large-objects: truncate\n";
     anyhow::ensure!(policy.contains(shop), "the example's policy has no database shop");
-    Ok(policy.replace(shop, &format!("{shop}          public.mail_outbox: truncate\n          public.webhooks: truncate\n")))
+    Ok(policy.replace(
+        shop,
+        &format!("{shop}          public.mail_outbox: truncate\n          public.webhooks: truncate\n"),
+    ))
 }
 
 /// Both targets, as a run of yesterday would have published them. Each holds little more than the table that the policy keeps, with one row
@@ -101,30 +106,51 @@ pub async fn create_targets(sandbox: &Sandbox) -> anyhow::Result<()> {
     let yesterday = Run::of(&arn("states", &format!("execution:{PREFIX}-daily-sync:yesterday")));
     let cx = context(sandbox);
     let support = names::fresh(SUPPORT, &yesterday);
-    for (target, cluster, subnets, security_group, class) in
-        [(DEV, DEV, "dev", "sg-dev", "db.t4g.medium"), (SUPPORT, &support, "support", "sg-support", "db.t4g.large")]
-    {
+    for (target, cluster, subnets, security_group, class) in [
+        (DEV, DEV, "dev", "sg-dev", "db.t4g.medium"),
+        (SUPPORT, &support, "support", "sg-support", "db.t4g.large"),
+    ] {
         let mut tags = tags::of(&yesterday, SYNC, Role::Published);
         tags.push(Tag::builder().key(tags::TARGET).value(target).build());
-        let create = cx.rds.create_db_cluster().db_cluster_identifier(cluster).engine("aurora-postgresql").engine_version(VERSION);
-        let create = create.db_cluster_parameter_group_name(format!("{target}-pg16")).db_subnet_group_name(subnets);
-        let create = create.vpc_security_group_ids(security_group).kms_key_id("alias/aurora-runbooks-environments");
-        let create = create.storage_encrypted(true).master_username("postgres").manage_master_user_password(true);
+        let create = cx
+            .rds
+            .create_db_cluster()
+            .db_cluster_identifier(cluster)
+            .engine("aurora-postgresql")
+            .engine_version(VERSION);
+        let create =
+            create.db_cluster_parameter_group_name(format!("{target}-pg16")).db_subnet_group_name(subnets);
+        let create =
+            create.vpc_security_group_ids(security_group).kms_key_id("alias/aurora-runbooks-environments");
+        let create =
+            create.storage_encrypted(true).master_username("postgres").manage_master_user_password(true);
         create.deletion_protection(target == SUPPORT).set_tags(Some(tags.clone())).send().await?;
-        let instance = cx.rds.create_db_instance().db_instance_identifier(names::instance(cluster)).db_cluster_identifier(cluster);
-        let instance = instance.engine("aurora-postgresql").db_instance_class(class).publicly_accessible(false);
+        let instance = cx
+            .rds
+            .create_db_instance()
+            .db_instance_identifier(names::instance(cluster))
+            .db_cluster_identifier(cluster);
+        let instance =
+            instance.engine("aurora-postgresql").db_instance_class(class).publicly_accessible(false);
         instance.set_tags(Some(tags)).send().await?;
         wait_available(&cx, cluster).await?;
         let found = aurora::cluster(&cx, cluster).await?;
         if target == SUPPORT {
             let secret = json!({"host": found.endpoint(), "port": found.port()}).to_string();
-            cx.secrets.put_secret_value().secret_id("orders-support/connection").secret_string(secret).send().await?;
+            cx.secrets
+                .put_secret_value()
+                .secret_id("orders-support/connection")
+                .secret_string(secret)
+                .send()
+                .await?;
         }
         if sandbox.engine.is_some() {
             let login = aurora::login(&cx, &found, None).await?;
-            orders::connect(&login, "postgres").await?.batch_execute("CREATE DATABASE \"customer-events\"").await?;
-            let own =
-                "CREATE TABLE empty_so_far (id int PRIMARY KEY, note text); INSERT INTO empty_so_far VALUES (1, 'of the environment')";
+            orders::connect(&login, "postgres")
+                .await?
+                .batch_execute("CREATE DATABASE \"customer-events\"")
+                .await?;
+            let own = "CREATE TABLE empty_so_far (id int PRIMARY KEY, note text); INSERT INTO empty_so_far VALUES (1, 'of the environment')";
             orders::connect(&login, "customer-events").await?.batch_execute(own).await?;
         }
     }

@@ -66,7 +66,10 @@ pub async fn apply(engine: &PostgresEngine, resource_id: &str, file: &str) -> an
             user = if name == "master" { engine.master(resource_id)? } else { name.to_owned() };
         }
         let session = engine.connect(resource_id, &user, &database).await?;
-        session.batch_execute(statement).await.with_context(|| format!("as {user} in {database}: {statement}"))?;
+        session
+            .batch_execute(statement)
+            .await
+            .with_context(|| format!("as {user} in {database}: {statement}"))?;
     }
     Ok(())
 }

@@ -63,16 +63,40 @@ pub async fn create(sandbox: &Sandbox, shape: Shape<'_>) -> anyhow::Result<Strin
             .description("orders")
             .send()
             .await?;
-        let parameter =
-            Parameter::builder().parameter_name("work_mem").parameter_value(work_mem).apply_method(ApplyMethod::Immediate).build();
+        let parameter = Parameter::builder()
+            .parameter_name("work_mem")
+            .parameter_value(work_mem)
+            .apply_method(ApplyMethod::Immediate)
+            .build();
         rds.modify_db_parameter_group().db_parameter_group_name(&group).parameters(parameter).send().await?;
     }
-    let create = rds.create_db_cluster().db_cluster_identifier(CLUSTER).engine("aurora-postgresql").engine_version(shape.version);
-    let create = create.db_cluster_parameter_group_name(&cluster_group).master_username("postgres").manage_master_user_password(true);
-    let cluster = create.database_name("shop").backup_retention_period(7).send().await?.db_cluster.context("no cluster in the answer")?;
+    let create = rds
+        .create_db_cluster()
+        .db_cluster_identifier(CLUSTER)
+        .engine("aurora-postgresql")
+        .engine_version(shape.version);
+    let create = create
+        .db_cluster_parameter_group_name(&cluster_group)
+        .master_username("postgres")
+        .manage_master_user_password(true);
+    let cluster = create
+        .database_name("shop")
+        .backup_retention_period(7)
+        .send()
+        .await?
+        .db_cluster
+        .context("no cluster in the answer")?;
     for instance in [WRITER, READER] {
-        let create = rds.create_db_instance().db_instance_identifier(instance).db_cluster_identifier(CLUSTER).engine("aurora-postgresql");
-        create.db_instance_class("db.r6g.large").db_parameter_group_name(format!("{instance}-pg{major}")).send().await?;
+        let create = rds
+            .create_db_instance()
+            .db_instance_identifier(instance)
+            .db_cluster_identifier(CLUSTER)
+            .engine("aurora-postgresql");
+        create
+            .db_instance_class("db.r6g.large")
+            .db_parameter_group_name(format!("{instance}-pg{major}"))
+            .send()
+            .await?;
         // One after another, so that the first is the writer.
         wait_available(&context(sandbox), CLUSTER).await?;
     }
@@ -95,7 +119,11 @@ pub async fn create(sandbox: &Sandbox, shape: Shape<'_>) -> anyhow::Result<Strin
 
 pub async fn set_cluster_values(rds: &Client, group: &str, values: &[(&str, &str)]) -> anyhow::Result<()> {
     let parameter = |&(name, value): &(&str, &str)| {
-        Parameter::builder().parameter_name(name).parameter_value(value).apply_method(ApplyMethod::PendingReboot).build()
+        Parameter::builder()
+            .parameter_name(name)
+            .parameter_value(value)
+            .apply_method(ApplyMethod::PendingReboot)
+            .build()
     };
     let modify = rds.modify_db_cluster_parameter_group().db_cluster_parameter_group_name(group);
     modify.set_parameters(Some(values.iter().map(parameter).collect())).send().await?;
@@ -128,7 +156,10 @@ pub async fn login(sandbox: &Sandbox) -> anyhow::Result<Login> {
 
 /// As libpq reads it.
 pub fn connection_string(login: &Login) -> String {
-    format!("host={} port={} user={} password='{}' dbname=postgres", login.host, login.port, login.user, login.password)
+    format!(
+        "host={} port={} user={} password='{}' dbname=postgres",
+        login.host, login.port, login.user, login.password
+    )
 }
 
 /// A session on the sandbox's server, which has no TLS.

@@ -14,9 +14,9 @@ use crate::{
     Sandbox,
     aws::{ACCOUNT, PRODUCTION},
     orders::{self, set_cluster_values, wait_available},
-    worlds::shop::load_shop,
     rds::{Rds, network::WORKERS},
     sandbox::BUCKET,
+    worlds::shop::load_shop,
 };
 
 pub const CLUSTER: &str = "orders";
@@ -42,15 +42,36 @@ pub async fn create(sandbox: &Sandbox) -> anyhow::Result<String> {
     let group = rds.create_db_cluster_parameter_group().db_cluster_parameter_group_name("orders-pg16");
     group.db_parameter_group_family("aurora-postgresql16").description("orders").send().await?;
     set_cluster_values(&rds, "orders-pg16", &PARAMETERS).await?;
-    let subnets = rds.create_db_subnet_group().db_subnet_group_name("production").db_subnet_group_description("production");
+    let subnets = rds
+        .create_db_subnet_group()
+        .db_subnet_group_name("production")
+        .db_subnet_group_description("production");
     subnets.subnet_ids("subnet-production-a").subnet_ids("subnet-production-b").send().await?;
-    let create = rds.create_db_cluster().db_cluster_identifier(CLUSTER).engine("aurora-postgresql").engine_version(VERSION);
-    let create = create.db_cluster_parameter_group_name("orders-pg16").db_subnet_group_name("production").database_name("shop");
-    let create = create.vpc_security_group_ids("sg-production").storage_encrypted(true).kms_key_id("alias/production");
-    let create = create.master_username("postgres").manage_master_user_password(true).backup_retention_period(7);
-    let cluster =
-        create.deletion_protection(true).copy_tags_to_snapshot(true).send().await?.db_cluster.context("no cluster in the answer")?;
-    let instance = rds.create_db_instance().db_instance_identifier(WRITER).db_cluster_identifier(CLUSTER).engine("aurora-postgresql");
+    let create = rds
+        .create_db_cluster()
+        .db_cluster_identifier(CLUSTER)
+        .engine("aurora-postgresql")
+        .engine_version(VERSION);
+    let create = create
+        .db_cluster_parameter_group_name("orders-pg16")
+        .db_subnet_group_name("production")
+        .database_name("shop");
+    let create =
+        create.vpc_security_group_ids("sg-production").storage_encrypted(true).kms_key_id("alias/production");
+    let create =
+        create.master_username("postgres").manage_master_user_password(true).backup_retention_period(7);
+    let cluster = create
+        .deletion_protection(true)
+        .copy_tags_to_snapshot(true)
+        .send()
+        .await?
+        .db_cluster
+        .context("no cluster in the answer")?;
+    let instance = rds
+        .create_db_instance()
+        .db_instance_identifier(WRITER)
+        .db_cluster_identifier(CLUSTER)
+        .engine("aurora-postgresql");
     instance.db_instance_class("db.r6g.large").send().await?;
     wait_available(&context(sandbox), CLUSTER).await?;
     if sandbox.engine.is_some() {
@@ -72,7 +93,8 @@ pub async fn take_snapshot_at(sandbox: &Sandbox, at: Timestamp) -> anyhow::Resul
     let snapshot = service(sandbox)?.take_automated_snapshot_at(CLUSTER, at)?;
     let rds = sandbox.rds_client_in(PRODUCTION);
     for _ in 0..360 {
-        let answer = rds.describe_db_cluster_snapshots().db_cluster_snapshot_identifier(&snapshot).send().await?;
+        let answer =
+            rds.describe_db_cluster_snapshots().db_cluster_snapshot_identifier(&snapshot).send().await?;
         if answer.db_cluster_snapshots().iter().any(|found| found.status() == Some("available")) {
             return Ok(snapshot);
         }

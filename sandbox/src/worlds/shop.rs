@@ -16,9 +16,13 @@ const CONTENT: [(&str, &str, &str); 3] = [
 pub async fn load_shop(login: &str) -> anyhow::Result<()> {
     let config: Config = login.parse().context("the login is no connection string")?;
     let master = connect(&config, "postgres").await?;
-    master.batch_execute(include_str!("../../data/shop/roles.sql")).await.context("could not create the shop's roles")?;
+    master
+        .batch_execute(include_str!("../../data/shop/roles.sql"))
+        .await
+        .context("could not create the shop's roles")?;
     for (database, owner, _) in CONTENT {
-        let exists = master.query_opt("SELECT FROM pg_database WHERE datname = $1", &[&database]).await?.is_some();
+        let exists =
+            master.query_opt("SELECT FROM pg_database WHERE datname = $1", &[&database]).await?.is_some();
         let verb = if exists {
             format!("ALTER DATABASE \"{database}\" OWNER TO {owner}")
         } else {
@@ -35,8 +39,12 @@ pub async fn load_shop(login: &str) -> anyhow::Result<()> {
 }
 
 async fn connect(config: &Config, database: &str) -> anyhow::Result<Client> {
-    let (client, connection) =
-        config.clone().dbname(database).connect(NoTls).await.with_context(|| format!("could not connect to {database}"))?;
+    let (client, connection) = config
+        .clone()
+        .dbname(database)
+        .connect(NoTls)
+        .await
+        .with_context(|| format!("could not connect to {database}"))?;
     tokio::spawn(connection);
     Ok(client)
 }

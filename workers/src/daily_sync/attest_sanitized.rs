@@ -12,13 +12,13 @@
 
 use runbook::{
     Context, Error, Result, Run, State, aurora,
-    error::aws,
-    postgres::{self, Login},
     daily_sync::{
         self,
         attestation::{self, Attestation},
         tags,
     },
+    error::aws,
+    postgres::{self, Login},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -29,7 +29,9 @@ pub mod coverage;
 pub mod survivors;
 pub mod wires;
 
-use crate::daily_sync::sanitize_databases::{fingerprints::Fingerprints, fingerprints_key, login, masking_key, sessions::Sessions};
+use crate::daily_sync::sanitize_databases::{
+    fingerprints::Fingerprints, fingerprints_key, login, masking_key, sessions::Sessions,
+};
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -85,7 +87,13 @@ impl State for AttestSanitized {
         cx.store.put_json(&attestation::key(&self.resource_id), &attestation).await?;
         let tag = tags::tag(tags::ATTESTED_RUN, run.name());
         let arn = found.db_cluster_arn().unwrap_or_default();
-        cx.rds.add_tags_to_resource().resource_name(arn).tags(tag).send().await.map_err(aws("rds:AddTagsToResource"))?;
+        cx.rds
+            .add_tags_to_resource()
+            .resource_name(arn)
+            .tags(tag)
+            .send()
+            .await
+            .map_err(aws("rds:AddTagsToResource"))?;
         Ok(Attested { summary: seen.summary, attestation: attestation::key(&self.resource_id) })
     }
 }
@@ -97,7 +105,13 @@ pub struct Seen {
 }
 
 /// Everything that the databases themselves show.
-pub async fn look(cx: &Context, login: &Login, masking: &policy::Masking, before: &Fingerprints, key: &str) -> Result<Seen> {
+pub async fn look(
+    cx: &Context,
+    login: &Login,
+    masking: &policy::Masking,
+    before: &Fingerprints,
+    key: &str,
+) -> Result<Seen> {
     let sessions = Sessions { cx, login };
     let databases = postgres::databases(&sessions.open("postgres").await?).await?;
     let wires = wires::find(&sessions, &databases).await?;
@@ -106,7 +120,9 @@ pub async fn look(cx: &Context, login: &Login, masking: &policy::Masking, before
     let live: usize = wires.values().map(Vec::len).sum();
     let wrong = wires
         .into_iter()
-        .flat_map(|(kind, objects)| objects.into_iter().map(move |object| format!("a live wire, {kind}: {object}")))
+        .flat_map(|(kind, objects)| {
+            objects.into_iter().map(move |object| format!("a live wire, {kind}: {object}"))
+        })
         .chain(coverage.wrong)
         .chain(survivors.found)
         .collect();

@@ -11,9 +11,9 @@ use aws_sdk_rds::types::DbCluster;
 use policy::Target;
 use runbook::{
     Context, Error, Result, Run, State, aurora,
+    daily_sync::{self, tags},
     error::aws,
     postgres::{self, Login, chain, query_failed, quote},
-    daily_sync::{self, tags},
 };
 use serde::{Deserialize, Serialize};
 use tokio_postgres::Client;
@@ -54,8 +54,9 @@ impl State for PrepareTarget {
         let target = daily_sync::target(&policy, &self.target)?;
         let clusters = aurora::clusters(cx).await?;
         let cluster = aurora::by_resource_id(&clusters, &self.resource_id);
-        let cluster =
-            cluster.ok_or_else(|| Error::Conflict(format!("the new cluster {} is gone; someone has deleted it", self.cluster)))?;
+        let cluster = cluster.ok_or_else(|| {
+            Error::Conflict(format!("the new cluster {} is gone; someone has deleted it", self.cluster))
+        })?;
         self.check(run, cluster)?;
         let login = aurora::login(cx, cluster, None).await?;
         let databases = {
@@ -69,14 +70,19 @@ impl State for PrepareTarget {
             roles::grant(cx, &login, database, target).await?;
         }
         let kept = match self.former.as_deref().filter(|_| !target.keep_tables.is_empty()) {
-            Some(former) => kept::carry_over(cx, &login, &present(cx, &clusters, former).await?, target).await?,
+            Some(former) => {
+                kept::carry_over(cx, &login, &present(cx, &clusters, former).await?, target).await?
+            }
             None => Vec::new(),
         };
         settings(cx, &login, target).await?;
         for (index, database) in databases.iter().enumerate() {
             cx.progress.say(format!("statistics of {database} ({} of {})", index + 1, databases.len()));
             let client = session(cx, &login, database).await?;
-            client.batch_execute("ANALYZE").await.map_err(|error| query_failed(&format!("analyse {database}"), &error))?;
+            client
+                .batch_execute("ANALYZE")
+                .await
+                .map_err(|error| query_failed(&format!("analyse {database}"), &error))?;
         }
         smoke::ask(cx, &login, target).await?;
         let rows: u64 = kept.iter().map(|kept| kept.rows).sum();
@@ -114,10 +120,19 @@ async fn present(cx: &Context, clusters: &[DbCluster], former: &str) -> Result<L
     match former.status().unwrap_or("unknown") {
         "available" => {}
         "stopped" => {
-            cx.rds.start_db_cluster().db_cluster_identifier(name).send().await.map_err(aws("rds:StartDBCluster"))?;
+            cx.rds
+                .start_db_cluster()
+                .db_cluster_identifier(name)
+                .send()
+                .await
+                .map_err(aws("rds:StartDBCluster"))?;
             return Err(Error::NotReady(format!("{name} to start; its kept tables are needed")));
         }
-        status => return Err(Error::NotReady(format!("{name} to be available (it is {status}); its kept tables are needed"))),
+        status => {
+            return Err(Error::NotReady(format!(
+                "{name} to be available (it is {status}); its kept tables are needed"
+            )));
+        }
     }
     if former.master_user_secret().is_none() {
         return Err(Error::Refused(format!(
@@ -131,7 +146,8 @@ async fn present(cx: &Context, clusters: &[DbCluster], former: &str) -> Result<L
 /// A session for work that may take long.
 async fn session(cx: &Context, login: &Login, database: &str) -> Result<Client> {
     let client = postgres::connect(cx, login, database).await?;
-    let set = "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET lock_timeout = '60s'";
+    let set =
+        "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET lock_timeout = '60s'";
     client.batch_execute(set).await.map_err(|error| query_failed("set up a session", &error))?;
     Ok(client)
 }
@@ -140,7 +156,10 @@ async fn settings(cx: &Context, login: &Login, target: &Target) -> Result<()> {
     for (database, settings) in &target.settings {
         let client = session(cx, login, database).await?;
         for statement in statements(database, settings) {
-            client.batch_execute(&statement).await.map_err(|error| failed(&format!("the setting of the policy ({statement})"), &error))?;
+            client
+                .batch_execute(&statement)
+                .await
+                .map_err(|error| failed(&format!("the setting of the policy ({statement})"), &error))?;
         }
     }
     Ok(())
@@ -149,7 +168,9 @@ async fn settings(cx: &Context, login: &Login, target: &Target) -> Result<()> {
 fn statements(database: &str, settings: &BTreeMap<String, String>) -> Vec<String> {
     settings
         .iter()
-        .map(|(name, value)| format!("ALTER DATABASE {} SET {} TO {}", quote(database), setting(name), literal(name, value)))
+        .map(|(name, value)| {
+            format!("ALTER DATABASE {} SET {} TO {}", quote(database), setting(name), literal(name, value))
+        })
         .collect()
 }
 
@@ -183,7 +204,10 @@ fn literal(name: &str, value: &str) -> String {
 fn failed(what: &str, error: &tokio_postgres::Error) -> Error {
     match query_failed(what, error) {
         Error::NotReady(waiting) => Error::NotReady(waiting),
-        _ => Error::OperationFailed(format!("{what} does not go: {}. Mend the policy, then start a new execution.", chain(error))),
+        _ => Error::OperationFailed(format!(
+            "{what} does not go: {}. Mend the policy, then start a new execution.",
+            chain(error)
+        )),
     }
 }
 

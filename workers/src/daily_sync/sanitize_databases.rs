@@ -17,9 +17,9 @@ use policy::Masking;
 use runbook::{
     Context, Error, Finding, Level, Result, Run, State,
     aurora::{self},
+    daily_sync::{self, secret, tags},
     postgres::{self, Login, query_failed},
     store::When,
-    daily_sync::{self, secret, tags},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -119,19 +119,36 @@ impl State for SanitizeDatabases {
 
 impl SanitizeDatabases {
     /// Masks, unless `masked.json` says that it was done.
-    async fn mask_once(&self, sessions: &Sessions<'_>, run: &Run, plans: &[Plan], key: &str) -> Result<Vec<MaskedTable>> {
+    async fn mask_once(
+        &self,
+        sessions: &Sessions<'_>,
+        run: &Run,
+        plans: &[Plan],
+        key: &str,
+    ) -> Result<Vec<MaskedTable>> {
         let (cx, report) = (sessions.cx, format!("{}/masked.json", run.prefix()));
-        if let Some(masked) = cx.store.get_json::<Masked>(&report).await?.filter(|masked| masked.resource_id == self.resource_id) {
+        if let Some(masked) = cx
+            .store
+            .get_json::<Masked>(&report)
+            .await?
+            .filter(|masked| masked.resource_id == self.resource_id)
+        {
             return Ok(masked.tables);
         }
         let fingerprints = fingerprints_key(run);
-        let taken = cx.store.get_json::<Fingerprints>(&fingerprints).await?.is_some_and(|taken| taken.resource_id == self.resource_id);
+        let taken = cx
+            .store
+            .get_json::<Fingerprints>(&fingerprints)
+            .await?
+            .is_some_and(|taken| taken.resource_id == self.resource_id);
         if !taken {
             let fresh = fingerprints::take(sessions, plans, key, &self.resource_id).await?;
             cx.store.put_json(&fingerprints, &fresh).await?;
         }
         let tables = mask::mask(sessions, plans, key).await?;
-        cx.store.put_json(&report, &Masked { resource_id: self.resource_id.clone(), tables: tables.clone() }).await?;
+        cx.store
+            .put_json(&report, &Masked { resource_id: self.resource_id.clone(), tables: tables.clone() })
+            .await?;
         Ok(tables)
     }
 }
@@ -139,9 +156,12 @@ impl SanitizeDatabases {
 /// The master user's login, when the cluster is this run's quarantine and no other.
 pub async fn login(cx: &Context, run: &Run, cluster: &str, sync: &str, resource_id: &str) -> Result<Login> {
     let found = aurora::cluster(cx, cluster).await?;
-    let ours = tags::is_of_run(found.tag_list(), sync, run) && tags::has_role(found.tag_list(), tags::Role::Quarantine);
+    let ours = tags::is_of_run(found.tag_list(), sync, run)
+        && tags::has_role(found.tag_list(), tags::Role::Quarantine);
     if !ours || found.db_cluster_resource_id() != Some(resource_id) {
-        return Err(Error::Refused(format!("{cluster} is not the quarantined copy {resource_id} of this run. Nothing was touched.")));
+        return Err(Error::Refused(format!(
+            "{cluster} is not the quarantined copy {resource_id} of this run. Nothing was touched."
+        )));
     }
     aurora::login(cx, &found, None).await
 }
@@ -162,7 +182,11 @@ async fn lock(sessions: &Sessions<'_>) -> Result<tokio_postgres::Client> {
     let client = sessions.open("postgres").await?;
     let sql = "SELECT pg_try_advisory_lock(hashtext('aurora-runbooks sanitize-databases'))";
     let row = client.query_one(sql, &[]).await.map_err(|error| query_failed("take the lock", &error))?;
-    if row.get(0) { Ok(client) } else { Err(Error::NotReady("a former worker to let go of the databases".into())) }
+    if row.get(0) {
+        Ok(client)
+    } else {
+        Err(Error::NotReady("a former worker to let go of the databases".into()))
+    }
 }
 
 /// Counts by kind; a second attempt finds less, and must not forget what the first one cut.
@@ -200,10 +224,17 @@ pub async fn look(sessions: &Sessions<'_>, masking: &Masking) -> Result<(Vec<Pla
 }
 
 /// Databases that nobody can look into, and names in the policy that no database has.
-async fn unreachable(client: &tokio_postgres::Client, names: &[String], masking: &Masking) -> Result<Vec<Finding>> {
-    let all =
-        sessions::texts(client, "list databases", "SELECT datname::text FROM pg_database WHERE datname NOT IN ('template0', 'rdsadmin')")
-            .await?;
+async fn unreachable(
+    client: &tokio_postgres::Client,
+    names: &[String],
+    masking: &Masking,
+) -> Result<Vec<Finding>> {
+    let all = sessions::texts(
+        client,
+        "list databases",
+        "SELECT datname::text FROM pg_database WHERE datname NOT IN ('template0', 'rdsadmin')",
+    )
+    .await?;
     let reachable: BTreeSet<&String> = names.iter().collect();
     let finding = |check: &str, database: &str, reason: &str, remedy: &str| Finding {
         check: check.into(),

@@ -73,7 +73,8 @@ impl State for InspectDatabases {
         let hop = Hop { from: major(&version), to: major(&self.target) };
         let databases = postgres::databases(&client).await?;
 
-        let found = if hop.from < hop.to { find(cx, &login, &client, &databases, hop).await? } else { Vec::new() };
+        let found =
+            if hop.from < hop.to { find(cx, &login, &client, &databases, hop).await? } else { Vec::new() };
         let (findings, blocking) = judge(found, &self.skip);
         let findings_key = format!("{}/findings.json", run.prefix());
         cx.store.put_json(&findings_key, &findings).await?;
@@ -83,7 +84,12 @@ impl State for InspectDatabases {
 
         let looked = record(cx, &login, &databases).await?;
         let key = inspection::key(&cluster)?;
-        let fresh = Inspection { source_version: version, target: self.target.clone(), inspected: cx.clock.now(), databases: looked };
+        let fresh = Inspection {
+            source_version: version,
+            target: self.target.clone(),
+            inspected: cx.clock.now(),
+            databases: looked,
+        };
         let kept = fresh.merge(cx.store.get_json(&key).await?);
         cx.store.put_json(&key, &kept).await?;
 
@@ -101,17 +107,29 @@ impl State for InspectDatabases {
 
 async fn open(cx: &Context, login: &Login, database: &str) -> Result<Client> {
     let client = postgres::connect(cx, login, database).await?;
-    client.batch_execute(inspection::READ_ONLY).await.map_err(|error| query_failed("set up a session", &error))?;
+    client
+        .batch_execute(inspection::READ_ONLY)
+        .await
+        .map_err(|error| query_failed("set up a session", &error))?;
     Ok(client)
 }
 
 async fn server_version(client: &Client) -> Result<String> {
-    let row = client.query_one("SHOW server_version", &[]).await.map_err(|error| query_failed("ask for the version", &error))?;
+    let row = client
+        .query_one("SHOW server_version", &[])
+        .await
+        .map_err(|error| query_failed("ask for the version", &error))?;
     Ok(row.get(0))
 }
 
 /// Everything that every check finds, in the order of the table of checks.
-async fn find(cx: &Context, login: &Login, client: &Client, databases: &[String], hop: Hop) -> Result<Vec<Finding>> {
+async fn find(
+    cx: &Context,
+    login: &Login,
+    client: &Client,
+    databases: &[String],
+    hop: Hop,
+) -> Result<Vec<Finding>> {
     let lacks = Lacks::of(hop.to);
     let applying = || CHECKS.iter().filter(move |check| (check.applies)(hop));
     let mut found = Vec::from_iter(beyond(hop));
@@ -122,7 +140,11 @@ async fn find(cx: &Context, login: &Login, client: &Client, databases: &[String]
         .map(|(index, database): (usize, String)| {
             let lacks = &lacks;
             async move {
-                cx.progress.say(format!("checking database {database} ({} of {})", index + 1, databases.len()));
+                cx.progress.say(format!(
+                    "checking database {database} ({} of {})",
+                    index + 1,
+                    databases.len()
+                ));
                 let client = open(cx, login, &database).await?;
                 let mut found = Vec::new();
                 for check in applying().filter(|check| check.scope == Scope::Database) {
@@ -147,17 +169,31 @@ fn beyond(hop: Hop) -> Option<Finding> {
         level: Level::Warn,
         database: None,
         object: format!("PostgreSQL {}", hop.to),
-        reason: format!("what it no longer has (catalog columns, parameters, extensions) is known here up to {} only", target_lacks::NEWEST),
+        reason: format!(
+            "what it no longer has (catalog columns, parameters, extensions) is known here up to {} only",
+            target_lacks::NEWEST
+        ),
         remedy: "upgrade a clone first, and read its release notes".to_owned(),
     })
 }
 
-async fn record(cx: &Context, login: &Login, databases: &[String]) -> Result<std::collections::BTreeMap<String, inspection::Database>> {
+async fn record(
+    cx: &Context,
+    login: &Login,
+    databases: &[String],
+) -> Result<std::collections::BTreeMap<String, inspection::Database>> {
     stream::iter(databases.iter().cloned().enumerate())
         .map(|(index, database): (usize, String)| async move {
-            cx.progress.say(format!("recording tables of database {database} ({} of {})", index + 1, databases.len()));
+            cx.progress.say(format!(
+                "recording tables of database {database} ({} of {})",
+                index + 1,
+                databases.len()
+            ));
             let client = open(cx, login, &database).await?;
-            client.batch_execute(inspection::QUICK).await.map_err(|error| query_failed("set up a session", &error))?;
+            client
+                .batch_execute(inspection::QUICK)
+                .await
+                .map_err(|error| query_failed("set up a session", &error))?;
             let looked = inspection::look(&client, cx.clock, &database).await?;
             Ok((database, looked))
         })
@@ -171,9 +207,11 @@ fn judge(found: Vec<Finding>, skip: &[SkippedFinding]) -> (Vec<Finding>, Vec<Fin
     let findings: Vec<Finding> = found
         .into_iter()
         .map(|finding| match skip.iter().find(|skip| skip.names(&finding)) {
-            Some(skip) if finding.level == Level::Block => {
-                Finding { level: Level::Warn, reason: format!("{} [skipped: {}]", finding.reason, skip.reason), ..finding }
-            }
+            Some(skip) if finding.level == Level::Block => Finding {
+                level: Level::Warn,
+                reason: format!("{} [skipped: {}]", finding.reason, skip.reason),
+                ..finding
+            },
             _ => finding,
         })
         .collect();
@@ -187,8 +225,12 @@ fn summary(input: &InspectDatabases, findings: &[Finding], databases: usize, tab
         "Nothing stands in the way from {} to {}: {databases} databases with {tables} tables inspected, {warnings} warnings.",
         input.from, input.target
     );
-    let unused: Vec<&str> =
-        input.skip.iter().filter(|skip| !findings.iter().any(|finding| skip.names(finding))).map(|skip| skip.finding.as_str()).collect();
+    let unused: Vec<&str> = input
+        .skip
+        .iter()
+        .filter(|skip| !findings.iter().any(|finding| skip.names(finding)))
+        .map(|skip| skip.finding.as_str())
+        .collect();
     if !unused.is_empty() {
         text.push_str(&format!(" Not found, though to be skipped: {}.", unused.join(", ")));
     }
@@ -210,14 +252,16 @@ mod tests {
 
     #[test]
     fn only_blocking_findings_block() {
-        let (findings, blocking) = judge(vec![finding("logical-slot", Level::Block), finding("publication", Level::Warn)], &[]);
+        let (findings, blocking) =
+            judge(vec![finding("logical-slot", Level::Block), finding("publication", Level::Warn)], &[]);
         assert_eq!((findings.len(), blocking.len()), (2, 1));
         assert_eq!(blocking[0].check, "logical-slot");
     }
 
     #[test]
     fn a_skipped_finding_is_told_with_its_reason_and_blocks_no_more() {
-        let (findings, blocking) = judge(vec![finding("logical-slot", Level::Block)], &[skip("logical-slot:shop/x")]);
+        let (findings, blocking) =
+            judge(vec![finding("logical-slot", Level::Block)], &[skip("logical-slot:shop/x")]);
         assert!(blocking.is_empty());
         assert_eq!(findings[0].level, Level::Warn);
         assert!(findings[0].reason.contains("the consumer starts anew"));

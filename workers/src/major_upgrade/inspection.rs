@@ -8,7 +8,9 @@ use std::{collections::BTreeMap, time::Duration};
 
 use aws_sdk_rds::types::DbCluster;
 use jiff::Timestamp;
-use runbook::{Error, Result, aurora::major, clock::Clock, postgres::query_failed, major_upgrade::inspection_key};
+use runbook::{
+    Error, Result, aurora::major, clock::Clock, major_upgrade::inspection_key, postgres::query_failed,
+};
 use serde::{Deserialize, Serialize};
 use tokio_postgres::{Client, error::SqlState, types::FromSql};
 
@@ -57,14 +59,18 @@ pub struct Table {
 }
 
 pub fn key(cluster: &DbCluster) -> Result<String> {
-    let id = cluster.db_cluster_resource_id().ok_or_else(|| Error::NotReady("RDS to tell the cluster's resource id".into()))?;
+    let id = cluster
+        .db_cluster_resource_id()
+        .ok_or_else(|| Error::NotReady("RDS to tell the cluster's resource id".into()))?;
     Ok(inspection_key(id))
 }
 
 impl Inspection {
     /// The record to keep. Counters die in every hop and rows may, so what an earlier look for the same target saw is worth more.
     pub fn merge(self, earlier: Option<Inspection>) -> Inspection {
-        let Some(earlier) = earlier.filter(|earlier| major(&earlier.target) == major(&self.target)) else { return self };
+        let Some(earlier) = earlier.filter(|earlier| major(&earlier.target) == major(&self.target)) else {
+            return self;
+        };
         if major(&earlier.source_version) >= major(&self.source_version) {
             return self;
         }
@@ -95,13 +101,21 @@ impl Inspection {
 
 /// Everything known of the tables of the connected database. Rows are counted where that is quick.
 pub async fn look(client: &Client, clock: Clock, database: &str) -> Result<Database> {
-    let failed = |error: tokio_postgres::Error| query_failed(&format!("look at the tables of database {database}"), &error);
+    let failed = |error: tokio_postgres::Error| {
+        query_failed(&format!("look at the tables of database {database}"), &error)
+    };
     let rows = client.query(include_str!("sql/tables.sql"), &[]).await.map_err(failed)?;
     let mut tables = BTreeMap::new();
     let began = clock.now();
     for row in &rows {
         let name: String = row.get("table");
-        let mut table = Table { pages: row.get("pages"), estimate: row.get("estimate"), scans: row.get("scans"), rows: None, empty: None };
+        let mut table = Table {
+            pages: row.get("pages"),
+            estimate: row.get("estimate"),
+            scans: row.get("scans"),
+            rows: None,
+            empty: None,
+        };
         let in_time = Duration::try_from(clock.now() - began).is_ok_and(|taken| taken < COUNTING);
         if in_time && row.get("readable") {
             if table.pages <= LARGEST_COUNTED_PAGES {
@@ -150,7 +164,11 @@ async fn statements(client: &Client) -> Result<Option<Statements>> {
         "SELECT coalesce(sum(calls), 0)::bigint, coalesce(sum(total_exec_time), 0)::float8 FROM {view} \
          WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())"
     );
-    Ok(client.query_one(&sql, &[]).await.ok().map(|row| Statements { calls: row.get(0), total_ms: row.get(1) }))
+    Ok(client
+        .query_one(&sql, &[])
+        .await
+        .ok()
+        .map(|row| Statements { calls: row.get(0), total_ms: row.get(1) }))
 }
 
 /// How a session that only looks is set up: names printed in full, nothing changed, nobody kept waiting, no row hidden.
@@ -193,12 +211,21 @@ mod tests {
 
     #[test]
     fn rows_that_a_hop_may_have_lost_are_not_forgotten() {
-        assert_eq!(orders(&inspection("16.14", "18.4", 3, 0).merge(Some(inspection("15.18", "18.4", 900, 50)))), (903, Some(50)));
+        assert_eq!(
+            orders(&inspection("16.14", "18.4", 3, 0).merge(Some(inspection("15.18", "18.4", 900, 50)))),
+            (903, Some(50))
+        );
     }
 
     #[test]
     fn the_record_of_another_upgrade_or_of_the_same_version_is_replaced() {
-        assert_eq!(orders(&inspection("16.14", "18.4", 3, 51).merge(Some(inspection("15.18", "16.14", 900, 50)))), (3, Some(51)));
-        assert_eq!(orders(&inspection("16.14", "18.4", 3, 51).merge(Some(inspection("16.10", "18.4", 900, 50)))), (3, Some(51)));
+        assert_eq!(
+            orders(&inspection("16.14", "18.4", 3, 51).merge(Some(inspection("15.18", "16.14", 900, 50)))),
+            (3, Some(51))
+        );
+        assert_eq!(
+            orders(&inspection("16.14", "18.4", 3, 51).merge(Some(inspection("16.10", "18.4", 900, 50)))),
+            (3, Some(51))
+        );
     }
 }

@@ -81,8 +81,9 @@ impl State for RunAnalyze {
         drop(client);
 
         let (mut updated, mut left, mut tables) = (Vec::new(), Vec::new(), Vec::new());
-        let mut looks =
-            stream::iter(databases.clone()).map(|database: String| look(cx, &login, before.as_ref(), database)).buffered(LOOKING);
+        let mut looks = stream::iter(databases.clone())
+            .map(|database: String| look(cx, &login, before.as_ref(), database))
+            .buffered(LOOKING);
         while let Some((done, kept, found)) = looks.try_next().await? {
             updated.extend(done);
             left.extend(kept);
@@ -93,7 +94,10 @@ impl State for RunAnalyze {
         let already = tables.iter().filter(|table| table.done && !table.catalog).count();
         let units = plan::plan(&tables, server);
         let planned: usize = units.iter().filter(|unit| unit.phase != Phase::Catalog).map(Unit::covers).sum();
-        cx.progress.say(format!("{planned} tables in {} databases to analyse, {already} done already", databases.len()));
+        cx.progress.say(format!(
+            "{planned} tables in {} databases to analyse, {already} done already",
+            databases.len()
+        ));
         let connections = self.connections.unwrap_or(8).clamp(1, room);
         let outcome = Work::new(cx, &login, units).run(connections).await?;
         if !outcome.failures.is_empty() {
@@ -118,13 +122,19 @@ impl State for RunAnalyze {
 /// The server's major version, and how many connections may be taken: half of what is free of reserve.
 async fn server(client: &tokio_postgres::Client) -> Result<(u32, usize)> {
     let sql = "SELECT current_setting('server_version_num')::int / 10000, current_setting('max_connections')::int / 2";
-    let row = client.query_one(sql, &[]).await.map_err(|error| query_failed("ask for the version", &error))?;
+    let row =
+        client.query_one(sql, &[]).await.map_err(|error| query_failed("ask for the version", &error))?;
     let (version, room): (i32, i32) = (row.get(0), row.get(1));
     Ok((u32::try_from(version).unwrap_or_default(), usize::try_from(room).unwrap_or_default().max(1)))
 }
 
 /// Updates the extensions of a database and lists its tables.
-async fn look(cx: &Context, login: &Login, before: Option<&Inspection>, database: String) -> Result<(Vec<Updated>, Vec<Left>, Vec<Table>)> {
+async fn look(
+    cx: &Context,
+    login: &Login,
+    before: Option<&Inspection>,
+    database: String,
+) -> Result<(Vec<Updated>, Vec<Left>, Vec<Table>)> {
     let client = postgres::connect(cx, login, &database).await?;
     let settings = "SET statement_timeout = 0; SET lock_timeout = '30s'";
     client.batch_execute(settings).await.map_err(|error| query_failed("set up a session", &error))?;
@@ -162,12 +172,21 @@ async fn look(cx: &Context, login: &Login, before: Option<&Inspection>, database
 /// Pages and rows; before 18 an upgrade forgets them, and what was seen before it is the better guess.
 fn size(pages: i64, rows: f64, known: Option<&inspection::Table>) -> (f64, f64) {
     match known {
-        Some(known) if pages == 0 || rows < 0.0 => (known.pages as f64, known.rows.map_or(known.estimate, |rows| rows as f64).max(0.0)),
+        Some(known) if pages == 0 || rows < 0.0 => {
+            (known.pages as f64, known.rows.map_or(known.estimate, |rows| rows as f64).max(0.0))
+        }
         _ => (pages as f64, rows.max(0.0)),
     }
 }
 
-fn summary(tables: usize, already: usize, databases: usize, seconds: u64, updated: &[Updated], left: &[Left]) -> String {
+fn summary(
+    tables: usize,
+    already: usize,
+    databases: usize,
+    seconds: u64,
+    updated: &[Updated],
+    left: &[Left],
+) -> String {
     let mut text = format!("{tables} tables in {databases} databases analysed in {seconds} s");
     if already > 0 {
         let _ = write!(text, " ({already} had been done before)");
@@ -193,7 +212,11 @@ fn failed(failures: &[Failure], planned: usize) -> String {
         "{number} of {planned} tables could not be analysed; the other {others} have their statistics. The cluster is upgraded and in use."
     );
     for failure in failures {
-        let _ = write!(text, "\n\n{}: {}\n  why: {}\n  do:  {};", failure.database, failure.statement, failure.reason, failure.statement);
+        let _ = write!(
+            text,
+            "\n\n{}: {}\n  why: {}\n  do:  {};",
+            failure.database, failure.statement, failure.reason, failure.statement
+        );
     }
     text.push_str("\n\nMend the cause and redrive the execution, or run the statements yourself (as the table's owner): only these tables are tried again.");
     text
@@ -211,14 +234,21 @@ mod tests {
             reason: "permission denied to analyze \"secret\", skipping it".into(),
         };
         let text = failed(&[failure], 40);
-        for part in ["1 of 40 tables", "other 39", "shop: ANALYZE", "permission denied", "do:  ANALYZE ONLY public.secret;"] {
+        for part in [
+            "1 of 40 tables",
+            "other 39",
+            "shop: ANALYZE",
+            "permission denied",
+            "do:  ANALYZE ONLY public.secret;",
+        ] {
             assert!(text.contains(part), "{part} is missing in {text}");
         }
     }
 
     #[test]
     fn a_forgotten_size_is_taken_from_before_the_upgrade() {
-        let known = inspection::Table { pages: 700, estimate: 9.0, scans: 1, rows: Some(50_000), empty: Some(false) };
+        let known =
+            inspection::Table { pages: 700, estimate: 9.0, scans: 1, rows: Some(50_000), empty: Some(false) };
         assert_eq!(size(0, -1.0, Some(&known)), (700.0, 50_000.0));
         assert_eq!(size(8, 100.0, Some(&known)), (8.0, 100.0));
         assert_eq!(size(0, -1.0, None), (0.0, 0.0));
@@ -235,6 +265,9 @@ mod tests {
             statement: "SELECT postgis_extensions_upgrade();".into(),
         };
         let text = summary(10, 2, 3, 4, &[], &[left]);
-        assert!(text.contains("postgis in shop stays at 3.4") && text.contains("2 had been done before"), "{text}");
+        assert!(
+            text.contains("postgis in shop stays at 3.4") && text.contains("2 had been done before"),
+            "{text}"
+        );
     }
 }

@@ -17,8 +17,8 @@ use runbook::{
     Context, Error, Result, Run, SkippedFinding, State,
     aurora::{self, major},
     error::aws,
-    postgres::{self, Login, query_failed},
     major_upgrade::MANAGED_BY,
+    postgres::{self, Login, query_failed},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -89,7 +89,12 @@ impl State for VerifyUpgrade {
         let missing = missing(&looks, before.as_ref());
         let warnings = looks.iter().flat_map(|look| look.warnings.clone()).collect();
         let databases: BTreeMap<_, _> = looks.into_iter().map(|look| (look.database, look.tables)).collect();
-        let after = Inspection { source_version: version.clone(), target: self.target.clone(), inspected: cx.clock.now(), databases };
+        let after = Inspection {
+            source_version: version.clone(),
+            target: self.target.clone(),
+            inspected: cx.clock.now(),
+            databases,
+        };
         let rows = before.map(|before| rows::compare(&before, &after));
         if let Some(text) = failed(rows.as_ref(), &missing, &self.skip) {
             return Err(Error::OperationFailed(text));
@@ -106,12 +111,18 @@ impl State for VerifyUpgrade {
 
 async fn open(cx: &Context, login: &Login, database: &str) -> Result<Client> {
     let client = postgres::connect(cx, login, database).await?;
-    client.batch_execute(inspection::READ_ONLY).await.map_err(|error| query_failed("set up a session", &error))?;
+    client
+        .batch_execute(inspection::READ_ONLY)
+        .await
+        .map_err(|error| query_failed("set up a session", &error))?;
     Ok(client)
 }
 
 async fn server_version(client: &Client) -> Result<String> {
-    let row = client.query_one("SHOW server_version", &[]).await.map_err(|error| query_failed("ask for the version", &error))?;
+    let row = client
+        .query_one("SHOW server_version", &[])
+        .await
+        .map_err(|error| query_failed("ask for the version", &error))?;
     Ok(row.get(0))
 }
 
@@ -138,22 +149,37 @@ async fn look(cx: &Context, login: &Login, databases: Vec<String>) -> Result<Vec
             cx.progress.say(format!("verifying database {database} ({} of {number})", index + 1));
             let client = open(cx, login, &database).await?;
             let doing = format!("verify database {database}");
-            let query = async |sql: &str| client.query(sql, &[]).await.map_err(|error| query_failed(&doing, &error));
+            let query =
+                async |sql: &str| client.query(sql, &[]).await.map_err(|error| query_failed(&doing, &error));
             let missing = query(include_str!("sql/verify/missing_statistics.sql"))
                 .await?
                 .iter()
-                .map(|row| Missing { table: row.get("name"), remedy: row.get("remedy"), never: row.get("never") })
+                .map(|row| Missing {
+                    table: row.get("name"),
+                    remedy: row.get("remedy"),
+                    never: row.get("never"),
+                })
                 .collect();
             let mut warnings: Vec<String> = query(include_str!("sql/verify/invalid_indexes.sql"))
                 .await?
                 .iter()
-                .map(|row| format!("{database}: index {} is invalid; REINDEX or drop it", row.get::<_, String>("name")))
+                .map(|row| {
+                    format!(
+                        "{database}: index {} is invalid; REINDEX or drop it",
+                        row.get::<_, String>("name")
+                    )
+                })
                 .collect();
             for row in query(include_str!("sql/analyze/extensions.sql")).await? {
-                let (name, from, to): (String, String, String) = (row.get("name"), row.get("from_version"), row.get("to_version"));
-                warnings.push(format!("{database}: extension {name} is at {from}, the server's default is {to}"));
+                let (name, from, to): (String, String, String) =
+                    (row.get("name"), row.get("from_version"), row.get("to_version"));
+                warnings
+                    .push(format!("{database}: extension {name} is at {from}, the server's default is {to}"));
             }
-            client.batch_execute(inspection::QUICK).await.map_err(|error| query_failed("set up a session", &error))?;
+            client
+                .batch_execute(inspection::QUICK)
+                .await
+                .map_err(|error| query_failed("set up a session", &error))?;
             let tables = inspection::look(&client, cx.clock, &database).await?;
             Ok(Look { database, tables, missing, warnings })
         })
@@ -169,7 +195,10 @@ fn missing(looks: &[Look], before: Option<&Inspection>) -> Vec<String> {
         let known = before.map(|before| before.databases.get(&look.database));
         for table in &look.missing {
             let is_new = match known {
-                Some(database) => table.never && !database.is_some_and(|database| database.tables.contains_key(&table.table)),
+                Some(database) => {
+                    table.never
+                        && !database.is_some_and(|database| database.tables.contains_key(&table.table))
+                }
                 None => false,
             };
             if !is_new {
@@ -181,9 +210,13 @@ fn missing(looks: &[Look], before: Option<&Inspection>) -> Vec<String> {
 }
 
 fn failed(rows: Option<&Rows>, missing: &[String], skip: &[SkippedFinding]) -> Option<String> {
+    let emptied: Vec<_> = rows
+        .map_or(&[][..], |rows| &rows.emptied)
+        .iter()
+        .map(|change| (change, format!("emptied-table:{}", change.table)))
+        .collect();
     let emptied: Vec<_> =
-        rows.map_or(&[][..], |rows| &rows.emptied).iter().map(|change| (change, format!("emptied-table:{}", change.table))).collect();
-    let emptied: Vec<_> = emptied.into_iter().filter(|(_, id)| skip.iter().all(|skip| skip.finding != *id)).collect();
+        emptied.into_iter().filter(|(_, id)| skip.iter().all(|skip| skip.finding != *id)).collect();
     let mut text = String::new();
     if !emptied.is_empty() {
         let _ = write!(text, "{} tables had rows before the upgrade and show none now:", emptied.len());
@@ -196,7 +229,12 @@ fn failed(rows: Option<&Rows>, missing: &[String], skip: &[SkippedFinding]) -> O
         );
     }
     if !missing.is_empty() {
-        let _ = write!(text, "{}{} tables have rows and no statistics. Run:", if text.is_empty() { "" } else { "\n\n" }, missing.len());
+        let _ = write!(
+            text,
+            "{}{} tables have rows and no statistics. Run:",
+            if text.is_empty() { "" } else { "\n\n" },
+            missing.len()
+        );
         for statement in missing {
             let _ = write!(text, "\n  {statement}");
         }
@@ -206,29 +244,53 @@ fn failed(rows: Option<&Rows>, missing: &[String], skip: &[SkippedFinding]) -> O
 }
 
 fn summary(target: &str, members: usize, tables: usize, rows: Option<&Rows>) -> String {
-    let mut text = format!("The cluster and its {members} instances run {target}; {tables} tables have their statistics");
+    let mut text = format!(
+        "The cluster and its {members} instances run {target}; {tables} tables have their statistics"
+    );
     match rows {
         None => text.push_str(". Rows were not counted before the upgrade."),
         Some(rows) => {
-            let _ = write!(text, "; of {} tables counted before and after, {} have exactly as many rows", rows.counted, rows.equal);
+            let _ = write!(
+                text,
+                "; of {} tables counted before and after, {} have exactly as many rows",
+                rows.counted, rows.equal
+            );
             let changed = rows.counted - rows.equal;
-            text.push_str(&if changed == 0 { ".".to_owned() } else { format!(", {changed} have changed since.") });
+            text.push_str(&if changed == 0 {
+                ".".to_owned()
+            } else {
+                format!(", {changed} have changed since.")
+            });
         }
     }
     text
 }
 
-async fn terraform(cx: &Context, cluster: &DbCluster, members: &[DbInstance], version: &str) -> Result<String> {
+async fn terraform(
+    cx: &Context,
+    cluster: &DbCluster,
+    members: &[DbInstance],
+    version: &str,
+) -> Result<String> {
     let cluster_group = cluster.db_cluster_parameter_group().unwrap_or_default();
     let instances: Vec<(String, String)> = members
         .iter()
         .map(|instance| {
-            let group = instance.db_parameter_groups().first().and_then(|group| group.db_parameter_group_name()).unwrap_or_default();
+            let group = instance
+                .db_parameter_groups()
+                .first()
+                .and_then(|group| group.db_parameter_group_name())
+                .unwrap_or_default();
             (instance.db_instance_identifier().unwrap_or_default().to_owned(), group.to_owned())
         })
         .collect();
     let mut groups = Vec::new();
-    let answer = cx.rds.describe_db_cluster_parameter_groups().db_cluster_parameter_group_name(cluster_group).send().await;
+    let answer = cx
+        .rds
+        .describe_db_cluster_parameter_groups()
+        .db_cluster_parameter_group_name(cluster_group)
+        .send()
+        .await;
     for group in answer.map_err(aws("rds:DescribeDBClusterParameterGroups"))?.db_cluster_parameter_groups() {
         let ours = ours(cx, group.db_cluster_parameter_group_arn().unwrap_or_default()).await?;
         let family = group.db_parameter_group_family().unwrap_or_default().to_owned();
@@ -249,8 +311,17 @@ async fn terraform(cx: &Context, cluster: &DbCluster, members: &[DbInstance], ve
 
 /// Whether a run made it: everything that a run makes carries this tag.
 async fn ours(cx: &Context, arn: &str) -> Result<bool> {
-    let answer = cx.rds.list_tags_for_resource().resource_name(arn).send().await.map_err(aws("rds:ListTagsForResource"))?;
-    Ok(answer.tag_list().iter().any(|tag| (tag.key(), tag.value()) == (Some(MANAGED_BY.0), Some(MANAGED_BY.1))))
+    let answer = cx
+        .rds
+        .list_tags_for_resource()
+        .resource_name(arn)
+        .send()
+        .await
+        .map_err(aws("rds:ListTagsForResource"))?;
+    Ok(answer
+        .tag_list()
+        .iter()
+        .any(|tag| (tag.key(), tag.value()) == (Some(MANAGED_BY.0), Some(MANAGED_BY.1))))
 }
 
 #[cfg(test)]
@@ -258,7 +329,8 @@ mod tests {
     use super::{rows::Change, *};
 
     fn rows(emptied: &[&str]) -> Rows {
-        let emptied = emptied.iter().map(|table| Change { table: (*table).to_owned(), before: 9, after: 0 }).collect();
+        let emptied =
+            emptied.iter().map(|table| Change { table: (*table).to_owned(), before: 9, after: 0 }).collect();
         Rows { counted: 4, equal: 3, emptied, ..Rows::default() }
     }
 
@@ -267,21 +339,26 @@ mod tests {
         let lost = rows(&["shop/public.orders"]);
         let text = failed(Some(&lost), &[], &[]).unwrap();
         assert!(text.contains("emptied-table:shop/public.orders had 9 rows"), "{text}");
-        let skip = SkippedFinding { finding: "emptied-table:shop/public.orders".into(), reason: "a queue".into() };
+        let skip =
+            SkippedFinding { finding: "emptied-table:shop/public.orders".into(), reason: "a queue".into() };
         assert_eq!(failed(Some(&lost), &[], &[skip]), None);
     }
 
     #[test]
     fn missing_statistics_fail_with_the_statement_to_run() {
         let text = failed(None, &["shop: ANALYZE public.orders;".to_owned()], &[]).unwrap();
-        assert!(text.contains("1 tables have rows and no statistics") && text.contains("ANALYZE public.orders;"), "{text}");
+        assert!(
+            text.contains("1 tables have rows and no statistics") && text.contains("ANALYZE public.orders;"),
+            "{text}"
+        );
     }
 
     #[test]
     fn the_summary_tells_what_was_compared() {
         assert!(
-            summary("18.4", 2, 40, Some(&rows(&[])))
-                .contains("of 4 tables counted before and after, 3 have exactly as many rows, 1 have changed")
+            summary("18.4", 2, 40, Some(&rows(&[]))).contains(
+                "of 4 tables counted before and after, 3 have exactly as many rows, 1 have changed"
+            )
         );
         assert!(summary("18.4", 2, 40, None).contains("not counted"));
     }

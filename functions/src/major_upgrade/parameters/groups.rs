@@ -26,22 +26,36 @@ const MODIFY_AT_MOST: usize = 20;
 impl Kind {
     pub async fn find(self, cx: &Context, name: &str) -> Result<Option<Group>> {
         let found = match self {
-            Self::Cluster => match cx.rds.describe_db_cluster_parameter_groups().db_cluster_parameter_group_name(name).send().await {
+            Self::Cluster => match cx
+                .rds
+                .describe_db_cluster_parameter_groups()
+                .db_cluster_parameter_group_name(name)
+                .send()
+                .await
+            {
                 Err(error) if error.code() == Some("DBParameterGroupNotFound") => None,
-                answer => {
-                    answer.map_err(aws("rds:DescribeDBClusterParameterGroups"))?.db_cluster_parameter_groups().first().map(|group| Group {
+                answer => answer
+                    .map_err(aws("rds:DescribeDBClusterParameterGroups"))?
+                    .db_cluster_parameter_groups()
+                    .first()
+                    .map(|group| Group {
                         family: group.db_parameter_group_family().unwrap_or_default().to_owned(),
                         arn: group.db_cluster_parameter_group_arn().unwrap_or_default().to_owned(),
-                    })
+                    }),
+            },
+            Self::Instance => {
+                match cx.rds.describe_db_parameter_groups().db_parameter_group_name(name).send().await {
+                    Err(error) if error.code() == Some("DBParameterGroupNotFound") => None,
+                    answer => answer
+                        .map_err(aws("rds:DescribeDBParameterGroups"))?
+                        .db_parameter_groups()
+                        .first()
+                        .map(|group| Group {
+                            family: group.db_parameter_group_family().unwrap_or_default().to_owned(),
+                            arn: group.db_parameter_group_arn().unwrap_or_default().to_owned(),
+                        }),
                 }
-            },
-            Self::Instance => match cx.rds.describe_db_parameter_groups().db_parameter_group_name(name).send().await {
-                Err(error) if error.code() == Some("DBParameterGroupNotFound") => None,
-                answer => answer.map_err(aws("rds:DescribeDBParameterGroups"))?.db_parameter_groups().first().map(|group| Group {
-                    family: group.db_parameter_group_family().unwrap_or_default().to_owned(),
-                    arn: group.db_parameter_group_arn().unwrap_or_default().to_owned(),
-                }),
-            },
+            }
         };
         Ok(found)
     }
@@ -50,8 +64,11 @@ impl Kind {
         let description = "Values carried over by aurora-runbooks";
         let failed = match self {
             Self::Cluster => {
-                let create =
-                    cx.rds.create_db_cluster_parameter_group().db_cluster_parameter_group_name(name).db_parameter_group_family(family);
+                let create = cx
+                    .rds
+                    .create_db_cluster_parameter_group()
+                    .db_cluster_parameter_group_name(name)
+                    .db_parameter_group_family(family);
                 create
                     .description(description)
                     .set_tags(Some(tags))
@@ -61,7 +78,11 @@ impl Kind {
                     .map(|e| (e.code().map(str::to_owned), aws("rds:CreateDBClusterParameterGroup")(e)))
             }
             Self::Instance => {
-                let create = cx.rds.create_db_parameter_group().db_parameter_group_name(name).db_parameter_group_family(family);
+                let create = cx
+                    .rds
+                    .create_db_parameter_group()
+                    .db_parameter_group_name(name)
+                    .db_parameter_group_family(family);
                 create
                     .description(description)
                     .set_tags(Some(tags))
@@ -94,14 +115,27 @@ impl Kind {
                     .into_paginator()
                     .items()
                     .send();
-                pages.collect::<std::result::Result<_, _>>().await.map_err(aws("rds:DescribeDBClusterParameters"))?
+                pages
+                    .collect::<std::result::Result<_, _>>()
+                    .await
+                    .map_err(aws("rds:DescribeDBClusterParameters"))?
             }
             Self::Instance => {
-                let pages = cx.rds.describe_db_parameters().db_parameter_group_name(name).source("user").into_paginator().items().send();
+                let pages = cx
+                    .rds
+                    .describe_db_parameters()
+                    .db_parameter_group_name(name)
+                    .source("user")
+                    .into_paginator()
+                    .items()
+                    .send();
                 pages.collect::<std::result::Result<_, _>>().await.map_err(aws("rds:DescribeDBParameters"))?
             }
         };
-        Ok(parameters.into_iter().filter_map(|parameter| Some((parameter.parameter_name?, parameter.parameter_value?))).collect())
+        Ok(parameters
+            .into_iter()
+            .filter_map(|parameter| Some((parameter.parameter_name?, parameter.parameter_value?)))
+            .collect())
     }
 
     /// Every parameter of a family, with its default.
@@ -111,11 +145,23 @@ impl Kind {
         loop {
             let defaults = match self {
                 Self::Cluster => {
-                    let request = cx.rds.describe_engine_default_cluster_parameters().db_parameter_group_family(family).set_marker(marker);
-                    request.send().await.map_err(aws("rds:DescribeEngineDefaultClusterParameters"))?.engine_defaults
+                    let request = cx
+                        .rds
+                        .describe_engine_default_cluster_parameters()
+                        .db_parameter_group_family(family)
+                        .set_marker(marker);
+                    request
+                        .send()
+                        .await
+                        .map_err(aws("rds:DescribeEngineDefaultClusterParameters"))?
+                        .engine_defaults
                 }
                 Self::Instance => {
-                    let request = cx.rds.describe_engine_default_parameters().db_parameter_group_family(family).set_marker(marker);
+                    let request = cx
+                        .rds
+                        .describe_engine_default_parameters()
+                        .db_parameter_group_family(family)
+                        .set_marker(marker);
                     request.send().await.map_err(aws("rds:DescribeEngineDefaultParameters"))?.engine_defaults
                 }
             };
@@ -131,12 +177,19 @@ impl Kind {
     }
 
     /// Sets as many of the values as one call takes.
-    pub async fn set(self, cx: &Context, name: &str, values: &BTreeMap<String, String>, family: &Family) -> Result<usize> {
+    pub async fn set(
+        self,
+        cx: &Context,
+        name: &str,
+        values: &BTreeMap<String, String>,
+        family: &Family,
+    ) -> Result<usize> {
         let parameters: Vec<Parameter> = values
             .iter()
             .take(MODIFY_AT_MOST)
             .map(|(name, value)| {
-                let dynamic = family.get(name).is_some_and(|parameter| parameter.apply_type() == Some("dynamic"));
+                let dynamic =
+                    family.get(name).is_some_and(|parameter| parameter.apply_type() == Some("dynamic"));
                 let method = if dynamic { ApplyMethod::Immediate } else { ApplyMethod::PendingReboot };
                 Parameter::builder().parameter_name(name).parameter_value(value).apply_method(method).build()
             })
@@ -150,19 +203,36 @@ impl Kind {
         };
         match self {
             Self::Cluster => {
-                let request =
-                    cx.rds.modify_db_cluster_parameter_group().db_cluster_parameter_group_name(name).set_parameters(Some(parameters));
+                let request = cx
+                    .rds
+                    .modify_db_cluster_parameter_group()
+                    .db_cluster_parameter_group_name(name)
+                    .set_parameters(Some(parameters));
                 match request.send().await {
-                    Err(error) if matches!(error.code(), Some("InvalidParameterValue" | "InvalidParameterCombination")) => {
+                    Err(error)
+                        if matches!(
+                            error.code(),
+                            Some("InvalidParameterValue" | "InvalidParameterCombination")
+                        ) =>
+                    {
                         return Err(refused(error.message()));
                     }
                     answer => answer.map(drop).map_err(aws("rds:ModifyDBClusterParameterGroup"))?,
                 }
             }
             Self::Instance => {
-                let request = cx.rds.modify_db_parameter_group().db_parameter_group_name(name).set_parameters(Some(parameters));
+                let request = cx
+                    .rds
+                    .modify_db_parameter_group()
+                    .db_parameter_group_name(name)
+                    .set_parameters(Some(parameters));
                 match request.send().await {
-                    Err(error) if matches!(error.code(), Some("InvalidParameterValue" | "InvalidParameterCombination")) => {
+                    Err(error)
+                        if matches!(
+                            error.code(),
+                            Some("InvalidParameterValue" | "InvalidParameterCombination")
+                        ) =>
+                    {
                         return Err(refused(error.message()));
                     }
                     answer => answer.map(drop).map_err(aws("rds:ModifyDBParameterGroup"))?,
@@ -174,8 +244,19 @@ impl Kind {
 }
 
 pub async fn tags(cx: &Context, arn: &str) -> Result<BTreeMap<String, String>> {
-    let answer = cx.rds.list_tags_for_resource().resource_name(arn).send().await.map_err(aws("rds:ListTagsForResource"))?;
-    Ok(answer.tag_list.unwrap_or_default().into_iter().filter_map(|tag| Some((tag.key?, tag.value?))).collect())
+    let answer = cx
+        .rds
+        .list_tags_for_resource()
+        .resource_name(arn)
+        .send()
+        .await
+        .map_err(aws("rds:ListTagsForResource"))?;
+    Ok(answer
+        .tag_list
+        .unwrap_or_default()
+        .into_iter()
+        .filter_map(|tag| Some((tag.key?, tag.value?)))
+        .collect())
 }
 
 pub fn is_ours(tags: &BTreeMap<String, String>) -> bool {

@@ -54,14 +54,25 @@ pub struct Migration {
 pub type Family = BTreeMap<String, Parameter>;
 
 /// Parameters that live on under another name. PostgreSQL 18's release notes, "Migration": `ssl_ecdh_curve` became `ssl_groups`.
-const RENAMED: &[(&str, &str)] = &[("ssl_ecdh_curve", "ssl_groups"), ("force_parallel_mode", "debug_parallel_query")];
+const RENAMED: &[(&str, &str)] =
+    &[("ssl_ecdh_curve", "ssl_groups"), ("force_parallel_mode", "debug_parallel_query")];
 
 /// `set` are the owner's values, in a group of the old family.
-pub fn migrate(set: &BTreeMap<String, String>, old: &Family, new: &Family, overrides: &[ParameterOverride]) -> Migration {
+pub fn migrate(
+    set: &BTreeMap<String, String>,
+    old: &Family,
+    new: &Family,
+    overrides: &[ParameterOverride],
+) -> Migration {
     let mut migration = Migration::default();
-    let overridden = |name: &str| overrides.iter().find(|change| change.name == name && new.contains_key(name));
-    let names =
-        set.keys().chain(overrides.iter().map(|change| &change.name).filter(|name| new.contains_key(*name) && !set.contains_key(*name)));
+    let overridden =
+        |name: &str| overrides.iter().find(|change| change.name == name && new.contains_key(name));
+    let names = set.keys().chain(
+        overrides
+            .iter()
+            .map(|change| &change.name)
+            .filter(|name| new.contains_key(*name) && !set.contains_key(*name)),
+    );
     for name in names {
         let value = set.get(name);
         let to = RENAMED
@@ -69,11 +80,22 @@ pub fn migrate(set: &BTreeMap<String, String>, old: &Family, new: &Family, overr
             .find(|(from, to)| from == name && !new.contains_key(name) && new.contains_key(*to))
             .map_or(name.as_str(), |(_, to)| to);
         let (outcome, desired) = match (overridden(name), new.get(to), value) {
-            (Some(change), ..) => (Outcome::Overridden { reason: change.reason.clone() }, change.value.clone()),
+            (Some(change), ..) => {
+                (Outcome::Overridden { reason: change.reason.clone() }, change.value.clone())
+            }
             (None, None, _) => (Outcome::Removed, None),
-            (None, Some(parameter), _) if parameter.is_modifiable() == Some(false) => (Outcome::NotModifiable, None),
-            (None, Some(parameter), Some(value)) if !allows(parameter.allowed_values().unwrap_or_default(), value) => {
-                (Outcome::OutOfRange { allowed: parameter.allowed_values().unwrap_or_default().to_owned() }, None)
+            (None, Some(parameter), _) if parameter.is_modifiable() == Some(false) => {
+                (Outcome::NotModifiable, None)
+            }
+            (None, Some(parameter), Some(value))
+                if !allows(parameter.allowed_values().unwrap_or_default(), value) =>
+            {
+                (
+                    Outcome::OutOfRange {
+                        allowed: parameter.allowed_values().unwrap_or_default().to_owned(),
+                    },
+                    None,
+                )
             }
             (None, Some(_), value) if to != name => (Outcome::Renamed { to: to.to_owned() }, value.cloned()),
             (None, Some(_), value) => (Outcome::Kept, value.cloned()),
@@ -85,7 +107,8 @@ pub fn migrate(set: &BTreeMap<String, String>, old: &Family, new: &Family, overr
     }
     for (name, parameter) in new {
         let known = set.contains_key(name) || overridden(name).is_some();
-        let changed = old.get(name).is_some_and(|before| before.parameter_value() != parameter.parameter_value());
+        let changed =
+            old.get(name).is_some_and(|before| before.parameter_value() != parameter.parameter_value());
         if changed && !known {
             migration.rows.push(row(name, None, old, Some(parameter), Outcome::DefaultChanged));
         }
@@ -94,8 +117,16 @@ pub fn migrate(set: &BTreeMap<String, String>, old: &Family, new: &Family, overr
 }
 
 fn row(name: &str, value: Option<String>, old: &Family, new: Option<&Parameter>, outcome: Outcome) -> Row {
-    let default = |parameter: Option<&Parameter>| parameter.and_then(|parameter| parameter.parameter_value()).map(str::to_owned);
-    Row { name: name.to_owned(), value, old_default: default(old.get(name)), new_default: default(new), outcome }
+    let default = |parameter: Option<&Parameter>| {
+        parameter.and_then(|parameter| parameter.parameter_value()).map(str::to_owned)
+    };
+    Row {
+        name: name.to_owned(),
+        value,
+        old_default: default(old.get(name)),
+        new_default: default(new),
+        outcome,
+    }
 }
 
 /// `AllowedValues` is a range (`0-1000`, `-1-100`, `0.0-1.0`) or a list (`on,off`); a formula such as
@@ -125,14 +156,20 @@ mod tests {
 
     fn family(parameters: &[(&str, Option<&str>, &str, bool)]) -> Family {
         let build = |&(name, default, allowed, modifiable): &(&str, Option<&str>, &str, bool)| {
-            let parameter =
-                Parameter::builder().parameter_name(name).set_parameter_value(default.map(str::to_owned)).allowed_values(allowed);
+            let parameter = Parameter::builder()
+                .parameter_name(name)
+                .set_parameter_value(default.map(str::to_owned))
+                .allowed_values(allowed);
             (name.to_owned(), parameter.is_modifiable(modifiable).build())
         };
         parameters.iter().map(build).collect()
     }
 
-    fn outcome(name: &str, value: Option<&str>, overrides: &[ParameterOverride]) -> (Outcome, Option<String>) {
+    fn outcome(
+        name: &str,
+        value: Option<&str>,
+        overrides: &[ParameterOverride],
+    ) -> (Outcome, Option<String>) {
         let old = family(&[
             ("work_mem", None, "64-1000", true),
             ("old_snapshot_threshold", None, "-1-86400", true),
@@ -155,27 +192,48 @@ mod tests {
     #[test]
     fn the_owners_values_are_kept_where_the_new_family_takes_them() {
         assert_eq!(outcome("work_mem", Some("100"), &[]), (Outcome::Kept, Some("100".into())));
-        assert_eq!(outcome("preload", Some("pg_cron,pg_stat_statements"), &[]), (Outcome::Kept, Some("pg_cron,pg_stat_statements".into())));
+        assert_eq!(
+            outcome("preload", Some("pg_cron,pg_stat_statements"), &[]),
+            (Outcome::Kept, Some("pg_cron,pg_stat_statements".into()))
+        );
     }
 
     #[test]
     fn what_cannot_be_kept_is_told() {
-        assert_eq!(outcome("work_mem", Some("900"), &[]), (Outcome::OutOfRange { allowed: "64-500".into() }, None));
+        assert_eq!(
+            outcome("work_mem", Some("900"), &[]),
+            (Outcome::OutOfRange { allowed: "64-500".into() }, None)
+        );
         assert_eq!(outcome("old_snapshot_threshold", Some("60"), &[]), (Outcome::Removed, None));
         assert_eq!(outcome("fixed", Some("1"), &[]), (Outcome::NotModifiable, None));
-        assert_eq!(outcome("ssl_ecdh_curve", Some("x25519"), &[]), (Outcome::Renamed { to: "ssl_groups".into() }, Some("x25519".into())));
+        assert_eq!(
+            outcome("ssl_ecdh_curve", Some("x25519"), &[]),
+            (Outcome::Renamed { to: "ssl_groups".into() }, Some("x25519".into()))
+        );
         assert_eq!(outcome("jit", None, &[]).0, Outcome::DefaultChanged);
     }
 
     #[test]
     fn the_input_of_the_run_wins() {
-        let change = ParameterOverride { name: "work_mem".into(), value: Some("400".into()), reason: "measured".into() };
-        assert_eq!(outcome("work_mem", Some("900"), &[change]), (Outcome::Overridden { reason: "measured".into() }, Some("400".into())));
+        let change = ParameterOverride {
+            name: "work_mem".into(),
+            value: Some("400".into()),
+            reason: "measured".into(),
+        };
+        assert_eq!(
+            outcome("work_mem", Some("900"), &[change]),
+            (Outcome::Overridden { reason: "measured".into() }, Some("400".into()))
+        );
     }
 
     #[test]
     fn ranges_may_begin_below_zero() {
-        assert!(allows("-1-100", "-1") && allows("0.0-1.0", "0.5") && !allows("-1-100", "-2") && !allows("0-1", "2"));
+        assert!(
+            allows("-1-100", "-1")
+                && allows("0.0-1.0", "0.5")
+                && !allows("-1-100", "-2")
+                && !allows("0-1", "2")
+        );
         assert!(allows("-1,1-100", "50") && !allows("-1,1-100", "0"));
     }
 }

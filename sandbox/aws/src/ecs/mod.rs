@@ -121,14 +121,16 @@ impl Ecs {
     /// SIGKILL for one running task, given by its ARN or by the first word of its command. Answers whether there was one.
     pub fn kill(&self, arn_or_command: &str) -> bool {
         let tasks = self.tasks.lock().unwrap();
-        let named = |task: &&Task| task.arn == arn_or_command || task.command.first().is_some_and(|word| word == arn_or_command);
+        let named = |task: &&Task| {
+            task.arn == arn_or_command || task.command.first().is_some_and(|word| word == arn_or_command)
+        };
         let running = tasks.iter().filter(|task| task.last_status == "RUNNING").find(named);
         running.map(|task| task.signal.send_replace(Some(Signal::Kill))).is_some()
     }
 
     fn run_task(&self, input: Value) -> Answer {
-        let request: RunTask =
-            serde_json::from_value(input.clone()).map_err(|error| Error::new("SerializationException", error.to_string()))?;
+        let request: RunTask = serde_json::from_value(input.clone())
+            .map_err(|error| Error::new("SerializationException", error.to_string()))?;
         if !(1..=10).contains(&request.count) {
             return Err(invalid("Task count must be between 1 and 10."));
         }
@@ -137,7 +139,8 @@ impl Ecs {
             return Err(invalid("Container Overrides length must be at most 8192"));
         }
         let overrides = request.overrides.get("containerOverrides").cloned().unwrap_or(json!([]));
-        let overrides: Vec<ContainerOverride> = serde_json::from_value(overrides).map_err(|error| invalid(error.to_string()))?;
+        let overrides: Vec<ContainerOverride> =
+            serde_json::from_value(overrides).map_err(|error| invalid(error.to_string()))?;
         if let Some(earlier) = self.started_with(request.client_token.as_deref(), &input)? {
             return Ok(json!({ "tasks": earlier, "failures": [] }));
         }

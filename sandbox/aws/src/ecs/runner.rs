@@ -7,8 +7,8 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::BoxFuture;
 use clock::Clock;
+use futures::future::BoxFuture;
 use tokio::process::{Child, Command};
 
 use super::Environment;
@@ -44,7 +44,12 @@ const SIGKILLED: i32 = 137;
 const SIGTERMED: i32 = 143;
 
 /// Runs until the container exits, and answers its exit code, or why it could not be started.
-pub(super) async fn run(runner: &Runner, clock: Clock, task: &Task, mut signals: Signals) -> std::io::Result<i32> {
+pub(super) async fn run(
+    runner: &Runner,
+    clock: Clock,
+    task: &Task,
+    mut signals: Signals,
+) -> std::io::Result<i32> {
     match runner {
         Runner::InProcess(worker) => {
             let worker = worker(task.command.clone(), task.environment.clone());
@@ -95,7 +100,8 @@ impl Processes {
     fn start(&self, clock: Clock, task: &Task) -> std::io::Result<Child> {
         let name = task.command.first().map_or(task.family(), String::as_str);
         std::fs::create_dir_all(&self.log_folder)?;
-        let log = OpenOptions::new().create(true).append(true).open(self.log_folder.join(format!("{name}.log")))?;
+        let log =
+            OpenOptions::new().create(true).append(true).open(self.log_folder.join(format!("{name}.log")))?;
         Command::new(&self.executable)
             .args(&task.command)
             .env_clear()

@@ -62,10 +62,17 @@ struct Variable {
 
 impl Task {
     /// One container a task: the first override is its own.
-    pub(super) fn new(ids: &Ids, now: Timestamp, request: &RunTask, container: Option<&ContainerOverride>, input: Value) -> Self {
+    pub(super) fn new(
+        ids: &Ids,
+        now: Timestamp,
+        request: &RunTask,
+        container: Option<&ContainerOverride>,
+        input: Value,
+    ) -> Self {
         let cluster = last(&request.cluster).to_owned();
         let definition = last(&request.task_definition);
-        let definition = if definition.contains(':') { definition.to_owned() } else { format!("{definition}:1") };
+        let definition =
+            if definition.contains(':') { definition.to_owned() } else { format!("{definition}:1") };
         let family = definition.split(':').next().unwrap_or_default().to_owned();
         let variables = container.into_iter().flat_map(|container| &container.environment);
         Self {

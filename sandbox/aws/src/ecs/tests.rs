@@ -48,7 +48,8 @@ async fn call(ecs: &Ecs, operation: &str, input: Value) -> (u16, Value) {
 }
 
 fn run(command: &[&str], environment: &[(&str, &str)]) -> Value {
-    let environment: Vec<_> = environment.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
+    let environment: Vec<_> =
+        environment.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
     json!({
         "cluster": "runbooks", "taskDefinition": "aurora-runbooks-worker", "launchType": "FARGATE", "startedBy": "run-1",
         "networkConfiguration": { "awsvpcConfiguration": { "subnets": ["subnet-1"] } },
@@ -94,7 +95,8 @@ async fn log(path: &Path) -> Value {
 async fn a_task_is_a_process_with_the_command_and_the_environment_of_its_overrides() {
     let folder = Folder::new("run");
     let ecs = processes(&folder);
-    let arn = started(&ecs, run(&["run-analyze", "--fast"], &[("DO", "exit 3"), ("TASK_TOKEN", "token")])).await;
+    let arn =
+        started(&ecs, run(&["run-analyze", "--fast"], &[("DO", "exit 3"), ("TASK_TOKEN", "token")])).await;
     assert!(arn.starts_with("arn:aws:ecs:eu-west-1:444455556666:task/runbooks/"), "{arn}");
     let task = until(&ecs, &arn, "STOPPED").await;
     assert_eq!(task["containers"][0]["exitCode"], 3);
@@ -105,7 +107,10 @@ async fn a_task_is_a_process_with_the_command_and_the_environment_of_its_overrid
     let log = log(&folder.0.join("run-analyze.log")).await;
     assert_eq!(log["arguments"], json!(["run-analyze", "--fast"]));
     let environment = &log["environment"];
-    assert_eq!((&environment["AWS_ACCESS_KEY_ID"], &environment["TASK_TOKEN"]), (&json!("run-analyze"), &json!("token")));
+    assert_eq!(
+        (&environment["AWS_ACCESS_KEY_ID"], &environment["TASK_TOKEN"]),
+        (&json!("run-analyze"), &json!("token"))
+    );
     assert_eq!((&environment["RUN_BUCKET"], &environment["HOME"]), (&json!("runs"), &Value::Null));
     assert!(environment["RUNBOOK_CLOCK"].as_str().unwrap().ends_with("@600"));
 }
@@ -130,8 +135,12 @@ async fn a_stopped_worker_may_end_in_good_order_and_is_killed_otherwise() {
         let ecs = processes(&folder);
         let arn = started(&ecs, run(&["run-analyze"], &[("DO", behaviour)])).await;
         log(&folder.0.join("run-analyze.log")).await;
-        let (_, answer) = call(&ecs, "StopTask", json!({ "cluster": "runbooks", "task": arn, "reason": "enough" })).await;
-        assert_eq!((&answer["task"]["desiredStatus"], &answer["task"]["lastStatus"]), (&json!("STOPPED"), &json!("RUNNING")));
+        let (_, answer) =
+            call(&ecs, "StopTask", json!({ "cluster": "runbooks", "task": arn, "reason": "enough" })).await;
+        assert_eq!(
+            (&answer["task"]["desiredStatus"], &answer["task"]["lastStatus"]),
+            (&json!("STOPPED"), &json!("RUNNING"))
+        );
         let task = until(&ecs, &arn, "STOPPED").await;
         assert_eq!(task["containers"][0]["exitCode"], code, "{behaviour}");
         assert_eq!((&task["stopCode"], &task["stoppedReason"]), (&json!("UserInitiated"), &json!("enough")));
@@ -146,10 +155,17 @@ async fn an_executable_that_is_not_there_fails_to_start() {
         environment: Environment::new(),
         log_folder: std::env::temp_dir(),
     };
-    let ecs = Ecs::new(Clock::scaled(600.0), Runner::Processes(processes), tokio::sync::mpsc::unbounded_channel().0);
+    let ecs = Ecs::new(
+        Clock::scaled(600.0),
+        Runner::Processes(processes),
+        tokio::sync::mpsc::unbounded_channel().0,
+    );
     let arn = started(&ecs, run(&["sandbox-test"], &[])).await;
     let task = until(&ecs, &arn, "STOPPED").await;
-    assert_eq!((&task["stopCode"], &task["containers"][0]["exitCode"]), (&json!("TaskFailedToStart"), &Value::Null));
+    assert_eq!(
+        (&task["stopCode"], &task["containers"][0]["exitCode"]),
+        (&json!("TaskFailedToStart"), &Value::Null)
+    );
     let _ = std::fs::remove_file(std::env::temp_dir().join("sandbox-test.log"));
 }
 
@@ -160,9 +176,15 @@ async fn every_change_of_a_task_is_an_event() {
     clock.sleep(Duration::from_secs(3600)).await;
     let mut seen = Vec::new();
     while let Ok(event) = events.try_recv() {
-        assert_eq!((&event["source"], &event["detail-type"]), (&json!("aws.ecs"), &json!("ECS Task State Change")));
+        assert_eq!(
+            (&event["source"], &event["detail-type"]),
+            (&json!("aws.ecs"), &json!("ECS Task State Change"))
+        );
         assert_eq!(event["resources"], json!([arn]));
-        seen.push((event["time"].as_str().unwrap()[11..19].to_owned(), event["detail"]["lastStatus"].as_str().unwrap().to_owned()));
+        seen.push((
+            event["time"].as_str().unwrap()[11..19].to_owned(),
+            event["detail"]["lastStatus"].as_str().unwrap().to_owned(),
+        ));
     }
     let expected = [
         ("00:00:00", "PROVISIONING"),
@@ -182,7 +204,10 @@ async fn planted_faults_hit_the_next_run_alone() {
     ecs.fail_next_run("RESOURCE:MEMORY");
     ecs.never_start_next();
     let (status, answer) = call(&ecs, "RunTask", run(&["run-analyze", "0"], &[])).await;
-    assert_eq!((status, &answer["tasks"], &answer["failures"][0]["reason"]), (200, &json!([]), &json!("RESOURCE:MEMORY")));
+    assert_eq!(
+        (status, &answer["tasks"], &answer["failures"][0]["reason"]),
+        (200, &json!([]), &json!("RESOURCE:MEMORY"))
+    );
     let stuck = started(&ecs, run(&["run-analyze", "0"], &[])).await;
     let fine = started(&ecs, run(&["run-analyze", "0"], &[])).await;
     clock.sleep(Duration::from_secs(24 * 3600)).await;
@@ -207,14 +232,18 @@ async fn a_client_token_starts_one_task_and_other_parameters_conflict() {
     assert_eq!(started(&ecs, request.clone()).await, arn);
     request["startedBy"] = json!("run-2");
     let (status, error) = call(&ecs, "RunTask", request).await;
-    assert_eq!((status, &error["__type"], &error["resourceIds"]), (400, &json!("ConflictException"), &json!([arn])));
+    assert_eq!(
+        (status, &error["__type"], &error["resourceIds"]),
+        (400, &json!("ConflictException"), &json!([arn]))
+    );
     assert_eq!(ecs.tasks().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn overrides_of_more_than_8192_characters_are_refused() {
     let (ecs, _events, _) = in_process();
-    let (status, error) = call(&ecs, "RunTask", run(&["run-analyze", "0"], &[("INPUT", &"x".repeat(8192))])).await;
+    let (status, error) =
+        call(&ecs, "RunTask", run(&["run-analyze", "0"], &[("INPUT", &"x".repeat(8192))])).await;
     assert_eq!((status, &error["__type"]), (400, &json!("InvalidParameterException")));
 }
 

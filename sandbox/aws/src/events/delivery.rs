@@ -62,7 +62,11 @@ impl Events {
         let (service, request, body) = match target {
             Target::Function { function, input, .. } => {
                 let uri = format!("/2015-03-31/functions/{}-{function}/invocations", self.prefix);
-                ("lambda", http::Request::post(uri).header("x-amz-invocation-type", "Event"), input.as_ref().unwrap_or(event).to_string())
+                (
+                    "lambda",
+                    http::Request::post(uri).header("x-amz-invocation-type", "Event"),
+                    input.as_ref().unwrap_or(event).to_string(),
+                )
             }
             Target::StateMachine { statemachine, input, .. } => {
                 let body = json!({
@@ -71,7 +75,8 @@ impl Events {
                     "name": event_id,
                     "input": input.as_ref().unwrap_or(event).to_string(),
                 });
-                let request = http::Request::post("/").header("x-amz-target", "AWSStepFunctions.StartExecution");
+                let request =
+                    http::Request::post("/").header("x-amz-target", "AWSStepFunctions.StartExecution");
                 ("states", request.header("content-type", "application/x-amz-json-1.0"), body.to_string())
             }
         };

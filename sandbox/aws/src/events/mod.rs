@@ -9,8 +9,8 @@ mod rules;
 use std::sync::{Arc, Mutex, Weak};
 
 use async_trait::async_trait;
-use jiff::{Timestamp, Unit};
 use clock::Clock;
+use jiff::{Timestamp, Unit};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -55,7 +55,12 @@ struct Entry {
 }
 
 impl Events {
-    pub fn new(clock: Clock, gateway: Weak<dyn Endpoint>, prefix: &str, rules: Vec<Rule>) -> anyhow::Result<Arc<Self>> {
+    pub fn new(
+        clock: Clock,
+        gateway: Weak<dyn Endpoint>,
+        prefix: &str,
+        rules: Vec<Rule>,
+    ) -> anyhow::Result<Arc<Self>> {
         let parsed = rules.into_iter().map(|rule| {
             let pattern = rule.parse_pattern()?;
             Ok((rule, pattern))
@@ -128,7 +133,12 @@ impl Events {
     /// (https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsResultEntry.html).
     fn accept(&self, entry: Entry) -> Result<(String, Value), (&'static str, String)> {
         let required = |value: Option<String>, name: &str| {
-            let message = || ("InvalidArgument", format!("Parameter {name} is not valid. Reason: {name} is a required argument."));
+            let message = || {
+                (
+                    "InvalidArgument",
+                    format!("Parameter {name} is not valid. Reason: {name} is a required argument."),
+                )
+            };
             value.filter(|value| !value.is_empty()).ok_or_else(message)
         };
         let source = required(entry.source, "Source")?;
@@ -137,12 +147,24 @@ impl Events {
         if source.starts_with("aws.") {
             return Err(("NotAuthorizedForSourceException", "Not authorized for the source.".into()));
         }
-        let detail: Value =
-            serde_json::from_str(&detail).ok().filter(Value::is_object).ok_or(("MalformedDetail", "Detail is malformed.".to_owned()))?;
+        let detail: Value = serde_json::from_str(&detail)
+            .ok()
+            .filter(Value::is_object)
+            .ok_or(("MalformedDetail", "Detail is malformed.".to_owned()))?;
         let time = entry.time.and_then(|seconds| Timestamp::from_millisecond((seconds * 1000.0) as i64).ok());
         let bus = entry.event_bus_name.unwrap_or_else(|| "default".into());
         let bus = bus.rsplit_once("event-bus/").map_or(bus.as_str(), |(_, name)| name).to_owned();
-        Ok((bus, envelope(&self.ids, time.unwrap_or_else(|| self.clock.now()), &source, &detail_type, entry.resources, detail)))
+        Ok((
+            bus,
+            envelope(
+                &self.ids,
+                time.unwrap_or_else(|| self.clock.now()),
+                &source,
+                &detail_type,
+                entry.resources,
+                detail,
+            ),
+        ))
     }
 
     fn describe(&self, rule: &Rule) -> Value {
@@ -162,13 +184,25 @@ impl Events {
     fn describe_rule(&self, input: Value) -> Answer {
         let name = input["Name"].as_str().unwrap_or_default();
         let rule = self.rules.iter().map(|(rule, _)| rule).find(|rule| rule.name == name);
-        let not_found = || Error::new("ResourceNotFoundException", format!("Rule {name} does not exist on EventBus default."));
+        let not_found = || {
+            Error::new(
+                "ResourceNotFoundException",
+                format!("Rule {name} does not exist on EventBus default."),
+            )
+        };
         rule.map(|rule| self.describe(rule)).ok_or_else(not_found)
     }
 }
 
 /// An event as services send it (https://docs.aws.amazon.com/eventbridge/latest/ref/overiew-event-structure.html).
-pub fn envelope(ids: &Ids, time: Timestamp, source: &str, detail_type: &str, resources: Vec<String>, detail: Value) -> Value {
+pub fn envelope(
+    ids: &Ids,
+    time: Timestamp,
+    source: &str,
+    detail_type: &str,
+    resources: Vec<String>,
+    detail: Value,
+) -> Value {
     json!({
         "version": "0",
         "id": ids.uuid(),
@@ -187,7 +221,9 @@ impl Endpoint for Events {
     async fn call(&self, request: Request) -> Response {
         json::reply(match json::operation(&request) {
             "PutEvents" => json::input(&request).and_then(|input| self.put_events(input)),
-            "ListRules" => Ok(json!({ "Rules": self.rules.iter().map(|(rule, _)| self.describe(rule)).collect::<Vec<_>>() })),
+            "ListRules" => Ok(
+                json!({ "Rules": self.rules.iter().map(|(rule, _)| self.describe(rule)).collect::<Vec<_>>() }),
+            ),
             "DescribeRule" => json::input(&request).and_then(|input| self.describe_rule(input)),
             _ => Err(json::unknown_operation(&request)),
         })

@@ -38,20 +38,29 @@ enum Text {
 
 impl Pattern {
     pub fn parse(pattern: &Value) -> anyhow::Result<Self> {
-        let fields = pattern.as_object().filter(|fields| !fields.is_empty()).context("a pattern is an object with a field")?;
+        let fields = pattern
+            .as_object()
+            .filter(|fields| !fields.is_empty())
+            .context("a pattern is an object with a field")?;
         let mut parsed = Self::default();
         for (name, value) in fields {
             match value {
                 Value::Array(patterns) if name == "$or" => {
-                    parsed.alternatives.push(patterns.iter().map(Self::parse).collect::<anyhow::Result<_>>()?);
+                    parsed
+                        .alternatives
+                        .push(patterns.iter().map(Self::parse).collect::<anyhow::Result<_>>()?);
                 }
                 Value::Array(matchers) => {
                     ensure!(!matchers.is_empty(), "{name}: an empty array matches nothing");
                     let matchers = matchers.iter().map(Matcher::parse).collect::<anyhow::Result<_>>();
                     parsed.fields.push((name.clone(), Field::AnyOf(matchers.with_context(|| name.clone())?)));
                 }
-                Value::Object(_) => parsed.fields.push((name.clone(), Field::Object(Self::parse(value).with_context(|| name.clone())?))),
-                _ => bail!("{name}: \"Match value must be String, number, true, false, or null\" in an array"),
+                Value::Object(_) => parsed
+                    .fields
+                    .push((name.clone(), Field::Object(Self::parse(value).with_context(|| name.clone())?))),
+                _ => {
+                    bail!("{name}: \"Match value must be String, number, true, false, or null\" in an array")
+                }
             }
         }
         Ok(parsed)
@@ -60,7 +69,9 @@ impl Pattern {
     pub fn matches(&self, event: &Value) -> bool {
         self.fields.iter().all(|(name, field)| match (field, event.get(name)) {
             // A field of an array's elements: one element has to match as a whole.
-            (Field::Object(pattern), Some(Value::Array(elements))) => elements.iter().any(|element| pattern.matches(element)),
+            (Field::Object(pattern), Some(Value::Array(elements))) => {
+                elements.iter().any(|element| pattern.matches(element))
+            }
             (Field::Object(pattern), value) => pattern.matches(value.unwrap_or(&Value::Null)),
             (Field::AnyOf(matchers), value) => matchers.iter().any(|matcher| matcher.matches_field(value)),
         }) && self.alternatives.iter().all(|patterns| patterns.iter().any(|pattern| pattern.matches(event)))
@@ -76,7 +87,9 @@ impl Matcher {
         let (name, operand) = single(operator)?;
         match (name, operand) {
             ("exists", Value::Bool(exists)) => Ok(Self::Exists(*exists)),
-            ("anything-but", Value::Array(values)) => Ok(Self::AnythingBut(values.iter().map(Self::parse).collect::<anyhow::Result<_>>()?)),
+            ("anything-but", Value::Array(values)) => {
+                Ok(Self::AnythingBut(values.iter().map(Self::parse).collect::<anyhow::Result<_>>()?))
+            }
             ("anything-but", Value::Object(operator)) => {
                 let (name, operand) = single(operator)?;
                 let operands = operand.as_array().map_or(std::slice::from_ref(operand), Vec::as_slice);
@@ -85,9 +98,14 @@ impl Matcher {
             }
             ("anything-but", value) => Ok(Self::AnythingBut(vec![Self::parse(value)?])),
             ("numeric", Value::Array(comparisons)) => {
-                ensure!(comparisons.len().is_multiple_of(2) && !comparisons.is_empty(), "numeric: pairs of a comparison and a number");
+                ensure!(
+                    comparisons.len().is_multiple_of(2) && !comparisons.is_empty(),
+                    "numeric: pairs of a comparison and a number"
+                );
                 let pairs = comparisons.chunks(2).map(|pair| match (pair[0].as_str(), pair[1].as_f64()) {
-                    (Some(comparison @ ("<" | "<=" | "=" | ">" | ">=")), Some(number)) => Ok((comparison.to_owned(), number)),
+                    (Some(comparison @ ("<" | "<=" | "=" | ">" | ">=")), Some(number)) => {
+                        Ok((comparison.to_owned(), number))
+                    }
                     _ => bail!("numeric: {} {} is no comparison", pair[0], pair[1]),
                 });
                 Ok(Self::Numeric(pairs.collect::<anyhow::Result<_>>()?))
@@ -108,10 +126,14 @@ impl Matcher {
 
     fn matches(&self, value: &Value) -> bool {
         match self {
-            Self::Exactly(Value::Number(wanted)) => value.as_f64().is_some() && wanted.as_f64() == value.as_f64(),
+            Self::Exactly(Value::Number(wanted)) => {
+                value.as_f64().is_some() && wanted.as_f64() == value.as_f64()
+            }
             Self::Exactly(wanted) => wanted == value,
             Self::Text(text) => value.as_str().is_some_and(|value| text.matches(value)),
-            Self::AnythingBut(matchers) => !value.is_object() && !matchers.iter().any(|matcher| matcher.matches(value)),
+            Self::AnythingBut(matchers) => {
+                !value.is_object() && !matchers.iter().any(|matcher| matcher.matches(value))
+            }
             Self::Numeric(comparisons) => value.as_f64().is_some_and(|value| {
                 comparisons.iter().all(|(comparison, number)| match comparison.as_str() {
                     "<" => value < *number,
@@ -128,7 +150,9 @@ impl Matcher {
 
 fn single(operator: &Map<String, Value>) -> anyhow::Result<(&str, &Value)> {
     let mut members = operator.iter();
-    let (Some((name, operand)), None) = (members.next(), members.next()) else { bail!("an operator is an object with one member") };
+    let (Some((name, operand)), None) = (members.next(), members.next()) else {
+        bail!("an operator is an object with one member")
+    };
     Ok((name, operand))
 }
 
@@ -163,7 +187,11 @@ fn wildcard(pattern: &str, value: &str) -> bool {
     let mut rest = pattern.chars();
     match rest.next() {
         None => value.is_empty(),
-        Some('*') => value.char_indices().map(|(at, _)| at).chain([value.len()]).any(|at| wildcard(rest.as_str(), &value[at..])),
+        Some('*') => value
+            .char_indices()
+            .map(|(at, _)| at)
+            .chain([value.len()])
+            .any(|at| wildcard(rest.as_str(), &value[at..])),
         Some(first) => {
             let literal = if first == '\\' { rest.next().unwrap_or(first) } else { first };
             value.strip_prefix(literal).is_some_and(|value| wildcard(rest.as_str(), value))
@@ -226,7 +254,10 @@ mod tests {
             (json!({ "detail": { "status": [{ "wildcard": "F*x" }] } }), false),
             (json!({ "detail": { "status": [{ "wildcard": "Failed\\*" }] } }), false),
             (json!({ "$or": [{ "source": ["aws.ecs"] }, { "detail": { "count": [5] } }] }), true),
-            (json!({ "source": ["aws.rds"], "$or": [{ "source": ["aws.ecs"] }, { "detail": { "count": [6] } }] }), false),
+            (
+                json!({ "source": ["aws.rds"], "$or": [{ "source": ["aws.ecs"] }, { "detail": { "count": [6] } }] }),
+                false,
+            ),
             (json!({ "detail": { "tags": { "k": ["b"], "v": [2] } } }), true),
             (json!({ "detail": { "tags": { "k": ["a"], "v": [2] } } }), false),
         ];

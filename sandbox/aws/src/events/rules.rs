@@ -37,7 +37,11 @@ fn default_bus() -> String {
 impl Rule {
     /// "A rule must contain at least an EventPattern or ScheduleExpression" (PutRule).
     pub(super) fn parse_pattern(&self) -> anyhow::Result<Option<Pattern>> {
-        ensure!(self.pattern.is_some() || self.schedule.is_some(), "rule {} has neither a pattern nor a schedule", self.name);
+        ensure!(
+            self.pattern.is_some() || self.schedule.is_some(),
+            "rule {} has neither a pattern nor a schedule",
+            self.name
+        );
         let parsed = self.pattern.as_ref().map(Pattern::parse).transpose();
         parsed.with_context(|| format!("the pattern of rule {} is not valid", self.name))
     }
@@ -45,7 +49,8 @@ impl Rule {
 
 /// The rules of every `*.json` in a folder, by file name.
 pub fn load_rules(folder: &Path) -> anyhow::Result<Vec<Rule>> {
-    let entries = std::fs::read_dir(folder).with_context(|| format!("could not read {}", folder.display()))?;
+    let entries =
+        std::fs::read_dir(folder).with_context(|| format!("could not read {}", folder.display()))?;
     let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>()?;
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
     paths.sort();
@@ -54,5 +59,8 @@ pub fn load_rules(folder: &Path) -> anyhow::Result<Vec<Rule>> {
         rule.parse_pattern()?;
         Ok(rule)
     };
-    paths.iter().map(|path| load(path).with_context(|| format!("could not load {}", path.display()))).collect()
+    paths
+        .iter()
+        .map(|path| load(path).with_context(|| format!("could not load {}", path.display())))
+        .collect()
 }

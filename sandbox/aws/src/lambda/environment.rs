@@ -56,7 +56,8 @@ impl Environment {
         let address = listener.local_addr()?;
         let (invocations, receiver) = mpsc::channel(1);
         let (sender, replies) = mpsc::channel(1);
-        let api = Api { function_arn, invocations: receiver.into(), current: Mutex::default(), replies: sender };
+        let api =
+            Api { function_arn, invocations: receiver.into(), current: Mutex::default(), replies: sender };
         let router = Router::new()
             .route("/2018-06-01/runtime/invocation/next", get(next))
             .route("/2018-06-01/runtime/invocation/{id}/response", post(response))
@@ -65,7 +66,8 @@ impl Environment {
             // The largest response (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html): 413 beyond it.
             .layer(DefaultBodyLimit::max(6 << 20))
             .with_state(Arc::new(api));
-        let process = command.env("AWS_LAMBDA_RUNTIME_API", address.to_string()).kill_on_drop(true).spawn()?;
+        let process =
+            command.env("AWS_LAMBDA_RUNTIME_API", address.to_string()).kill_on_drop(true).spawn()?;
         let listener = listener.tap_io(|stream| {
             let _ = stream.set_nodelay(true);
         });
@@ -80,7 +82,14 @@ impl Environment {
     }
 
     /// `limit` is the time that the process really gets, `timeout` the one that the function is configured with.
-    pub async fn invoke(&mut self, id: &str, payload: Bytes, limit: Duration, timeout: Duration, kill: &Notify) -> Ended {
+    pub async fn invoke(
+        &mut self,
+        id: &str,
+        payload: Bytes,
+        limit: Duration,
+        timeout: Duration,
+        kill: &Notify,
+    ) -> Ended {
         // The runtime compares the deadline with the system's clock.
         let invocation = Invocation { id: id.into(), payload, deadline: SystemTime::now() + limit };
         if self.invocations.send(invocation).await.is_err() {

@@ -63,7 +63,8 @@ pub(super) fn exited(id: &str, how: &str) -> Bytes {
 }
 
 pub(super) fn timed_out(id: &str, timeout: Duration) -> Bytes {
-    let error_message = format!("RequestId: {id} Error: Task timed out after {:.2} seconds", timeout.as_secs_f64());
+    let error_message =
+        format!("RequestId: {id} Error: Task timed out after {:.2} seconds", timeout.as_secs_f64());
     FunctionError { error_type: "Sandbox.Timedout".into(), error_message }.into()
 }
 
@@ -74,17 +75,30 @@ impl Invoker {
             Runtime::Processes(processes) => Kind::Processes(Pool::new(clock, functions.clone(), processes)),
             Runtime::InProcess(handler) => Kind::InProcess(handler),
         };
-        Self { concurrency: Arc::new(Semaphore::new(functions.concurrency)), functions, clock, kind, running: Mutex::default() }
+        Self {
+            concurrency: Arc::new(Semaphore::new(functions.concurrency)),
+            functions,
+            clock,
+            kind,
+            running: Mutex::default(),
+        }
     }
 
-    pub async fn run(self: Arc<Self>, name: String, id: String, payload: Bytes, _permit: OwnedSemaphorePermit) -> Outcome {
+    pub async fn run(
+        self: Arc<Self>,
+        name: String,
+        id: String,
+        payload: Bytes,
+        _permit: OwnedSemaphorePermit,
+    ) -> Outcome {
         let kill = Arc::new(Notify::new());
         let _running = Running::enter(&self.running, &id, &name, &kill);
         let limit = self.clock.real(self.functions.timeout).max(SHORTEST_TIMEOUT);
         match &self.kind {
             Kind::Processes(pool) => pool.invoke(&name, &id, payload, limit, &kill).await,
             Kind::InProcess(handler) => {
-                let event: Value = serde_json::from_slice(&payload).map_err(|error| exited(&id, &error.to_string()))?;
+                let event: Value =
+                    serde_json::from_slice(&payload).map_err(|error| exited(&id, &error.to_string()))?;
                 tokio::select! {
                     answer = handler(name, event) => answer.map(|value| value.to_string().into()).map_err(Into::into),
                     () = kill.notified() => Err(exited(&id, "signal: killed")),
@@ -99,7 +113,9 @@ impl Invoker {
     pub async fn run_queued(self: Arc<Self>, name: String, id: String, payload: Bytes) {
         for pause in [Some(60), Some(120), None] {
             let Ok(permit) = self.concurrency.clone().acquire_owned().await else { return };
-            let Err(error) = self.clone().run(name.clone(), id.clone(), payload.clone(), permit).await else { return };
+            let Err(error) = self.clone().run(name.clone(), id.clone(), payload.clone(), permit).await else {
+                return;
+            };
             tracing::warn!(function = name, request = id, error = %String::from_utf8_lossy(&error), "an asynchronous invocation failed");
             if let Some(seconds) = pause {
                 self.clock.sleep(Duration::from_secs(seconds)).await;
@@ -108,7 +124,13 @@ impl Invoker {
     }
 
     pub fn kill(&self, function: &str) -> bool {
-        let busy = self.running.lock().unwrap().values().find(|(name, _)| name == function).map(|(_, kill)| kill.clone());
+        let busy = self
+            .running
+            .lock()
+            .unwrap()
+            .values()
+            .find(|(name, _)| name == function)
+            .map(|(_, kill)| kill.clone());
         match (busy, &self.kind) {
             (Some(kill), _) => {
                 kill.notify_one();

@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use clock::Clock;
 use futures::future::BoxFuture;
 use http::Method;
-use clock::Clock;
 use serde_json::{Value, json};
 
 use crate::aws::{ACCOUNT, arn};
@@ -25,7 +25,8 @@ use invoker::{Invoker, Outcome};
 pub use processes::Processes;
 
 /// What a function written in Rust answers to an event: the name of the handler, and the payload.
-pub type Handler = Arc<dyn Fn(String, Value) -> BoxFuture<'static, Result<Value, FunctionError>> + Send + Sync>;
+pub type Handler =
+    Arc<dyn Fn(String, Value) -> BoxFuture<'static, Result<Value, FunctionError>> + Send + Sync>;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct FunctionError {
@@ -52,7 +53,13 @@ impl Functions {
     pub fn new(prefix: &str, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
         let names = names.into_iter().map(Into::into).collect();
         // The default quota (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html).
-        Self { prefix: prefix.into(), names, timeout: Duration::from_secs(60), memory_mb: 256, concurrency: 1000 }
+        Self {
+            prefix: prefix.into(),
+            names,
+            timeout: Duration::from_secs(60),
+            memory_mb: 256,
+            concurrency: 1000,
+        }
     }
 
     fn full_name(&self, name: &str) -> String {
@@ -67,12 +74,19 @@ impl Functions {
     fn find(&self, function: &str) -> Result<&str, Error> {
         let function = function.replace("%3A", ":").replace("%3a", ":").replace("%24", "$");
         let parts: Vec<_> = function.split(':').collect();
-        let full_name = parts.iter().position(|part| *part == "function").map_or(parts.first(), |at| parts.get(at + 1)).unwrap_or(&"");
+        let full_name = parts
+            .iter()
+            .position(|part| *part == "function")
+            .map_or(parts.first(), |at| parts.get(at + 1))
+            .unwrap_or(&"");
         let name = full_name.strip_prefix(&self.prefix).and_then(|rest| rest.strip_prefix('-'));
         let known = name.and_then(|name| self.names.get(name)).map(String::as_str);
         known.ok_or_else(|| {
             let message = format!("Function not found: {}", arn("lambda", &format!("function:{full_name}")));
-            Error { status: 404, ..Error::new("ResourceNotFoundException", message).with("Type", json!("User")) }
+            Error {
+                status: 404,
+                ..Error::new("ResourceNotFoundException", message).with("Type", json!("User"))
+            }
         })
     }
 
@@ -111,17 +125,28 @@ impl Lambda {
 
     async fn invoke(&self, function: &str, request: &Request) -> Result<Response, Error> {
         let name = self.invoker.functions.find(function)?.to_owned();
-        let payload = if request.body().is_empty() { Bytes::from_static(b"{}") } else { request.body().clone() };
+        let payload =
+            if request.body().is_empty() { Bytes::from_static(b"{}") } else { request.body().clone() };
         serde_json::from_slice::<serde::de::IgnoredAny>(&payload).map_err(|error| {
-            Error::new("InvalidRequestContentException", format!("Could not parse request body into json: {error}"))
-                .with("Type", json!("User"))
+            Error::new(
+                "InvalidRequestContentException",
+                format!("Could not parse request body into json: {error}"),
+            )
+            .with("Type", json!("User"))
         })?;
-        let invocation_type = request.headers().get("x-amz-invocation-type").map_or(&b"RequestResponse"[..], |value| value.as_bytes());
+        let invocation_type = request
+            .headers()
+            .get("x-amz-invocation-type")
+            .map_or(&b"RequestResponse"[..], |value| value.as_bytes());
         // "the maximum payload size is 6 MB. For asynchronous invocations, the maximum payload size is 1 MB" (Invoke).
         let limit = if invocation_type == b"Event" { 1 << 20 } else { 6 << 20 };
         if payload.len() > limit {
-            let message = format!("Request must be smaller than {limit} bytes for the InvokeFunction operation");
-            return Err(Error { status: 413, ..Error::new("RequestTooLargeException", message).with("Type", json!("User")) });
+            let message =
+                format!("Request must be smaller than {limit} bytes for the InvokeFunction operation");
+            return Err(Error {
+                status: 413,
+                ..Error::new("RequestTooLargeException", message).with("Type", json!("User"))
+            });
         }
         let id = self.ids.uuid();
         match invocation_type {
@@ -138,7 +163,9 @@ impl Lambda {
                 })?;
                 // A task of its own: the function runs on when its caller goes away.
                 let running = tokio::spawn(self.invoker.clone().run(name, id.clone(), payload, permit));
-                Ok(answer(running.await.unwrap_or_else(|panic| Err(invoker::exited(&id, &panic.to_string())))))
+                Ok(answer(
+                    running.await.unwrap_or_else(|panic| Err(invoker::exited(&id, &panic.to_string()))),
+                ))
             }
         }
     }
@@ -170,18 +197,28 @@ impl Endpoint for Lambda {
         let path = request.uri().path().trim_end_matches('/').to_owned();
         let segments: Vec<_> = path.split('/').skip(1).collect();
         let answer = match (request.method(), segments.as_slice()) {
-            (&Method::POST, ["2015-03-31", "functions", function, "invocations"]) => self.invoke(function, &request).await,
+            (&Method::POST, ["2015-03-31", "functions", function, "invocations"]) => {
+                self.invoke(function, &request).await
+            }
             (&Method::GET, ["2015-03-31", "functions"]) => {
-                let functions: Vec<_> = functions.names.iter().map(|name| functions.configuration(name)).collect();
+                let functions: Vec<_> =
+                    functions.names.iter().map(|name| functions.configuration(name)).collect();
                 Ok(respond(200, "application/json", json!({ "Functions": functions }).to_string()))
             }
-            (&Method::GET, ["2015-03-31", "functions", function]) => functions
+            (&Method::GET, ["2015-03-31", "functions", function]) => functions.find(function).map(|name| {
+                respond(
+                    200,
+                    "application/json",
+                    json!({ "Configuration": functions.configuration(name) }).to_string(),
+                )
+            }),
+            (&Method::GET, ["2015-03-31", "functions", function, "configuration"]) => functions
                 .find(function)
-                .map(|name| respond(200, "application/json", json!({ "Configuration": functions.configuration(name) }).to_string())),
-            (&Method::GET, ["2015-03-31", "functions", function, "configuration"]) => {
-                functions.find(function).map(|name| respond(200, "application/json", functions.configuration(name).to_string()))
-            }
-            _ => Err(Error { status: 404, ..Error::new("UnknownOperationException", format!("{} {path}", request.method())) }),
+                .map(|name| respond(200, "application/json", functions.configuration(name).to_string())),
+            _ => Err(Error {
+                status: 404,
+                ..Error::new("UnknownOperationException", format!("{} {path}", request.method()))
+            }),
         };
         answer.unwrap_or_else(refuse)
     }

@@ -41,11 +41,21 @@ impl Pool {
         Self { clock, functions, processes, idle: Mutex::default() }
     }
 
-    pub async fn invoke(&self, name: &str, id: &str, payload: Bytes, limit: Duration, kill: &Notify) -> Outcome {
+    pub async fn invoke(
+        &self,
+        name: &str,
+        id: &str,
+        payload: Bytes,
+        limit: Duration,
+        kill: &Notify,
+    ) -> Outcome {
         let mut environment = match self.take_idle(name) {
             Some(warm) => warm,
             None => self.start(name).await.map_err(|error| {
-                let error_message = format!("RequestId: {id} Error: Couldn't start {}: {error}", self.processes.executable.display());
+                let error_message = format!(
+                    "RequestId: {id} Error: Couldn't start {}: {error}",
+                    self.processes.executable.display()
+                );
                 FunctionError { error_type: "Runtime.InvalidEntrypoint".into(), error_message }
             })?,
         };
@@ -72,7 +82,8 @@ impl Pool {
     async fn start(&self, name: &str) -> std::io::Result<Environment> {
         let Processes { executable, gateway_url, environment, log_folder } = &self.processes;
         std::fs::create_dir_all(log_folder)?;
-        let log = OpenOptions::new().create(true).append(true).open(log_folder.join(format!("{name}.log")))?;
+        let log =
+            OpenOptions::new().create(true).append(true).open(log_folder.join(format!("{name}.log")))?;
         let full_name = self.functions.full_name(name);
         let mut command = Command::new(executable);
         // https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime

@@ -25,19 +25,27 @@ fn processes(folder: &Folder, environment: &[(&str, &str)]) -> Arc<Lambda> {
         environment: environment.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
         log_folder: folder.0.clone(),
     };
-    Lambda::new(Clock::scaled(60.0), Functions::new("aurora-runbooks", ["take-snapshot", "run"]), Runtime::Processes(processes))
+    Lambda::new(
+        Clock::scaled(60.0),
+        Functions::new("aurora-runbooks", ["take-snapshot", "run"]),
+        Runtime::Processes(processes),
+    )
 }
 
 async fn post(lambda: &Lambda, function: &str, invocation_type: &str, event: Value) -> Response {
     let uri = format!("/2015-03-31/functions/{function}/invocations");
-    let request = http::Request::post(uri).header("x-amz-invocation-type", invocation_type).body(event.to_string().into()).unwrap();
+    let request = http::Request::post(uri)
+        .header("x-amz-invocation-type", invocation_type)
+        .body(event.to_string().into())
+        .unwrap();
     lambda.call(request).await
 }
 
 /// The status, the function error, and the body.
 async fn invoke(lambda: &Lambda, event: Value) -> (u16, Option<String>, Value) {
     let response = post(lambda, "aurora-runbooks-take-snapshot", "RequestResponse", event).await;
-    let error = response.headers().get("x-amz-function-error").map(|value| value.to_str().unwrap().to_owned());
+    let error =
+        response.headers().get("x-amz-function-error").map(|value| value.to_str().unwrap().to_owned());
     (response.status().as_u16(), error, serde_json::from_slice(response.body()).unwrap())
 }
 
@@ -105,11 +113,16 @@ async fn a_killed_process_is_an_exit_error_and_the_next_invocation_starts_anothe
         tokio::time::sleep(Duration::from_millis(300)).await;
         lambda.kill("take-snapshot")
     };
-    let ((_, error, body), killed) = tokio::join!(invoke(&lambda, json!({ "do": "sleep", "seconds": 60 })), killer);
+    let ((_, error, body), killed) =
+        tokio::join!(invoke(&lambda, json!({ "do": "sleep", "seconds": 60 })), killer);
     assert!(killed);
     assert_eq!((error.as_deref(), &body["errorType"]), (Some("Unhandled"), &json!("Runtime.ExitError")));
     let message = body["errorMessage"].as_str().unwrap();
-    assert!(message.starts_with("RequestId: ") && message.ends_with(" Error: Runtime exited with error: signal: killed"), "{message}");
+    assert!(
+        message.starts_with("RequestId: ")
+            && message.ends_with(" Error: Runtime exited with error: signal: killed"),
+        "{message}"
+    );
     let (_, _, next) = invoke(&lambda, json!({})).await;
     assert_ne!(next["pid"], first["pid"]);
 
@@ -132,7 +145,8 @@ async fn a_function_that_cannot_start_says_so() {
 #[tokio::test]
 async fn functions_are_found_by_name_and_arn_and_others_are_not_found() {
     let handler: Handler = Arc::new(|name, event| Box::pin(async move { Ok(json!([name, event])) }));
-    let lambda = Lambda::new(Clock::System, Functions::new("aurora-runbooks", ["run"]), Runtime::InProcess(handler));
+    let lambda =
+        Lambda::new(Clock::System, Functions::new("aurora-runbooks", ["run"]), Runtime::InProcess(handler));
     let arn = "arn%3Aaws%3Alambda%3Aeu-west-1%3A444455556666%3Afunction%3Aaurora-runbooks-run%3A%24LATEST";
     for function in ["aurora-runbooks-run", arn, "444455556666:function:aurora-runbooks-run"] {
         let response = post(&lambda, function, "RequestResponse", json!(1)).await;
@@ -149,7 +163,9 @@ async fn functions_are_found_by_name_and_arn_and_others_are_not_found() {
     assert_eq!(list["Functions"][0]["FunctionName"], "aurora-runbooks-run");
 }
 
-fn counting(answers: impl Fn(usize) -> Result<Value, FunctionError> + Send + Sync + 'static) -> (Handler, Arc<std::sync::Mutex<Vec<i64>>>) {
+fn counting(
+    answers: impl Fn(usize) -> Result<Value, FunctionError> + Send + Sync + 'static,
+) -> (Handler, Arc<std::sync::Mutex<Vec<i64>>>) {
     let clock = Clock::virtual_time(jiff::Timestamp::UNIX_EPOCH);
     let calls = Arc::new(std::sync::Mutex::new(Vec::new()));
     let (log, answers) = (calls.clone(), Arc::new(answers));
@@ -175,7 +191,11 @@ async fn an_asynchronous_invocation_is_tried_again_after_one_and_two_minutes() {
 #[tokio::test(start_paused = true)]
 async fn a_function_that_takes_too_long_is_stopped() {
     let handler: Handler = Arc::new(|_, _| Box::pin(std::future::pending()));
-    let lambda = Lambda::new(Clock::virtual_time(jiff::Timestamp::UNIX_EPOCH), Functions::new("a", ["run"]), Runtime::InProcess(handler));
+    let lambda = Lambda::new(
+        Clock::virtual_time(jiff::Timestamp::UNIX_EPOCH),
+        Functions::new("a", ["run"]),
+        Runtime::InProcess(handler),
+    );
     let response = post(&lambda, "a-run", "RequestResponse", json!({})).await;
     let body: Value = serde_json::from_slice(response.body()).unwrap();
     assert_eq!(body["errorType"], "Sandbox.Timedout");
@@ -184,7 +204,8 @@ async fn a_function_that_takes_too_long_is_stopped() {
 
 #[tokio::test]
 async fn one_invocation_too_many_is_throttled_and_a_function_outlives_its_caller() {
-    let (started, release) = (Arc::new(tokio::sync::Semaphore::new(0)), Arc::new(tokio::sync::Semaphore::new(0)));
+    let (started, release) =
+        (Arc::new(tokio::sync::Semaphore::new(0)), Arc::new(tokio::sync::Semaphore::new(0)));
     let finished = Arc::new(std::sync::atomic::AtomicBool::new(false));
     let (start, wait, finish) = (started.clone(), release.clone(), finished.clone());
     let handler: Handler = Arc::new(move |_, _| {
@@ -221,7 +242,8 @@ async fn a_handler_that_panics_or_is_killed_is_an_exit_error() {
             std::future::pending().await
         })
     });
-    let lambda = Lambda::new(clock, Functions::new("aurora-runbooks", ["take-snapshot"]), Runtime::InProcess(handler));
+    let lambda =
+        Lambda::new(clock, Functions::new("aurora-runbooks", ["take-snapshot"]), Runtime::InProcess(handler));
     let (_, error, body) = invoke(&lambda, json!({ "do": "panic" })).await;
     assert_eq!((error.as_deref(), &body["errorType"]), (Some("Unhandled"), &json!("Runtime.ExitError")));
     assert!(!lambda.kill("take-snapshot"), "nothing runs any more");

@@ -58,8 +58,15 @@ impl Area {
         let mut command = user.command("/bin/sh", &root);
         let command = command.as_std_mut();
         std::os::unix::process::CommandExt::process_group(command, 0); // so that ctrl-C does not end it
-        let spawned =
-            command.arg("-c").arg(KEEPER).arg(&root).arg(&sockets).stdin(Stdio::piped()).stdout(lock).stderr(Stdio::null()).spawn();
+        let spawned = command
+            .arg("-c")
+            .arg(KEEPER)
+            .arg(&root)
+            .arg(&sockets)
+            .stdin(Stdio::piped())
+            .stdout(lock)
+            .stderr(Stdio::null())
+            .spawn();
         let mut keeper = spawned.context("could not start the shell that cleans up after us")?;
         let alive = keeper.stdin.take();
         Ok(Self { root, sockets, keeper, alive })
@@ -94,7 +101,10 @@ fn sockets(name: &str) -> PathBuf {
 }
 
 pub(super) fn private_folder(path: &Path, user: User) -> anyhow::Result<()> {
-    DirBuilder::new().mode(0o700).create(path).with_context(|| format!("could not create {}", path.display()))?;
+    DirBuilder::new()
+        .mode(0o700)
+        .create(path)
+        .with_context(|| format!("could not create {}", path.display()))?;
     user.own(path)
 }
 

@@ -61,16 +61,21 @@ pub fn render(place: &Place, parameters: &Parameters) -> anyhow::Result<String> 
     }
     for (name, value) in parameters {
         ensure!(
-            !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'.'),
+            !name.is_empty()
+                && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'.'),
             "parameter name {name:?} is refused"
         );
-        ensure!(!value.contains(['\n', '\r', '\0']), "the value of parameter {name} is refused: it has more than one line");
+        ensure!(
+            !value.contains(['\n', '\r', '\0']),
+            "the value of parameter {name} is refused: it has more than one line"
+        );
         // `{DBInstanceClassMemory/10922}` and the like follow the instance class; here the server's own default stands.
         let formula = value.contains('{');
         if OURS.contains(&name.as_str()) || AURORAS.iter().any(|prefix| name.starts_with(prefix)) || formula {
             continue;
         }
-        let value = if name == "shared_preload_libraries" { existing(place.bin, value) } else { value.clone() };
+        let value =
+            if name == "shared_preload_libraries" { existing(place.bin, value) } else { value.clone() };
         text.push_str(&format!("{name} = {}\n", quote(&value)));
     }
     Ok(text)
@@ -96,8 +101,13 @@ mod tests {
     use super::*;
 
     fn rendered(parameters: &[(&str, &str)]) -> String {
-        let parameters = parameters.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
-        render(&Place { port: 5501, sockets: Path::new("/tmp/s"), bin: Path::new("/nowhere/bin") }, &parameters).unwrap()
+        let parameters =
+            parameters.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+        render(
+            &Place { port: 5501, sockets: Path::new("/tmp/s"), bin: Path::new("/nowhere/bin") },
+            &parameters,
+        )
+        .unwrap()
     }
 
     #[test]
@@ -121,6 +131,8 @@ mod tests {
     #[test]
     fn a_value_cannot_smuggle_in_another_parameter() {
         let parameters = Parameters::from([("work_mem".to_owned(), "1\nport=1".to_owned())]);
-        assert!(render(&Place { port: 1, sockets: Path::new("/"), bin: Path::new("/") }, &parameters).is_err());
+        assert!(
+            render(&Place { port: 1, sockets: Path::new("/"), bin: Path::new("/") }, &parameters).is_err()
+        );
     }
 }

@@ -78,7 +78,10 @@ impl PostgresEngine {
     }
 
     fn keep(&self, resource_id: &str, cluster: Cluster) {
-        self.clusters.lock().expect("no thread panics with the clusters in hand").insert(resource_id.to_owned(), cluster);
+        self.clusters
+            .lock()
+            .expect("no thread panics with the clusters in hand")
+            .insert(resource_id.to_owned(), cluster);
     }
 
     fn find_snapshot(&self, name: &str) -> anyhow::Result<Snapshot> {
@@ -139,7 +142,12 @@ impl Engine for PostgresEngine {
         populated
     }
 
-    async fn configure(&self, resource_id: &str, parameters: &Parameters, restart: bool) -> anyhow::Result<Vec<String>> {
+    async fn configure(
+        &self,
+        resource_id: &str,
+        parameters: &Parameters,
+        restart: bool,
+    ) -> anyhow::Result<Vec<String>> {
         let server = self.cluster(resource_id)?.server;
         let former = std::fs::read(server.data().join(configuration::FILE)).ok();
         server.write_parameters(&server.data(), parameters).await?;
@@ -168,9 +176,19 @@ impl Engine for PostgresEngine {
         Ok(())
     }
 
-    async fn set_master_password(&self, resource_id: &str, username: &str, password: &str) -> anyhow::Result<()> {
+    async fn set_master_password(
+        &self,
+        resource_id: &str,
+        username: &str,
+        password: &str,
+    ) -> anyhow::Result<()> {
         let admin = self.connect(resource_id, SUPERUSER, "postgres").await?;
-        written(&admin, "SELECT format('ALTER ROLE %I PASSWORD %L', $1::text, $2::text)", &[&username, &password]).await
+        written(
+            &admin,
+            "SELECT format('ALTER ROLE %I PASSWORD %L', $1::text, $2::text)",
+            &[&username, &password],
+        )
+        .await
     }
 
     async fn snapshot(&self, resource_id: &str, snapshot: &str) -> anyhow::Result<()> {
@@ -182,7 +200,10 @@ impl Engine for PostgresEngine {
             return Err(error);
         }
         let taken = Snapshot { major: server.major, master };
-        self.snapshots.lock().expect("no thread panics with the snapshots in hand").insert(snapshot.to_owned(), taken);
+        self.snapshots
+            .lock()
+            .expect("no thread panics with the snapshots in hand")
+            .insert(snapshot.to_owned(), taken);
         Ok(())
     }
 
@@ -193,14 +214,26 @@ impl Engine for PostgresEngine {
         Ok(())
     }
 
-    async fn restore(&self, snapshot: &str, resource_id: &str, port: u16, parameters: &Parameters) -> anyhow::Result<()> {
+    async fn restore(
+        &self,
+        snapshot: &str,
+        resource_id: &str,
+        port: u16,
+        parameters: &Parameters,
+    ) -> anyhow::Result<()> {
         let Snapshot { major, master } = self.find_snapshot(snapshot)?;
         let server = self.place(resource_id, major, port)?;
         let prepared = template::copy(server.user, &self.area.snapshot(snapshot), &server.data()).await;
         self.launch(resource_id, Cluster { server, master }, prepared, parameters).await
     }
 
-    async fn clone_cluster(&self, source: &str, resource_id: &str, port: u16, parameters: &Parameters) -> anyhow::Result<()> {
+    async fn clone_cluster(
+        &self,
+        source: &str,
+        resource_id: &str,
+        port: u16,
+        parameters: &Parameters,
+    ) -> anyhow::Result<()> {
         let Cluster { server: from, master } = self.cluster(source)?;
         let server = self.place(resource_id, from.major, port)?;
         let prepared = from.copy_data(&server.data()).await;
@@ -240,23 +273,41 @@ impl Engine for PostgresEngine {
 async fn populate(admin: &Client, new: &NewCluster<'_>) -> anyhow::Result<()> {
     admin.batch_execute(include_str!("roles.sql")).await?;
     // REPLICATION: what membership in rds_replication gives on Aurora is an attribute on a plain server.
-    let create =
-        "SELECT format('CREATE ROLE %I LOGIN CREATEDB CREATEROLE REPLICATION PASSWORD %L VALID UNTIL ''infinity''', $1::text, $2::text)";
+    let create = "SELECT format('CREATE ROLE %I LOGIN CREATEDB CREATEROLE REPLICATION PASSWORD %L VALID UNTIL ''infinity''', $1::text, $2::text)";
     written(admin, create, &[&new.master_username, &new.master_password]).await?;
-    written(admin, "SELECT format('GRANT rds_superuser TO %I WITH ADMIN OPTION', $1::text)", &[&new.master_username]).await?;
+    written(
+        admin,
+        "SELECT format('GRANT rds_superuser TO %I WITH ADMIN OPTION', $1::text)",
+        &[&new.master_username],
+    )
+    .await?;
     for database in ["postgres", "template1"] {
-        written(admin, "SELECT format('ALTER DATABASE %I OWNER TO %I', $1::text, $2::text)", &[&database, &new.master_username]).await?;
+        written(
+            admin,
+            "SELECT format('ALTER DATABASE %I OWNER TO %I', $1::text, $2::text)",
+            &[&database, &new.master_username],
+        )
+        .await?;
     }
     admin.execute("CREATE DATABASE rdsadmin", &[]).await?;
     admin.execute("REVOKE ALL ON DATABASE rdsadmin FROM PUBLIC", &[]).await?;
     if let Some(database) = new.database_name {
-        written(admin, "SELECT format('CREATE DATABASE %I OWNER %I', $1::text, $2::text)", &[&database, &new.master_username]).await?;
+        written(
+            admin,
+            "SELECT format('CREATE DATABASE %I OWNER %I', $1::text, $2::text)",
+            &[&database, &new.master_username],
+        )
+        .await?;
     }
     Ok(())
 }
 
 /// Runs a statement that the server itself wrote from names and literals.
-async fn written(admin: &Client, writer: &str, values: &[&(dyn tokio_postgres::types::ToSql + Sync)]) -> anyhow::Result<()> {
+async fn written(
+    admin: &Client,
+    writer: &str,
+    values: &[&(dyn tokio_postgres::types::ToSql + Sync)],
+) -> anyhow::Result<()> {
     let statement: String = admin.query_one(writer, values).await?.get(0);
     // The error must not repeat the statement: it may hold a password.
     admin.batch_execute(&statement).await.context("could not set up the cluster's roles and databases")
@@ -264,5 +315,10 @@ async fn written(admin: &Client, writer: &str, values: &[&(dyn tokio_postgres::t
 
 /// `16` of `16.14`.
 fn major(version: &str) -> anyhow::Result<u32> {
-    version.split('.').next().unwrap_or_default().parse().with_context(|| format!("{version:?} is no PostgreSQL version"))
+    version
+        .split('.')
+        .next()
+        .unwrap_or_default()
+        .parse()
+        .with_context(|| format!("{version:?} is no PostgreSQL version"))
 }

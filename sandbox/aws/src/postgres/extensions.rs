@@ -12,13 +12,17 @@ pub struct Owned {
 }
 
 pub async fn owners(server: &Server) -> anyhow::Result<Vec<Owned>> {
-    let databases = "SELECT datname FROM pg_database WHERE datallowconn AND datconnlimit <> -2 AND NOT datistemplate";
+    let databases =
+        "SELECT datname FROM pg_database WHERE datallowconn AND datconnlimit <> -2 AND NOT datistemplate";
     let admin = server.connect(SUPERUSER, "postgres").await?;
     let mut owned = Vec::new();
     for row in admin.query(databases, &[]).await? {
         let database: String = row.get(0);
         let session = server.connect(SUPERUSER, &database).await?;
-        for row in session.query("SELECT extname::text, pg_get_userbyid(extowner)::text FROM pg_extension", &[]).await? {
+        for row in session
+            .query("SELECT extname::text, pg_get_userbyid(extowner)::text FROM pg_extension", &[])
+            .await?
+        {
             owned.push(Owned { database: database.clone(), extension: row.get(0), owner: row.get(1) });
         }
     }

@@ -73,7 +73,9 @@ impl Installs {
     }
 
     pub(super) fn require(&self, major: u32) -> anyhow::Result<&Path> {
-        self.bin(major).with_context(|| format!("there is no PostgreSQL {major} here: set SANDBOX_PG{major} to the bin folder of one"))
+        self.bin(major).with_context(|| {
+            format!("there is no PostgreSQL {major} here: set SANDBOX_PG{major} to the bin folder of one")
+        })
     }
 
     pub(super) fn cache(&self) -> &Path {
@@ -97,13 +99,18 @@ fn cache_folder(user: User) -> anyhow::Result<PathBuf> {
         return Ok(Path::new(if mac { "/Library/Caches" } else { "/var/cache" }).join(NAME));
     }
     let home = || variable("HOME").map(|home| home.join(if mac { "Library/Caches" } else { ".cache" }));
-    let caches =
-        variable("XDG_CACHE_HOME").or_else(home).context("neither HOME nor SANDBOX_CACHE is set: where may PostgreSQL be kept?")?;
+    let caches = variable("XDG_CACHE_HOME")
+        .or_else(home)
+        .context("neither HOME nor SANDBOX_CACHE is set: where may PostgreSQL be kept?")?;
     Ok(caches.join(NAME))
 }
 
 pub(super) fn create_folder(path: &Path) -> anyhow::Result<()> {
-    std::fs::DirBuilder::new().recursive(true).mode(0o755).create(path).with_context(|| format!("could not create {}", path.display()))
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o755)
+        .create(path)
+        .with_context(|| format!("could not create {}", path.display()))
 }
 
 /// Waits until no other process holds the lock. It is let go when the file is dropped, or when this process dies.
@@ -113,7 +120,9 @@ pub(super) async fn lock(path: &Path) -> anyhow::Result<File> {
         match file.try_lock() {
             Ok(()) => return Ok(file),
             Err(TryLockError::WouldBlock) => tokio::time::sleep(Duration::from_millis(100)).await,
-            Err(TryLockError::Error(error)) => return Err(error).with_context(|| format!("could not lock {}", path.display())),
+            Err(TryLockError::Error(error)) => {
+                return Err(error).with_context(|| format!("could not lock {}", path.display()));
+            }
         }
     }
 }

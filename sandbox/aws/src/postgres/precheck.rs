@@ -10,17 +10,28 @@ use crate::rds::engine::UpgradeFailure;
 /// The first three wordings are RDS's own (AmazonRDS UserGuide, USER_UpgradeDBInstance.PostgreSQL.MajorVersion.Process, and its sample log).
 const LOGICAL_SLOTS: &str = "The instance could not be upgraded because one or more databases have logical replication slots. Please drop all \
                              logical replication slots and try again.";
-const PREPARED_TRANSACTIONS: &str = "There are uncommitted prepared transactions. Please commit or rollback all prepared transactions.";
-const RESERVED_ROLES: &str = "One or more role names start with 'pg_'. Rename all role names that start with 'pg_'.";
+const PREPARED_TRANSACTIONS: &str =
+    "There are uncommitted prepared transactions. Please commit or rollback all prepared transactions.";
+const RESERVED_ROLES: &str =
+    "One or more role names start with 'pg_'. Rename all role names that start with 'pg_'.";
 /// The page names the condition, not the words.
 const INVALID_DATABASES: &str = "One or more databases are invalid. Drop all invalid databases.";
-const ODD_NAME: &str = "The database name contains characters that are not supported by RDS PostgreSQL. Rename the database.";
+const ODD_NAME: &str =
+    "The database name contains characters that are not supported by RDS PostgreSQL. Rename the database.";
 
 /// Answers what stands in the way, as the event and the file `pg_upgrade_precheck.log` tell it.
-pub async fn check(server: &Server, target_version: &str, now: Timestamp) -> anyhow::Result<Option<UpgradeFailure>> {
+pub async fn check(
+    server: &Server,
+    target_version: &str,
+    now: Timestamp,
+) -> anyhow::Result<Option<UpgradeFailure>> {
     let admin = server.connect(SUPERUSER, "postgres").await?;
     // From 17 on pg_upgrade takes logical slots along.
-    let logical_slots = if server.major < 17 { "EXISTS (SELECT FROM pg_replication_slots WHERE slot_type = 'logical')" } else { "false" };
+    let logical_slots = if server.major < 17 {
+        "EXISTS (SELECT FROM pg_replication_slots WHERE slot_type = 'logical')"
+    } else {
+        "false"
+    };
     let conditions = [
         (PREPARED_TRANSACTIONS, "EXISTS (SELECT FROM pg_prepared_xacts)"),
         (LOGICAL_SLOTS, logical_slots),
@@ -34,7 +45,9 @@ pub async fn check(server: &Server, target_version: &str, now: Timestamp) -> any
             issues.push(text);
         }
     }
-    let odd = admin.query(r#"SELECT datname FROM pg_database WHERE datname ~ '["''$`\\[:cntrl:]]' ORDER BY 1"#, &[]).await?;
+    let odd = admin
+        .query(r#"SELECT datname FROM pg_database WHERE datname ~ '["''$`\\[:cntrl:]]' ORDER BY 1"#, &[])
+        .await?;
     let odd: Vec<String> = odd.iter().map(|row| row.get(0)).collect();
     if issues.is_empty() && odd.is_empty() {
         return Ok(None);
@@ -66,7 +79,10 @@ fn log(version: &str, target_version: &str, now: Timestamp, issues: &[&str], odd
         let _ = writeln!(text, "- {issue}");
     }
     for database in odd {
-        let _ = writeln!(text, "- Following usages in database '{database}' need to be corrected before upgrade:\n-- {ODD_NAME}");
+        let _ = writeln!(
+            text,
+            "- Following usages in database '{database}' need to be corrected before upgrade:\n-- {ODD_NAME}"
+        );
     }
     text + "\n----------------------- END OF LOG ----------------------\n"
 }

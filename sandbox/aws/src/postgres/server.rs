@@ -90,7 +90,9 @@ impl Server {
             // A new session inherits what the server has read by now.
             let session = self.connect(SUPERUSER, "postgres").await?;
             if session.query_one(loaded, &[]).await?.get::<_, String>(0) != before {
-                let rows = session.query("SELECT name FROM pg_settings WHERE pending_restart ORDER BY name", &[]).await?;
+                let rows = session
+                    .query("SELECT name FROM pg_settings WHERE pending_restart ORDER BY name", &[])
+                    .await?;
                 return Ok(rows.iter().map(|row| row.get(0)).collect());
             }
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
@@ -101,8 +103,16 @@ impl Server {
     /// A session over the server's private socket, where no password is asked.
     pub async fn connect(&self, user: &str, database: &str) -> anyhow::Result<Client> {
         let mut config = tokio_postgres::Config::new();
-        config.host_path(&self.sockets).port(self.port).user(user).dbname(database).application_name("sandbox");
-        let (client, connection) = config.connect(NoTls).await.with_context(|| format!("could not connect to {database} as {user}"))?;
+        config
+            .host_path(&self.sockets)
+            .port(self.port)
+            .user(user)
+            .dbname(database)
+            .application_name("sandbox");
+        let (client, connection) = config
+            .connect(NoTls)
+            .await
+            .with_context(|| format!("could not connect to {database} as {user}"))?;
         tokio::spawn(connection);
         Ok(client)
     }
@@ -113,7 +123,12 @@ impl Server {
             return super::template::copy(self.user, &self.data(), to).await;
         }
         let mut backup = self.program("pg_basebackup");
-        backup.arg("-D").arg(to).arg("-h").arg(&self.sockets).args(["-p", &self.port.to_string(), "-U", SUPERUSER]);
+        backup.arg("-D").arg(to).arg("-h").arg(&self.sockets).args([
+            "-p",
+            &self.port.to_string(),
+            "-U",
+            SUPERUSER,
+        ]);
         backup.args(["--wal-method=stream", "--checkpoint=fast", "--no-sync", "--no-manifest"]);
         run(backup).await.map(drop)
     }

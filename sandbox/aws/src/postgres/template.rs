@@ -35,7 +35,9 @@ pub async fn fresh(installs: &Installs, major: u32, data: &Path) -> anyhow::Resu
     let mut version = user.command(bin.join("postgres"), &all);
     version.arg("--version");
     let version = run(version).await?;
-    let key = hex::encode(&Sha256::digest(format!("{}{version}{PG_HBA}{}", bin.display(), include_str!("template.rs")))[..6]);
+    let key = hex::encode(
+        &Sha256::digest(format!("{}{version}{PG_HBA}{}", bin.display(), include_str!("template.rs")))[..6],
+    );
     let template = all.join(format!("{major}-{key}"));
     if !template.is_dir() {
         let _lock = lock(&installs.cache().join("template.lock")).await?;
@@ -54,7 +56,15 @@ pub async fn fresh(installs: &Installs, major: u32, data: &Path) -> anyhow::Resu
 async fn initdb(user: User, bin: &Path, major: u32, data: &Path) -> anyhow::Result<()> {
     let mut initdb = user.command(bin.join("initdb"), data.parent().unwrap_or(data));
     let locale = if cfg!(target_os = "macos") { "en_US.UTF-8" } else { "C.UTF-8" };
-    initdb.arg("--pgdata").arg(data).args(["--username", SUPERUSER, "--encoding=UTF8", "--locale", locale, "--auth=trust", "--no-sync"]);
+    initdb.arg("--pgdata").arg(data).args([
+        "--username",
+        SUPERUSER,
+        "--encoding=UTF8",
+        "--locale",
+        locale,
+        "--auth=trust",
+        "--no-sync",
+    ]);
     if major >= 18 {
         // 18 made checksums the default; pg_upgrade wants both sides alike.
         initdb.arg("--no-data-checksums");

@@ -46,7 +46,9 @@ pub async fn upgrade(
         tokio::fs::remove_dir_all(&fresh).await?;
     }
     if !old.data().join("global/pg_control").exists() {
-        return Err(error.context("the upgrade broke off while the files moved: only a snapshot can bring the cluster back"));
+        return Err(error.context(
+            "the upgrade broke off while the files moved: only a snapshot can bring the cluster back",
+        ));
     }
     old.start().await.context("the server does not start again after a failed upgrade")?;
     match explain(files) {
@@ -58,7 +60,14 @@ pub async fn upgrade(
 fn pg_upgrade(old: &Server, new: &Server, fresh: &Path) -> tokio::process::Command {
     let mut command = new.program("pg_upgrade");
     command.arg("-b").arg(&old.bin).arg("-B").arg(&new.bin).arg("-d").arg(old.data()).arg("-D").arg(fresh);
-    command.args(["-U", SUPERUSER, "-j", "2", "--no-sync", if new.major >= 18 { "--swap" } else { "--link" }]);
+    command.args([
+        "-U",
+        SUPERUSER,
+        "-j",
+        "2",
+        "--no-sync",
+        if new.major >= 18 { "--swap" } else { "--link" },
+    ]);
     // Several clusters may be upgraded at a time; each keeps to its own port's socket.
     let port = old.port.to_string();
     command.args(["-p", &port, "-P", &port]).arg("--socketdir").arg(&old.sockets);
@@ -82,10 +91,11 @@ fn evidence(folder: &Path) -> anyhow::Result<Vec<(String, String)>> {
                 continue;
             }
             let text = String::from_utf8_lossy(&std::fs::read(entry.path())?).into_owned();
-            let failed_dump =
-                name.starts_with("pg_upgrade_dump_") && ["pg_restore: error:", "pg_dump: error:"].iter().any(|part| text.contains(part));
-            let published =
-                matches!(name.as_str(), "pg_upgrade_internal.log" | "pg_upgrade_server.log") || name.ends_with(".txt") || failed_dump;
+            let failed_dump = name.starts_with("pg_upgrade_dump_")
+                && ["pg_restore: error:", "pg_dump: error:"].iter().any(|part| text.contains(part));
+            let published = matches!(name.as_str(), "pg_upgrade_internal.log" | "pg_upgrade_server.log")
+                || name.ends_with(".txt")
+                || failed_dump;
             if published && !text.is_empty() {
                 files.push((name, text));
             }
@@ -125,8 +135,17 @@ const CHECKS: [(&str, &str); 11] = [
 ];
 
 /// How a line of pg_upgrade's log begins that tells a step.
-const STEPS: [&str; 9] =
-    ["Checking ", "Creating ", "Setting ", "Analyzing ", "Freezing ", "Deleting ", "Copying ", "Resetting ", "Restoring "];
+const STEPS: [&str; 9] = [
+    "Checking ",
+    "Creating ",
+    "Setting ",
+    "Analyzing ",
+    "Freezing ",
+    "Deleting ",
+    "Copying ",
+    "Resetting ",
+    "Restoring ",
+];
 
 /// Turns the files into what RDS shows of them.
 fn explain(mut files: Vec<(String, String)>) -> Option<UpgradeFailure> {

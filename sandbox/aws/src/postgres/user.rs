@@ -18,7 +18,8 @@ pub struct User {
 
 impl User {
     pub fn detect() -> anyhow::Result<Self> {
-        let other = if id(&["-u"])? == 0 { Some((id(&["-u", "nobody"])?, id(&["-g", "nobody"])?)) } else { None };
+        let other =
+            if id(&["-u"])? == 0 { Some((id(&["-u", "nobody"])?, id(&["-g", "nobody"])?)) } else { None };
         Ok(Self { other })
     }
 
@@ -37,20 +38,32 @@ impl User {
                 command.env_remove(name);
             }
         }
-        command.current_dir(home).env("HOME", home).env("TMPDIR", home).env("LC_ALL", "C").env("LANG", "C").stdin(Stdio::null());
+        command
+            .current_dir(home)
+            .env("HOME", home)
+            .env("TMPDIR", home)
+            .env("LC_ALL", "C")
+            .env("LANG", "C")
+            .stdin(Stdio::null());
         command
     }
 
     /// Makes the folder that user's own.
     pub fn own(self, path: &Path) -> anyhow::Result<()> {
         let Some((uid, gid)) = self.other else { return Ok(()) };
-        std::os::unix::fs::chown(path, Some(uid), Some(gid)).with_context(|| format!("could not give {} to nobody", path.display()))
+        std::os::unix::fs::chown(path, Some(uid), Some(gid))
+            .with_context(|| format!("could not give {} to nobody", path.display()))
     }
 }
 
 fn id(arguments: &[&str]) -> anyhow::Result<u32> {
     let output = StdCommand::new("id").args(arguments).output().context("could not run `id`")?;
-    ensure!(output.status.success(), "`id {}` failed: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim());
+    ensure!(
+        output.status.success(),
+        "`id {}` failed: {}",
+        arguments.join(" "),
+        String::from_utf8_lossy(&output.stderr).trim()
+    );
     String::from_utf8_lossy(&output.stdout).trim().parse().context("`id` printed no number")
 }
 
@@ -58,7 +71,8 @@ fn id(arguments: &[&str]) -> anyhow::Result<u32> {
 pub async fn run(mut command: Command) -> anyhow::Result<String> {
     let name = command.as_std().get_program().to_string_lossy().into_owned();
     let name = name.rsplit('/').next().unwrap_or_default();
-    let output = command.kill_on_drop(true).output().await.with_context(|| format!("could not run {name}"))?;
+    let output =
+        command.kill_on_drop(true).output().await.with_context(|| format!("could not run {name}"))?;
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     if !output.status.success() {
         bail!("{name} failed ({}): {}", output.status, [out.trim(), err.trim()].join("\n").trim());

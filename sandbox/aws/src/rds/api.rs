@@ -9,7 +9,8 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 pub static API: LazyLock<Api> = LazyLock::new(|| {
-    serde_json::from_str(include_str!("../../data/rds-2014-10-31.json")).expect("the extract of the model is well-formed")
+    serde_json::from_str(include_str!("../../data/rds-2014-10-31.json"))
+        .expect("the extract of the model is well-formed")
 });
 
 #[derive(Debug, Deserialize)]

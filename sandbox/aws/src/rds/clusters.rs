@@ -23,12 +23,19 @@ impl Rds {
     }
 
     pub(super) fn describe_db_clusters(&self, input: &Input) -> Answer {
-        let filters = Filters::read(input, &["db-cluster-id", "db-cluster-resource-id", "engine", "clone-group-id", "domain"])?;
+        let filters = Filters::read(
+            input,
+            &["db-cluster-id", "db-cluster-resource-id", "engine", "clone-group-id", "domain"],
+        )?;
         let world = self.world();
-        let mut clusters: Vec<&Cluster> = match input.text("DBClusterIdentifier").filter(|id| !id.is_empty()) {
+        let mut clusters: Vec<&Cluster> = match input.text("DBClusterIdentifier").filter(|id| !id.is_empty())
+        {
             Some(id) => vec![world.cluster(id).or_else(|missing| {
                 let now = self.clock.now();
-                let renamed = world.clusters.values().find(|cluster| !cluster.hidden && Echo::answers(&cluster.echo, id, now));
+                let renamed = world
+                    .clusters
+                    .values()
+                    .find(|cluster| !cluster.hidden && Echo::answers(&cluster.echo, id, now));
                 renamed.ok_or(missing)
             })?],
             None => world.clusters.values().filter(|cluster| !cluster.hidden).collect(),
@@ -41,7 +48,11 @@ impl Rds {
                 && !filters.names("domain")
         });
         clusters.sort_by(|a, b| a.id.cmp(&b.id));
-        page("DBClusters", clusters.into_iter().map(|cluster| self.described_cluster(&world, cluster)).collect(), input)
+        page(
+            "DBClusters",
+            clusters.into_iter().map(|cluster| self.described_cluster(&world, cluster)).collect(),
+            input,
+        )
     }
 
     pub(super) fn described_cluster(&self, world: &World, cluster: &Cluster) -> Value {
@@ -50,7 +61,8 @@ impl Rds {
         if cluster.status != "creating" {
             described["EarliestRestorableTime"] = stamp(cluster.created).into();
             // "Typically within the last 5 minutes" (aurora-pitr).
-            described["LatestRestorableTime"] = stamp(cluster.created.max(self.clock.now() - Duration::from_secs(300))).into();
+            described["LatestRestorableTime"] =
+                stamp(cluster.created.max(self.clock.now() - Duration::from_secs(300))).into();
         }
         if cluster.status != "creating" {
             described["Endpoint"] = self.endpoint(cluster, "cluster-").into();
@@ -63,26 +75,41 @@ impl Rds {
         let mut world = self.world();
         let cluster = world.cluster(input.required("DBClusterIdentifier")?)?.clone();
         if cluster.deletion_protection {
-            return Err(Fault::combination("Cannot delete protected Cluster, please disable deletion protection and try again."));
+            return Err(Fault::combination(
+                "Cannot delete protected Cluster, please disable deletion protection and try again.",
+            ));
         }
         let skip = input.flag("SkipFinalSnapshot").unwrap_or(false);
         let last = input.text("FinalDBSnapshotIdentifier");
         match (skip, last) {
             (true, Some(_)) => {
-                return Err(Fault::combination("FinalDBSnapshotIdentifier can't be specified together with SkipFinalSnapshot."));
+                return Err(Fault::combination(
+                    "FinalDBSnapshotIdentifier can't be specified together with SkipFinalSnapshot.",
+                ));
             }
             (false, None) => {
-                return Err(Fault::combination("FinalDBSnapshotIdentifier is required unless SkipFinalSnapshot is specified."));
+                return Err(Fault::combination(
+                    "FinalDBSnapshotIdentifier is required unless SkipFinalSnapshot is specified.",
+                ));
             }
             _ => {}
         }
         if world.members(&cluster.resource_id).iter().any(|member| member.status != "deleting") {
-            return Err(Fault::cluster_state("Cluster cannot be deleted, it still contains DB instances in non-deleting state."));
+            return Err(Fault::cluster_state(
+                "Cluster cannot be deleted, it still contains DB instances in non-deleting state.",
+            ));
         }
-        if !["available", "failed", "creating", "inaccessible-encryption-credentials"].contains(&cluster.status) {
-            return Err(Fault::cluster_state(format!("DB cluster {} can't be deleted. Current state: {}", cluster.id, cluster.status)));
+        if !["available", "failed", "creating", "inaccessible-encryption-credentials"]
+            .contains(&cluster.status)
+        {
+            return Err(Fault::cluster_state(format!(
+                "DB cluster {} can't be deleted. Current state: {}",
+                cluster.id, cluster.status
+            )));
         }
-        let snapshot = last.map(|name| self.add_snapshot(&mut world, name, "manual", &cluster, Default::default())).transpose()?;
+        let snapshot = last
+            .map(|name| self.add_snapshot(&mut world, name, "manual", &cluster, Default::default()))
+            .transpose()?;
         // The answer shows the status of before (AuroraUserGuide, USER_DeleteCluster).
         let answer = json!({"DBCluster": self.described_cluster(&world, &cluster)});
         world.cluster_mut(&cluster.id)?.status = "deleting";
@@ -108,7 +135,11 @@ impl Rds {
         };
         let (_, deleted) = tokio::join!(self.pause(self.behaviour().delete), deleted);
         if let Err(error) = deleted {
-            tracing::error!(cluster = cluster.id, error = format!("{error:#}"), "delete the cluster's server");
+            tracing::error!(
+                cluster = cluster.id,
+                error = format!("{error:#}"),
+                "delete the cluster's server"
+            );
         }
         if let Some(secret) = &cluster.secret {
             self.delete_secret(&secret.arn).await;
@@ -118,7 +149,11 @@ impl Rds {
         let automated: Vec<String> = world
             .snapshots
             .values()
-            .filter(|snapshot| !keep_automated && snapshot.kind == "automated" && snapshot.of.resource_id == cluster.resource_id)
+            .filter(|snapshot| {
+                !keep_automated
+                    && snapshot.kind == "automated"
+                    && snapshot.of.resource_id == cluster.resource_id
+            })
             .map(|snapshot| snapshot.id.clone())
             .collect();
         for snapshot in automated {
@@ -151,8 +186,14 @@ fn describe(world: &World, cluster: &Cluster) -> Value {
         })
     });
     let secret = cluster.secret.as_ref();
-    let secret = secret.map(|secret| json!({"SecretArn": secret.arn, "SecretStatus": secret.status, "KmsKeyId": secret.kms_key}));
-    let groups: Vec<Value> = cluster.security_groups.iter().map(|id| json!({"VpcSecurityGroupId": id, "Status": "active"})).collect();
+    let secret = secret.map(
+        |secret| json!({"SecretArn": secret.arn, "SecretStatus": secret.status, "KmsKeyId": secret.kms_key}),
+    );
+    let groups: Vec<Value> = cluster
+        .security_groups
+        .iter()
+        .map(|id| json!({"VpcSecurityGroupId": id, "Status": "active"}))
+        .collect();
     let settings = json!({
         "AllocatedStorage": 1,
         "AvailabilityZones": versions::zones().collect::<Vec<_>>(),
@@ -215,7 +256,12 @@ mod tests {
         let cluster = sandbox.cluster("ORDERS").await;
         assert_eq!(cluster.all("IsClusterWriter"), ["true", "false"]);
         assert!(cluster.text("Endpoint").starts_with("orders.cluster-"));
-        let again = [orders, ("Engine", "aurora-postgresql"), ("MasterUsername", "root"), ("MasterUserPassword", "long-enough")];
+        let again = [
+            orders,
+            ("Engine", "aurora-postgresql"),
+            ("MasterUsername", "root"),
+            ("MasterUserPassword", "long-enough"),
+        ];
         assert_eq!(sandbox.refused("CreateDBCluster", &again).await.0, "DBClusterAlreadyExistsFault");
 
         sandbox.ok("ModifyDBCluster", &[orders, ("DeletionProtection", "true")]).await;
@@ -228,10 +274,14 @@ mod tests {
             sandbox.ok("DeleteDBInstance", &[("DBInstanceIdentifier", instance)]).await;
         }
         let twice = sandbox.refused("DeleteDBInstance", &[("DBInstanceIdentifier", "orders-1")]).await;
-        assert_eq!(twice, ("InvalidDBInstanceState".into(), "Instance orders-1 is already being deleted.".into()));
+        assert_eq!(
+            twice,
+            ("InvalidDBInstanceState".into(), "Instance orders-1 is already being deleted.".into())
+        );
         let automated = sandbox.rds.take_automated_snapshot("orders").unwrap();
         sandbox.ok("CreateDBClusterSnapshot", &[orders, ("DBClusterSnapshotIdentifier", "taken")]).await;
-        let taken = sandbox.refused("DeleteDBCluster", &[orders, ("FinalDBSnapshotIdentifier", "taken")]).await;
+        let taken =
+            sandbox.refused("DeleteDBCluster", &[orders, ("FinalDBSnapshotIdentifier", "taken")]).await;
         assert_eq!(taken.0, "DBClusterSnapshotAlreadyExistsFault");
         let deleted = sandbox.ok("DeleteDBCluster", &[orders, ("FinalDBSnapshotIdentifier", "last")]).await;
         assert_eq!(deleted.text("Status"), "available");
@@ -239,30 +289,47 @@ mod tests {
         sandbox.pass(300).await;
         let (status, gone) = sandbox.call("DescribeDBClusters", &[orders]).await;
         assert_eq!((status, gone.text("Code")), (404, "DBClusterNotFoundFault"));
-        let snapshot = sandbox.ok("DescribeDBClusterSnapshots", &[("DBClusterSnapshotIdentifier", "last")]).await;
+        let snapshot =
+            sandbox.ok("DescribeDBClusterSnapshots", &[("DBClusterSnapshotIdentifier", "last")]).await;
         assert_eq!(snapshot.text("Status"), "available");
         // Automated snapshots go with their cluster.
         let gone = [("DBClusterSnapshotIdentifier", &*automated)];
-        assert_eq!(sandbox.refused("DescribeDBClusterSnapshots", &gone).await.0, "DBClusterSnapshotNotFoundFault");
+        assert_eq!(
+            sandbox.refused("DescribeDBClusterSnapshots", &gone).await.0,
+            "DBClusterSnapshotNotFoundFault"
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_rename_leaves_a_time_without_either_name() {
         let sandbox = Sandbox::with_cluster().await;
-        let form = [("DBClusterIdentifier", "orders"), ("NewDBClusterIdentifier", "Orders-Old"), ("ApplyImmediately", "true")];
+        let form = [
+            ("DBClusterIdentifier", "orders"),
+            ("NewDBClusterIdentifier", "Orders-Old"),
+            ("ApplyImmediately", "true"),
+        ];
         sandbox.ok("ModifyDBCluster", &form).await;
         assert_eq!(sandbox.cluster("orders").await.text("Status"), "available");
         sandbox.pass(45).await;
         for name in ["orders", "orders-old"] {
-            assert_eq!(sandbox.refused("DescribeDBClusters", &[("DBClusterIdentifier", name)]).await.0, "DBClusterNotFoundFault");
+            assert_eq!(
+                sandbox.refused("DescribeDBClusters", &[("DBClusterIdentifier", name)]).await.0,
+                "DBClusterNotFoundFault"
+            );
         }
         sandbox.pass(30).await;
         assert_eq!(sandbox.cluster("orders-old").await.text("Status"), "available");
         // For a while the old name is answered, with the new one; nothing else takes it.
         assert_eq!(sandbox.cluster("orders").await.text("DBClusterIdentifier"), "orders-old");
-        assert_eq!(sandbox.refused("StopDBCluster", &[("DBClusterIdentifier", "orders")]).await.0, "DBClusterNotFoundFault");
+        assert_eq!(
+            sandbox.refused("StopDBCluster", &[("DBClusterIdentifier", "orders")]).await.0,
+            "DBClusterNotFoundFault"
+        );
         sandbox.pass(20).await;
-        assert_eq!(sandbox.refused("DescribeDBClusters", &[("DBClusterIdentifier", "orders")]).await.0, "DBClusterNotFoundFault");
+        assert_eq!(
+            sandbox.refused("DescribeDBClusters", &[("DBClusterIdentifier", "orders")]).await.0,
+            "DBClusterNotFoundFault"
+        );
         assert_eq!(sandbox.instance("orders-1").await.text("DBClusterIdentifier"), "orders-old");
     }
 
@@ -272,8 +339,16 @@ mod tests {
         let orders = ("DBClusterIdentifier", "orders");
         sandbox.ok("CreateDBClusterSnapshot", &[orders, ("DBClusterSnapshotIdentifier", "nightly")]).await;
         let engine = ("Engine", "aurora-postgresql");
-        let restore = [("DBClusterIdentifier", "restored"), ("SnapshotIdentifier", "nightly"), engine, ("EngineVersion", "16.14")];
-        assert_eq!(sandbox.refused("RestoreDBClusterFromSnapshot", &restore).await.0, "InvalidDBClusterSnapshotStateFault");
+        let restore = [
+            ("DBClusterIdentifier", "restored"),
+            ("SnapshotIdentifier", "nightly"),
+            engine,
+            ("EngineVersion", "16.14"),
+        ];
+        assert_eq!(
+            sandbox.refused("RestoreDBClusterFromSnapshot", &restore).await.0,
+            "InvalidDBClusterSnapshotStateFault"
+        );
         sandbox.pass(150).await;
         sandbox.ok("RestoreDBClusterFromSnapshot", &restore).await;
         let clone = [
@@ -290,14 +365,24 @@ mod tests {
             assert!(cluster.all("DBClusterMember").is_empty());
             assert_eq!(cluster.text("DBClusterParameterGroup"), "default.aurora-postgresql16");
         }
-        assert_eq!(sandbox.cluster("cloned").await.text("CloneGroupId"), sandbox.cluster("orders").await.text("CloneGroupId"));
+        assert_eq!(
+            sandbox.cluster("cloned").await.text("CloneGroupId"),
+            sandbox.cluster("orders").await.text("CloneGroupId")
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_new_master_password_takes_effect_after_a_delay() {
         let sandbox = Sandbox::with_cluster().await;
         let form = [("DBClusterIdentifier", "orders"), ("MasterUserPassword", "another-one")];
-        assert_eq!(sandbox.ok("ModifyDBCluster", &form).await.element("PendingModifiedValues").text("MasterUserPassword"), "****");
+        assert_eq!(
+            sandbox
+                .ok("ModifyDBCluster", &form)
+                .await
+                .element("PendingModifiedValues")
+                .text("MasterUserPassword"),
+            "****"
+        );
         sandbox.pass(40).await;
         assert_eq!(sandbox.cluster("orders").await.text("Status"), "resetting-master-credentials");
         sandbox.pass(40).await;
@@ -314,9 +399,17 @@ mod tests {
         assert_eq!(sandbox.instance("orders-1").await.text("DBInstanceStatus"), "stopped");
         let upgrade = [orders, ("EngineVersion", "18.4"), ("AllowMajorVersionUpgrade", "true")];
         assert_eq!(sandbox.refused("ModifyDBCluster", &upgrade).await.0, "InvalidDBClusterStateFault");
-        let third = [orders, ("DBInstanceIdentifier", "orders-3"), ("DBInstanceClass", "db.r6g.large"), ("Engine", "aurora-postgresql")];
+        let third = [
+            orders,
+            ("DBInstanceIdentifier", "orders-3"),
+            ("DBInstanceClass", "db.r6g.large"),
+            ("Engine", "aurora-postgresql"),
+        ];
         assert_eq!(sandbox.refused("CreateDBInstance", &third).await.0, "InvalidDBClusterStateFault");
-        assert_eq!(sandbox.refused("DeleteDBInstance", &[("DBInstanceIdentifier", "orders-1")]).await.0, "InvalidDBInstanceState");
+        assert_eq!(
+            sandbox.refused("DeleteDBInstance", &[("DBInstanceIdentifier", "orders-1")]).await.0,
+            "InvalidDBInstanceState"
+        );
         sandbox.ok("StartDBCluster", &[orders]).await;
         sandbox.pass(90).await;
         assert_eq!(sandbox.cluster("orders").await.text("Status"), "available");

@@ -27,7 +27,9 @@ impl Rds {
         let username = input.required("MasterUsername")?.to_owned();
         let managed = input.flag("ManageMasterUserPassword") == Some(true);
         if managed && input.has("MasterUserPassword") {
-            return Err(Fault::combination("You can't specify MasterUserPassword when ManageMasterUserPassword is enabled."));
+            return Err(Fault::combination(
+                "You can't specify MasterUserPassword when ManageMasterUserPassword is enabled.",
+            ));
         }
         let password = match managed {
             true => self.world().random_id("")[..20].to_owned(),
@@ -44,7 +46,8 @@ impl Rds {
             resource_id
         };
         if managed {
-            self.create_secret(&resource_id, &username, &password, input.text("MasterUserSecretKmsKeyId")).await;
+            self.create_secret(&resource_id, &username, &password, input.text("MasterUserSecretKmsKeyId"))
+                .await;
         }
         let created = resource_id.clone();
         self.background(|rds| async move { rds.bring_up(&created, &password).await });
@@ -76,7 +79,11 @@ impl Rds {
         let mut world = self.world();
         let Some(cluster) = world.clusters.get_mut(resource_id) else { return };
         if let Err(error) = created {
-            tracing::error!(cluster = cluster.id, error = format!("{error:#}"), "create the cluster's server");
+            tracing::error!(
+                cluster = cluster.id,
+                error = format!("{error:#}"),
+                "create the cluster's server"
+            );
             cluster.status = "failed";
             return;
         }
@@ -90,20 +97,33 @@ impl Rds {
     }
 
     /// What create and both restores have in common: names, groups, windows, the port.
-    pub(super) fn new_cluster(&self, world: &mut World, input: &Input, version: &str) -> Result<Cluster, Fault> {
+    pub(super) fn new_cluster(
+        &self,
+        world: &mut World,
+        input: &Input,
+        version: &str,
+    ) -> Result<Cluster, Fault> {
         let id = identifier("DBClusterIdentifier", input.required("DBClusterIdentifier")?, 63)?;
-        if world.clusters.values().any(|cluster| cluster.id == id || cluster.pending.identifier.as_ref() == Some(&id)) {
+        if world
+            .clusters
+            .values()
+            .any(|cluster| cluster.id == id || cluster.pending.identifier.as_ref() == Some(&id))
+        {
             return Err(Fault::new("DBClusterAlreadyExistsFault", "DB Cluster already exists"));
         }
         if world.clusters.len() >= MOST_CLUSTERS {
-            return Err(Fault::new("DBClusterQuotaExceededFault", "The quota has been exceeded: DB clusters"));
+            return Err(Fault::new(
+                "DBClusterQuotaExceededFault",
+                "The quota has been exceeded: DB clusters",
+            ));
         }
         let family = families::family(versions::major(version));
         let group = match input.text("DBClusterParameterGroupName") {
             Some(name) => world.fitting_group(Kind::CLUSTER, name, &family)?.name,
             None => default_name(&family),
         };
-        let subnet_group = world.subnet_group(input.text("DBSubnetGroupName").unwrap_or(subnet_groups::DEFAULT))?.name;
+        let subnet_group =
+            world.subnet_group(input.text("DBSubnetGroupName").unwrap_or(subnet_groups::DEFAULT))?.name;
         let mut security_groups = input.texts("VpcSecurityGroupIds");
         if security_groups.is_empty() {
             // The VPC's default group: a restore carries none over (botocore rds 2014-10-31).
@@ -150,7 +170,8 @@ impl Rds {
             created: self.clock.now(),
             backup_retention,
             backup_window: text("PreferredBackupWindow").unwrap_or_else(|| "03:00-03:30".into()),
-            maintenance_window: text("PreferredMaintenanceWindow").unwrap_or_else(|| "sun:04:00-sun:04:30".into()),
+            maintenance_window: text("PreferredMaintenanceWindow")
+                .unwrap_or_else(|| "sun:04:00-sun:04:30".into()),
             deletion_protection: input.flag("DeletionProtection").unwrap_or(false),
             copy_tags: input.flag("CopyTagsToSnapshot").unwrap_or(false),
             storage_encrypted: encrypted,
@@ -163,7 +184,8 @@ impl Rds {
             tags,
         };
         if let Some(listener) = listener {
-            self.open_door(&cluster, listener).map_err(|error| Fault::new("InternalFailure", format!("open an endpoint: {error}")))?;
+            self.open_door(&cluster, listener)
+                .map_err(|error| Fault::new("InternalFailure", format!("open an endpoint: {error}")))?;
         }
         Ok(cluster)
     }
@@ -172,8 +194,10 @@ impl Rds {
     fn port(&self, input: &Input) -> Result<(u16, Option<TcpListener>), Fault> {
         if self.engine.is_none() {
             let port = input.number("Port").unwrap_or(5432);
-            let port =
-                u16::try_from(port).ok().filter(|port| *port >= 1150).ok_or_else(|| Fault::value(format!("Invalid port: {port}")))?;
+            let port = u16::try_from(port)
+                .ok()
+                .filter(|port| *port >= 1150)
+                .ok_or_else(|| Fault::value(format!("Invalid port: {port}")))?;
             return Ok((port, None));
         }
         free_port().map(|(port, listener)| (port, Some(listener)))
@@ -181,7 +205,8 @@ impl Rds {
 }
 
 fn free_port() -> Result<(u16, TcpListener), Fault> {
-    let bound = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| Ok((listener.local_addr()?.port(), listener)));
+    let bound = TcpListener::bind(("127.0.0.1", 0))
+        .and_then(|listener| Ok((listener.local_addr()?.port(), listener)));
     bound.map_err(|error| Fault::new("InternalFailure", format!("find a free port: {error}")))
 }
 
@@ -201,7 +226,9 @@ pub fn serverless(input: &Input) -> Result<Option<(f64, f64)>, Fault> {
     let Some(scaling) = input.get("ServerlessV2ScalingConfiguration") else { return Ok(None) };
     match (scaling["MinCapacity"].as_f64(), scaling["MaxCapacity"].as_f64()) {
         (Some(least), Some(most)) if least <= most => Ok(Some((least, most))),
-        _ => Err(Fault::combination("Serverless v2 scaling needs a minimum and a maximum capacity, the minimum not above the maximum.")),
+        _ => Err(Fault::combination(
+            "Serverless v2 scaling needs a minimum and a maximum capacity, the minimum not above the maximum.",
+        )),
     }
 }
 
@@ -237,18 +264,31 @@ mod tests {
         let gateway: Arc<dyn Endpoint> = secrets.clone();
         sandbox.rds = Rds::new(sandbox.clock, None, Arc::downgrade(&gateway), sandbox.rds.bus.clone(), 7);
         let orders = ("DBClusterIdentifier", "orders");
-        let form = [orders, ("Engine", "aurora-postgresql"), ("MasterUsername", "root"), ("ManageMasterUserPassword", "true")];
+        let form = [
+            orders,
+            ("Engine", "aurora-postgresql"),
+            ("MasterUsername", "root"),
+            ("ManageMasterUserPassword", "true"),
+        ];
         let secret = sandbox.ok("CreateDBCluster", &form).await.element("MasterUserSecret");
-        assert_eq!((secret.text("SecretArn"), secret.text("SecretStatus")), ("arn:of:the:secret", "creating"));
+        assert_eq!(
+            (secret.text("SecretArn"), secret.text("SecretStatus")),
+            ("arn:of:the:secret", "creating")
+        );
         sandbox.pass(90).await;
         let cluster = sandbox.cluster("orders").await;
         assert_eq!(cluster.element("MasterUserSecret").text("SecretStatus"), "active");
         sandbox.ok("DeleteDBCluster", &[orders, ("SkipFinalSnapshot", "true")]).await;
         sandbox.pass(90).await;
         let calls = secrets.0.lock().unwrap();
-        assert_eq!([&*calls[0].0, &*calls[1].0], ["secretsmanager.CreateSecret", "secretsmanager.DeleteSecret"]);
+        assert_eq!(
+            [&*calls[0].0, &*calls[1].0],
+            ["secretsmanager.CreateSecret", "secretsmanager.DeleteSecret"]
+        );
         assert_eq!(calls[0].1["Name"], format!("rds!{}", cluster.text("DbClusterResourceId")));
-        assert!(calls[0].1["SecretString"].as_str().unwrap().starts_with(r#"{"username":"root","password":""#));
+        assert!(
+            calls[0].1["SecretString"].as_str().unwrap().starts_with(r#"{"username":"root","password":""#)
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -272,7 +312,8 @@ mod tests {
             ("Port", "80", "InvalidParameterValue"),
             ("DBClusterName", "orders", "InvalidParameterValue"),
         ] {
-            let form: Vec<_> = good.into_iter().filter(|(name, _)| *name != parameter).chain([(parameter, bad)]).collect();
+            let form: Vec<_> =
+                good.into_iter().filter(|(name, _)| *name != parameter).chain([(parameter, bad)]).collect();
             assert_eq!(sandbox.refused("CreateDBCluster", &form).await.0, code, "{parameter}={bad}");
         }
         sandbox.ok("CreateDBCluster", &good).await;

@@ -25,7 +25,10 @@ impl Rds {
         let now = self.clock.now();
         let world = self.world();
         let records = || world.dns.iter().filter(|record| record.name == endpoint);
-        if let Some(record) = records().filter(|record| record.from <= now && now < record.until).max_by_key(|record| record.from) {
+        if let Some(record) = records()
+            .filter(|record| record.from <= now && now < record.until)
+            .max_by_key(|record| record.from)
+        {
             return Some(record.leads_to.clone());
         }
         let named = |cluster: &&Cluster| KINDS.iter().any(|kind| self.endpoint(cluster, kind) == endpoint);
@@ -38,8 +41,12 @@ impl Rds {
     pub(super) fn rename_endpoints(&self, world: &mut World, before: &Cluster, now: &Cluster) {
         let (at, effective) = (self.clock.now(), self.clock.now() + self.behaviour().dns_delay);
         for kind in KINDS {
-            let record =
-                |cluster, from, until| Record { name: self.endpoint(cluster, kind), leads_to: now.resource_id.clone(), from, until };
+            let record = |cluster, from, until| Record {
+                name: self.endpoint(cluster, kind),
+                leads_to: now.resource_id.clone(),
+                from,
+                until,
+            };
             world.dns.push(record(before, at, effective));
             world.dns.push(record(now, effective, effective));
         }
@@ -62,7 +69,9 @@ mod tests {
         let endpoint = sandbox.cluster("orders").await.text("Endpoint").to_owned();
         let fresh_endpoint = sandbox.cluster("orders-new").await.text("Endpoint").to_owned();
         assert_eq!(sandbox.rds.resolve(&endpoint), Some(old.clone()));
-        let rename = |from, to| [("DBClusterIdentifier", from), ("NewDBClusterIdentifier", to), ("ApplyImmediately", "true")];
+        let rename = |from, to| {
+            [("DBClusterIdentifier", from), ("NewDBClusterIdentifier", to), ("ApplyImmediately", "true")]
+        };
         sandbox.ok("ModifyDBCluster", &rename("orders", "orders-old")).await;
         sandbox.pass(70).await;
         sandbox.ok("ModifyDBCluster", &rename("orders-new", "orders")).await;

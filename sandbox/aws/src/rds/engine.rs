@@ -33,19 +33,45 @@ pub trait Engine: Send + Sync {
     async fn create(&self, cluster: NewCluster<'_>) -> anyhow::Result<()>;
     /// Writes the parameters into the server's configuration. With `restart` the server is restarted; without, reloaded.
     /// Answers the names that wait for a restart (`pg_settings.pending_restart`).
-    async fn configure(&self, resource_id: &str, parameters: &Parameters, restart: bool) -> anyhow::Result<Vec<String>>;
+    async fn configure(
+        &self,
+        resource_id: &str,
+        parameters: &Parameters,
+        restart: bool,
+    ) -> anyhow::Result<Vec<String>>;
     async fn start(&self, resource_id: &str) -> anyhow::Result<()>;
     async fn stop(&self, resource_id: &str) -> anyhow::Result<()>;
     async fn delete(&self, resource_id: &str) -> anyhow::Result<()>;
-    async fn set_master_password(&self, resource_id: &str, username: &str, password: &str) -> anyhow::Result<()>;
+    async fn set_master_password(
+        &self,
+        resource_id: &str,
+        username: &str,
+        password: &str,
+    ) -> anyhow::Result<()>;
     /// Copies the volume of a running or stopped cluster into a snapshot of that name.
     async fn snapshot(&self, resource_id: &str, snapshot: &str) -> anyhow::Result<()>;
     async fn delete_snapshot(&self, snapshot: &str) -> anyhow::Result<()>;
     /// A new cluster from a snapshot, started.
-    async fn restore(&self, snapshot: &str, resource_id: &str, port: u16, parameters: &Parameters) -> anyhow::Result<()>;
+    async fn restore(
+        &self,
+        snapshot: &str,
+        resource_id: &str,
+        port: u16,
+        parameters: &Parameters,
+    ) -> anyhow::Result<()>;
     /// A new cluster from another's present volume (copy-on-write where the file system can), started.
-    async fn clone_cluster(&self, source: &str, resource_id: &str, port: u16, parameters: &Parameters) -> anyhow::Result<()>;
+    async fn clone_cluster(
+        &self,
+        source: &str,
+        resource_id: &str,
+        port: u16,
+        parameters: &Parameters,
+    ) -> anyhow::Result<()>;
     /// Aurora's own pre-checks, then pg_upgrade; the server runs again afterwards, upgraded or as it was.
-    async fn upgrade(&self, resource_id: &str, target_version: &str, parameters: &Parameters)
-    -> anyhow::Result<Result<(), UpgradeFailure>>;
+    async fn upgrade(
+        &self,
+        resource_id: &str,
+        target_version: &str,
+        parameters: &Parameters,
+    ) -> anyhow::Result<Result<(), UpgradeFailure>>;
 }

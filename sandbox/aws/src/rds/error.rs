@@ -10,8 +10,14 @@ pub struct Fault {
 
 /// Errors that any action may answer
 /// (https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/CommonErrors.html; the two `InvalidParameter…` are RDS's own).
-pub const COMMON: [&str; 6] =
-    ["InvalidAction", "InvalidParameterCombination", "InvalidParameterValue", "MissingParameter", "ValidationError", "InternalFailure"];
+pub const COMMON: [&str; 6] = [
+    "InvalidAction",
+    "InvalidParameterCombination",
+    "InvalidParameterValue",
+    "MissingParameter",
+    "ValidationError",
+    "InternalFailure",
+];
 
 impl Fault {
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {

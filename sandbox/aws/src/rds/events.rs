@@ -44,7 +44,11 @@ impl From<&Snapshot> for Source {
 impl Source {
     pub fn parameter_group(account: &str, name: &str, instance: bool) -> Self {
         let resource = if instance { "pg" } else { "cluster-pg" };
-        Self { kind: "db-parameter-group", id: name.to_owned(), arn: aws::arn_in(account, "rds", &format!("{resource}:{name}")) }
+        Self {
+            kind: "db-parameter-group",
+            id: name.to_owned(),
+            arn: aws::arn_in(account, "rds", &format!("{resource}:{name}")),
+        }
     }
 }
 
@@ -56,8 +60,8 @@ fn categories(id: &str) -> &'static [&'static str] {
         "0070" | "0071" | "0072" | "0073" => &["failover"],
         "0074" | "0075" | "0168" | "0169" => &["backup"],
         "0012" | "0014" | "0016" | "0037" | "0092" | "0172" => &["configuration change"],
-        "0026" | "0027" | "0047" | "0173" | "0174" | "0176" | "0177" | "0178" | "0230" | "0286" | "0287" | "0288" | "0289" | "0290"
-        | "0363" => &["maintenance"],
+        "0026" | "0027" | "0047" | "0173" | "0174" | "0176" | "0177" | "0178" | "0230" | "0286" | "0287"
+        | "0288" | "0289" | "0290" | "0363" => &["maintenance"],
         _ => &["notification"],
     }
 }
@@ -83,7 +87,13 @@ fn envelope_type(kind: &str) -> &'static str {
 
 impl Rds {
     /// Records an event, `id` without its prefix `RDS-EVENT-`.
-    pub(super) fn event(&self, world: &mut World, source: impl Into<Source>, id: &'static str, message: impl Into<String>) {
+    pub(super) fn event(
+        &self,
+        world: &mut World,
+        source: impl Into<Source>,
+        id: &'static str,
+        message: impl Into<String>,
+    ) {
         let Source { kind, id: source_id, arn } = source.into();
         let delivery = self.behaviour().events;
         let delay = match delivery {
@@ -123,12 +133,16 @@ impl Rds {
     pub(super) fn describe_events(&self, input: &Input) -> Answer {
         const KINDS: [&str; 4] = ["db-cluster", "db-instance", "db-cluster-snapshot", "db-parameter-group"];
         let kind = input.text("SourceType");
-        if kind.is_some_and(|kind| !KINDS.contains(&kind) && kind != "db-security-group" && kind != "db-snapshot") {
+        if kind.is_some_and(|kind| {
+            !KINDS.contains(&kind) && kind != "db-security-group" && kind != "db-snapshot"
+        }) {
             return Err(Fault::value(format!("Invalid source type: {}", kind.unwrap_or_default())));
         }
         let source = input.text("SourceIdentifier").map(str::to_lowercase);
         if source.is_some() && kind.is_none() {
-            return Err(Fault::combination("You must specify the source type when you specify a source identifier."));
+            return Err(Fault::combination(
+                "You must specify the source type when you specify a source identifier.",
+            ));
         }
         let now = self.clock.now();
         let time = |name| input.text(name).and_then(|text| text.parse::<Timestamp>().ok());
@@ -145,7 +159,10 @@ impl Rds {
             .filter(|event| event.listed_from <= now && (start..=end).contains(&event.date))
             .filter(|event| kind.is_none_or(|kind| kind == event.source_type))
             .filter(|event| source.as_ref().is_none_or(|source| *source == event.source_id))
-            .filter(|event| categories.is_empty() || event.categories.iter().any(|one| categories.iter().any(|wanted| wanted == one)))
+            .filter(|event| {
+                categories.is_empty()
+                    || event.categories.iter().any(|one| categories.iter().any(|wanted| wanted == one))
+            })
             .collect();
         events.sort_by_key(|event| event.date);
         page("Events", events.into_iter().map(describe).collect(), input)

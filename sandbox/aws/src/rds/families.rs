@@ -16,11 +16,16 @@ use super::model::{ENGINE, Setting};
 
 const MAJORS: std::ops::RangeInclusive<u32> = 13..=18;
 
-static PARAMETERS: LazyLock<Vec<Entry>> =
-    LazyLock::new(|| serde_json::from_str(include_str!("../../data/families.json")).expect("families.json is well-formed"));
+static PARAMETERS: LazyLock<Vec<Entry>> = LazyLock::new(|| {
+    serde_json::from_str(include_str!("../../data/families.json")).expect("families.json is well-formed")
+});
 
 static FAMILIES: LazyLock<BTreeMap<u32, BTreeMap<&'static str, Parameter>>> = LazyLock::new(|| {
-    MAJORS.map(|major| (major, PARAMETERS.iter().filter_map(|entry| Some((&*entry.name, entry.of(major)?))).collect())).collect()
+    MAJORS
+        .map(|major| {
+            (major, PARAMETERS.iter().filter_map(|entry| Some((&*entry.name, entry.of(major)?))).collect())
+        })
+        .collect()
 });
 
 #[derive(Debug, Deserialize)]
@@ -82,8 +87,14 @@ impl Entry {
         if self.since.is_some_and(|since| major < since) || self.until.is_some_and(|until| major > until) {
             return None;
         }
-        let mut parameter = Parameter { in_instance_groups: self.scope == Scope::Both, ..self.parameter.clone() };
-        for change in self.changes.iter().filter(|(from, _)| from.parse().is_ok_and(|from: u32| major >= from)).map(|(_, change)| change) {
+        let mut parameter =
+            Parameter { in_instance_groups: self.scope == Scope::Both, ..self.parameter.clone() };
+        for change in self
+            .changes
+            .iter()
+            .filter(|(from, _)| from.parse().is_ok_and(|from: u32| major >= from))
+            .map(|(_, change)| change)
+        {
             parameter.data_type = change.data_type.clone().unwrap_or(parameter.data_type);
             parameter.apply = change.apply.clone().unwrap_or(parameter.apply);
             parameter.allowed = change.allowed.clone().unwrap_or(parameter.allowed);
@@ -97,7 +108,8 @@ impl Entry {
 /// The parameters of a family, for cluster or instance groups.
 pub fn parameters(family: &str, instance: bool) -> Result<Vec<(&'static str, &'static Parameter)>, Fault> {
     // The wording is AWS's (awslabs/rds-support-tools #703).
-    let unknown = || Fault::value(format!("ParameterGroupFamily {family} is not a valid parameter group family"));
+    let unknown =
+        || Fault::value(format!("ParameterGroupFamily {family} is not a valid parameter group family"));
     let major = family.strip_prefix(ENGINE).and_then(|major| major.parse().ok()).ok_or_else(unknown)?;
     let family = FAMILIES.get(&major).ok_or_else(unknown)?;
     Ok(family
@@ -108,7 +120,11 @@ pub fn parameters(family: &str, instance: bool) -> Result<Vec<(&'static str, &'s
 }
 
 pub fn parameter(family: &str, instance: bool, name: &str) -> Option<&'static Parameter> {
-    parameters(family, instance).ok()?.into_iter().find(|(known, _)| *known == name).map(|(_, parameter)| parameter)
+    parameters(family, instance)
+        .ok()?
+        .into_iter()
+        .find(|(known, _)| *known == name)
+        .map(|(_, parameter)| parameter)
 }
 
 pub fn family(major: u32) -> String {
@@ -130,9 +146,9 @@ impl Parameter {
             return true;
         }
         if let Some((low, high)) = range(&self.allowed) {
-            return value
-                .parse::<f64>()
-                .is_ok_and(|number| (low..=high).contains(&number) && (self.data_type != "integer" || number.fract() == 0.0));
+            return value.parse::<f64>().is_ok_and(|number| {
+                (low..=high).contains(&number) && (self.data_type != "integer" || number.fract() == 0.0)
+            });
         }
         let allowed: Vec<&str> = self.allowed.split(',').collect();
         match &*self.data_type {
@@ -179,18 +195,41 @@ mod tests {
 
     #[test]
     fn families_differ_in_every_way_that_a_migration_meets() {
-        assert!(of(16, "old_snapshot_threshold").is_some() && of(17, "old_snapshot_threshold").is_none(), "removed");
-        assert!(of(17, "ssl_ecdh_curve").is_some() && of(18, "ssl_ecdh_curve").is_none() && of(18, "ssl_groups").is_some(), "renamed");
-        assert_ne!(of(16, "rds.force_ssl").unwrap().default, of(17, "rds.force_ssl").unwrap().default, "default changed");
+        assert!(
+            of(16, "old_snapshot_threshold").is_some() && of(17, "old_snapshot_threshold").is_none(),
+            "removed"
+        );
+        assert!(
+            of(17, "ssl_ecdh_curve").is_some()
+                && of(18, "ssl_ecdh_curve").is_none()
+                && of(18, "ssl_groups").is_some(),
+            "renamed"
+        );
+        assert_ne!(
+            of(16, "rds.force_ssl").unwrap().default,
+            of(17, "rds.force_ssl").unwrap().default,
+            "default changed"
+        );
         let preload = "shared_preload_libraries";
-        assert!(of(16, preload).unwrap().allows("plrust") && !of(18, preload).unwrap().allows("plrust"), "narrowed");
-        assert!(of(16, "huge_pages").unwrap().modifiable && !of(17, "huge_pages").unwrap().modifiable, "no longer modifiable");
+        assert!(
+            of(16, preload).unwrap().allows("plrust") && !of(18, preload).unwrap().allows("plrust"),
+            "narrowed"
+        );
+        assert!(
+            of(16, "huge_pages").unwrap().modifiable && !of(17, "huge_pages").unwrap().modifiable,
+            "no longer modifiable"
+        );
     }
 
     #[test]
     fn values_are_held_against_the_allowed_ones() {
         let work_mem = of(16, "work_mem").unwrap();
-        assert!(work_mem.allows("65536") && !work_mem.allows("63") && !work_mem.allows("64.5") && !work_mem.allows("64MB"));
+        assert!(
+            work_mem.allows("65536")
+                && !work_mem.allows("63")
+                && !work_mem.allows("64.5")
+                && !work_mem.allows("64MB")
+        );
         assert!(of(16, "log_temp_files").unwrap().allows("-1"));
         assert!(of(16, "autovacuum_vacuum_scale_factor").unwrap().allows("0.02"));
         assert!(of(16, "max_connections").unwrap().allows("{DBInstanceClassMemory/12000000}"));

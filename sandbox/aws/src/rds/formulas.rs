@@ -14,10 +14,15 @@ pub fn evaluate(value: &str) -> Option<String> {
 }
 
 fn term(text: &str) -> Option<f64> {
-    for (name, combine) in [("LEAST", f64::min as fn(f64, f64) -> f64), ("GREATEST", f64::max), ("SUM", |a, b| a + b)] {
+    for (name, combine) in
+        [("LEAST", f64::min as fn(f64, f64) -> f64), ("GREATEST", f64::max), ("SUM", |a, b| a + b)]
+    {
         if let Some(arguments) = text.strip_prefix(name) {
             let arguments = arguments.strip_prefix('(')?.strip_suffix(')')?;
-            return split(arguments).into_iter().map(|argument| term(argument.trim())).reduce(|a, b| Some(combine(a?, b?)))?;
+            return split(arguments)
+                .into_iter()
+                .map(|argument| term(argument.trim()))
+                .reduce(|a, b| Some(combine(a?, b?)))?;
         }
     }
     match text.strip_prefix('{') {

@@ -33,13 +33,19 @@ impl Rds {
         if !["available", "creating"].contains(&cluster.status) {
             cluster.available()?;
         }
-        for parameter in ["MasterUsername", "MasterUserPassword", "DBName", "BackupRetentionPeriod", "StorageEncrypted"] {
+        for parameter in
+            ["MasterUsername", "MasterUserPassword", "DBName", "BackupRetentionPeriod", "StorageEncrypted"]
+        {
             if input.has(parameter) {
-                let message = format!("The requested DB Instance will be a member of a DB Cluster. Set {parameter} on the DB Cluster.");
+                let message = format!(
+                    "The requested DB Instance will be a member of a DB Cluster. Set {parameter} on the DB Cluster."
+                );
                 return Err(Fault::combination(message));
             }
         }
-        if let Some(version) = input.text("EngineVersion").filter(|version| *version != cluster.engine_version) {
+        if let Some(version) =
+            input.text("EngineVersion").filter(|version| *version != cluster.engine_version)
+        {
             return Err(Fault::combination(format!(
                 "The engine version that you requested for your DB instance ({version}) does not match the engine version of your DB \
                  cluster ({})",
@@ -76,10 +82,12 @@ impl Rds {
             group_status: "in-sync",
             cluster_group_status: "in-sync",
             pending_class: None,
-            zone: text("AvailabilityZone").unwrap_or_else(|| versions::zones().nth(number % 3).unwrap_or_default()),
+            zone: text("AvailabilityZone")
+                .unwrap_or_else(|| versions::zones().nth(number % 3).unwrap_or_default()),
             promotion_tier,
             ca_certificate: text("CACertificateIdentifier").unwrap_or_else(|| "rds-ca-rsa2048-g1".into()),
-            maintenance_window: text("PreferredMaintenanceWindow").unwrap_or_else(|| cluster.maintenance_window.clone()),
+            maintenance_window: text("PreferredMaintenanceWindow")
+                .unwrap_or_else(|| cluster.maintenance_window.clone()),
             auto_minor_version_upgrade: input.flag("AutoMinorVersionUpgrade").unwrap_or(true),
             publicly_accessible: input.flag("PubliclyAccessible").unwrap_or(cluster.public_by_default),
             monitoring_interval: input.number("MonitoringInterval").unwrap_or(0),
@@ -98,7 +106,9 @@ impl Rds {
         world.instances.insert(instance.resource_id.clone(), instance.clone());
         let answer = json!({"DBInstance": self.described_instance(&world, &instance)});
         drop(world);
-        self.background(|rds| async move { rds.bring_up_instance(&instance.resource_id, &cluster.resource_id).await });
+        self.background(|rds| async move {
+            rds.bring_up_instance(&instance.resource_id, &cluster.resource_id).await
+        });
         Ok(answer)
     }
 
@@ -114,7 +124,9 @@ impl Rds {
         let mut world = self.world();
         let Some(found) = world.instances.get_mut(instance) else { return };
         found.status = "available";
-        found.logs.insert(super::logs::server_log(now), super::logs::server_started(now, &found.engine_version));
+        found
+            .logs
+            .insert(super::logs::server_log(now), super::logs::server_started(now, &found.engine_version));
         let found = found.clone();
         self.event(&mut world, &found, "0005", "DB instance created");
     }
@@ -124,7 +136,9 @@ impl Rds {
         let (was_running, changed, parameters, password, username) = {
             let mut world = self.world();
             let effective = world.effective(cluster);
-            let Some(found) = world.clusters.get_mut(cluster).filter(|cluster| cluster.writer.as_deref() == Some(instance)) else {
+            let Some(found) =
+                world.clusters.get_mut(cluster).filter(|cluster| cluster.writer.as_deref() == Some(instance))
+            else {
                 return Ok(());
             };
             let changed = found.applied != effective;
@@ -146,25 +160,39 @@ impl Rds {
     }
 
     pub(super) fn describe_db_instances(&self, input: &Input) -> Answer {
-        let filters = Filters::read(input, &["db-cluster-id", "db-instance-id", "dbi-resource-id", "engine", "domain"])?;
+        let filters = Filters::read(
+            input,
+            &["db-cluster-id", "db-instance-id", "dbi-resource-id", "engine", "domain"],
+        )?;
         let world = self.world();
-        let mut instances: Vec<&Instance> = match input.text("DBInstanceIdentifier").filter(|id| !id.is_empty()) {
-            Some(id) => vec![world.instance(id).or_else(|missing| {
-                let now = self.clock.now();
-                let renamed = world.instances.values().find(|instance| !instance.hidden && Echo::answers(&instance.echo, id, now));
-                renamed.ok_or(missing)
-            })?],
-            None => world.instances.values().filter(|instance| !instance.hidden).collect(),
-        };
+        let mut instances: Vec<&Instance> =
+            match input.text("DBInstanceIdentifier").filter(|id| !id.is_empty()) {
+                Some(id) => vec![world.instance(id).or_else(|missing| {
+                    let now = self.clock.now();
+                    let renamed = world
+                        .instances
+                        .values()
+                        .find(|instance| !instance.hidden && Echo::answers(&instance.echo, id, now));
+                    renamed.ok_or(missing)
+                })?],
+                None => world.instances.values().filter(|instance| !instance.hidden).collect(),
+            };
         instances.retain(|instance| {
-            world.clusters.get(&instance.cluster).is_none_or(|cluster| filters.allow("db-cluster-id", &cluster.id))
+            world
+                .clusters
+                .get(&instance.cluster)
+                .is_none_or(|cluster| filters.allow("db-cluster-id", &cluster.id))
                 && filters.allow("db-instance-id", &instance.id)
                 && filters.allow("dbi-resource-id", &instance.resource_id)
                 && filters.allow("engine", ENGINE)
                 && !filters.names("domain")
         });
         instances.sort_by(|a, b| a.id.cmp(&b.id));
-        page("DBInstances", instances.into_iter().map(|instance| self.described_instance(&world, instance)).collect(), input)
+        page(
+            "DBInstances",
+            instances.into_iter().map(|instance| self.described_instance(&world, instance)).collect(),
+            input,
+        )
     }
 
     pub(super) fn described_instance(&self, world: &World, instance: &Instance) -> Value {
@@ -175,14 +203,17 @@ impl Rds {
             if self.engine.is_none() {
                 address = address.replacen(&cluster.id, &instance.id, 1);
             }
-            described["Endpoint"] = json!({"Address": address, "Port": cluster.port, "HostedZoneId": "Z29XKXDKYMONMX"});
+            described["Endpoint"] =
+                json!({"Address": address, "Port": cluster.port, "HostedZoneId": "Z29XKXDKYMONMX"});
         }
         described
     }
 
     pub(super) fn delete_db_instance(&self, input: &Input) -> Answer {
         if input.has("FinalDBSnapshotIdentifier") {
-            return Err(Fault::combination("FinalDBSnapshotIdentifier can not be specified when deleting a cluster instance"));
+            return Err(Fault::combination(
+                "FinalDBSnapshotIdentifier can not be specified when deleting a cluster instance",
+            ));
         }
         let mut world = self.world();
         let instance = world.instance_mut(input.required("DBInstanceIdentifier")?)?;
@@ -191,7 +222,8 @@ impl Rds {
         }
         // Of a stopped cluster nothing can be deleted (AuroraUserGuide, aurora-cluster-stop-start).
         if !["available", "creating", "incompatible-parameters", "failed"].contains(&instance.status) {
-            let message = format!("Instance {} can't be deleted. Current state: {}", instance.id, instance.status);
+            let message =
+                format!("Instance {} can't be deleted. Current state: {}", instance.id, instance.status);
             return Err(Fault::instance_state(message));
         }
         instance.status = "deleting";
@@ -222,7 +254,11 @@ impl Rds {
         if let (true, Some(engine)) = (last, &self.engine) {
             // A cluster without an instance answers nobody.
             if let Err(error) = engine.stop(&instance.cluster).await {
-                tracing::error!(cluster = instance.cluster, error = format!("{error:#}"), "stop the server of the last instance");
+                tracing::error!(
+                    cluster = instance.cluster,
+                    error = format!("{error:#}"),
+                    "stop the server of the last instance"
+                );
             }
         }
     }
@@ -239,9 +275,15 @@ impl Rds {
 }
 
 pub fn describe(world: &World, cluster: &Cluster, instance: &Instance) -> Value {
-    let subnet_group =
-        world.subnet_group(&cluster.subnet_group).map(|group| subnet_groups::describe(world.account, &group)).unwrap_or_default();
-    let groups: Vec<Value> = cluster.security_groups.iter().map(|id| json!({"VpcSecurityGroupId": id, "Status": "active"})).collect();
+    let subnet_group = world
+        .subnet_group(&cluster.subnet_group)
+        .map(|group| subnet_groups::describe(world.account, &group))
+        .unwrap_or_default();
+    let groups: Vec<Value> = cluster
+        .security_groups
+        .iter()
+        .map(|id| json!({"VpcSecurityGroupId": id, "Status": "active"}))
+        .collect();
     let settings = json!({
         "DBInstanceIdentifier": instance.id,
         "DBInstanceClass": instance.class,

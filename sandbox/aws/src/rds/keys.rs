@@ -42,7 +42,8 @@ impl Rds {
 
     fn find_key(&self, id: &str) -> Option<String> {
         let default = default_key(self.account);
-        let is_default = [&default, &aws::arn_in(self.account, "kms", DEFAULT_ALIAS)].contains(&&id.to_owned());
+        let is_default =
+            [&default, &aws::arn_in(self.account, "kms", DEFAULT_ALIAS)].contains(&&id.to_owned());
         if is_default || id == DEFAULT_ALIAS || default.ends_with(&format!("/{id}")) {
             return Some(default);
         }
@@ -60,13 +61,16 @@ impl Rds {
     /// Whether what a snapshot's key encrypts can be read in this account.
     pub(super) fn readable(&self, key: Option<&str>) -> Result<(), Fault> {
         match key {
-            Some(key) if self.find_key(key).is_none() => Err(not_accessible(&format!("The source snapshot KMS key [{key}]"))),
+            Some(key) if self.find_key(key).is_none() => {
+                Err(not_accessible(&format!("The source snapshot KMS key [{key}]")))
+            }
             _ => Ok(()),
         }
     }
 }
 
 pub fn not_accessible(which: &str) -> Fault {
-    let message = format!("{which} does not exist, is not enabled or you do not have permissions to access it.");
+    let message =
+        format!("{which} does not exist, is not enabled or you do not have permissions to access it.");
     Fault::new("KMSKeyNotAccessibleFault", message)
 }

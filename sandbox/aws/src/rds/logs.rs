@@ -43,7 +43,10 @@ impl Rds {
         let world = self.world();
         let instance = world.instance(input.required("DBInstanceIdentifier")?)?;
         if NOT_READY.contains(&instance.status) {
-            return Err(Fault::new("DBInstanceNotReady", format!("DB instance {} is {}", instance.id, instance.status)));
+            return Err(Fault::new(
+                "DBInstanceNotReady",
+                format!("DB instance {} is {}", instance.id, instance.status),
+            ));
         }
         let since = input.number("FileLastWritten").unwrap_or(0);
         let size = input.number("FileSize").unwrap_or(0);
@@ -61,10 +64,18 @@ impl Rds {
         let world = self.world();
         let instance = world.instance(input.required("DBInstanceIdentifier")?)?;
         if NOT_READY.contains(&instance.status) {
-            return Err(Fault::new("DBInstanceNotReady", format!("DB instance {} is {}", instance.id, instance.status)));
+            return Err(Fault::new(
+                "DBInstanceNotReady",
+                format!("DB instance {} is {}", instance.id, instance.status),
+            ));
         }
         let name = input.required("LogFileName")?;
-        let missing = || Fault::new("DBLogFileNotFoundFault", format!("DBLog File: {name} is not found on the DB instance"));
+        let missing = || {
+            Fault::new(
+                "DBLogFileNotFoundFault",
+                format!("DBLog File: {name} is not found on the DB instance"),
+            )
+        };
         let file = instance.logs.get(name).ok_or_else(missing)?;
         let lines = input.number("NumberOfLines").map(|lines| usize::try_from(lines).unwrap_or(0));
         let marker = input.text("Marker").filter(|marker| !marker.is_empty());
@@ -79,16 +90,26 @@ impl Rds {
 }
 
 /// The part of a file that a request asks for, and where it ends. `"0"` is the beginning; without a marker it is the file's end.
-fn portion<'a>(content: &'a str, marker: Option<&str>, lines: Option<usize>) -> Result<(&'a str, usize), Fault> {
+fn portion<'a>(
+    content: &'a str,
+    marker: Option<&str>,
+    lines: Option<usize>,
+) -> Result<(&'a str, usize), Fault> {
     let most = lines.unwrap_or(MOST_LINES).min(MOST_LINES);
     let Some(marker) = marker else {
-        let start =
-            content.rmatch_indices('\n').map(|(at, _)| at + 1).filter(|at| *at < content.len()).nth(most.saturating_sub(1)).unwrap_or(0);
+        let start = content
+            .rmatch_indices('\n')
+            .map(|(at, _)| at + 1)
+            .filter(|at| *at < content.len())
+            .nth(most.saturating_sub(1))
+            .unwrap_or(0);
         let start = boundary(content, start.max(content.len().saturating_sub(PORTION)));
         return Ok((&content[start..], content.len()));
     };
     let offset = marker.rsplit(':').next().and_then(|offset| offset.parse().ok());
-    let start = offset.filter(|start| content.is_char_boundary(*start)).ok_or_else(|| Fault::value(format!("Invalid marker: {marker}")))?;
+    let start = offset
+        .filter(|start| content.is_char_boundary(*start))
+        .ok_or_else(|| Fault::value(format!("Invalid marker: {marker}")))?;
     let rest = &content[start..];
     let end = rest.match_indices('\n').nth(most.saturating_sub(1)).map_or(rest.len(), |(at, _)| at + 1);
     let end = start + if end <= PORTION { end } else { whole_lines(rest) };
@@ -117,7 +138,8 @@ mod tests {
 
     #[test]
     fn portions_put_together_are_the_file() {
-        let content: String = (0..40_000).map(|n| format!("line {n} äöü: {}\n", "x".repeat(n % 120))).collect();
+        let content: String =
+            (0..40_000).map(|n| format!("line {n} äöü: {}\n", "x".repeat(n % 120))).collect();
         let (mut read, mut marker) = (String::new(), "0".to_owned());
         loop {
             let (data, end) = portion(&content, Some(&marker), None).unwrap();

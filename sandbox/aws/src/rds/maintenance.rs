@@ -31,7 +31,9 @@ impl Rds {
         };
         let mut planted = vec![(resource.clone(), action)];
         if action == "os-upgrade" {
-            planted.extend(world.readers_then_writer(&resource).into_iter().map(|member| (member, "system-update")));
+            planted.extend(
+                world.readers_then_writer(&resource).into_iter().map(|member| (member, "system-update")),
+            );
         }
         let auto_applied_after = self.clock.now() + SignedDuration::from_hours(7 * 24);
         for (resource, action) in planted {
@@ -64,7 +66,8 @@ impl Rds {
             (cluster.arn(), &cluster.resource_id, wanted)
         });
         let instances = world.instances.values().filter(|instance| !instance.hidden).map(|instance| {
-            let wanted = if by_instance { filters.allow("db-instance-id", &instance.id) } else { !by_cluster };
+            let wanted =
+                if by_instance { filters.allow("db-instance-id", &instance.id) } else { !by_cluster };
             (instance.arn(), &instance.resource_id, wanted)
         });
         let mut resources: Vec<Value> = Vec::new();
@@ -73,7 +76,10 @@ impl Rds {
                 continue;
             }
             let actions = world.maintenance.iter().filter(|action| action.resource == *resource);
-            let listed: Vec<Value> = actions.filter(|action| action.done.is_none_or(|done| now < done + stale)).map(describe).collect();
+            let listed: Vec<Value> = actions
+                .filter(|action| action.done.is_none_or(|done| now < done + stale))
+                .map(describe)
+                .collect();
             if !listed.is_empty() {
                 resources.push(json!({"ResourceIdentifier": arn, "PendingMaintenanceActionDetails": listed}));
             }
@@ -94,10 +100,13 @@ impl Rds {
             Some(cluster) => cluster.available(),
             None => world.instances[&resource].available(),
         };
-        let pending =
-            world.maintenance.iter_mut().find(|known| known.resource == resource && known.action == action && known.done.is_none());
+        let pending = world
+            .maintenance
+            .iter_mut()
+            .find(|known| known.resource == resource && known.action == action && known.done.is_none());
         // AWS's words (cloud-custodian #1897).
-        let pending = pending.ok_or_else(|| Fault::combination(format!("There is no pending {action} action for {arn}")))?;
+        let pending = pending
+            .ok_or_else(|| Fault::combination(format!("There is no pending {action} action for {arn}")))?;
         let mut start = false;
         match (input.required("OptInType")?, pending.opt_in) {
             ("immediate", Some("immediate")) => {}
@@ -109,13 +118,18 @@ impl Rds {
                 (pending.opt_in, pending.current_apply, start) = (Some("immediate"), Some(now), true);
             }
             ("next-maintenance", _) => {
-                (pending.opt_in, pending.current_apply) = (Some("next-maintenance"), Some(pending.auto_applied_after));
+                (pending.opt_in, pending.current_apply) =
+                    (Some("next-maintenance"), Some(pending.auto_applied_after));
             }
             ("undo-opt-in", _) => (pending.opt_in, pending.current_apply) = (None, None),
             (other, _) => return Err(Fault::value(format!("Invalid opt-in type: {other}"))),
         }
-        let listed: Vec<Value> =
-            world.maintenance.iter().filter(|action| action.resource == resource && action.done.is_none()).map(describe).collect();
+        let listed: Vec<Value> = world
+            .maintenance
+            .iter()
+            .filter(|action| action.resource == resource && action.done.is_none())
+            .map(describe)
+            .collect();
         let answer = json!({"ResourcePendingMaintenanceActions": {"ResourceIdentifier": arn, "PendingMaintenanceActionDetails": listed}});
         let is_cluster = world.clusters.contains_key(&resource);
         drop(world);
@@ -171,7 +185,9 @@ impl Rds {
         let Some(cluster) = set(&mut world, "available") else { return };
         self.done(&mut world, id, action);
         match action {
-            "os-upgrade" => self.event(&mut world, &cluster, "0289", "Cluster operating system upgrade has completed."),
+            "os-upgrade" => {
+                self.event(&mut world, &cluster, "0289", "Cluster operating system upgrade has completed.")
+            }
             _ => self.event(&mut world, &cluster, "0290", "Database cluster has been patched."),
         }
     }
@@ -195,10 +211,15 @@ impl Rds {
                 let mut world = self.world();
                 self.done(&mut world, id, action);
                 // When no instance has the update left, neither has the cluster.
-                let Some(cluster) = world.instances.get(id).map(|instance| instance.cluster.clone()) else { return };
+                let Some(cluster) = world.instances.get(id).map(|instance| instance.cluster.clone()) else {
+                    return;
+                };
                 let members = world.readers_then_writer(&cluster);
                 let left = |world: &World, member: &String| {
-                    world.maintenance.iter().any(|a| a.resource == *member && a.action == "system-update" && a.done.is_none())
+                    world
+                        .maintenance
+                        .iter()
+                        .any(|a| a.resource == *member && a.action == "system-update" && a.done.is_none())
                 };
                 if action == "system-update" && !members.iter().any(|member| left(&world, member)) {
                     self.done(&mut world, &cluster, "os-upgrade");
@@ -238,14 +259,26 @@ impl Rds {
 impl World {
     /// Of the cluster or instance that an ARN names.
     fn resource_id(&self, arn: &str) -> Option<String> {
-        let cluster = self.clusters.values().find(|cluster| cluster.arn() == arn && !cluster.hidden).map(|cluster| &cluster.resource_id);
-        let instance = || self.instances.values().find(|instance| instance.arn() == arn && !instance.hidden).map(|i| &i.resource_id);
+        let cluster = self
+            .clusters
+            .values()
+            .find(|cluster| cluster.arn() == arn && !cluster.hidden)
+            .map(|cluster| &cluster.resource_id);
+        let instance = || {
+            self.instances
+                .values()
+                .find(|instance| instance.arn() == arn && !instance.hidden)
+                .map(|i| &i.resource_id)
+        };
         cluster.or_else(instance).cloned()
     }
 }
 
 fn not_found(arn: &str) -> Fault {
-    Fault::new("ResourceNotFoundFault", format!("The specified resource name does not match an RDS resource in this region: {arn}"))
+    Fault::new(
+        "ResourceNotFoundFault",
+        format!("The specified resource name does not match an RDS resource in this region: {arn}"),
+    )
 }
 
 fn describe(action: &Maintenance) -> Value {
@@ -276,15 +309,24 @@ mod tests {
     async fn an_update_shows_at_both_levels_rolls_to_the_writer_and_leaves_the_list_late() {
         let sandbox = Sandbox::with_cluster().await;
         assert!(pending(&sandbox).await.is_empty());
-        sandbox.rds.plant_maintenance(&arn("cluster:orders"), "os-upgrade", "New operating system update is available");
+        sandbox.rds.plant_maintenance(
+            &arn("cluster:orders"),
+            "os-upgrade",
+            "New operating system update is available",
+        );
         assert_eq!(pending(&sandbox).await, [arn("cluster:orders"), arn("db:orders-1"), arn("db:orders-2")]);
-        let filter = [("Filters.Filter.1.Name", "db-cluster-id"), ("Filters.Filter.1.Values.Value.1", "orders")];
+        let filter =
+            [("Filters.Filter.1.Name", "db-cluster-id"), ("Filters.Filter.1.Values.Value.1", "orders")];
         let filtered = sandbox.ok("DescribePendingMaintenanceActions", &filter).await;
         assert_eq!(filtered.all("ResourceIdentifier"), [arn("cluster:orders")]);
 
         let cluster = arn("cluster:orders");
-        let apply = [("ResourceIdentifier", &*cluster), ("ApplyAction", "os-upgrade"), ("OptInType", "immediate")];
-        assert_eq!(sandbox.ok("ApplyPendingMaintenanceAction", &apply).await.text("OptInStatus"), "immediate");
+        let apply =
+            [("ResourceIdentifier", &*cluster), ("ApplyAction", "os-upgrade"), ("OptInType", "immediate")];
+        assert_eq!(
+            sandbox.ok("ApplyPendingMaintenanceAction", &apply).await.text("OptInStatus"),
+            "immediate"
+        );
         sandbox.pass(60).await;
         assert_eq!(sandbox.instance("orders-2").await.text("DBInstanceStatus"), "maintenance");
         assert_eq!(sandbox.instance("orders-1").await.text("DBInstanceStatus"), "available");
@@ -305,10 +347,15 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn updating_every_instance_clears_the_cluster_too() {
         let sandbox = Sandbox::with_cluster().await;
-        sandbox.rds.plant_maintenance(&arn("cluster:orders"), "os-upgrade", "New operating system update is available");
+        sandbox.rds.plant_maintenance(
+            &arn("cluster:orders"),
+            "os-upgrade",
+            "New operating system update is available",
+        );
         for instance in ["db:orders-2", "db:orders-1"] {
             let arn = arn(instance);
-            let apply = [("ResourceIdentifier", &*arn), ("ApplyAction", "system-update"), ("OptInType", "immediate")];
+            let apply =
+                [("ResourceIdentifier", &*arn), ("ApplyAction", "system-update"), ("OptInType", "immediate")];
             sandbox.ok("ApplyPendingMaintenanceAction", &apply).await;
             sandbox.pass(400).await;
         }
@@ -319,7 +366,8 @@ mod tests {
     async fn maintenance_of_an_unknown_resource_is_not_found() {
         let sandbox = Sandbox::new();
         let arn = arn("cluster:none");
-        let apply = [("ResourceIdentifier", &*arn), ("ApplyAction", "os-upgrade"), ("OptInType", "immediate")];
+        let apply =
+            [("ResourceIdentifier", &*arn), ("ApplyAction", "os-upgrade"), ("OptInType", "immediate")];
         assert_eq!(sandbox.refused("ApplyPendingMaintenanceAction", &apply).await.0, "ResourceNotFoundFault");
     }
 }

@@ -89,7 +89,13 @@ struct Shared {
 
 impl Rds {
     /// Without an engine upgrades and everything else take a modelled time and leave nothing behind. The same seed gives the same ids.
-    pub fn new(clock: Clock, engine: Option<Arc<dyn Engine>>, gateway: Weak<dyn Endpoint>, events: EventSender, seed: u64) -> Arc<Self> {
+    pub fn new(
+        clock: Clock,
+        engine: Option<Arc<dyn Engine>>,
+        gateway: Weak<dyn Endpoint>,
+        events: EventSender,
+        seed: u64,
+    ) -> Arc<Self> {
         let worlds = aws::ACCOUNTS.into_iter().zip(seed..);
         let shared = Shared {
             worlds: worlds.map(|(account, seed)| (account, Mutex::new(World::new(account, seed)))).collect(),
@@ -98,7 +104,14 @@ impl Rds {
             volumes: Mutex::default(),
             network: Mutex::default(),
         };
-        Arc::new(Self { account: aws::ACCOUNT, clock, engine, gateway, bus: events, shared: Arc::new(shared) })
+        Arc::new(Self {
+            account: aws::ACCOUNT,
+            clock,
+            engine,
+            gateway,
+            bus: events,
+            shared: Arc::new(shared),
+        })
     }
 
     /// The service as the account sees it; none for an account that the sandbox has not.
@@ -151,14 +164,28 @@ impl Rds {
             "ModifyDBClusterSnapshotAttribute" => self.modify_db_cluster_snapshot_attribute(input),
             "RestoreDBClusterFromSnapshot" => self.restore_db_cluster_from_snapshot(input),
             "RestoreDBClusterToPointInTime" => self.restore_db_cluster_to_point_in_time(input),
-            "CreateDBClusterParameterGroup" | "CreateDBParameterGroup" => self.create_parameter_group(action, input),
-            "CopyDBClusterParameterGroup" | "CopyDBParameterGroup" => self.copy_parameter_group(action, input),
-            "DescribeDBClusterParameterGroups" | "DescribeDBParameterGroups" => self.describe_parameter_groups(action, input),
-            "DeleteDBClusterParameterGroup" | "DeleteDBParameterGroup" => self.delete_parameter_group(action, input),
-            "ModifyDBClusterParameterGroup" | "ModifyDBParameterGroup" => self.modify_parameter_group(action, input),
-            "ResetDBClusterParameterGroup" | "ResetDBParameterGroup" => self.reset_parameter_group(action, input),
+            "CreateDBClusterParameterGroup" | "CreateDBParameterGroup" => {
+                self.create_parameter_group(action, input)
+            }
+            "CopyDBClusterParameterGroup" | "CopyDBParameterGroup" => {
+                self.copy_parameter_group(action, input)
+            }
+            "DescribeDBClusterParameterGroups" | "DescribeDBParameterGroups" => {
+                self.describe_parameter_groups(action, input)
+            }
+            "DeleteDBClusterParameterGroup" | "DeleteDBParameterGroup" => {
+                self.delete_parameter_group(action, input)
+            }
+            "ModifyDBClusterParameterGroup" | "ModifyDBParameterGroup" => {
+                self.modify_parameter_group(action, input)
+            }
+            "ResetDBClusterParameterGroup" | "ResetDBParameterGroup" => {
+                self.reset_parameter_group(action, input)
+            }
             "DescribeDBClusterParameters" | "DescribeDBParameters" => self.describe_parameters(action, input),
-            "DescribeEngineDefaultClusterParameters" | "DescribeEngineDefaultParameters" => self.describe_engine_defaults(action, input),
+            "DescribeEngineDefaultClusterParameters" | "DescribeEngineDefaultParameters" => {
+                self.describe_engine_defaults(action, input)
+            }
             "CreateDBSubnetGroup" => self.create_db_subnet_group(input),
             "DescribeDBSubnetGroups" => self.describe_db_subnet_groups(input),
             "DescribeDBEngineVersions" => self.describe_db_engine_versions(input),
@@ -179,20 +206,26 @@ impl Rds {
 #[async_trait]
 impl Endpoint for Rds {
     async fn call(&self, request: Request) -> Response {
-        let account = request.extensions().get::<Caller>().map_or(aws::ACCOUNT, |caller| caller.account.as_str());
+        let account =
+            request.extensions().get::<Caller>().map_or(aws::ACCOUNT, |caller| caller.account.as_str());
         let Some(rds) = self.in_account(account) else {
             let fault = Fault::new("InternalFailure", format!("the sandbox has no account {account}"));
             return respond(fault.status(), "text/xml", xml::error(&fault, ""));
         };
         let request_id = rds.world().random_uuid();
-        let called = query::parse_form(request.body()).and_then(|(action, form)| Ok((Input::read(&action, &form)?, action)));
+        let called = query::parse_form(request.body())
+            .and_then(|(action, form)| Ok((Input::read(&action, &form)?, action)));
         let (status, body) = match called {
             Err(fault) => (fault.status(), xml::error(&fault, &request_id)),
             Ok((input, action)) => match rds.act(&action, &input).await {
                 Ok(result) => (200, xml::answer(&action, &result, &request_id)),
                 Err(fault) => {
                     let known = api::API.operations[&action].errors.iter().any(|code| code == fault.code);
-                    debug_assert!(known || error::COMMON.contains(&fault.code), "botocore rds 2014-10-31: {action} has no {}", fault.code);
+                    debug_assert!(
+                        known || error::COMMON.contains(&fault.code),
+                        "botocore rds 2014-10-31: {action} has no {}",
+                        fault.code
+                    );
                     (fault.status(), xml::error(&fault, &request_id))
                 }
             },

@@ -262,7 +262,8 @@ impl World {
     /// By identifier or ARN, in any case.
     pub fn cluster(&self, id: &str) -> Result<&Cluster, Fault> {
         let name = self.name_in(id);
-        let found = self.clusters.values().find(|cluster| Some(&cluster.id) == name.as_ref() && !cluster.hidden);
+        let found =
+            self.clusters.values().find(|cluster| Some(&cluster.id) == name.as_ref() && !cluster.hidden);
         found.ok_or_else(|| Fault::new("DBClusterNotFoundFault", format!("DBCluster {id} not found.")))
     }
 
@@ -273,7 +274,8 @@ impl World {
 
     pub fn instance(&self, id: &str) -> Result<&Instance, Fault> {
         let name = self.name_in(id);
-        let found = self.instances.values().find(|instance| Some(&instance.id) == name.as_ref() && !instance.hidden);
+        let found =
+            self.instances.values().find(|instance| Some(&instance.id) == name.as_ref() && !instance.hidden);
         found.ok_or_else(|| Fault::new("DBInstanceNotFound", format!("DBInstance {id} not found.")))
     }
 
@@ -283,7 +285,8 @@ impl World {
     }
 
     pub fn members(&self, cluster: &str) -> Vec<&Instance> {
-        let mut members: Vec<_> = self.instances.values().filter(|instance| instance.cluster == cluster).collect();
+        let mut members: Vec<_> =
+            self.instances.values().filter(|instance| instance.cluster == cluster).collect();
         members.sort_by(|a, b| a.id.cmp(&b.id));
         members
     }
@@ -295,14 +298,17 @@ impl World {
     /// Resource ids: readers in the order of their names, then the writer.
     pub fn readers_then_writer(&self, cluster: &str) -> Vec<String> {
         let writer = self.clusters.get(cluster).and_then(|cluster| cluster.writer.clone());
-        let mut members: Vec<_> = self.members(cluster).iter().map(|instance| instance.resource_id.clone()).collect();
+        let mut members: Vec<_> =
+            self.members(cluster).iter().map(|instance| instance.resource_id.clone()).collect();
         members.sort_by_key(|member| Some(member) == writer.as_ref());
         members
     }
 
     /// The same snapshot as it is now, unless it has gone and another has its name.
     pub fn same_snapshot(&mut self, snapshot: &Snapshot) -> Option<&mut Snapshot> {
-        self.snapshots.get_mut(&snapshot.id).filter(|found| found.created == snapshot.created && found.volume == snapshot.volume)
+        self.snapshots
+            .get_mut(&snapshot.id)
+            .filter(|found| found.created == snapshot.created && found.volume == snapshot.volume)
     }
 
     pub fn snapshot(&self, id: &str) -> Result<&Snapshot, Fault> {
@@ -340,7 +346,10 @@ impl Instance {
     pub fn available(&self) -> Result<(), Fault> {
         match self.status {
             "available" => Ok(()),
-            _ => Err(Fault::instance_state(format!("Instance {} is not in available state. Current state: {}", self.id, self.status))),
+            _ => Err(Fault::instance_state(format!(
+                "Instance {} is not in available state. Current state: {}",
+                self.id, self.status
+            ))),
         }
     }
 }

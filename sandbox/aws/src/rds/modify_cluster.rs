@@ -15,12 +15,19 @@ impl Rds {
     pub(super) async fn modify_db_cluster(&self, input: &Input) -> Answer {
         let (cluster, new_secret, rotated) = self.accept_modification(input)?;
         if let Some(password) = &new_secret {
-            self.create_secret(&cluster.resource_id, &cluster.master_username, password, input.text("MasterUserSecretKmsKeyId")).await;
+            self.create_secret(
+                &cluster.resource_id,
+                &cluster.master_username,
+                password,
+                input.text("MasterUserSecretKmsKeyId"),
+            )
+            .await;
         }
         if let (Some(password), Some(secret)) = (&rotated, &cluster.secret) {
             self.rotate_secret(&secret.arn, &cluster.master_username, password).await;
         }
-        let dropped = cluster.secret.as_ref().filter(|_| input.flag("ManageMasterUserPassword") == Some(false));
+        let dropped =
+            cluster.secret.as_ref().filter(|_| input.flag("ManageMasterUserPassword") == Some(false));
         if let Some(secret) = dropped {
             self.delete_secret(&secret.arn).await;
         }
@@ -32,7 +39,10 @@ impl Rds {
 
     /// Checks everything, then changes what changes at once and starts the rest. Answers the cluster as it was, and the passwords that
     /// go into a new or into the present secret.
-    fn accept_modification(&self, input: &Input) -> Result<(super::model::Cluster, Option<String>, Option<String>), Fault> {
+    fn accept_modification(
+        &self,
+        input: &Input,
+    ) -> Result<(super::model::Cluster, Option<String>, Option<String>), Fault> {
         let mut world = self.world();
         let cluster = world.cluster(input.required("DBClusterIdentifier")?)?.clone();
         let now = input.flag("ApplyImmediately").unwrap_or(false);
@@ -54,7 +64,9 @@ impl Rds {
         let mut new_name = None;
         if let Some(name) = input.text("NewDBClusterIdentifier") {
             let name = identifier("NewDBClusterIdentifier", name, 63)?;
-            let taken = |other: &super::model::Cluster| other.id == name || other.pending.identifier.as_ref() == Some(&name);
+            let taken = |other: &super::model::Cluster| {
+                other.id == name || other.pending.identifier.as_ref() == Some(&name)
+            };
             if name != cluster.id && world.clusters.values().any(taken) {
                 return Err(Fault::new("DBClusterAlreadyExistsFault", "DB Cluster already exists"));
             }
@@ -68,11 +80,14 @@ impl Rds {
             }
             changed.backup_retention = retention;
         }
-        let mut password = input.text("MasterUserPassword").map(checked_password).transpose()?.map(str::to_owned);
+        let mut password =
+            input.text("MasterUserPassword").map(checked_password).transpose()?.map(str::to_owned);
         let (mut new_secret, mut rotated) = (None, None);
         match input.flag("ManageMasterUserPassword") {
             Some(true) if password.is_some() => {
-                return Err(Fault::combination("You can't specify MasterUserPassword when ManageMasterUserPassword is enabled."));
+                return Err(Fault::combination(
+                    "You can't specify MasterUserPassword when ManageMasterUserPassword is enabled.",
+                ));
             }
             Some(true) if cluster.secret.is_none() => {
                 new_secret = Some(world.random_id("")[..20].to_owned());
@@ -80,12 +95,16 @@ impl Rds {
             }
             Some(false) if cluster.secret.is_some() => {
                 if password.is_none() {
-                    return Err(Fault::combination("You must specify MasterUserPassword when you turn ManageMasterUserPassword off."));
+                    return Err(Fault::combination(
+                        "You must specify MasterUserPassword when you turn ManageMasterUserPassword off.",
+                    ));
                 }
                 changed.secret = None;
             }
             None if cluster.secret.is_some() && password.is_some() => {
-                return Err(Fault::combination("You can't specify MasterUserPassword for a cluster whose master password is managed."));
+                return Err(Fault::combination(
+                    "You can't specify MasterUserPassword for a cluster whose master password is managed.",
+                ));
             }
             _ => {}
         }
@@ -107,7 +126,8 @@ impl Rds {
         changed.maintenance_window = text("PreferredMaintenanceWindow").unwrap_or(changed.maintenance_window);
         changed.storage_type = text("StorageType").or(changed.storage_type);
         changed.copy_tags = input.flag("CopyTagsToSnapshot").unwrap_or(changed.copy_tags);
-        changed.iam_authentication = input.flag("EnableIAMDatabaseAuthentication").unwrap_or(changed.iam_authentication);
+        changed.iam_authentication =
+            input.flag("EnableIAMDatabaseAuthentication").unwrap_or(changed.iam_authentication);
         let logs = input.get("CloudwatchLogsExportConfiguration");
         let named = |which: &str| -> Vec<String> {
             let types = logs.and_then(|logs| logs[which].as_array());
@@ -127,7 +147,8 @@ impl Rds {
         changed.pending.password = password.is_some();
         // Without ApplyImmediately a rename waits for the maintenance window, which the sandbox never reaches.
         changed.pending.identifier = new_name.clone();
-        changed.pending.engine_version = upgrade.as_ref().map(|upgrade| upgrade.target.clone()).or(changed.pending.engine_version);
+        changed.pending.engine_version =
+            upgrade.as_ref().map(|upgrade| upgrade.target.clone()).or(changed.pending.engine_version);
         world.clusters.insert(cluster.resource_id.clone(), changed);
         if let Some(upgrade) = &upgrade
             && now
@@ -203,7 +224,8 @@ impl Rds {
         let mut world = self.world();
         let Some(cluster) = world.clusters.get_mut(id) else { return };
         (cluster.hidden, cluster.status) = (false, "available");
-        cluster.echo = Some(Echo { name: old.clone(), until: self.clock.now() + self.behaviour().rename_echo });
+        cluster.echo =
+            Some(Echo { name: old.clone(), until: self.clock.now() + self.behaviour().rename_echo });
         let cluster = cluster.clone();
         self.event(&mut world, &cluster, "0172", format!("Renamed DB cluster from [{old}] to [{name}]"));
     }

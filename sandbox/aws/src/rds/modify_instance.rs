@@ -27,7 +27,13 @@ impl Rds {
         let instance = world.instance(input.required("DBInstanceIdentifier")?)?.clone();
         instance.available()?;
         // These belong to the cluster.
-        for parameter in ["EngineVersion", "MasterUserPassword", "BackupRetentionPeriod", "VpcSecurityGroupIds", "DeletionProtection"] {
+        for parameter in [
+            "EngineVersion",
+            "MasterUserPassword",
+            "BackupRetentionPeriod",
+            "VpcSecurityGroupIds",
+            "DeletionProtection",
+        ] {
             if input.has(parameter) {
                 return Err(Fault::combination(format!(
                     "The specified DB Instance is a member of a DB Cluster. Modify {parameter} using the ModifyDBCluster API"
@@ -75,12 +81,17 @@ impl Rds {
         }
         let text = |name: &str| input.text(name).map(str::to_owned);
         changed.promotion_tier = input.number("PromotionTier").unwrap_or(instance.promotion_tier);
-        changed.maintenance_window = text("PreferredMaintenanceWindow").unwrap_or(instance.maintenance_window);
-        changed.auto_minor_version_upgrade = input.flag("AutoMinorVersionUpgrade").unwrap_or(instance.auto_minor_version_upgrade);
-        changed.publicly_accessible = input.flag("PubliclyAccessible").unwrap_or(instance.publicly_accessible);
-        changed.monitoring_interval = input.number("MonitoringInterval").unwrap_or(instance.monitoring_interval);
+        changed.maintenance_window =
+            text("PreferredMaintenanceWindow").unwrap_or(instance.maintenance_window);
+        changed.auto_minor_version_upgrade =
+            input.flag("AutoMinorVersionUpgrade").unwrap_or(instance.auto_minor_version_upgrade);
+        changed.publicly_accessible =
+            input.flag("PubliclyAccessible").unwrap_or(instance.publicly_accessible);
+        changed.monitoring_interval =
+            input.number("MonitoringInterval").unwrap_or(instance.monitoring_interval);
         changed.monitoring_role = text("MonitoringRoleArn").or(instance.monitoring_role);
-        changed.performance_insights = input.flag("EnablePerformanceInsights").unwrap_or(instance.performance_insights);
+        changed.performance_insights =
+            input.flag("EnablePerformanceInsights").unwrap_or(instance.performance_insights);
         changed.copy_tags = input.flag("CopyTagsToSnapshot").unwrap_or(instance.copy_tags);
         let answer = json!({"DBInstance": self.described_instance(&world, &changed)});
         world.instances.insert(changed.resource_id.clone(), changed);
@@ -116,7 +127,12 @@ impl Rds {
                 let Some(instance) = world.instances.get_mut(id) else { return };
                 (instance.class, instance.pending_class, instance.status) = (class, None, "available");
                 let instance = instance.clone();
-                self.event(&mut world, &instance, "0014", "Finished applying modification to DB instance class");
+                self.event(
+                    &mut world,
+                    &instance,
+                    "0014",
+                    "Finished applying modification to DB instance class",
+                );
             }
             Change::Certificate(authority) => {
                 status("modifying");

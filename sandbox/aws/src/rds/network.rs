@@ -34,7 +34,10 @@ pub struct Network {
 
 impl Default for Network {
     fn default() -> Self {
-        let rules = BTreeMap::from([(DEFAULT_SECURITY_GROUP.into(), BTreeSet::from([WORKERS.into(), DEFAULT_SECURITY_GROUP.into()]))]);
+        let rules = BTreeMap::from([(
+            DEFAULT_SECURITY_GROUP.into(),
+            BTreeSet::from([WORKERS.into(), DEFAULT_SECURITY_GROUP.into()]),
+        )]);
         Self { places: BTreeMap::from([(HOME, WORKERS.into())]), rules, doors: BTreeMap::new() }
     }
 }
@@ -107,13 +110,20 @@ impl Rds {
         let (groups, public) = {
             let world = self.world();
             let Ok(cluster) = world.cluster(cluster) else { return false };
-            (cluster.security_groups.clone(), world.members(&cluster.resource_id).iter().any(|member| member.publicly_accessible))
+            (
+                cluster.security_groups.clone(),
+                world.members(&cluster.resource_id).iter().any(|member| member.publicly_accessible),
+            )
         };
         self.shared.network().admits(from, &groups, public)
     }
 
     /// Opens the cluster's endpoint.
-    pub(super) fn open_door(&self, cluster: &Cluster, listener: std::net::TcpListener) -> std::io::Result<()> {
+    pub(super) fn open_door(
+        &self,
+        cluster: &Cluster,
+        listener: std::net::TcpListener,
+    ) -> std::io::Result<()> {
         listener.set_nonblocking(true)?;
         let listener = TcpListener::from_std(listener)?;
         let shared = std::sync::Arc::downgrade(&self.shared);
@@ -166,7 +176,9 @@ mod tests {
         let rds = &sandbox.rds;
         assert!(rds.admits("orders", WORKERS) && !rds.admits("orders", "sg-app"), "the default group");
         let orders = ("DBClusterIdentifier", "orders");
-        sandbox.ok("ModifyDBCluster", &[orders, ("VpcSecurityGroupIds.VpcSecurityGroupId.1", "sg-dev")]).await;
+        sandbox
+            .ok("ModifyDBCluster", &[orders, ("VpcSecurityGroupIds.VpcSecurityGroupId.1", "sg-dev")])
+            .await;
         assert!(!rds.admits("orders", WORKERS), "no rule, nobody");
         rds.allow("sg-dev", WORKERS);
         rds.allow("sg-dev", ANYWHERE);
@@ -179,6 +191,9 @@ mod tests {
         assert!(rds.admits("orders", INTERNET));
         rds.forbid("sg-dev", ANYWHERE);
         assert!(!rds.admits("orders", INTERNET));
-        assert_eq!((rds.place(WORKERS), rds.place("sg-app"), rds.place("sg-app")), (HOME, rds.place("sg-app"), [127, 0, 0, 2].into()));
+        assert_eq!(
+            (rds.place(WORKERS), rds.place("sg-app"), rds.place("sg-app")),
+            (HOME, rds.place("sg-app"), [127, 0, 0, 2].into())
+        );
     }
 }

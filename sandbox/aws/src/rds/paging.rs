@@ -16,7 +16,13 @@ impl Filters {
             if !known.contains(&name) {
                 return Err(Fault::value(format!("Unrecognized filter name: {name}")));
             }
-            let values = filter["Values"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
+            let values = filter["Values"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str)
+                .map(str::to_owned)
+                .collect();
             filters.push((name.to_owned(), values));
         }
         Ok(Self(filters))
@@ -24,7 +30,9 @@ impl Filters {
 
     /// Whether nothing asks for another `name` than this one. Identifiers may be given as ARNs.
     pub fn allow(&self, name: &str, value: &str) -> bool {
-        let same = |wanted: &String| wanted == value || wanted.rsplit(':').next().is_some_and(|last| last.eq_ignore_ascii_case(value));
+        let same = |wanted: &String| {
+            wanted == value || wanted.rsplit(':').next().is_some_and(|last| last.eq_ignore_ascii_case(value))
+        };
         self.0.iter().filter(|(filter, _)| filter == name).all(|(_, values)| values.iter().any(same))
     }
 
@@ -42,7 +50,10 @@ pub fn page(name: &str, items: Vec<Value>, input: &Input) -> Answer {
     let start = match input.text("Marker").filter(|marker| !marker.is_empty()) {
         None => 0,
         Some(marker) => {
-            let start = hex::decode(marker).ok().and_then(|bytes| String::from_utf8(bytes).ok()).and_then(|text| text.parse().ok());
+            let start = hex::decode(marker)
+                .ok()
+                .and_then(|bytes| String::from_utf8(bytes).ok())
+                .and_then(|text| text.parse().ok());
             start.filter(|start| *start <= items.len()).ok_or_else(|| Fault::value("Invalid marker"))?
         }
     };

@@ -87,13 +87,17 @@ impl World {
 
     /// For the actions on groups themselves: they know only one fault for both kinds (botocore rds 2014-10-31).
     pub fn known_group(&self, kind: Kind, name: &str) -> Result<Group, Fault> {
-        self.group(kind, name).ok_or_else(|| Fault::new("DBParameterGroupNotFound", format!("{} not found: {name}", kind.noun())))
+        self.group(kind, name).ok_or_else(|| {
+            Fault::new("DBParameterGroupNotFound", format!("{} not found: {name}", kind.noun()))
+        })
     }
 
     /// For the actions on clusters and instances: the group is there and of the version's family.
     pub fn fitting_group(&self, kind: Kind, name: &str, family: &str) -> Result<Group, Fault> {
         let code = if kind.instance { "DBParameterGroupNotFound" } else { "DBClusterParameterGroupNotFound" };
-        let group = self.group(kind, name).ok_or_else(|| Fault::new(code, format!("{} not found: {name}", kind.noun())))?;
+        let group = self
+            .group(kind, name)
+            .ok_or_else(|| Fault::new(code, format!("{} not found: {name}", kind.noun())))?;
         if group.family != family {
             // The wording is AWS's (cloudposse/terraform-aws-rds-cluster #227).
             return Err(Fault::combination(format!(
@@ -116,10 +120,16 @@ impl World {
         let account = self.account;
         let groups = kind.groups_mut(self);
         if groups.contains_key(&group.name) {
-            return Err(Fault::new("DBParameterGroupAlreadyExists", format!("Parameter group {} already exists", group.name)));
+            return Err(Fault::new(
+                "DBParameterGroupAlreadyExists",
+                format!("Parameter group {} already exists", group.name),
+            ));
         }
         if groups.len() >= MOST {
-            return Err(Fault::new("DBParameterGroupQuotaExceeded", format!("Cannot create more than {MOST} parameter groups")));
+            return Err(Fault::new(
+                "DBParameterGroupQuotaExceeded",
+                format!("Cannot create more than {MOST} parameter groups"),
+            ));
         }
         let answer = json!({kind.noun(): kind.describe(account, &group)});
         groups.insert(group.name.clone(), group);
@@ -167,9 +177,16 @@ impl Rds {
         let world = self.world();
         let groups = match input.text(kind.name_member()) {
             Some(name) => vec![world.known_group(kind, name)?],
-            None => families::all().map(|family| default_group(kind, &family)).chain(kind.groups(&world).values().cloned()).collect(),
+            None => families::all()
+                .map(|family| default_group(kind, &family))
+                .chain(kind.groups(&world).values().cloned())
+                .collect(),
         };
-        page(&format!("{}s", kind.noun()), groups.iter().map(|group| kind.describe(self.account, group)).collect(), input)
+        page(
+            &format!("{}s", kind.noun()),
+            groups.iter().map(|group| kind.describe(self.account, group)).collect(),
+            input,
+        )
     }
 
     pub(super) fn delete_parameter_group(&self, action: &str, input: &Input) -> Answer {
@@ -180,7 +197,9 @@ impl Rds {
             let what = if kind.instance { "instances" } else { "clusters" };
             return Err(Fault::new(
                 "InvalidDBParameterGroupState",
-                format!("One or more database {what} are still members of this parameter group {name}, so the group cannot be deleted"),
+                format!(
+                    "One or more database {what} are still members of this parameter group {name}, so the group cannot be deleted"
+                ),
             ));
         }
         kind.groups_mut(&mut world).remove(&name);

@@ -37,14 +37,23 @@ impl Rds {
             return Err(Fault::value(format!("Invalid source: {}", source.unwrap_or_default())));
         }
         let parameters = families::parameters(&group.family, kind.instance)?;
-        let described = parameters.into_iter().map(|(name, parameter)| parameter.describe(name, group.values.get(name)));
-        page("Parameters", described.filter(|parameter| source.is_none_or(|source| parameter["Source"] == source)).collect(), input)
+        let described =
+            parameters.into_iter().map(|(name, parameter)| parameter.describe(name, group.values.get(name)));
+        page(
+            "Parameters",
+            described.filter(|parameter| source.is_none_or(|source| parameter["Source"] == source)).collect(),
+            input,
+        )
     }
 
     pub(super) fn describe_engine_defaults(&self, action: &str, input: &Input) -> Answer {
         let family = input.required("DBParameterGroupFamily")?;
         let parameters = families::parameters(family, Kind::of(action).instance)?;
-        let mut defaults = page("Parameters", parameters.into_iter().map(|(name, p)| p.describe(name, None)).collect(), input)?;
+        let mut defaults = page(
+            "Parameters",
+            parameters.into_iter().map(|(name, p)| p.describe(name, None)).collect(),
+            input,
+        )?;
         defaults["DBParameterGroupFamily"] = family.into();
         Ok(json!({"EngineDefaults": defaults}))
     }
@@ -66,10 +75,19 @@ impl Rds {
             settings.push(setting(kind, &family, parameter)?);
         }
         for (parameter, setting) in &settings {
-            let message = format!("Updated parameter {parameter} to {} with apply method {}", setting.value, setting.apply);
-            self.event(&mut world, Source::parameter_group(self.account, &name, kind.instance), "0037", message);
+            let message = format!(
+                "Updated parameter {parameter} to {} with apply method {}",
+                setting.value, setting.apply
+            );
+            self.event(
+                &mut world,
+                Source::parameter_group(self.account, &name, kind.instance),
+                "0037",
+                message,
+            );
         }
-        let changed: Vec<_> = settings.iter().map(|(parameter, setting)| (parameter.clone(), setting.apply.clone())).collect();
+        let changed: Vec<_> =
+            settings.iter().map(|(parameter, setting)| (parameter.clone(), setting.apply.clone())).collect();
         if let Some(group) = kind.groups_mut(&mut world).get_mut(&name) {
             group.values.extend(settings);
         }
@@ -85,8 +103,12 @@ impl Rds {
         let mut changed = Vec::new();
         if input.flag("ResetAllParameters").unwrap_or(!input.has("Parameters")) {
             for parameter in group.values.keys() {
-                let dynamic = families::parameter(&group.family, kind.instance, parameter).is_some_and(|known| !known.is_static());
-                changed.push((parameter.clone(), if dynamic { "immediate" } else { "pending-reboot" }.to_owned()));
+                let dynamic = families::parameter(&group.family, kind.instance, parameter)
+                    .is_some_and(|known| !known.is_static());
+                changed.push((
+                    parameter.clone(),
+                    if dynamic { "immediate" } else { "pending-reboot" }.to_owned(),
+                ));
             }
         } else {
             for parameter in input.list("Parameters") {
@@ -104,13 +126,18 @@ impl Rds {
 
     /// Members of the clusters that use the group learn of the change; what is immediate goes to the servers.
     fn propagate(&self, world: &mut World, kind: Kind, group: &str, changed: &[(String, String)]) {
-        let immediate: BTreeSet<String> = changed.iter().filter(|(_, apply)| apply == "immediate").map(|(name, _)| name.clone()).collect();
+        let immediate: BTreeSet<String> =
+            changed.iter().filter(|(_, apply)| apply == "immediate").map(|(name, _)| name.clone()).collect();
         let status = if immediate.len() < changed.len() { "pending-reboot" } else { "in-sync" };
-        let clusters: Vec<String> = world.clusters.values().map(|cluster| cluster.resource_id.clone()).collect();
+        let clusters: Vec<String> =
+            world.clusters.values().map(|cluster| cluster.resource_id.clone()).collect();
         for cluster in clusters {
             let uses_cluster_group = !kind.instance && world.clusters[&cluster].group == group;
             let mut concerned = Vec::new();
-            for member in world.members_mut(&cluster).filter(|member| uses_cluster_group || (kind.instance && member.group == group)) {
+            for member in world
+                .members_mut(&cluster)
+                .filter(|member| uses_cluster_group || (kind.instance && member.group == group))
+            {
                 let shown = group_status(kind, member);
                 // What waits for a reboot already goes on waiting.
                 let then = if *shown == "pending-reboot" { "pending-reboot" } else { status };
@@ -119,12 +146,20 @@ impl Rds {
             }
             if !immediate.is_empty() && (uses_cluster_group || !concerned.is_empty()) {
                 let immediate = immediate.clone();
-                self.background(|rds| async move { rds.apply_at_once(kind, cluster, immediate, concerned).await });
+                self.background(
+                    |rds| async move { rds.apply_at_once(kind, cluster, immediate, concerned).await },
+                );
             }
         }
     }
 
-    async fn apply_at_once(&self, kind: Kind, cluster: String, names: BTreeSet<String>, members: Vec<(String, &'static str)>) {
+    async fn apply_at_once(
+        &self,
+        kind: Kind,
+        cluster: String,
+        names: BTreeSet<String>,
+        members: Vec<(String, &'static str)>,
+    ) {
         let effective = self.world().effective(&cluster);
         let (applied, running) = {
             let mut world = self.world();
@@ -168,7 +203,8 @@ fn group_status(kind: Kind, member: &mut Instance) -> &mut &'static str {
 }
 
 fn known_parameter(kind: Kind, family: &str, name: &str) -> Result<&'static families::Parameter, Fault> {
-    families::parameter(family, kind.instance, name).ok_or_else(|| Fault::value(format!("Could not find parameter with name: {name}")))
+    families::parameter(family, kind.instance, name)
+        .ok_or_else(|| Fault::value(format!("Could not find parameter with name: {name}")))
 }
 
 fn apply_method(name: &str, known: &families::Parameter, parameter: &Value) -> Result<String, Fault> {
@@ -187,9 +223,14 @@ fn setting(kind: Kind, family: &str, parameter: &Value) -> Result<(String, Setti
     if !known.modifiable {
         return Err(Fault::value(format!("The parameter {name} cannot be modified.")));
     }
-    let value = parameter["ParameterValue"].as_str().ok_or_else(|| Fault::value(format!("The parameter {name} needs a value.")))?;
+    let value = parameter["ParameterValue"]
+        .as_str()
+        .ok_or_else(|| Fault::value(format!("The parameter {name} needs a value.")))?;
     if !known.allows(value) {
-        return Err(Fault::value(format!("Invalid parameter value: {value} for: {name} allowed values are: {}", known.allowed)));
+        return Err(Fault::value(format!(
+            "Invalid parameter value: {value} for: {name} allowed values are: {}",
+            known.allowed
+        )));
     }
     Ok((name.to_owned(), Setting { value: value.to_owned(), apply: apply_method(name, known, parameter)? }))
 }
@@ -199,7 +240,10 @@ impl World {
     pub fn effective(&self, cluster: &str) -> Parameters {
         let Some(cluster) = self.clusters.get(cluster) else { return Parameters::new() };
         let writer = cluster.writer.as_ref().and_then(|writer| self.instances.get(writer));
-        let groups = [self.group(Kind::CLUSTER, &cluster.group), writer.and_then(|writer| self.group(Kind::INSTANCE, &writer.group))];
+        let groups = [
+            self.group(Kind::CLUSTER, &cluster.group),
+            writer.and_then(|writer| self.group(Kind::INSTANCE, &writer.group)),
+        ];
         server_parameters(groups.iter().flatten())
     }
 }
@@ -220,9 +264,12 @@ pub fn server_parameters<'a>(groups: impl IntoIterator<Item = &'a Group>) -> Par
             }
             let Some(value) = formulas::evaluate(&setting.value) else { continue };
             let value = match &**name {
-                "shared_preload_libraries" => {
-                    value.split(',').map(str::trim).filter(|library| !AURORA_LIBRARIES.contains(library)).collect::<Vec<_>>().join(",")
-                }
+                "shared_preload_libraries" => value
+                    .split(',')
+                    .map(str::trim)
+                    .filter(|library| !AURORA_LIBRARIES.contains(library))
+                    .collect::<Vec<_>>()
+                    .join(","),
                 _ => value,
             };
             parameters.insert(name.clone(), value);
@@ -240,18 +287,35 @@ mod tests {
     async fn a_dynamic_parameter_applies_at_once_and_a_static_one_waits_for_a_reboot() {
         let sandbox = Sandbox::with_cluster().await;
         sandbox.create_group(CLUSTER_GROUP, "own", "aurora-postgresql16").await;
-        sandbox.ok("ModifyDBCluster", &[("DBClusterIdentifier", "orders"), ("DBClusterParameterGroupName", "own")]).await;
+        sandbox
+            .ok(
+                "ModifyDBCluster",
+                &[("DBClusterIdentifier", "orders"), ("DBClusterParameterGroupName", "own")],
+            )
+            .await;
         for instance in ["orders-1", "orders-2"] {
             sandbox.ok("RebootDBInstance", &[("DBInstanceIdentifier", instance)]).await;
         }
         sandbox.pass(60).await;
-        assert_eq!(sandbox.cluster("orders").await.all("DBClusterParameterGroupStatus"), ["in-sync", "in-sync"]);
+        assert_eq!(
+            sandbox.cluster("orders").await.all("DBClusterParameterGroupStatus"),
+            ["in-sync", "in-sync"]
+        );
         sandbox.set(CLUSTER_GROUP, "own", "work_mem", "65536", "immediate").await;
-        assert_eq!(sandbox.cluster("orders").await.all("DBClusterParameterGroupStatus"), ["applying", "applying"]);
+        assert_eq!(
+            sandbox.cluster("orders").await.all("DBClusterParameterGroupStatus"),
+            ["applying", "applying"]
+        );
         sandbox.pass(15).await;
-        assert_eq!(sandbox.cluster("orders").await.all("DBClusterParameterGroupStatus"), ["in-sync", "in-sync"]);
+        assert_eq!(
+            sandbox.cluster("orders").await.all("DBClusterParameterGroupStatus"),
+            ["in-sync", "in-sync"]
+        );
         sandbox.set(CLUSTER_GROUP, "own", "rds.logical_replication", "1", "pending-reboot").await;
-        assert_eq!(sandbox.cluster("orders").await.all("DBClusterParameterGroupStatus"), ["pending-reboot", "pending-reboot"]);
+        assert_eq!(
+            sandbox.cluster("orders").await.all("DBClusterParameterGroupStatus"),
+            ["pending-reboot", "pending-reboot"]
+        );
         let applied = || sandbox.rds.world().cluster("orders").unwrap().applied.clone();
         assert_eq!(applied(), Parameters::from([("work_mem".into(), "65536".into())]));
         sandbox.ok("RebootDBInstance", &[("DBInstanceIdentifier", "orders-1")]).await;
@@ -277,7 +341,8 @@ mod tests {
             ];
             assert_eq!(sandbox.refused("ModifyDBParameterGroup", &form).await.0, code, "{name}");
         }
-        let names: Vec<String> = (1..=21).map(|n| format!("Parameters.Parameter.{n}.ParameterName")).collect();
+        let names: Vec<String> =
+            (1..=21).map(|n| format!("Parameters.Parameter.{n}.ParameterName")).collect();
         let many: Vec<(&str, &str)> = names.iter().map(|name| (&**name, "work_mem")).collect();
         let form = [&[("DBParameterGroupName", "own")], &many[..]].concat();
         assert_eq!(sandbox.refused("ModifyDBParameterGroup", &form).await.0, "InvalidParameterValue");
@@ -289,13 +354,22 @@ mod tests {
     async fn user_set_values_are_told_from_defaults_and_lists_come_in_pages() {
         let sandbox = Sandbox::new();
         sandbox.create_group(CLUSTER_GROUP, "own", "aurora-postgresql16").await;
-        sandbox.set(CLUSTER_GROUP, "own", "max_connections", "LEAST({DBInstanceClassMemory/9531392},500)", "pending-reboot").await;
+        sandbox
+            .set(
+                CLUSTER_GROUP,
+                "own",
+                "max_connections",
+                "LEAST({DBInstanceClassMemory/9531392},500)",
+                "pending-reboot",
+            )
+            .await;
         let group = ("DBClusterParameterGroupName", "own");
         let user = sandbox.ok("DescribeDBClusterParameters", &[group, ("Source", "user")]).await;
         assert_eq!(user.all("ParameterName"), ["max_connections"]);
         let first = sandbox.ok("DescribeDBClusterParameters", &[group, ("MaxRecords", "20")]).await;
         assert_eq!(first.all("ParameterName").len(), 20);
-        let second = sandbox.ok("DescribeDBClusterParameters", &[group, ("Marker", first.text("Marker"))]).await;
+        let second =
+            sandbox.ok("DescribeDBClusterParameters", &[group, ("Marker", first.text("Marker"))]).await;
         assert!(second.text("ParameterName") > *first.all("ParameterName").last().unwrap());
         sandbox.ok("ResetDBClusterParameterGroup", &[group, ("ResetAllParameters", "true")]).await;
         let user = sandbox.ok("DescribeDBClusterParameters", &[group, ("Source", "user")]).await;
@@ -310,11 +384,23 @@ mod tests {
         }
         sandbox.set(CLUSTER_GROUP, "own", "work_mem", "65536", "immediate").await;
         sandbox.set(CLUSTER_GROUP, "own", "rds.force_ssl", "1", "immediate").await;
-        sandbox.set(CLUSTER_GROUP, "own", "shared_preload_libraries", "pg_stat_statements,apg_plan_mgmt", "pending-reboot").await;
+        sandbox
+            .set(
+                CLUSTER_GROUP,
+                "own",
+                "shared_preload_libraries",
+                "pg_stat_statements,apg_plan_mgmt",
+                "pending-reboot",
+            )
+            .await;
         sandbox.set(INSTANCE_GROUP, "own", "work_mem", "131072", "immediate").await;
         let world = sandbox.rds.world();
-        let groups = [world.group(Kind::CLUSTER, "own").unwrap(), world.group(Kind::INSTANCE, "own").unwrap()];
+        let groups =
+            [world.group(Kind::CLUSTER, "own").unwrap(), world.group(Kind::INSTANCE, "own").unwrap()];
         let expected = [("work_mem", "131072"), ("shared_preload_libraries", "pg_stat_statements")];
-        assert_eq!(server_parameters(&groups), expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
+        assert_eq!(
+            server_parameters(&groups),
+            expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+        );
     }
 }

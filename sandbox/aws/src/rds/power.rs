@@ -33,7 +33,10 @@ impl Rds {
         }
         let id = cluster.resource_id.clone();
         if let Some(member) = world.members(&id).into_iter().find(|member| member.status != from) {
-            return Err(Fault::instance_state(format!("DB instance {} is in {} state.", member.id, member.status)));
+            return Err(Fault::instance_state(format!(
+                "DB instance {} is in {} state.",
+                member.id, member.status
+            )));
         }
         self.set_statuses(&mut world, &id, during);
         let cluster = world.clusters[&id].clone();
@@ -50,7 +53,11 @@ impl Rds {
             };
             let (_, switched) = tokio::join!(rds.pause(rds.behaviour().start_stop), switched);
             if let Err(error) = switched {
-                tracing::error!(cluster = id, error = format!("{error:#}"), "start or stop the cluster's server");
+                tracing::error!(
+                    cluster = id,
+                    error = format!("{error:#}"),
+                    "start or stop the cluster's server"
+                );
             }
             let cluster = {
                 let mut world = rds.world();
@@ -59,7 +66,8 @@ impl Rds {
                 cluster.running = start;
                 cluster.stops += u32::from(!start);
                 let cluster = cluster.clone();
-                let (event, what) = if start { ("0151", "DB cluster started") } else { ("0150", "DB cluster stopped") };
+                let (event, what) =
+                    if start { ("0151", "DB cluster started") } else { ("0150", "DB cluster stopped") };
                 rds.event(&mut world, &cluster, event, what);
                 cluster
             };
@@ -76,8 +84,11 @@ impl Rds {
         let cluster = {
             let mut world = self.world();
             let same = |cluster: &&Cluster| cluster.status == "stopped" && cluster.stops == stopped.stops;
-            let Some(cluster) = world.clusters.get(&stopped.resource_id).filter(same).cloned() else { return };
-            let message = "DB cluster is being started due to it exceeding the maximum allowed time being stopped.";
+            let Some(cluster) = world.clusters.get(&stopped.resource_id).filter(same).cloned() else {
+                return;
+            };
+            let message =
+                "DB cluster is being started due to it exceeding the maximum allowed time being stopped.";
             self.event(&mut world, &cluster, "0153", message);
             cluster
         };
@@ -128,7 +139,9 @@ impl Rds {
         };
         let restarted = async {
             match (&self.engine, &restart) {
-                (Some(engine), Some(parameters)) => engine.configure(&cluster, parameters, true).await.map(drop),
+                (Some(engine), Some(parameters)) => {
+                    engine.configure(&cluster, parameters, true).await.map(drop)
+                }
                 _ => Ok(()),
             }
         };
@@ -140,7 +153,8 @@ impl Rds {
             instance.status = "incompatible-parameters";
             return;
         }
-        (instance.status, instance.group_status, instance.cluster_group_status) = ("available", "in-sync", "in-sync");
+        (instance.status, instance.group_status, instance.cluster_group_status) =
+            ("available", "in-sync", "in-sync");
         let instance = instance.clone();
         self.event(&mut world, &instance, "0006", "DB instance restarted");
     }
@@ -154,7 +168,9 @@ impl Rds {
             None => order.iter().find(|id| world.instances[*id].status == "available").cloned(),
             Some(name) => {
                 // The model has no DBInstanceNotFound for this action.
-                let missing = |_| Fault::value(format!("Cannot find target DB instance {name} in cluster {}", cluster.id));
+                let missing = |_| {
+                    Fault::value(format!("Cannot find target DB instance {name} in cluster {}", cluster.id))
+                };
                 let target = world.instance(name).map_err(missing)?;
                 if target.cluster != cluster.resource_id {
                     return Err(missing(Fault::value(String::new())));
@@ -166,7 +182,9 @@ impl Rds {
                 Some(target.resource_id.clone())
             }
         };
-        let target = target.ok_or_else(|| Fault::cluster_state(format!("DB cluster {} has no reader to fail over to", cluster.id)))?;
+        let target = target.ok_or_else(|| {
+            Fault::cluster_state(format!("DB cluster {} has no reader to fail over to", cluster.id))
+        })?;
         let found = world.cluster_mut(&cluster.id)?;
         found.status = "failing-over";
         let found = found.clone();

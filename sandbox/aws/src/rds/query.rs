@@ -27,8 +27,10 @@ pub fn parse_form(body: &[u8]) -> Result<(String, Vec<(String, String)>), Fault>
 
 impl Input {
     pub fn read(action: &str, form: &[(String, String)]) -> Result<Self, Fault> {
-        let operation =
-            API.operations.get(action).ok_or_else(|| Fault::new("InvalidAction", format!("Could not find operation {action}")))?;
+        let operation = API
+            .operations
+            .get(action)
+            .ok_or_else(|| Fault::new("InvalidAction", format!("Could not find operation {action}")))?;
         let structure = &API.structures[&operation.input];
         let mut root = Value::Object(Map::new());
         for (name, value) in form {
@@ -38,7 +40,10 @@ impl Input {
         let Value::Object(members) = root else { unreachable!("the root is an object") };
         for name in &structure.required {
             if members.get(name).is_none_or(|value| value == "") {
-                return Err(Fault::new("MissingParameter", format!("The request must contain the parameter {name}.")));
+                return Err(Fault::new(
+                    "MissingParameter",
+                    format!("The request must contain the parameter {name}."),
+                ));
             }
         }
         Ok(Self(members))
@@ -50,7 +55,8 @@ impl Input {
 
     /// A parameter that the model requires, or that this case does.
     pub fn required(&self, name: &str) -> Result<&str, Fault> {
-        let missing = || Fault::value(format!("The parameter {name} must be provided and must not be blank."));
+        let missing =
+            || Fault::value(format!("The parameter {name} must be provided and must not be blank."));
         self.text(name).filter(|value| !value.is_empty()).ok_or_else(missing)
     }
 
@@ -79,7 +85,13 @@ impl Input {
     }
 }
 
-fn put(target: &mut Value, structure: &Structure, path: &[&str], value: &str, whole: &str) -> Result<(), Fault> {
+fn put(
+    target: &mut Value,
+    structure: &Structure,
+    path: &[&str],
+    value: &str,
+    whole: &str,
+) -> Result<(), Fault> {
     let unknown = || Fault::value(format!("Unknown parameter: {whole}"));
     let (name, rest) = path.split_first().ok_or_else(unknown)?;
     let shape = structure.members.get(*name).ok_or_else(unknown)?;
@@ -87,16 +99,27 @@ fn put(target: &mut Value, structure: &Structure, path: &[&str], value: &str, wh
     put_shape(members.entry(*name).or_insert(Value::Null), shape, rest, value, whole)
 }
 
-fn put_shape(target: &mut Value, shape: &Shape, path: &[&str], value: &str, whole: &str) -> Result<(), Fault> {
+fn put_shape(
+    target: &mut Value,
+    shape: &Shape,
+    path: &[&str],
+    value: &str,
+    whole: &str,
+) -> Result<(), Fault> {
     let unknown = || Fault::value(format!("Unknown parameter: {whole}"));
     match shape {
         // An empty list is sent as `Name=`.
         Shape::List(..) if path.is_empty() && value.is_empty() => *target = Value::Array(Vec::new()),
         Shape::List(element, inner) => {
             // SDKs send the list's own element name; `member` is the protocol's default, and botocore leaves it out nowhere.
-            let path = if path.first().is_some_and(|first| first == element || *first == "member") { &path[1..] } else { path };
+            let path = if path.first().is_some_and(|first| first == element || *first == "member") {
+                &path[1..]
+            } else {
+                path
+            };
             let (index, rest) = path.split_first().ok_or_else(unknown)?;
-            let index = index.parse::<usize>().ok().filter(|index| (1..=1000).contains(index)).ok_or_else(unknown)?;
+            let index =
+                index.parse::<usize>().ok().filter(|index| (1..=1000).contains(index)).ok_or_else(unknown)?;
             if !target.is_array() {
                 *target = Value::Array(Vec::new());
             }
@@ -121,7 +144,8 @@ fn put_shape(target: &mut Value, shape: &Shape, path: &[&str], value: &str, whol
 }
 
 fn scalar(kind: &str, text: &str, whole: &str) -> Result<Value, Fault> {
-    let malformed = |what: &str| Fault::value(format!("The parameter {whole} must be {what}, found {text:?}"));
+    let malformed =
+        |what: &str| Fault::value(format!("The parameter {whole} must be {what}, found {text:?}"));
     Ok(match kind {
         "integer" => text.parse::<i64>().map_err(|_| malformed("an integer"))?.into(),
         "double" => text.parse::<f64>().map_err(|_| malformed("a number"))?.into(),

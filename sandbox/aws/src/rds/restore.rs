@@ -31,7 +31,9 @@ impl Rds {
         // "If you don't specify an engine version, the default version for the database engine in the Amazon Web Services Region is
         // used" (botocore rds 2014-10-31), not the snapshot's.
         let version = versions::resolve(input.text("EngineVersion"))?;
-        if version != snapshot.of.engine_version && !versions::is_newer_minor(&snapshot.of.engine_version, &version) {
+        if version != snapshot.of.engine_version
+            && !versions::is_newer_minor(&snapshot.of.engine_version, &version)
+        {
             let message = format!("Cannot upgrade {ENGINE} from {} to {version}", snapshot.of.engine_version);
             return Err(Fault::combination(message));
         }
@@ -39,7 +41,8 @@ impl Rds {
         let mut world = self.world();
         let mut cluster = self.new_cluster(&mut world, input, &version)?;
         if !input.has("KmsKeyId") {
-            (cluster.storage_encrypted, cluster.kms_key) = (snapshot.kms_key.is_some(), snapshot.kms_key.clone());
+            (cluster.storage_encrypted, cluster.kms_key) =
+                (snapshot.kms_key.is_some(), snapshot.kms_key.clone());
         }
         self.hold(&snapshot.volume);
         self.restore(world, cluster, &snapshot.of, From::Snapshot(snapshot.volume), input)
@@ -57,16 +60,30 @@ impl Rds {
         }
         match (input.flag("UseLatestRestorableTime") == Some(true), input.has("RestoreToTime")) {
             (true, false) => {}
-            (true, true) => return Err(Fault::combination("RestoreToTime can't be specified together with UseLatestRestorableTime.")),
-            (false, false) => return Err(Fault::combination("Either RestoreToTime or UseLatestRestorableTime must be specified.")),
+            (true, true) => {
+                return Err(Fault::combination(
+                    "RestoreToTime can't be specified together with UseLatestRestorableTime.",
+                ));
+            }
+            (false, false) => {
+                return Err(Fault::combination(
+                    "Either RestoreToTime or UseLatestRestorableTime must be specified.",
+                ));
+            }
             // The sandbox keeps no write-ahead log to go back in.
-            (false, true) => return Err(Fault::new("InvalidRestoreFault", "The sandbox restores to the latest restorable time only.")),
+            (false, true) => {
+                return Err(Fault::new(
+                    "InvalidRestoreFault",
+                    "The sandbox restores to the latest restorable time only.",
+                ));
+            }
         }
         let mut cluster = self.new_cluster(&mut world, input, &source.engine_version)?;
         if !input.has("KmsKeyId") {
             (cluster.storage_encrypted, cluster.kms_key) = (source.storage_encrypted, source.kms_key.clone());
         }
-        let clones = world.clusters.values().filter(|other| other.clone_group == source.clone_group).count() - 1;
+        let clones =
+            world.clusters.values().filter(|other| other.clone_group == source.clone_group).count() - 1;
         if kind == "copy-on-write" && clones < MOST_CLONES {
             cluster.clone_group = source.clone_group.clone();
         }
@@ -95,8 +112,14 @@ impl Rds {
             let restored = async {
                 let Some(engine) = &rds.engine else { return Ok(()) };
                 match &from {
-                    From::Snapshot(volume) => engine.restore(volume, &resource_id, cluster.server_port, &cluster.applied).await?,
-                    From::Cluster(source) => engine.clone_cluster(source, &resource_id, cluster.server_port, &cluster.applied).await?,
+                    From::Snapshot(volume) => {
+                        engine.restore(volume, &resource_id, cluster.server_port, &cluster.applied).await?
+                    }
+                    From::Cluster(source) => {
+                        engine
+                            .clone_cluster(source, &resource_id, cluster.server_port, &cluster.applied)
+                            .await?
+                    }
                 }
                 // Without an instance nothing answers.
                 engine.stop(&resource_id).await
@@ -129,8 +152,15 @@ mod tests {
         ];
         sandbox.ok("ModifyDBCluster", &[&[orders], &own[..]].concat()).await;
         let arn = crate::aws::arn("rds", "cluster:orders");
-        sandbox.ok("AddTagsToResource", &[("ResourceName", &*arn), ("Tags.Tag.1.Key", "a"), ("Tags.Tag.1.Value", "b")]).await;
-        let snapshot = sandbox.ok("CreateDBClusterSnapshot", &[orders, ("DBClusterSnapshotIdentifier", "nightly")]).await;
+        sandbox
+            .ok(
+                "AddTagsToResource",
+                &[("ResourceName", &*arn), ("Tags.Tag.1.Key", "a"), ("Tags.Tag.1.Value", "b")],
+            )
+            .await;
+        let snapshot = sandbox
+            .ok("CreateDBClusterSnapshot", &[orders, ("DBClusterSnapshotIdentifier", "nightly")])
+            .await;
         assert_eq!(snapshot.all("Key"), ["a"]);
         sandbox.pass(150).await;
 
@@ -139,17 +169,30 @@ mod tests {
         let (code, message) = sandbox.refused("RestoreDBClusterFromSnapshot", &restore).await;
         assert_eq!(code, "InvalidParameterCombination");
         assert!(message.starts_with("Cannot upgrade aurora-postgresql from 16.14 to 17."), "{message}");
-        let answer = sandbox.ok("RestoreDBClusterFromSnapshot", &[restore[0], restore[1], ENGINE, ("EngineVersion", "16.14")]).await;
-        assert_eq!((answer.all("LatestRestorableTime").len(), answer.all("EarliestRestorableTime").len()), (0, 0));
+        let answer = sandbox
+            .ok("RestoreDBClusterFromSnapshot", &[restore[0], restore[1], ENGINE, ("EngineVersion", "16.14")])
+            .await;
+        assert_eq!(
+            (answer.all("LatestRestorableTime").len(), answer.all("EarliestRestorableTime").len()),
+            (0, 0)
+        );
         sandbox.pass(150).await;
         let copy = sandbox.cluster("copy").await;
         assert_eq!(copy.all("VpcSecurityGroupId"), ["sg-00000000000000000"]);
-        assert_eq!((copy.text("DBSubnetGroup"), copy.text("DBClusterParameterGroup")), ("default", "default.aurora-postgresql16"));
+        assert_eq!(
+            (copy.text("DBSubnetGroup"), copy.text("DBClusterParameterGroup")),
+            ("default", "default.aurora-postgresql16")
+        );
         assert_eq!((copy.text("DeletionProtection"), copy.all("Key").len()), ("false", 0));
         assert_eq!((copy.text("BackupRetentionPeriod"), copy.all("MasterUserSecret").len()), ("9", 0));
         assert!(!copy.text("LatestRestorableTime").is_empty());
         // Nobody said where, so its instance has a public address.
-        let instance = [("DBInstanceIdentifier", "copy-1"), ("DBClusterIdentifier", "copy"), ("DBInstanceClass", "db.r6g.large"), ENGINE];
+        let instance = [
+            ("DBInstanceIdentifier", "copy-1"),
+            ("DBClusterIdentifier", "copy"),
+            ("DBInstanceClass", "db.r6g.large"),
+            ENGINE,
+        ];
         sandbox.ok("CreateDBInstance", &instance).await;
         assert_eq!(sandbox.instance("copy-1").await.text("PubliclyAccessible"), "true");
     }

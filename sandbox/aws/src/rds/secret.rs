@@ -12,13 +12,20 @@ use crate::http::{Caller, Request};
 
 impl Rds {
     /// Makes the cluster's secret and shows it on the cluster.
-    pub(super) async fn create_secret(&self, resource_id: &str, username: &str, password: &str, key: Option<&str>) {
+    pub(super) async fn create_secret(
+        &self,
+        resource_id: &str,
+        username: &str,
+        password: &str,
+        key: Option<&str>,
+    ) {
         let name = format!("rds!{resource_id}");
         let body = json!({"Name": name, "SecretString": secret_string(username, password)});
         let created = self.secrets_manager("CreateSecret", &body).await;
         let arn = created.as_ref().and_then(|answer| answer["ARN"].as_str()).map(str::to_owned);
         // Without a Secrets Manager behind the gateway the cluster still shows where its secret would be.
-        let arn = arn.unwrap_or_else(|| aws::arn_in(self.account, "secretsmanager", &format!("secret:{name}")));
+        let arn =
+            arn.unwrap_or_else(|| aws::arn_in(self.account, "secretsmanager", &format!("secret:{name}")));
         if let Some(cluster) = self.world().clusters.get_mut(resource_id) {
             let kms_key = key.map_or_else(|| default_key(self.account), str::to_owned);
             cluster.secret = Some(Secret { arn, status: "creating", kms_key });
@@ -26,11 +33,16 @@ impl Rds {
     }
 
     pub(super) async fn rotate_secret(&self, arn: &str, username: &str, password: &str) {
-        self.secrets_manager("PutSecretValue", &json!({"SecretId": arn, "SecretString": secret_string(username, password)})).await;
+        self.secrets_manager(
+            "PutSecretValue",
+            &json!({"SecretId": arn, "SecretString": secret_string(username, password)}),
+        )
+        .await;
     }
 
     pub(super) async fn delete_secret(&self, arn: &str) {
-        self.secrets_manager("DeleteSecret", &json!({"SecretId": arn, "ForceDeleteWithoutRecovery": true})).await;
+        self.secrets_manager("DeleteSecret", &json!({"SecretId": arn, "ForceDeleteWithoutRecovery": true}))
+            .await;
     }
 
     async fn secrets_manager(&self, action: &str, body: &Value) -> Option<Value> {

@@ -20,48 +20,63 @@ impl Rds {
         let owner = aws::account_of(id).unwrap_or(self.account);
         let owner = self.in_account(owner).ok_or_else(|| no_snapshot(id))?;
         let world = owner.world();
-        let found = world.snapshot(id).ok().filter(|snapshot| owner.account == self.account || shares(snapshot, self.account));
+        let found = world
+            .snapshot(id)
+            .ok()
+            .filter(|snapshot| owner.account == self.account || shares(snapshot, self.account));
         found.cloned().ok_or_else(|| no_snapshot(id))
     }
 
     /// What others share with this account, and what they share with everybody.
     pub(super) fn snapshots_of_others(&self, shared: bool, public: bool) -> Vec<Snapshot> {
-        let others = aws::ACCOUNTS.iter().filter(|account| **account != self.account).filter_map(|account| self.in_account(account));
+        let others = aws::ACCOUNTS
+            .iter()
+            .filter(|account| **account != self.account)
+            .filter_map(|account| self.in_account(account));
         let mut found = Vec::new();
         for other in others {
             let world = other.world();
-            let visible = world
-                .snapshots
-                .values()
-                .filter(|snapshot| shared && snapshot.shared_with.contains(self.account) || public && snapshot.shared_with.contains("all"));
+            let visible = world.snapshots.values().filter(|snapshot| {
+                shared && snapshot.shared_with.contains(self.account)
+                    || public && snapshot.shared_with.contains("all")
+            });
             found.extend(visible.cloned().map(as_shared));
         }
         found
     }
 
     pub(super) fn describe_db_cluster_snapshot_attributes(&self, input: &Input) -> Answer {
-        Ok(json!({"DBClusterSnapshotAttributesResult": attributes(self.world().snapshot(input.required("DBClusterSnapshotIdentifier")?)?)}))
+        Ok(
+            json!({"DBClusterSnapshotAttributesResult": attributes(self.world().snapshot(input.required("DBClusterSnapshotIdentifier")?)?)}),
+        )
     }
 
     pub(super) fn modify_db_cluster_snapshot_attribute(&self, input: &Input) -> Answer {
         let mut world = self.world();
         let snapshot = world.snapshot(input.required("DBClusterSnapshotIdentifier")?)?.clone();
         if input.required("AttributeName")? != "restore" {
-            return Err(Fault::value(format!("Invalid attribute name: {}", input.required("AttributeName")?)));
+            return Err(Fault::value(format!(
+                "Invalid attribute name: {}",
+                input.required("AttributeName")?
+            )));
         }
         if snapshot.kind != "manual" || snapshot.status != "available" {
             return Err(not_available(&snapshot));
         }
         let mut shared = snapshot.shared_with.clone();
         for account in input.texts("ValuesToAdd") {
-            let valid = account == "all" || (account.len() == 12 && account.chars().all(|c| c.is_ascii_digit()));
+            let valid =
+                account == "all" || (account.len() == 12 && account.chars().all(|c| c.is_ascii_digit()));
             if !valid {
                 return Err(Fault::value(format!("Invalid account: {account}")));
             }
             shared.insert(account);
         }
         if snapshot.kms_key.is_some() && shared.contains("all") {
-            return Err(Fault::new("InvalidDBClusterSnapshotStateFault", "An encrypted snapshot can't be made public."));
+            return Err(Fault::new(
+                "InvalidDBClusterSnapshotStateFault",
+                "An encrypted snapshot can't be made public.",
+            ));
         }
         if !input.texts("ValuesToAdd").is_empty() && snapshot.kms_key == Some(default_key(self.account)) {
             let message = "A snapshot that is encrypted with the account's default key can't be shared.";
@@ -108,8 +123,13 @@ mod tests {
     /// Production's cluster `orders`, encrypted with that key; `None` is the default key, `Some("")` no encryption.
     async fn production(sandbox: &Sandbox, key: Option<&str>) -> Sandbox {
         let production = sandbox.as_production();
-        let mut form =
-            vec![("DBClusterIdentifier", "orders"), ENGINE, VERSION, ("MasterUsername", "root"), ("MasterUserPassword", "long-enough")];
+        let mut form = vec![
+            ("DBClusterIdentifier", "orders"),
+            ENGINE,
+            VERSION,
+            ("MasterUsername", "root"),
+            ("MasterUserPassword", "long-enough"),
+        ];
         match key {
             Some("") => {}
             Some(key) => form.extend([("StorageEncrypted", "true"), ("KmsKeyId", key)]),
@@ -124,7 +144,11 @@ mod tests {
     }
 
     async fn share(owner: &Sandbox, snapshot: &str, with: &str) {
-        let form = [("DBClusterSnapshotIdentifier", snapshot), ("AttributeName", "restore"), ("ValuesToAdd.AttributeValue.1", with)];
+        let form = [
+            ("DBClusterSnapshotIdentifier", snapshot),
+            ("AttributeName", "restore"),
+            ("ValuesToAdd.AttributeValue.1", with),
+        ];
         owner.ok("ModifyDBClusterSnapshotAttribute", &form).await;
     }
 
@@ -136,15 +160,35 @@ mod tests {
     async fn nothing_of_one_account_is_visible_in_the_other() {
         let home = Sandbox::with_cluster().await;
         let production = production(&home, None).await;
-        assert_eq!(production.cluster("orders").await.text("DBClusterArn"), arn_in(PRODUCTION, "rds", "cluster:orders"));
-        assert_eq!(home.cluster("orders").await.text("DBClusterArn"), arn_in(ACCOUNT, "rds", "cluster:orders"));
+        assert_eq!(
+            production.cluster("orders").await.text("DBClusterArn"),
+            arn_in(PRODUCTION, "rds", "cluster:orders")
+        );
+        assert_eq!(
+            home.cluster("orders").await.text("DBClusterArn"),
+            arn_in(ACCOUNT, "rds", "cluster:orders")
+        );
         let foreign = arn_in(PRODUCTION, "rds", "cluster:orders");
-        assert_eq!(home.refused("DescribeDBClusters", &[("DBClusterIdentifier", &foreign)]).await.0, "DBClusterNotFoundFault");
+        assert_eq!(
+            home.refused("DescribeDBClusters", &[("DBClusterIdentifier", &foreign)]).await.0,
+            "DBClusterNotFoundFault"
+        );
         assert!(production.ok("DescribeDBInstances", &[]).await.all("DBInstanceIdentifier").is_empty());
-        assert!(home.ok("DescribeDBClusterSnapshots", &[("IncludeShared", "true")]).await.all("DBClusterSnapshot").is_empty());
+        assert!(
+            home.ok("DescribeDBClusterSnapshots", &[("IncludeShared", "true")])
+                .await
+                .all("DBClusterSnapshot")
+                .is_empty()
+        );
         let snapshot = [("DBClusterSnapshotIdentifier", &*nightly())];
-        assert_eq!(home.refused("DescribeDBClusterSnapshots", &snapshot).await.0, "DBClusterSnapshotNotFoundFault");
-        assert_eq!(home.refused("ListTagsForResource", &[("ResourceName", &*nightly())]).await.0, "InvalidParameterValue");
+        assert_eq!(
+            home.refused("DescribeDBClusterSnapshots", &snapshot).await.0,
+            "DBClusterSnapshotNotFoundFault"
+        );
+        assert_eq!(
+            home.refused("ListTagsForResource", &[("ResourceName", &*nightly())]).await.0,
+            "InvalidParameterValue"
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -153,35 +197,65 @@ mod tests {
         let key = home.rds.plant_key(PRODUCTION, "alias/shared", &[ACCOUNT]);
         let production = production(&home, Some("alias/shared")).await;
         share(&production, "nightly", ACCOUNT).await;
-        for form in [("IncludeShared", "true"), ("SnapshotType", "shared"), ("DBClusterSnapshotIdentifier", &*nightly())] {
+        for form in [
+            ("IncludeShared", "true"),
+            ("SnapshotType", "shared"),
+            ("DBClusterSnapshotIdentifier", &*nightly()),
+        ] {
             let seen = home.ok("DescribeDBClusterSnapshots", &[form]).await;
-            let named = (seen.text("DBClusterSnapshotIdentifier"), seen.text("DBClusterSnapshotArn"), seen.text("SnapshotType"));
+            let named = (
+                seen.text("DBClusterSnapshotIdentifier"),
+                seen.text("DBClusterSnapshotArn"),
+                seen.text("SnapshotType"),
+            );
             assert_eq!(named, (&*nightly(), &*nightly(), "shared"), "{form:?}");
             assert_eq!(seen.text("KmsKeyId"), key);
         }
         for form in [[("SnapshotType", "manual")].as_slice(), &[]] {
-            assert!(home.ok("DescribeDBClusterSnapshots", form).await.all("DBClusterSnapshot").is_empty(), "{form:?}");
+            assert!(
+                home.ok("DescribeDBClusterSnapshots", form).await.all("DBClusterSnapshot").is_empty(),
+                "{form:?}"
+            );
         }
         let by_name = [("DBClusterIdentifier", "copy"), ("SnapshotIdentifier", "nightly"), ENGINE, VERSION];
-        assert_eq!(home.refused("RestoreDBClusterFromSnapshot", &by_name).await.0, "DBClusterSnapshotNotFoundFault");
+        assert_eq!(
+            home.refused("RestoreDBClusterFromSnapshot", &by_name).await.0,
+            "DBClusterSnapshotNotFoundFault"
+        );
         let by_arn = [by_name[0], ("SnapshotIdentifier", &*nightly()), ENGINE, VERSION];
         home.ok("RestoreDBClusterFromSnapshot", &by_arn).await;
         home.pass(150).await;
         let copy = home.cluster("copy").await;
-        assert_eq!((copy.text("Status"), copy.text("KmsKeyId"), copy.text("StorageEncrypted")), ("available", &*key, "true"));
+        assert_eq!(
+            (copy.text("Status"), copy.text("KmsKeyId"), copy.text("StorageEncrypted")),
+            ("available", &*key, "true")
+        );
         // The other account cannot share on, nor see with whom it is shared, nor delete.
         let attributes = [("DBClusterSnapshotIdentifier", &*nightly())];
         for action in ["DescribeDBClusterSnapshotAttributes", "DeleteDBClusterSnapshot"] {
-            assert_eq!(home.refused(action, &attributes).await.0, "DBClusterSnapshotNotFoundFault", "{action}");
+            assert_eq!(
+                home.refused(action, &attributes).await.0,
+                "DBClusterSnapshotNotFoundFault",
+                "{action}"
+            );
         }
 
-        let unshare =
-            [("DBClusterSnapshotIdentifier", "nightly"), ("AttributeName", "restore"), ("ValuesToRemove.AttributeValue.1", ACCOUNT)];
+        let unshare = [
+            ("DBClusterSnapshotIdentifier", "nightly"),
+            ("AttributeName", "restore"),
+            ("ValuesToRemove.AttributeValue.1", ACCOUNT),
+        ];
         production.ok("ModifyDBClusterSnapshotAttribute", &unshare).await;
-        assert_eq!(home.refused("DescribeDBClusterSnapshots", &attributes).await.0, "DBClusterSnapshotNotFoundFault");
+        assert_eq!(
+            home.refused("DescribeDBClusterSnapshots", &attributes).await.0,
+            "DBClusterSnapshotNotFoundFault"
+        );
         share(&production, "nightly", ACCOUNT).await;
         production.ok("DeleteDBClusterSnapshot", &[("DBClusterSnapshotIdentifier", "nightly")]).await;
-        assert_eq!(home.refused("DescribeDBClusterSnapshots", &attributes).await.0, "DBClusterSnapshotNotFoundFault");
+        assert_eq!(
+            home.refused("DescribeDBClusterSnapshots", &attributes).await.0,
+            "DBClusterSnapshotNotFoundFault"
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -192,12 +266,16 @@ mod tests {
         let key = home.rds.plant_key(ACCOUNT, "alias/environments", &[]);
         let production = production(&home, Some("alias/shared")).await;
         share(&production, "nightly", ACCOUNT).await;
-        let copy = [("SourceDBClusterSnapshotIdentifier", &*nightly()), ("TargetDBClusterSnapshotIdentifier", "mine")];
+        let copy = [
+            ("SourceDBClusterSnapshotIdentifier", &*nightly()),
+            ("TargetDBClusterSnapshotIdentifier", "mine"),
+        ];
         let (code, message) = home.refused("CopyDBClusterSnapshot", &copy).await;
         assert_eq!(code, "KMSKeyNotAccessibleFault");
         assert!(message.starts_with("Specified KMS key [None] does not exist"), "{message}");
         for alias in ["alias/shared", "alias/none"] {
-            let code = home.refused("CopyDBClusterSnapshot", &[copy[0], copy[1], ("KmsKeyId", alias)]).await.0;
+            let code =
+                home.refused("CopyDBClusterSnapshot", &[copy[0], copy[1], ("KmsKeyId", alias)]).await.0;
             assert_eq!(code, "KMSKeyNotAccessibleFault", "{alias}");
         }
         home.ok("CopyDBClusterSnapshot", &[copy[0], copy[1], ("KmsKeyId", "alias/environments")]).await;
@@ -207,15 +285,26 @@ mod tests {
         assert_eq!((mine.text("Status"), mine.text("SnapshotType")), ("available", "manual"));
 
         // A key that only production may use: it can be shared, and is of no use.
-        let private = [("SourceDBClusterSnapshotIdentifier", "nightly"), ("TargetDBClusterSnapshotIdentifier", "private")];
-        production.ok("CopyDBClusterSnapshot", &[private[0], private[1], ("KmsKeyId", "alias/private")]).await;
+        let private = [
+            ("SourceDBClusterSnapshotIdentifier", "nightly"),
+            ("TargetDBClusterSnapshotIdentifier", "private"),
+        ];
+        production
+            .ok("CopyDBClusterSnapshot", &[private[0], private[1], ("KmsKeyId", "alias/private")])
+            .await;
         production.pass(150).await;
         share(&production, "private", ACCOUNT).await;
         let arn = arn_in(PRODUCTION, "rds", "cluster-snapshot:private");
-        let form =
-            [("SourceDBClusterSnapshotIdentifier", &*arn), ("TargetDBClusterSnapshotIdentifier", "b"), ("KmsKeyId", "alias/aws/rds")];
+        let form = [
+            ("SourceDBClusterSnapshotIdentifier", &*arn),
+            ("TargetDBClusterSnapshotIdentifier", "b"),
+            ("KmsKeyId", "alias/aws/rds"),
+        ];
         let (code, message) = home.refused("CopyDBClusterSnapshot", &form).await;
-        assert!(code == "KMSKeyNotAccessibleFault" && message.starts_with("The source snapshot KMS key"), "{message}");
+        assert!(
+            code == "KMSKeyNotAccessibleFault" && message.starts_with("The source snapshot KMS key"),
+            "{message}"
+        );
         let form = [("DBClusterIdentifier", "b"), ("SnapshotIdentifier", &*arn), ENGINE, VERSION];
         assert_eq!(home.refused("RestoreDBClusterFromSnapshot", &form).await.0, "KMSKeyNotAccessibleFault");
     }
@@ -225,18 +314,28 @@ mod tests {
         let sandbox = Sandbox::new();
         let production = production(&sandbox, None).await;
         let rds = sandbox.rds.in_account(PRODUCTION).unwrap();
-        let automated = rds.take_automated_snapshot_at("orders", "2026-09-01T02:00:00Z".parse().unwrap()).unwrap();
+        let automated =
+            rds.take_automated_snapshot_at("orders", "2026-09-01T02:00:00Z".parse().unwrap()).unwrap();
         assert_eq!(automated, "rds:orders-2026-09-01-02-00");
         production.pass(150).await;
-        let form =
-            |id, account| [("DBClusterSnapshotIdentifier", id), ("AttributeName", "restore"), ("ValuesToAdd.AttributeValue.1", account)];
+        let form = |id, account| {
+            [
+                ("DBClusterSnapshotIdentifier", id),
+                ("AttributeName", "restore"),
+                ("ValuesToAdd.AttributeValue.1", account),
+            ]
+        };
         for (snapshot, account) in [("nightly", ACCOUNT), (&automated, ACCOUNT), ("nightly", "all")] {
-            let code = production.refused("ModifyDBClusterSnapshotAttribute", &form(snapshot, account)).await.0;
+            let code =
+                production.refused("ModifyDBClusterSnapshotAttribute", &form(snapshot, account)).await.0;
             assert_eq!(code, "InvalidDBClusterSnapshotStateFault", "{snapshot} {account}");
         }
         // The way out: a copy with a customer key.
         sandbox.rds.plant_key(PRODUCTION, "alias/shared", &[ACCOUNT]);
-        let copy = [("SourceDBClusterSnapshotIdentifier", &*automated), ("TargetDBClusterSnapshotIdentifier", "copy")];
+        let copy = [
+            ("SourceDBClusterSnapshotIdentifier", &*automated),
+            ("TargetDBClusterSnapshotIdentifier", "copy"),
+        ];
         production.ok("CopyDBClusterSnapshot", &[copy[0], copy[1], ("KmsKeyId", "alias/shared")]).await;
         let early = production.refused("ModifyDBClusterSnapshotAttribute", &form("copy", ACCOUNT)).await;
         assert_eq!(early.0, "InvalidDBClusterSnapshotStateFault");
@@ -246,16 +345,26 @@ mod tests {
         let names: Vec<String> = (1..=20).map(|n| format!("ValuesToAdd.AttributeValue.{n}")).collect();
         let mut too_many = vec![("DBClusterSnapshotIdentifier", "copy"), ("AttributeName", "restore")];
         too_many.extend(names.iter().map(String::as_str).zip(many.iter().map(String::as_str)));
-        assert_eq!(production.refused("ModifyDBClusterSnapshotAttribute", &too_many).await.0, "SharedSnapshotQuotaExceeded");
+        assert_eq!(
+            production.refused("ModifyDBClusterSnapshotAttribute", &too_many).await.0,
+            "SharedSnapshotQuotaExceeded"
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_unencrypted_snapshot_is_not_encrypted_by_copying_and_given_tags_win() {
         let sandbox = Sandbox::new();
         let production = production(&sandbox, Some("")).await;
-        let copy = [("SourceDBClusterSnapshotIdentifier", "nightly"), ("TargetDBClusterSnapshotIdentifier", "copy"), ("CopyTags", "true")];
+        let copy = [
+            ("SourceDBClusterSnapshotIdentifier", "nightly"),
+            ("TargetDBClusterSnapshotIdentifier", "copy"),
+            ("CopyTags", "true"),
+        ];
         let encrypt = [copy[0], copy[1], ("KmsKeyId", "alias/aws/rds")];
-        assert_eq!(production.refused("CopyDBClusterSnapshot", &encrypt).await.0, "InvalidParameterCombination");
+        assert_eq!(
+            production.refused("CopyDBClusterSnapshot", &encrypt).await.0,
+            "InvalidParameterCombination"
+        );
         let tag = [("ResourceName", &*nightly()), ("Tags.Tag.1.Key", "owner"), ("Tags.Tag.1.Value", "shop")];
         production.ok("AddTagsToResource", &tag).await;
         let own = [copy[0], copy[1], copy[2], ("Tags.Tag.1.Key", "run"), ("Tags.Tag.1.Value", "1")];
@@ -265,7 +374,8 @@ mod tests {
         production.ok("DeleteDBClusterSnapshot", &[("DBClusterSnapshotIdentifier", "copy")]).await;
         assert_eq!(production.ok("CopyDBClusterSnapshot", &copy).await.all("Key"), ["owner"]);
         production.pass(60).await;
-        let seen = production.ok("DescribeDBClusterSnapshots", &[("DBClusterSnapshotIdentifier", "copy")]).await;
+        let seen =
+            production.ok("DescribeDBClusterSnapshots", &[("DBClusterSnapshotIdentifier", "copy")]).await;
         assert_eq!(seen.text("Status"), "copying");
     }
 }

@@ -43,7 +43,10 @@ impl Rds {
         let cluster = world.cluster(cluster).map_err(|fault| anyhow::anyhow!("{}", fault.message))?.clone();
         let name = format!("rds:{}-{}", cluster.id, at.strftime("%Y-%m-%d-%H-%M"));
         anyhow::ensure!(!world.snapshots.contains_key(&name), "{name} exists");
-        let snapshot = Snapshot { created: at, ..self.new_snapshot(&mut world, &name, "automated", &cluster, Tags::new()) };
+        let snapshot = Snapshot {
+            created: at,
+            ..self.new_snapshot(&mut world, &name, "automated", &cluster, Tags::new())
+        };
         world.snapshots.insert(name.clone(), snapshot);
         drop(world);
         let id = name.clone();
@@ -70,7 +73,14 @@ impl Rds {
         Ok(id)
     }
 
-    fn new_snapshot(&self, world: &mut World, id: &str, kind: &'static str, cluster: &Cluster, tags: Tags) -> Snapshot {
+    fn new_snapshot(
+        &self,
+        world: &mut World,
+        id: &str,
+        kind: &'static str,
+        cluster: &Cluster,
+        tags: Tags,
+    ) -> Snapshot {
         let volume = world.random_id("snapshot-");
         self.hold(&volume);
         Snapshot {
@@ -126,7 +136,9 @@ impl Rds {
         match (&snapshot.source_arn, snapshot.kind) {
             // No event tells that a copy of a cluster snapshot is finished.
             (Some(_), _) => {}
-            (None, "automated") => self.event(&mut world, &snapshot, "0169", "Automated cluster snapshot created"),
+            (None, "automated") => {
+                self.event(&mut world, &snapshot, "0169", "Automated cluster snapshot created")
+            }
             (None, _) => self.event(&mut world, &snapshot, "0075", "Manual cluster snapshot created"),
         }
     }
@@ -141,9 +153,15 @@ impl Rds {
             return Err(not_available(&source));
         }
         let key = match (&source.kms_key, input.text("KmsKeyId")) {
-            (None, Some(_)) => return Err(Fault::combination("KmsKeyId can't be specified for a copy of an unencrypted snapshot.")),
+            (None, Some(_)) => {
+                return Err(Fault::combination(
+                    "KmsKeyId can't be specified for a copy of an unencrypted snapshot.",
+                ));
+            }
             (None, None) => None,
-            (Some(_), None) if source.account != self.account => return Err(not_accessible("Specified KMS key [None]")),
+            (Some(_), None) if source.account != self.account => {
+                return Err(not_accessible("Specified KMS key [None]"));
+            }
             (Some(own), None) => Some(own.clone()),
             (Some(_), Some(key)) => Some(self.usable_key(key)?),
         };
@@ -181,9 +199,12 @@ impl Rds {
     }
 
     pub(super) fn describe_db_cluster_snapshots(&self, input: &Input) -> Answer {
-        let filters = Filters::read(input, &["db-cluster-id", "db-cluster-snapshot-id", "snapshot-type", "engine"])?;
+        let filters =
+            Filters::read(input, &["db-cluster-id", "db-cluster-snapshot-id", "snapshot-type", "engine"])?;
         let kind = input.text("SnapshotType");
-        if let Some(kind) = kind.filter(|kind| !["automated", "manual", "shared", "public", "awsbackup"].contains(kind)) {
+        if let Some(kind) =
+            kind.filter(|kind| !["automated", "manual", "shared", "public", "awsbackup"].contains(kind))
+        {
             return Err(Fault::value(format!("Invalid snapshot type: {kind}")));
         }
         let mut snapshots = match input.text("DBClusterSnapshotIdentifier") {
@@ -192,14 +213,17 @@ impl Rds {
                 vec![if found.account == self.account { found } else { as_shared(found) }]
             }
             None => {
-                let shared = kind == Some("shared") || kind.is_none() && input.flag("IncludeShared") == Some(true);
-                let public = kind == Some("public") || kind.is_none() && input.flag("IncludePublic") == Some(true);
+                let shared =
+                    kind == Some("shared") || kind.is_none() && input.flag("IncludeShared") == Some(true);
+                let public =
+                    kind == Some("public") || kind.is_none() && input.flag("IncludePublic") == Some(true);
                 let mut snapshots: Vec<Snapshot> = self.world().snapshots.values().cloned().collect();
                 snapshots.extend(self.snapshots_of_others(shared, public));
                 snapshots
             }
         };
-        let cluster = input.text("DBClusterIdentifier").map(|id| id.rsplit(':').next().unwrap_or(id).to_lowercase());
+        let cluster =
+            input.text("DBClusterIdentifier").map(|id| id.rsplit(':').next().unwrap_or(id).to_lowercase());
         snapshots.retain(|snapshot| {
             cluster.as_ref().is_none_or(|cluster| *cluster == snapshot.of.id)
                 && input.text("DbClusterResourceId").is_none_or(|id| id == snapshot.of.resource_id)
@@ -234,11 +258,16 @@ impl Rds {
 
 fn check_new(world: &World, id: &str) -> Result<(), Fault> {
     if world.snapshots.contains_key(id) {
-        let message = format!("Cannot create the DB cluster snapshot because one with the identifier {id} already exists.");
+        let message = format!(
+            "Cannot create the DB cluster snapshot because one with the identifier {id} already exists."
+        );
         return Err(Fault::new("DBClusterSnapshotAlreadyExistsFault", message));
     }
     if world.snapshots.values().filter(|snapshot| snapshot.kind == "manual").count() >= MOST_SNAPSHOTS {
-        return Err(Fault::new("SnapshotQuotaExceeded", format!("Cannot create more than {MOST_SNAPSHOTS} manual snapshots")));
+        return Err(Fault::new(
+            "SnapshotQuotaExceeded",
+            format!("Cannot create more than {MOST_SNAPSHOTS} manual snapshots"),
+        ));
     }
     Ok(())
 }

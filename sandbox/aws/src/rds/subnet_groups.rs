@@ -15,7 +15,9 @@ pub const DEFAULT: &str = "default";
 impl Rds {
     pub(super) fn create_db_subnet_group(&self, input: &Input) -> Answer {
         let name = input.required("DBSubnetGroupName")?.to_lowercase();
-        let legal = name.chars().all(|c| c.is_ascii_alphanumeric() || "-_. ".contains(c)) && name.len() <= 255 && name != DEFAULT;
+        let legal = name.chars().all(|c| c.is_ascii_alphanumeric() || "-_. ".contains(c))
+            && name.len() <= 255
+            && name != DEFAULT;
         if !legal {
             return Err(Fault::value(format!("Invalid DBSubnetGroupName: {name}")));
         }
@@ -28,7 +30,10 @@ impl Rds {
         }
         let mut world = self.world();
         if world.subnet_groups.contains_key(&name) {
-            return Err(Fault::new("DBSubnetGroupAlreadyExists", format!("The DB subnet group '{name}' already exists.")));
+            return Err(Fault::new(
+                "DBSubnetGroupAlreadyExists",
+                format!("The DB subnet group '{name}' already exists."),
+            ));
         }
         let description = input.required("DBSubnetGroupDescription")?.to_owned();
         let group = SubnetGroup { name: name.clone(), description, subnets, tags: tags::read(input)? };
@@ -53,7 +58,8 @@ impl World {
         if name == DEFAULT {
             return Ok(default_group());
         }
-        let missing = || Fault::new("DBSubnetGroupNotFoundFault", format!("DB subnet group '{name}' does not exist."));
+        let missing =
+            || Fault::new("DBSubnetGroupNotFoundFault", format!("DB subnet group '{name}' does not exist."));
         self.subnet_groups.get(&name).cloned().ok_or_else(missing)
     }
 }

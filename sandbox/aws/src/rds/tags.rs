@@ -50,8 +50,12 @@ impl World {
             "cluster" => Ok(&mut self.cluster_mut(name)?.tags),
             "db" => Ok(&mut self.instance_mut(name)?.tags),
             // These three actions know no fault for the other kinds (botocore rds 2014-10-31).
-            "cluster-snapshot" => self.snapshots.get_mut(name).map(|snapshot| &mut snapshot.tags).ok_or_else(invalid),
-            "cluster-pg" => self.cluster_groups.get_mut(name).map(|group| &mut group.tags).ok_or_else(invalid),
+            "cluster-snapshot" => {
+                self.snapshots.get_mut(name).map(|snapshot| &mut snapshot.tags).ok_or_else(invalid)
+            }
+            "cluster-pg" => {
+                self.cluster_groups.get_mut(name).map(|group| &mut group.tags).ok_or_else(invalid)
+            }
             "pg" => self.instance_groups.get_mut(name).map(|group| &mut group.tags).ok_or_else(invalid),
             "subgrp" => self.subnet_groups.get_mut(name).map(|group| &mut group.tags).ok_or_else(invalid),
             _ => Err(invalid()),

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use clock::Clock;
+use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -17,8 +17,12 @@ pub const CLUSTER_GROUP: &str = "DBClusterParameterGroup";
 pub const INSTANCE_GROUP: &str = "DBParameterGroup";
 
 /// A ModifyDBCluster that upgrades `orders`.
-pub const TO_18: [(&str, &str); 4] =
-    [("DBClusterIdentifier", "orders"), ("EngineVersion", "18.4"), ("AllowMajorVersionUpgrade", "true"), ("ApplyImmediately", "true")];
+pub const TO_18: [(&str, &str); 4] = [
+    ("DBClusterIdentifier", "orders"),
+    ("EngineVersion", "18.4"),
+    ("AllowMajorVersionUpgrade", "true"),
+    ("ApplyImmediately", "true"),
+];
 
 pub struct Sandbox {
     /// Whose calls these are.
@@ -81,12 +85,18 @@ impl Sandbox {
 
     pub async fn create_cluster(&self, cluster: &str, version: &str, instances: &[&str]) {
         let named = [("DBClusterIdentifier", cluster), ("Engine", "aurora-postgresql")];
-        let own = [("EngineVersion", version), ("MasterUsername", "root"), ("MasterUserPassword", "long-enough")];
-        self.ok("CreateDBCluster", &[named, [own[0], own[1]], [own[2], ("DeletionProtection", "false")]].concat()).await;
+        let own =
+            [("EngineVersion", version), ("MasterUsername", "root"), ("MasterUserPassword", "long-enough")];
+        self.ok(
+            "CreateDBCluster",
+            &[named, [own[0], own[1]], [own[2], ("DeletionProtection", "false")]].concat(),
+        )
+        .await;
         for instance in instances {
             self.ok(
                 "CreateDBInstance",
-                &[&named[..], &[("DBInstanceIdentifier", *instance), ("DBInstanceClass", "db.r6g.large")]].concat(),
+                &[&named[..], &[("DBInstanceIdentifier", *instance), ("DBInstanceClass", "db.r6g.large")]]
+                    .concat(),
             )
             .await;
         }
@@ -102,7 +112,9 @@ impl Sandbox {
         let mut body = url::form_urlencoded::Serializer::new(String::new());
         body.append_pair("Action", action).append_pair("Version", "2014-10-31").extend_pairs(form);
         let mut request = Request::new(body.finish().into());
-        request.extensions_mut().insert(Caller { account: self.account.into(), ..Caller::home("owner", "rds") });
+        request
+            .extensions_mut()
+            .insert(Caller { account: self.account.into(), ..Caller::home("owner", "rds") });
         let response = self.rds.call(request).await;
         (response.status().as_u16(), Xml(String::from_utf8(response.body().to_vec()).unwrap()))
     }

@@ -42,10 +42,16 @@ impl Rds {
         let cluster = cluster.clone();
         let mut members = Vec::new();
         for member in world.members_mut(id) {
-            members.push((member.resource_id.clone(), member.group.clone(), member.group_status, member.cluster_group_status));
+            members.push((
+                member.resource_id.clone(),
+                member.group.clone(),
+                member.group_status,
+                member.cluster_group_status,
+            ));
             if let Some(group) = &upgrade.instance_group {
                 member.group.clone_from(group);
-                (member.group_status, member.cluster_group_status) = ("pending-database-upgrade", "pending-database-upgrade");
+                (member.group_status, member.cluster_group_status) =
+                    ("pending-database-upgrade", "pending-database-upgrade");
             }
             if cluster.writer.as_ref() == Some(&member.resource_id) {
                 member.status = "upgrading";
@@ -94,7 +100,11 @@ impl Rds {
             Some(engine) => {
                 let parameters = self.world().effective(id);
                 engine.upgrade(id, &upgrade.target, &parameters).await.unwrap_or_else(|error| {
-                    tracing::error!(cluster = id, error = format!("{error:#}"), "upgrade the cluster's server");
+                    tracing::error!(
+                        cluster = id,
+                        error = format!("{error:#}"),
+                        "upgrade the cluster's server"
+                    );
                     Err(UpgradeFailure { reason: format!("{error:#}"), files: Vec::new() })
                 })
             }
@@ -124,12 +134,24 @@ impl Rds {
     async fn take_preupgrade_snapshot(&self, id: &str, upgrade: &Upgrade) -> Option<String> {
         let cluster = self.world().clusters.get(id).cloned()?;
         let (from, to) = (cluster.engine_version.replace('.', "-"), upgrade.target.replace('.', "-"));
-        let name = format!("preupgrade-{}-{from}-to-{to}-{}", cluster.id, self.clock.now().strftime("%Y-%m-%d-%H-%M"));
-        self.cluster_event(id, "0177", &format!("Upgrade in progress: Creating pre-upgrade snapshot [{name}]."));
+        let name = format!(
+            "preupgrade-{}-{from}-to-{to}-{}",
+            cluster.id,
+            self.clock.now().strftime("%Y-%m-%d-%H-%M")
+        );
+        self.cluster_event(
+            id,
+            "0177",
+            &format!("Upgrade in progress: Creating pre-upgrade snapshot [{name}]."),
+        );
         let snapshot = {
             let mut world = self.world();
             let added = self.add_snapshot(&mut world, &name, "manual", &cluster, Tags::new());
-            added.inspect_err(|fault| tracing::warn!(name, fault = fault.message, "add the pre-upgrade snapshot")).ok()?;
+            added
+                .inspect_err(|fault| {
+                    tracing::warn!(name, fault = fault.message, "add the pre-upgrade snapshot")
+                })
+                .ok()?;
             world.snapshots[&name].clone()
         };
         let taken = async {
@@ -149,13 +171,18 @@ impl Rds {
             let mut world = self.world();
             let effective = world.effective(id);
             let Some(cluster) = world.clusters.get_mut(id) else { return };
-            (cluster.status, cluster.engine_version, cluster.applied) = ("available", upgrade.target.clone(), effective);
+            (cluster.status, cluster.engine_version, cluster.applied) =
+                ("available", upgrade.target.clone(), effective);
             (cluster.pending.engine_version, cluster.upgrade_accepted) = (None, false);
             cluster.group.clone()
         };
         if upgrade.major {
             self.cluster_event(id, "0176", "Database cluster engine major version has been upgraded.");
-            self.cluster_event(id, "0092", &format!("Updated to use DBClusterParameterGroup : {group_name}."));
+            self.cluster_event(
+                id,
+                "0092",
+                &format!("Updated to use DBClusterParameterGroup : {group_name}."),
+            );
         } else {
             self.cluster_event(id, "0173", "Database cluster engine version has been upgraded.");
         }
@@ -179,7 +206,8 @@ impl Rds {
         let Some(member) = world.instances.get_mut(id) else { return };
         (member.status, member.engine_version) = ("available", upgrade.target.clone());
         if let Some(group) = &upgrade.instance_group {
-            (member.group_status, member.cluster_group_status) = (status(group), status(&upgrade.cluster_group));
+            (member.group_status, member.cluster_group_status) =
+                (status(group), status(&upgrade.cluster_group));
         }
         let (at, version) = (self.clock.now(), member.engine_version.clone());
         member.logs.insert(super::logs::server_log(at), super::logs::server_started(at, &version));
@@ -202,7 +230,12 @@ impl Rds {
         (cluster.status, cluster.group) = ("available", before.cluster_group);
         (cluster.pending.engine_version, cluster.upgrade_accepted) = (None, false);
         let cluster = cluster.clone();
-        self.event(&mut world, &cluster, "0174", format!("Database cluster is in a state that cannot be upgraded: {reason}"));
+        self.event(
+            &mut world,
+            &cluster,
+            "0174",
+            format!("Database cluster is in a state that cannot be upgraded: {reason}"),
+        );
         let Some(writer) = cluster.writer.and_then(|writer| world.instances.get_mut(&writer)) else { return };
         for (name, content) in &failure.files {
             let name = format!("error/{name}.{}", now.as_second());
@@ -210,7 +243,12 @@ impl Rds {
         }
         // The text has been seen under the writer as well.
         let writer = writer.clone();
-        self.event(&mut world, &writer, "0174", format!("Database instance is in a state that cannot be upgraded: {reason}"));
+        self.event(
+            &mut world,
+            &writer,
+            "0174",
+            format!("Database instance is in a state that cannot be upgraded: {reason}"),
+        );
     }
 
     fn cluster_event(&self, id: &str, event: &'static str, message: &str) {
@@ -235,7 +273,10 @@ mod tests {
         UpgradeFailure {
             reason: "pg_upgrade reported failure for check_for_reg_data_type_usage".into(),
             files: vec![
-                ("pg_upgrade_internal.log".into(), "Checking for reg* data types in user tables   fatal\n".into()),
+                (
+                    "pg_upgrade_internal.log".into(),
+                    "Checking for reg* data types in user tables   fatal\n".into(),
+                ),
                 ("tables_using_reg.txt".into(), "In database: shop\n  public.orders.kind\n".into()),
             ],
         }
@@ -245,14 +286,23 @@ mod tests {
     async fn a_cluster_stays_available_for_a_while_then_upgrades_and_its_readers_come_last() {
         let sandbox = Sandbox::with_cluster().await;
         let answer = sandbox.ok("ModifyDBCluster", &TO_18).await;
-        assert_eq!((answer.text("Status"), answer.element("PendingModifiedValues").text("EngineVersion")), ("available", "18.4"));
+        assert_eq!(
+            (answer.text("Status"), answer.element("PendingModifiedValues").text("EngineVersion")),
+            ("available", "18.4")
+        );
         sandbox.pass(40).await;
         let cluster = sandbox.cluster("orders").await;
-        assert_eq!((cluster.text("Status"), cluster.element("PendingModifiedValues").text("EngineVersion")), ("available", "18.4"));
+        assert_eq!(
+            (cluster.text("Status"), cluster.element("PendingModifiedValues").text("EngineVersion")),
+            ("available", "18.4")
+        );
         sandbox.pass(10).await;
         assert_eq!(sandbox.cluster("orders").await.text("Status"), "upgrading");
         assert_eq!(sandbox.instance("orders-1").await.text("DBInstanceStatus"), "upgrading");
-        assert_eq!(sandbox.instance("orders-1").await.text("ParameterApplyStatus"), "pending-database-upgrade");
+        assert_eq!(
+            sandbox.instance("orders-1").await.text("ParameterApplyStatus"),
+            "pending-database-upgrade"
+        );
         assert_eq!(sandbox.instance("orders-2").await.text("DBInstanceStatus"), "available");
 
         while sandbox.cluster("orders").await.text("Status") != "available" {
@@ -270,9 +320,14 @@ mod tests {
         assert_eq!(reader.text("ParameterApplyStatus"), "in-sync");
 
         let snapshots = sandbox.ok("DescribeDBClusterSnapshots", &[("SnapshotType", "manual")]).await;
-        assert!(snapshots.text("DBClusterSnapshotIdentifier").starts_with("preupgrade-orders-16-14-to-18-4-20"), "{snapshots:?}");
+        assert!(
+            snapshots.text("DBClusterSnapshotIdentifier").starts_with("preupgrade-orders-16-14-to-18-4-20"),
+            "{snapshots:?}"
+        );
         assert_eq!(snapshots.text("EngineVersion"), "16.14");
-        let events = sandbox.ok("DescribeEvents", &[("SourceType", "db-cluster"), ("SourceIdentifier", "orders")]).await;
+        let events = sandbox
+            .ok("DescribeEvents", &[("SourceType", "db-cluster"), ("SourceIdentifier", "orders")])
+            .await;
         assert!(events.all("Message").contains(&"Database cluster engine major version has been upgraded."));
     }
 
@@ -281,16 +336,23 @@ mod tests {
         let sandbox = Sandbox::with_cluster().await;
         sandbox.create_group(CLUSTER_GROUP, "orders-18", "aurora-postgresql18").await;
         sandbox.create_group(INSTANCE_GROUP, "orders-18", "aurora-postgresql18").await;
-        let groups = [("DBClusterParameterGroupName", "orders-18"), ("DBInstanceParameterGroupName", "orders-18")];
+        let groups =
+            [("DBClusterParameterGroupName", "orders-18"), ("DBInstanceParameterGroupName", "orders-18")];
         sandbox.ok("ModifyDBCluster", &[&TO_18[..], &groups].concat()).await;
         sandbox.pass(1500).await;
         let cluster = sandbox.cluster("orders").await;
-        assert_eq!((cluster.text("Status"), cluster.text("DBClusterParameterGroup")), ("available", "orders-18"));
+        assert_eq!(
+            (cluster.text("Status"), cluster.text("DBClusterParameterGroup")),
+            ("available", "orders-18")
+        );
         assert_eq!(cluster.all("DBClusterParameterGroupStatus"), ["pending-reboot", "pending-reboot"]);
         sandbox.ok("RebootDBInstance", &[("DBInstanceIdentifier", "orders-2")]).await;
         assert_eq!(sandbox.instance("orders-2").await.text("DBInstanceStatus"), "rebooting");
         sandbox.pass(60).await;
-        assert_eq!(sandbox.cluster("orders").await.all("DBClusterParameterGroupStatus"), ["pending-reboot", "in-sync"]);
+        assert_eq!(
+            sandbox.cluster("orders").await.all("DBClusterParameterGroupStatus"),
+            ["pending-reboot", "in-sync"]
+        );
         assert_eq!(sandbox.instance("orders-2").await.text("ParameterApplyStatus"), "in-sync");
         assert_eq!(sandbox.instance("orders-1").await.text("ParameterApplyStatus"), "pending-reboot");
         assert_eq!(sandbox.instance("orders-1").await.text("DBParameterGroupName"), "orders-18");
@@ -307,16 +369,27 @@ mod tests {
         assert_eq!(cluster.text("DBClusterParameterGroup"), "default.aurora-postgresql16");
         assert!(cluster.all("PendingModifiedValues").is_empty());
         for (kind, source) in [("db-cluster", "orders"), ("db-instance", "orders-1")] {
-            let events = sandbox.ok("DescribeEvents", &[("SourceType", kind), ("SourceIdentifier", source)]).await;
+            let events =
+                sandbox.ok("DescribeEvents", &[("SourceType", kind), ("SourceIdentifier", source)]).await;
             let told = "is in a state that cannot be upgraded: fatal : pg_upgrade reported failure for check_for_reg_data_type_usage";
             assert!(events.all("Message").iter().any(|message| message.ends_with(told)), "{events:?}");
         }
-        let files =
-            sandbox.ok("DescribeDBLogFiles", &[("DBInstanceIdentifier", "orders-1"), ("FilenameContains", "tables_using_reg")]).await;
+        let files = sandbox
+            .ok(
+                "DescribeDBLogFiles",
+                &[("DBInstanceIdentifier", "orders-1"), ("FilenameContains", "tables_using_reg")],
+            )
+            .await;
         let name = files.text("LogFileName");
         assert!(name.starts_with("error/tables_using_reg.txt."), "{name}");
         let portion = [("DBInstanceIdentifier", "orders-1"), ("LogFileName", name), ("Marker", "0")];
-        assert!(sandbox.ok("DownloadDBLogFilePortion", &portion).await.text("LogFileData").contains("public.orders.kind"));
+        assert!(
+            sandbox
+                .ok("DownloadDBLogFilePortion", &portion)
+                .await
+                .text("LogFileData")
+                .contains("public.orders.kind")
+        );
 
         sandbox.ok("ModifyDBCluster", &TO_18).await;
         sandbox.pass(1200).await;
@@ -326,15 +399,16 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_failure_of_the_prechecks_comes_before_the_snapshot() {
         let sandbox = Sandbox::with_cluster().await;
-        let reason =
-            "PreUpgrade checks failed: The instance could not be upgraded because one or more databases have logical replication slots.";
+        let reason = "PreUpgrade checks failed: The instance could not be upgraded because one or more databases have logical replication slots.";
         sandbox.rds.behave(|behaviour| {
             behaviour.fail_next_upgrade = Some(UpgradeFailure { reason: reason.into(), files: Vec::new() });
         });
         sandbox.ok("ModifyDBCluster", &TO_18).await;
         sandbox.pass(300).await;
         assert_eq!(sandbox.cluster("orders").await.text("EngineVersion"), "16.14");
-        assert!(sandbox.ok("DescribeDBClusterSnapshots", &[]).await.all("DBClusterSnapshotIdentifier").is_empty());
+        assert!(
+            sandbox.ok("DescribeDBClusterSnapshots", &[]).await.all("DBClusterSnapshotIdentifier").is_empty()
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -351,7 +425,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn events_may_be_missing_or_doubled_and_the_upgrade_is_the_same() {
-        for (delivery, expected) in [(EventDelivery::Missing, 0), (EventDelivery::Duplicated, 2), (EventDelivery::Reordered, 1)] {
+        for (delivery, expected) in
+            [(EventDelivery::Missing, 0), (EventDelivery::Duplicated, 2), (EventDelivery::Reordered, 1)]
+        {
             let mut sandbox = Sandbox::with_cluster().await;
             sandbox.rds.behave(|behaviour| behaviour.events = delivery);
             sandbox.ok("ModifyDBCluster", &TO_18).await;

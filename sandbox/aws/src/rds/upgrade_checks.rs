@@ -27,10 +27,16 @@ pub fn plan(world: &World, cluster: &Cluster, input: &Input) -> Result<Option<Up
     };
     let members = world.members(&cluster.resource_id);
     if cluster.upgrade_accepted {
-        return Err(Fault::cluster_state(format!("DB cluster {} already has a pending engine version upgrade.", cluster.id)));
+        return Err(Fault::cluster_state(format!(
+            "DB cluster {} already has a pending engine version upgrade.",
+            cluster.id
+        )));
     }
     if members.is_empty() {
-        return Err(Fault::cluster_state(format!("DB cluster {} has no DB instance; its engine version can't be modified.", cluster.id)));
+        return Err(Fault::cluster_state(format!(
+            "DB cluster {} has no DB instance; its engine version can't be modified.",
+            cluster.id
+        )));
     }
     for member in &members {
         member.available()?;
@@ -67,7 +73,9 @@ pub fn plan(world: &World, cluster: &Cluster, input: &Input) -> Result<Option<Up
     }
     if input.flag("AllowMajorVersionUpgrade") != Some(true) {
         // AWS's words (hashicorp/terraform-provider-aws #13389).
-        return Err(Fault::combination("The AllowMajorVersionUpgrade flag must be present when upgrading to a new major version."));
+        return Err(Fault::combination(
+            "The AllowMajorVersionUpgrade flag must be present when upgrading to a new major version.",
+        ));
     }
     // AWS's words for the instance group (hashicorp/terraform-provider-aws #17357); the cluster group's are the same by analogy.
     let must_be_given = |what: &str, name: &str| {
@@ -88,7 +96,12 @@ pub fn plan(world: &World, cluster: &Cluster, input: &Input) -> Result<Option<Up
         None => Ok(default_name(&family)),
     };
     let instance_group = group(Kind::INSTANCE, instance_group)?;
-    Ok(Some(Upgrade { target, major: true, cluster_group: group(Kind::CLUSTER, cluster_group)?, instance_group: Some(instance_group) }))
+    Ok(Some(Upgrade {
+        target,
+        major: true,
+        cluster_group: group(Kind::CLUSTER, cluster_group)?,
+        instance_group: Some(instance_group),
+    }))
 }
 
 /// After botocore rds 2014-10-31: "Valid only in combination with the AllowMajorVersionUpgrade parameter for a major version upgrade."
@@ -135,13 +148,20 @@ mod tests {
 
         assert_eq!(
             refused(&[orders, target]).await,
-            combination("The AllowMajorVersionUpgrade flag must be present when upgrading to a new major version.")
+            combination(
+                "The AllowMajorVersionUpgrade flag must be present when upgrading to a new major version."
+            )
         );
         assert_eq!(
             refused(&[("DBClusterIdentifier", "old"), target]).await,
             combination("Cannot upgrade aurora-postgresql from 13.9 to 18.4")
         );
-        assert!(refused(&[orders, ("DBInstanceParameterGroupName", "own-16")]).await.1.contains("AllowMajorVersionUpgrade"));
+        assert!(
+            refused(&[orders, ("DBInstanceParameterGroupName", "own-16")])
+                .await
+                .1
+                .contains("AllowMajorVersionUpgrade")
+        );
         assert_eq!(
             refused(&[orders, target, allow, ("DBClusterParameterGroupName", "own-16")]).await,
             combination(

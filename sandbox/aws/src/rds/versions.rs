@@ -18,8 +18,10 @@ use super::query::Input;
 use super::{Answer, Rds};
 use crate::aws;
 
-static VERSIONS: LazyLock<Versions> =
-    LazyLock::new(|| serde_json::from_str(include_str!("../../data/engine_versions.json")).expect("engine_versions.json is well-formed"));
+static VERSIONS: LazyLock<Versions> = LazyLock::new(|| {
+    serde_json::from_str(include_str!("../../data/engine_versions.json"))
+        .expect("engine_versions.json is well-formed")
+});
 
 #[derive(Deserialize)]
 struct Versions {
@@ -38,8 +40,13 @@ pub fn major(version: &str) -> u32 {
 
 /// `16.14` comes after `16.8`.
 fn order(version: &str) -> (u32, u32, bool) {
-    let (number, limitless) = version.strip_suffix("-limitless").map_or((version, false), |number| (number, true));
-    (major(number), number.split('.').nth(1).and_then(|minor| minor.parse().ok()).unwrap_or_default(), limitless)
+    let (number, limitless) =
+        version.strip_suffix("-limitless").map_or((version, false), |number| (number, true));
+    (
+        major(number),
+        number.split('.').nth(1).and_then(|minor| minor.parse().ok()).unwrap_or_default(),
+        limitless,
+    )
 }
 
 /// The full version for a new cluster: as given, or the default of the engine or of a major version named alone.
@@ -64,7 +71,10 @@ pub fn targets(version: &str) -> &'static [String] {
 
 /// The newest version that a major version named alone stands for in an upgrade.
 pub fn newest_target(from: &str, target: &str) -> Option<&'static String> {
-    targets(from).iter().filter(|version| !version.contains('-') && version.split('.').next() == Some(target)).max_by_key(|v| order(v))
+    targets(from)
+        .iter()
+        .filter(|version| !version.contains('-') && version.split('.').next() == Some(target))
+        .max_by_key(|v| order(v))
 }
 
 /// The wording is AWS's; terraform-provider-aws quotes it often.
@@ -82,24 +92,33 @@ pub fn check_class(class: &str, version: &str) -> Result<(), Fault> {
 
 impl Rds {
     pub(super) fn describe_db_engine_versions(&self, input: &Input) -> Answer {
-        let filters = Filters::read(input, &["engine-version", "status", "engine-mode", "db-parameter-group-family"])?;
+        let filters =
+            Filters::read(input, &["engine-version", "status", "engine-mode", "db-parameter-group-family"])?;
         let wanted = |version: &str| {
             let family = families::family(major(version));
             input.text("Engine").is_none_or(|engine| engine == ENGINE)
-                && input.text("EngineVersion").is_none_or(|wanted| wanted == version || wanted == major(version).to_string())
+                && input
+                    .text("EngineVersion")
+                    .is_none_or(|wanted| wanted == version || wanted == major(version).to_string())
                 && input.text("DBParameterGroupFamily").is_none_or(|wanted| wanted == family)
                 && filters.allow("engine-version", version)
                 && filters.allow("status", "available")
                 && filters.allow("engine-mode", "provisioned")
                 && filters.allow("db-parameter-group-family", &family)
         };
-        let mut versions: Vec<&str> = VERSIONS.versions.keys().map(String::as_str).filter(|version| wanted(version)).collect();
+        let mut versions: Vec<&str> =
+            VERSIONS.versions.keys().map(String::as_str).filter(|version| wanted(version)).collect();
         versions.sort_by_key(|version| order(version));
         if input.flag("DefaultOnly") == Some(true) {
             // Of each major version asked for, or of the engine.
-            versions.retain(|version| match input.has("EngineVersion") || input.has("DBParameterGroupFamily") {
-                true => VERSIONS.default_minor.values().any(|default| default == version) || input.text("EngineVersion") == Some(version),
-                false => VERSIONS.default == *version,
+            versions.retain(|version| {
+                match input.has("EngineVersion") || input.has("DBParameterGroupFamily") {
+                    true => {
+                        VERSIONS.default_minor.values().any(|default| default == version)
+                            || input.text("EngineVersion") == Some(version)
+                    }
+                    false => VERSIONS.default == *version,
+                }
             });
         }
         page("DBEngineVersions", versions.into_iter().map(describe).collect(), input)
@@ -110,8 +129,16 @@ impl Rds {
             return page("OrderableDBInstanceOptions", Vec::new(), input);
         }
         let mut options = Vec::new();
-        for version in VERSIONS.versions.keys().filter(|version| input.text("EngineVersion").is_none_or(|wanted| wanted == *version)) {
-            for class in VERSIONS.classes.keys().filter(|class| input.text("DBInstanceClass").is_none_or(|wanted| wanted == *class)) {
+        for version in VERSIONS
+            .versions
+            .keys()
+            .filter(|version| input.text("EngineVersion").is_none_or(|wanted| wanted == *version))
+        {
+            for class in VERSIONS
+                .classes
+                .keys()
+                .filter(|class| input.text("DBInstanceClass").is_none_or(|wanted| wanted == *class))
+            {
                 if check_class(class, version).is_ok() {
                     options.push(orderable(version, class));
                 }

@@ -16,7 +16,10 @@ pub fn answer(action: &str, result: &Value, request_id: &str) -> String {
     if let Some(output) = &API.operations[action].output {
         element(&mut xml, &format!("{action}Result"), result, &Shape::Named(output.clone()));
     }
-    let _ = write!(xml, "<ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata></{action}Response>");
+    let _ = write!(
+        xml,
+        "<ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata></{action}Response>"
+    );
     xml
 }
 
@@ -52,9 +55,15 @@ fn element(xml: &mut String, name: &str, value: &Value, shape: &Shape) {
             }
         }
         (Value::Object(members), Shape::Named(structure)) => {
-            let known = &API.structures.get(structure).unwrap_or_else(|| panic!("{name} is a {structure}, not a structure")).members;
+            let known = &API
+                .structures
+                .get(structure)
+                .unwrap_or_else(|| panic!("{name} is a {structure}, not a structure"))
+                .members;
             for (member, value) in members {
-                let shape = known.get(member).unwrap_or_else(|| panic!("botocore rds 2014-10-31 has no {structure}.{member}"));
+                let shape = known
+                    .get(member)
+                    .unwrap_or_else(|| panic!("botocore rds 2014-10-31 has no {structure}.{member}"));
                 element(xml, member, value, shape);
             }
         }
@@ -68,7 +77,8 @@ fn element(xml: &mut String, name: &str, value: &Value, shape: &Shape) {
 
 /// XML 1.0 has no way to write most control characters; a log file may hold some.
 fn text(content: &str) -> String {
-    let printable: String = content.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t' | '\r')).collect();
+    let printable: String =
+        content.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t' | '\r')).collect();
     escape(&printable).replace('\r', "&#13;")
 }
 

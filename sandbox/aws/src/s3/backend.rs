@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
-use futures::TryStreamExt;
 use clock::Clock;
+use futures::TryStreamExt;
 use s3s::dto::*;
 use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
 use sha2::{Digest, Sha256};
@@ -37,7 +37,9 @@ impl Store {
 
     fn with<T>(&self, bucket: &str, act: impl FnOnce(&mut Objects) -> S3Result<T>) -> S3Result<T> {
         let mut buckets = self.buckets.lock().unwrap();
-        act(buckets.get_mut(bucket).ok_or_else(|| s3_error!(NoSuchBucket, "The specified bucket does not exist"))?)
+        act(buckets
+            .get_mut(bucket)
+            .ok_or_else(|| s3_error!(NoSuchBucket, "The specified bucket does not exist"))?)
     }
 
     fn find(&self, bucket: &str, key: &str) -> S3Result<Object> {
@@ -55,17 +57,26 @@ fn precondition_failed() -> s3s::S3Error {
 
 /// Conditional writes (https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html): `If-None-Match` takes `*`
 /// alone, and `If-Match` on a key without an object is 404.
-fn check(present: Option<&Object>, if_match: Option<&IfMatch>, if_none_match: Option<&IfNoneMatch>) -> S3Result<()> {
+fn check(
+    present: Option<&Object>,
+    if_match: Option<&IfMatch>,
+    if_none_match: Option<&IfNoneMatch>,
+) -> S3Result<()> {
     match if_none_match {
         Some(IfNoneMatch::Any) if present.is_some() => return Err(precondition_failed()),
         Some(IfNoneMatch::ETag(_)) => {
-            return Err(s3_error!(NotImplemented, "A header you provided implies functionality that is not implemented"));
+            return Err(s3_error!(
+                NotImplemented,
+                "A header you provided implies functionality that is not implemented"
+            ));
         }
         _ => {}
     }
     match (if_match, present) {
         (Some(_), None) => Err(no_such_key()),
-        (Some(IfMatch::ETag(wanted)), Some(object)) if wanted.value() != object.etag.value() => Err(precondition_failed()),
+        (Some(IfMatch::ETag(wanted)), Some(object)) if wanted.value() != object.etag.value() => {
+            Err(precondition_failed())
+        }
         _ => Ok(()),
     }
 }
@@ -75,7 +86,10 @@ pub struct Backend(pub Arc<Store>);
 
 #[async_trait::async_trait]
 impl S3 for Backend {
-    async fn create_bucket(&self, request: S3Request<CreateBucketInput>) -> S3Result<S3Response<CreateBucketOutput>> {
+    async fn create_bucket(
+        &self,
+        request: S3Request<CreateBucketInput>,
+    ) -> S3Result<S3Response<CreateBucketOutput>> {
         let bucket = request.input.bucket;
         let mut buckets = self.0.buckets.lock().unwrap();
         if buckets.contains_key(&bucket) {
@@ -89,7 +103,10 @@ impl S3 for Backend {
         Ok(S3Response::new(CreateBucketOutput { location }))
     }
 
-    async fn head_bucket(&self, request: S3Request<HeadBucketInput>) -> S3Result<S3Response<HeadBucketOutput>> {
+    async fn head_bucket(
+        &self,
+        request: S3Request<HeadBucketInput>,
+    ) -> S3Result<S3Response<HeadBucketOutput>> {
         self.0.with(&request.input.bucket, |_| Ok(()))?;
         Ok(S3Response::new(HeadBucketOutput { bucket_region: Some(REGION.into()), ..Default::default() }))
     }
@@ -98,8 +115,14 @@ impl S3 for Backend {
         let buckets = self.0.buckets.lock().unwrap();
         // Nobody asks how old a bucket is, but the AWS CLI wants a date to print.
         let created = Some(SystemTime::from(self.0.clock.now()).into());
-        let buckets =
-            buckets.keys().map(|name| Bucket { name: Some(name.clone()), creation_date: created.clone(), ..Default::default() }).collect();
+        let buckets = buckets
+            .keys()
+            .map(|name| Bucket {
+                name: Some(name.clone()),
+                creation_date: created.clone(),
+                ..Default::default()
+            })
+            .collect();
         Ok(S3Response::new(ListBucketsOutput { buckets: Some(buckets), ..Default::default() }))
     }
 
@@ -107,7 +130,9 @@ impl S3 for Backend {
         let input = request.input;
         let mut body = BytesMut::new();
         if let Some(mut stream) = input.body {
-            while let Some(chunk) = stream.try_next().await.map_err(|error| s3_error!(IncompleteBody, "{error}"))? {
+            while let Some(chunk) =
+                stream.try_next().await.map_err(|error| s3_error!(IncompleteBody, "{error}"))?
+            {
                 body.extend_from_slice(&chunk);
             }
         }
@@ -148,7 +173,10 @@ impl S3 for Backend {
         }))
     }
 
-    async fn head_object(&self, request: S3Request<HeadObjectInput>) -> S3Result<S3Response<HeadObjectOutput>> {
+    async fn head_object(
+        &self,
+        request: S3Request<HeadObjectInput>,
+    ) -> S3Result<S3Response<HeadObjectOutput>> {
         let object = self.0.find(&request.input.bucket, &request.input.key)?;
         Ok(S3Response::new(HeadObjectOutput {
             content_length: Some(object.body.len() as i64),
@@ -162,7 +190,10 @@ impl S3 for Backend {
     }
 
     /// To delete what is not there succeeds, unless `If-Match` names what ought to be there.
-    async fn delete_object(&self, request: S3Request<DeleteObjectInput>) -> S3Result<S3Response<DeleteObjectOutput>> {
+    async fn delete_object(
+        &self,
+        request: S3Request<DeleteObjectInput>,
+    ) -> S3Result<S3Response<DeleteObjectOutput>> {
         let input = request.input;
         self.0.with(&input.bucket, |objects| {
             check(objects.get(&input.key), input.if_match.as_ref(), None)?;
@@ -173,20 +204,27 @@ impl S3 for Backend {
     }
 
     /// The continuation token is the last key of the page before.
-    async fn list_objects_v2(&self, request: S3Request<ListObjectsV2Input>) -> S3Result<S3Response<ListObjectsV2Output>> {
+    async fn list_objects_v2(
+        &self,
+        request: S3Request<ListObjectsV2Input>,
+    ) -> S3Result<S3Response<ListObjectsV2Output>> {
         let input = request.input;
         let prefix = input.prefix.clone().unwrap_or_default();
         let delimiter = input.delimiter.clone().unwrap_or_default();
         let after = input.continuation_token.as_ref().or(input.start_after.as_ref());
         let max_keys = input.max_keys.unwrap_or(1000).clamp(0, 1000);
-        let (mut contents, mut prefixes, mut last, mut is_truncated) = (Vec::new(), BTreeSet::new(), None, false);
+        let (mut contents, mut prefixes, mut last, mut is_truncated) =
+            (Vec::new(), BTreeSet::new(), None, false);
         self.0.with(&input.bucket, |objects| {
-            for (key, object) in objects.iter().filter(|(key, _)| key.starts_with(&prefix) && after.is_none_or(|after| *key > after)) {
+            for (key, object) in objects
+                .iter()
+                .filter(|(key, _)| key.starts_with(&prefix) && after.is_none_or(|after| *key > after))
+            {
                 let folder = key[prefix.len()..].find(&delimiter).filter(|_| !delimiter.is_empty());
                 let folder = folder.map(|at| key[..prefix.len() + at + delimiter.len()].to_owned());
-                let told = folder
-                    .as_ref()
-                    .is_some_and(|folder| prefixes.contains(folder) || after.is_some_and(|after| after.starts_with(folder.as_str())));
+                let told = folder.as_ref().is_some_and(|folder| {
+                    prefixes.contains(folder) || after.is_some_and(|after| after.starts_with(folder.as_str()))
+                });
                 if !told && contents.len() + prefixes.len() >= max_keys as usize {
                     is_truncated = true;
                     break;
@@ -215,7 +253,9 @@ impl S3 for Backend {
             max_keys: Some(max_keys),
             key_count: Some((contents.len() + prefixes.len()) as i32),
             contents: Some(contents),
-            common_prefixes: Some(prefixes.into_iter().map(|prefix| CommonPrefix { prefix: Some(prefix) }).collect()),
+            common_prefixes: Some(
+                prefixes.into_iter().map(|prefix| CommonPrefix { prefix: Some(prefix) }).collect(),
+            ),
             next_continuation_token: last.filter(|_| is_truncated),
             is_truncated: Some(is_truncated),
             ..Default::default()

@@ -33,8 +33,15 @@ pub fn plain(headers: &mut HeaderMap, length: usize) {
     }
     headers.insert(header::CONTENT_LENGTH, length.into());
     let encodings = headers.remove(header::CONTENT_ENCODING);
-    let encodings = encodings.iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).map(str::trim);
-    let others = encodings.filter(|encoding| !encoding.is_empty() && *encoding != "aws-chunked").collect::<Vec<_>>().join(",");
+    let encodings = encodings
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim);
+    let others = encodings
+        .filter(|encoding| !encoding.is_empty() && *encoding != "aws-chunked")
+        .collect::<Vec<_>>()
+        .join(",");
     if let Some(value) = HeaderValue::from_str(&others).ok().filter(|value| !value.is_empty()) {
         headers.insert(header::CONTENT_ENCODING, value);
     }
@@ -46,7 +53,8 @@ mod tests {
 
     #[test]
     fn chunks_are_joined_and_trailers_left_out() {
-        let body = b"4;chunk-signature=ab\r\nWi\r\n\r\n3\r\nki!\r\n0\r\nx-amz-checksum-crc32:AAAAAA==\r\n\r\n";
+        let body =
+            b"4;chunk-signature=ab\r\nWi\r\n\r\n3\r\nki!\r\n0\r\nx-amz-checksum-crc32:AAAAAA==\r\n\r\n";
         assert_eq!(decode(body).unwrap(), "Wi\r\nki!");
         assert_eq!(decode(b"0\r\n\r\n").unwrap(), "");
         assert_eq!(decode(b"5\r\nab"), None);

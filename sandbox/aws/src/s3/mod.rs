@@ -11,8 +11,8 @@ use std::sync::Arc;
 use anyhow::Context;
 use async_trait::async_trait;
 use bytes::Bytes;
-use http_body_util::BodyExt;
 use clock::Clock;
+use http_body_util::BodyExt;
 use s3s::service::{S3Service, S3ServiceBuilder};
 
 use crate::http::{Endpoint, Request, Response, respond};
@@ -55,7 +55,8 @@ impl S3 {
                 }
                 let path = folder.join(&bucket).join(file);
                 std::fs::create_dir_all(path.parent().unwrap_or(folder))?;
-                std::fs::write(&path, &object.body).with_context(|| format!("could not write {}", path.display()))?;
+                std::fs::write(&path, &object.body)
+                    .with_context(|| format!("could not write {}", path.display()))?;
             }
         }
         Ok(())

@@ -32,7 +32,8 @@ impl aws_smithy_runtime_api::client::http::HttpConnector for Connector {
 }
 
 fn client(service: &Arc<S3>) -> aws_sdk_s3::Client {
-    let connector = aws_smithy_runtime_api::client::http::SharedHttpConnector::new(Connector(Handle(service.clone())));
+    let connector =
+        aws_smithy_runtime_api::client::http::SharedHttpConnector::new(Connector(Handle(service.clone())));
     let http_client = aws_smithy_runtime_api::client::http::http_client_fn(move |_, _| connector.clone());
     let config = aws_sdk_s3::Config::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
@@ -74,7 +75,10 @@ async fn what_was_put_is_got_listed_and_deleted() {
     assert_eq!(head.content_length(), Some(6));
 
     let list = client.list_objects_v2().bucket("runs").prefix("a/").delimiter("/").send().await.unwrap();
-    assert_eq!(list.contents().iter().map(|object| object.key().unwrap()).collect::<Vec<_>>(), ["a/one.json", "a/two.json"]);
+    assert_eq!(
+        list.contents().iter().map(|object| object.key().unwrap()).collect::<Vec<_>>(),
+        ["a/one.json", "a/two.json"]
+    );
     assert_eq!(list.common_prefixes()[0].prefix(), Some("a/b/"));
     let mut pages = client.list_objects_v2().bucket("runs").max_keys(1).into_paginator().send();
     let mut keys = Vec::new();
@@ -101,12 +105,21 @@ async fn what_was_put_is_got_listed_and_deleted() {
 async fn of_twenty_writers_of_a_new_key_exactly_one_wins() {
     let (service, client) = with_bucket().await;
     let writers = (0..20).map(|writer: usize| {
-        let put = client.put_object().bucket("runs").key("lease").if_none_match("*").body(writer.to_string().into_bytes().into());
+        let put = client
+            .put_object()
+            .bucket("runs")
+            .key("lease")
+            .if_none_match("*")
+            .body(writer.to_string().into_bytes().into());
         tokio::spawn(async move { put.send().await.map_err(|error| error.code().unwrap().to_owned()) })
     });
     let outcomes = futures::future::join_all(writers).await;
-    let winners: Vec<_> =
-        outcomes.iter().enumerate().filter(|(_, outcome)| outcome.as_ref().unwrap().is_ok()).map(|(writer, _)| writer).collect();
+    let winners: Vec<_> = outcomes
+        .iter()
+        .enumerate()
+        .filter(|(_, outcome)| outcome.as_ref().unwrap().is_ok())
+        .map(|(writer, _)| writer)
+        .collect();
     assert_eq!(winners.len(), 1);
     assert_eq!(service.get("runs", "lease").unwrap(), winners[0].to_string());
     let losers = outcomes.into_iter().filter_map(|outcome| outcome.unwrap().err());
@@ -116,14 +129,25 @@ async fn of_twenty_writers_of_a_new_key_exactly_one_wins() {
 #[tokio::test]
 async fn an_object_is_replaced_and_deleted_only_by_who_knows_its_etag() {
     let (_, client) = with_bucket().await;
-    let put = |etag: &str| client.put_object().bucket("runs").key("lease").if_match(etag).body(etag.as_bytes().to_vec().into()).send();
+    let put = |etag: &str| {
+        client
+            .put_object()
+            .bucket("runs")
+            .key("lease")
+            .if_match(etag)
+            .body(etag.as_bytes().to_vec().into())
+            .send()
+    };
     let error = put("\"unknown\"").await.unwrap_err();
     assert_eq!((error.raw_response().unwrap().status().as_u16(), error.code()), (404, Some("NoSuchKey")));
     let first = client.put_object().bucket("runs").key("lease").send().await.unwrap().e_tag.unwrap();
     let second = put(&first).await.unwrap().e_tag.unwrap();
     assert_ne!(first, second);
     let error = put(&first).await.unwrap_err();
-    assert_eq!((error.raw_response().unwrap().status().as_u16(), error.code()), (412, Some("PreconditionFailed")));
+    assert_eq!(
+        (error.raw_response().unwrap().status().as_u16(), error.code()),
+        (412, Some("PreconditionFailed"))
+    );
     let delete = |etag: &str| client.delete_object().bucket("runs").key("lease").if_match(etag).send();
     assert_eq!(delete(&first).await.unwrap_err().code(), Some("PreconditionFailed"));
     delete(&second).await.unwrap();

@@ -58,20 +58,34 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn every_status_change_is_told() {
         let mut fake = Fake::alone();
-        let arn = fake.start(json!({"Stop": {"Type": "Fail", "Error": "Mine"}}), "Stop", json!({"a": 1})).await;
+        let arn =
+            fake.start(json!({"Stop": {"Type": "Fail", "Error": "Mine"}}), "Stop", json!({"a": 1})).await;
         fake.finish(&arn).await;
         fake.api("RedriveExecution", json!({"executionArn": arn})).await;
         fake.finish(&arn).await;
         let mut told = Vec::new();
         while let Ok(event) = fake.events.try_recv() {
-            assert_eq!((&event["source"], &event["detail-type"]), (&json!("aws.states"), &json!("Step Functions Execution Status Change")));
-            assert_eq!((&event["resources"], &event["detail"]["input"]), (&json!([arn]), &json!("{\"a\":1}")));
+            assert_eq!(
+                (&event["source"], &event["detail-type"]),
+                (&json!("aws.states"), &json!("Step Functions Execution Status Change"))
+            );
+            assert_eq!(
+                (&event["resources"], &event["detail"]["input"]),
+                (&json!([arn]), &json!("{\"a\":1}"))
+            );
             let detail = &event["detail"];
-            told.push((detail["status"].clone(), detail["error"].clone(), detail["stopDate"].clone(), detail["redriveCount"].clone()));
+            told.push((
+                detail["status"].clone(),
+                detail["error"].clone(),
+                detail["stopDate"].clone(),
+                detail["redriveCount"].clone(),
+            ));
         }
-        let (running, failed) = ((json!("RUNNING"), Value::Null, Value::Null), (json!("FAILED"), json!("Mine"), json!(0)));
-        let with =
-            |(status, error, stop): &(Value, Value, Value), redrives: u32| (status.clone(), error.clone(), stop.clone(), json!(redrives));
+        let (running, failed) =
+            ((json!("RUNNING"), Value::Null, Value::Null), (json!("FAILED"), json!("Mine"), json!(0)));
+        let with = |(status, error, stop): &(Value, Value, Value), redrives: u32| {
+            (status.clone(), error.clone(), stop.clone(), json!(redrives))
+        };
         assert_eq!(told, [with(&running, 0), with(&failed, 0), with(&running, 1), with(&failed, 1)]);
     }
 }

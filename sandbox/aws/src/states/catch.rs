@@ -58,7 +58,8 @@ mod tests {
     async fn an_output_that_cannot_be_evaluated_is_caught_like_the_work_itself() {
         let fake = Fake::new(|_| async { crate::states::fake::ok(json!({})) });
         let catch = json!([{"ErrorEquals": ["States.QueryEvaluationError"], "Next": "Caught"}]);
-        let look = invoke(json!({"End": true, "Output": "{% $states.result.Payload.absent %}", "Catch": catch}));
+        let look =
+            invoke(json!({"End": true, "Output": "{% $states.result.Payload.absent %}", "Catch": catch}));
         let run = fake.run(json!({"Look": look, "Caught": {"Type": "Succeed"}}), "Look", json!({})).await;
         assert_eq!(run["status"], "SUCCEEDED");
     }

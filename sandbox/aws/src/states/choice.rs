@@ -31,14 +31,26 @@ impl Choice {
         let input = visit.input.clone();
         for rule in &self.choices {
             match visit.evaluate("Condition", &rule.condition)? {
-                Value::Bool(true) => return visit.leave(rule.assign.as_ref(), rule.output.as_ref(), input, Some(rule.next.clone())),
+                Value::Bool(true) => {
+                    return visit.leave(
+                        rule.assign.as_ref(),
+                        rule.output.as_ref(),
+                        input,
+                        Some(rule.next.clone()),
+                    );
+                }
                 Value::Bool(false) => {}
-                other => return Err(visit.query_error("Condition", &format!("must return a boolean and returned {other}"))),
+                other => {
+                    return Err(visit
+                        .query_error("Condition", &format!("must return a boolean and returned {other}")));
+                }
             }
         }
         let common = &visit.state.common;
         match &self.default {
-            Some(default) => visit.leave(common.assign.as_ref(), common.output.as_ref(), input, Some(default.clone())),
+            Some(default) => {
+                visit.leave(common.assign.as_ref(), common.output.as_ref(), input, Some(default.clone()))
+            }
             None => Err(Failure::new(
                 "States.NoChoiceMatched",
                 format!("No choice of the state '{}' matched and it has no Default", visit.name),
@@ -69,7 +81,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn without_a_default_something_must_match() {
         let fake = Fake::alone();
-        let choose = json!({"Type": "Choice", "Choices": [{"Condition": "{% $states.input.n = 1 %}", "Next": "End"}]});
+        let choose =
+            json!({"Type": "Choice", "Choices": [{"Condition": "{% $states.input.n = 1 %}", "Next": "End"}]});
         let run = fake.run(json!({"Choose": choose, "End": {"Type": "Succeed"}}), "Choose", json!({})).await;
         assert_eq!(run["error"], "States.NoChoiceMatched");
     }
@@ -77,8 +90,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_condition_must_be_a_boolean() {
         let fake = Fake::alone();
-        let choose = json!({"Type": "Choice", "Choices": [{"Condition": "{% $states.input.n %}", "Next": "End"}]});
-        let run = fake.run(json!({"Choose": choose, "End": {"Type": "Succeed"}}), "Choose", json!({"n": 1})).await;
+        let choose =
+            json!({"Type": "Choice", "Choices": [{"Condition": "{% $states.input.n %}", "Next": "End"}]});
+        let run =
+            fake.run(json!({"Choose": choose, "End": {"Type": "Succeed"}}), "Choose", json!({"n": 1})).await;
         assert_eq!(run["error"], "States.QueryEvaluationError");
     }
 }

@@ -107,7 +107,10 @@ impl Definition {
 fn states<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, State>, D::Error> {
     let states = Map::deserialize(deserializer)?;
     let place = |name: &str, message: String| D::Error::custom(format!("state {name:?}: {message}"));
-    states.into_iter().map(|(name, state)| Ok((name.clone(), State::parse(state).map_err(|e| place(&name, e))?))).collect()
+    states
+        .into_iter()
+        .map(|(name, state)| Ok((name.clone(), State::parse(state).map_err(|e| place(&name, e))?)))
+        .collect()
 }
 
 impl State {
@@ -115,13 +118,16 @@ impl State {
         let Value::Object(mut fields) = state else { return Err("a state must be an object".into()) };
         let Some(Value::String(name)) = fields.remove("Type") else { return Err("Type is missing".into()) };
         if let Some(path) = fields.keys().find(|field| JSONPATH_ONLY.contains(&field.as_str())) {
-            return Err(format!("{path} belongs to JSONPath and is not supported when the QueryLanguage is JSONata"));
+            return Err(format!(
+                "{path} belongs to JSONPath and is not supported when the QueryLanguage is JSONata"
+            ));
         }
         if let Some(field) = fields.keys().find(|field| field.ends_with(".$")) {
             return Err(format!("{field}: a name that ends with .$ belongs to JSONPath"));
         }
         let shared = shared_fields(&name).ok_or_else(|| format!("{name:?} is not a Type of state"))?;
-        let (common, own): (Map<_, _>, Map<_, _>) = fields.into_iter().partition(|(field, _)| shared.contains(&field.as_str()));
+        let (common, own): (Map<_, _>, Map<_, _>) =
+            fields.into_iter().partition(|(field, _)| shared.contains(&field.as_str()));
         let common: Common = read(common)?;
         if common.query_language.as_ref().is_some_and(|language| language != "JSONata") {
             return Err("QueryLanguage must be JSONata where the machine's is".into());
@@ -161,7 +167,9 @@ fn read<T: DeserializeOwned>(fields: Map<String, Value>) -> Result<T, String> {
 /// The table of fields by type in the page "concepts-amazon-states-language".
 fn shared_fields(kind: &str) -> Option<&'static [&'static str]> {
     Some(match kind {
-        "Task" | "Parallel" | "Map" => &["Comment", "QueryLanguage", "Next", "End", "Assign", "Output", "Retry", "Catch"],
+        "Task" | "Parallel" | "Map" => {
+            &["Comment", "QueryLanguage", "Next", "End", "Assign", "Output", "Retry", "Catch"]
+        }
         "Pass" | "Wait" => &["Comment", "QueryLanguage", "Next", "End", "Assign", "Output"],
         "Choice" => &["Comment", "QueryLanguage", "Assign", "Output"],
         "Succeed" => &["Comment", "QueryLanguage", "Output"],

@@ -69,7 +69,14 @@ pub struct Ledger {
 }
 
 impl Execution {
-    pub fn start(world: Arc<World>, machine: Arc<Machine>, name: String, input_text: String, input: Value, seed: u64) -> Arc<Self> {
+    pub fn start(
+        world: Arc<World>,
+        machine: Arc<Machine>,
+        name: String,
+        input_text: String,
+        input: Value,
+        seed: u64,
+    ) -> Arc<Self> {
         let (sender, stop) = oneshot::channel();
         let ledger = Ledger {
             status: Status::Running,
@@ -96,7 +103,11 @@ impl Execution {
             world,
         });
         let details = json!({"input": execution.input_text, "inputDetails": {"truncated": false}, "roleArn": execution.machine.role_arn});
-        execution.record(&AtomicU64::new(0), "ExecutionStarted", Some(("executionStartedEventDetails", details)));
+        execution.record(
+            &AtomicU64::new(0),
+            "ExecutionStarted",
+            Some(("executionStartedEventDetails", details)),
+        );
         execution.announce();
         execution.spawn(stop, 0);
         execution
@@ -110,7 +121,11 @@ impl Execution {
         });
     }
 
-    async fn drive(&self, stop: oneshot::Receiver<Failure>, last_event: u64) -> (Status, Result<Value, Failure>) {
+    async fn drive(
+        &self,
+        stop: oneshot::Receiver<Failure>,
+        last_event: u64,
+    ) -> (Status, Result<Value, Failure>) {
         let flow = &self.machine.definition.flow;
         // Dropping the run is what cancels it: its tasks are closed and its states recorded as aborted.
         tokio::select! {
@@ -141,8 +156,12 @@ impl Execution {
                 let details = json!({"output": output.to_string(), "outputDetails": {"truncated": false}});
                 ("ExecutionSucceeded", "executionSucceededEventDetails", details)
             }
-            (Err(failure), Status::Aborted) => ("ExecutionAborted", "executionAbortedEventDetails", failure.details()),
-            (Err(failure), Status::TimedOut) => ("ExecutionTimedOut", "executionTimedOutEventDetails", failure.details()),
+            (Err(failure), Status::Aborted) => {
+                ("ExecutionAborted", "executionAbortedEventDetails", failure.details())
+            }
+            (Err(failure), Status::TimedOut) => {
+                ("ExecutionTimedOut", "executionTimedOutEventDetails", failure.details())
+            }
             (Err(failure), _) => ("ExecutionFailed", "executionFailedEventDetails", failure.details()),
         };
         let now = self.world.clock.now();
@@ -286,10 +305,13 @@ impl Ledger {
     /// https://docs.aws.amazon.com/step-functions/latest/dg/redrive-executions.html, "Redrive eligibility"; the 14 days are left out.
     pub fn not_redrivable(&self) -> Option<String> {
         match self.status {
-            Status::Running | Status::Succeeded => Some(format!("Execution is {} and cannot be redriven", self.status.name())),
-            _ if self.history.len() >= LIMIT - 1 => {
-                Some(format!("Execution reached the event history limit of {} and cannot be redriven", LIMIT - 1))
+            Status::Running | Status::Succeeded => {
+                Some(format!("Execution is {} and cannot be redriven", self.status.name()))
             }
+            _ if self.history.len() >= LIMIT - 1 => Some(format!(
+                "Execution reached the event history limit of {} and cannot be redriven",
+                LIMIT - 1
+            )),
             _ => None,
         }
     }
@@ -306,11 +328,19 @@ mod tests {
         let fake = Fake::new(|_| async { ok(json!({"tasks": [], "failures": []})) });
         let arn = fake.start(json!({"Work": worker(json!({"End": true}))}), "Work", json!({})).await;
         fake.sleep(50).await;
-        let answer = fake.api("StopExecution", json!({"executionArn": arn, "error": "Enough", "cause": "asked to"})).await;
+        let answer = fake
+            .api("StopExecution", json!({"executionArn": arn, "error": "Enough", "cause": "asked to"}))
+            .await;
         assert_eq!((answer["stopDate"].clone(), fake.elapsed()), (json!(50.0), 50.0));
         let run = fake.finish(&arn).await;
-        assert_eq!((&run["status"], &run["error"], &run["cause"]), (&json!("ABORTED"), &json!("Enough"), &json!("asked to")));
-        assert_eq!(fake.api("SendTaskHeartbeat", json!({"taskToken": fake.token(0)})).await["__type"], "TaskTimedOut");
+        assert_eq!(
+            (&run["status"], &run["error"], &run["cause"]),
+            (&json!("ABORTED"), &json!("Enough"), &json!("asked to"))
+        );
+        assert_eq!(
+            fake.api("SendTaskHeartbeat", json!({"taskToken": fake.token(0)})).await["__type"],
+            "TaskTimedOut"
+        );
         let types = fake.event_types(&arn).await;
         assert_eq!(types[types.len() - 2..], ["TaskStateAborted", "ExecutionAborted"]);
     }
@@ -318,7 +348,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn stopping_the_parent_stops_the_child_it_waits_for() {
         let fake = Fake::alone();
-        let child = fake.create("child", json!({"Pause": {"Type": "Wait", "Seconds": 1000, "End": true}}), "Pause").await;
+        let child = fake
+            .create("child", json!({"Pause": {"Type": "Wait", "Seconds": 1000, "End": true}}), "Pause")
+            .await;
         let start = json!({"Start": {"Type": "Task", "Resource": "arn:aws:states:::states:startExecution.sync:2", "End": true,
             "Arguments": {"StateMachineArn": child, "Name": "inner"}}});
         let arn = fake.start(start, "Start", json!({})).await;
@@ -334,9 +366,15 @@ mod tests {
         let definition = json!({"QueryLanguage": "JSONata", "StartAt": "Pause", "TimeoutSeconds": 60,
             "States": {"Pause": {"Type": "Wait", "Seconds": 100, "End": true}}});
         let machine = fake.create_machine("limited", definition).await;
-        let arn = fake.api("StartExecution", json!({"stateMachineArn": machine})).await["executionArn"].as_str().unwrap().to_owned();
+        let arn = fake.api("StartExecution", json!({"stateMachineArn": machine})).await["executionArn"]
+            .as_str()
+            .unwrap()
+            .to_owned();
         let run = fake.finish(&arn).await;
-        assert_eq!((&run["status"], &run["error"], &run["stopDate"]), (&json!("TIMED_OUT"), &json!("States.Timeout"), &json!(60.0)));
+        assert_eq!(
+            (&run["status"], &run["error"], &run["stopDate"]),
+            (&json!("TIMED_OUT"), &json!("States.Timeout"), &json!(60.0))
+        );
         assert_eq!(fake.event_types(&arn).await.last().unwrap(), "ExecutionTimedOut");
     }
 

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use clock::Clock;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
-use clock::Clock;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -52,7 +52,11 @@ impl Endpoint for Gateway {
             return states.call(request).await;
         }
         assert_eq!((caller.principal.as_str(), caller.region.as_str()), ("states", "eu-west-1"));
-        let target = request.headers().get("x-amz-target").map_or(request.uri().path(), |target| target.to_str().unwrap()).to_owned();
+        let target = request
+            .headers()
+            .get("x-amz-target")
+            .map_or(request.uri().path(), |target| target.to_str().unwrap())
+            .to_owned();
         let body = serde_json::from_slice(request.body()).unwrap();
         let call = Call { at: elapsed(self.clock), target, body };
         self.calls.lock().unwrap().push(call.clone());
@@ -61,11 +65,16 @@ impl Endpoint for Gateway {
 }
 
 impl Fake {
-    pub fn new<F: Future<Output = Response> + Send + 'static>(handler: impl Fn(Call) -> F + Send + Sync + 'static) -> Self {
+    pub fn new<F: Future<Output = Response> + Send + 'static>(
+        handler: impl Fn(Call) -> F + Send + Sync + 'static,
+    ) -> Self {
         Self::seeded(1, handler)
     }
 
-    pub fn seeded<F: Future<Output = Response> + Send + 'static>(seed: u64, handler: impl Fn(Call) -> F + Send + Sync + 'static) -> Self {
+    pub fn seeded<F: Future<Output = Response> + Send + 'static>(
+        seed: u64,
+        handler: impl Fn(Call) -> F + Send + Sync + 'static,
+    ) -> Self {
         let clock = Clock::virtual_time(Timestamp::UNIX_EPOCH);
         let handler: Handler = Box::new(move |call| handler(call).boxed());
         let gateway = Arc::new(Gateway { clock, handler, calls: Mutex::default(), states: OnceLock::new() });
@@ -91,18 +100,29 @@ impl Fake {
     }
 
     pub async fn create(&self, name: &str, states: Value, start_at: &str) -> String {
-        self.create_machine(name, json!({"QueryLanguage": "JSONata", "StartAt": start_at, "States": states})).await
+        self.create_machine(name, json!({"QueryLanguage": "JSONata", "StartAt": start_at, "States": states}))
+            .await
     }
 
     pub async fn create_machine(&self, name: &str, definition: Value) -> String {
-        let answer = self.api("CreateStateMachine", json!({"name": name, "roleArn": ROLE, "definition": definition.to_string()})).await;
+        let answer = self
+            .api(
+                "CreateStateMachine",
+                json!({"name": name, "roleArn": ROLE, "definition": definition.to_string()}),
+            )
+            .await;
         answer["stateMachineArn"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
     }
 
     /// Starts a machine made of these states.
     pub async fn start(&self, states: Value, start_at: &str, input: Value) -> String {
         let machine = self.create("machine", states, start_at).await;
-        let answer = self.api("StartExecution", json!({"stateMachineArn": machine, "name": "run", "input": input.to_string()})).await;
+        let answer = self
+            .api(
+                "StartExecution",
+                json!({"stateMachineArn": machine, "name": "run", "input": input.to_string()}),
+            )
+            .await;
         answer["executionArn"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
     }
 
@@ -141,7 +161,10 @@ impl Fake {
 
     /// The token that the nth RunTask call carried as the variable TASK_TOKEN.
     pub fn token(&self, nth: usize) -> String {
-        self.calls()[nth].body["overrides"]["containerOverrides"][0]["environment"][0]["value"].as_str().unwrap().to_owned()
+        self.calls()[nth].body["overrides"]["containerOverrides"][0]["environment"][0]["value"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     }
 }
 

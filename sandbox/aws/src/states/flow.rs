@@ -59,7 +59,12 @@ pub struct Visit<'a> {
 impl Branch {
     /// `last` is 0 at the start: the first state's event has no predecessor, as in the samples of GetExecutionHistory's page.
     pub fn root(last: u64) -> Self {
-        Self { path: Vec::new(), variables: Variables::new(), item: None, last: Arc::new(AtomicU64::new(last)) }
+        Self {
+            path: Vec::new(),
+            variables: Variables::new(),
+            item: None,
+            last: Arc::new(AtomicU64::new(last)),
+        }
     }
 
     pub fn inner(&self, index: usize, item: Option<Item>) -> Self {
@@ -79,7 +84,12 @@ impl Branch {
 }
 
 /// Runs a flow to its output, from its start or, in a redriven execution, from the state that was not left.
-pub fn run<'a>(execution: &'a Execution, flow: &'a Flow, mut branch: Branch, input: Value) -> BoxFuture<'a, Result<Value, Failure>> {
+pub fn run<'a>(
+    execution: &'a Execution,
+    flow: &'a Flow,
+    mut branch: Branch,
+    input: Value,
+) -> BoxFuture<'a, Result<Value, Failure>> {
     Box::pin(async move {
         if let Some(output) = execution.output_of(&branch) {
             return Ok(output);
@@ -95,7 +105,12 @@ pub fn run<'a>(execution: &'a Execution, flow: &'a Flow, mut branch: Branch, inp
                     point.entered
                 }
                 None => {
-                    let point = Point { state: name.clone(), input: input.clone(), variables: branch.variables.clone(), entered: now };
+                    let point = Point {
+                        state: name.clone(),
+                        input: input.clone(),
+                        variables: branch.variables.clone(),
+                        entered: now,
+                    };
                     execution.enter(&branch, point);
                     now
                 }
@@ -136,10 +151,13 @@ impl Visit<'_> {
             let details = history::entered(self.name, &self.input);
             self.record(&format!("{kind}StateEntered"), details);
         }
-        let aborted = matches!(self.state.kind, Kind::Task(_) | Kind::Wait(_) | Kind::Parallel(_) | Kind::Map(_)).then(|| {
-            let (execution, last) = (self.execution, Arc::clone(&self.branch.last));
-            OnDrop::new(move || execution.record(&last, &format!("{kind}StateAborted"), None))
-        });
+        let aborted =
+            matches!(self.state.kind, Kind::Task(_) | Kind::Wait(_) | Kind::Parallel(_) | Kind::Map(_)).then(
+                || {
+                    let (execution, last) = (self.execution, Arc::clone(&self.branch.last));
+                    OnDrop::new(move || execution.record(&last, &format!("{kind}StateAborted"), None))
+                },
+            );
         let outcome = self.run_attempts().await;
         if let Some(aborted) = aborted {
             aborted.disarm();
@@ -205,14 +223,19 @@ impl Visit<'_> {
         let assigned = match assign.map(|assign| self.evaluate("Assign", assign)).transpose()? {
             None => Map::new(),
             Some(Value::Object(assigned)) => assigned,
-            Some(other) => return Err(self.query_error("Assign", &format!("must return an object and returned {other}"))),
+            Some(other) => {
+                return Err(self.query_error("Assign", &format!("must return an object and returned {other}")));
+            }
         };
         let output = output.map_or(Ok(default), |output| self.evaluate("Output", output))?;
         self.check_size(&output)?;
         for value in assigned.values() {
             self.check_size(value)?;
         }
-        self.record(&format!("{}StateExited", self.state.kind.name()), history::exited(self.name, &output, &assigned));
+        self.record(
+            &format!("{}StateExited", self.state.kind.name()),
+            history::exited(self.name, &output, &assigned),
+        );
         self.branch.variables.extend(assigned);
         Ok(Step { next, output })
     }
@@ -222,34 +245,53 @@ impl Visit<'_> {
     }
 
     pub fn evaluate_or_input(&self, field: &str, template: Option<&Template>) -> Result<Value, Failure> {
-        let value = template.map_or_else(|| Ok(self.input.clone()), |template| self.evaluate(field, template))?;
+        let value =
+            template.map_or_else(|| Ok(self.input.clone()), |template| self.evaluate(field, template))?;
         self.check_size(&value)?;
         Ok(value)
     }
 
-    pub fn evaluate_for(&self, field: &str, template: &Template, item: Option<&Item>) -> Result<Value, Failure> {
+    pub fn evaluate_for(
+        &self,
+        field: &str,
+        template: &Template,
+        item: Option<&Item>,
+    ) -> Result<Value, Failure> {
         if let Some(value) = template.literal() {
             return Ok(value.clone());
         }
         let now = self.execution.world.clock.now();
-        let scope = Scope { states: self.states(item), variables: &self.branch.variables, now, seed: self.execution.draw() };
-        template
-            .evaluate(scope)
-            .map_err(|e| self.query_error(field, &format!("holds the JSONata expression '{}', which {}", e.expression, e.message)))
+        let scope = Scope {
+            states: self.states(item),
+            variables: &self.branch.variables,
+            now,
+            seed: self.execution.draw(),
+        };
+        template.evaluate(scope).map_err(|e| {
+            self.query_error(
+                field,
+                &format!("holds the JSONata expression '{}', which {}", e.expression, e.message),
+            )
+        })
     }
 
     /// A whole number of seconds, not below `least`.
     pub fn seconds(&self, field: &str, template: &Template, least: u64) -> Result<Duration, Failure> {
         let value = self.evaluate(field, template)?;
         // JSONata has no integers of its own: 60.0 is one.
-        let seconds = value.as_f64().filter(|s| s.fract() == 0.0 && (least as f64..=99_999_999.0).contains(s));
         let seconds =
-            seconds.ok_or_else(|| self.query_error(field, &format!("must return a whole number of seconds and returned {value}")))?;
+            value.as_f64().filter(|s| s.fract() == 0.0 && (least as f64..=99_999_999.0).contains(s));
+        let seconds = seconds.ok_or_else(|| {
+            self.query_error(field, &format!("must return a whole number of seconds and returned {value}"))
+        })?;
         Ok(Duration::from_secs(seconds as u64))
     }
 
     pub fn query_error(&self, field: &str, message: &str) -> Failure {
-        let cause = format!("An error occurred while executing the state '{}'. The field '{field}' {message}.", self.name);
+        let cause = format!(
+            "An error occurred while executing the state '{}'. The field '{field}' {message}.",
+            self.name
+        );
         let details = json!({"error": "States.QueryEvaluationError", "cause": cause, "location": field, "state": self.name});
         self.record("EvaluationFailed", Some(("evaluationFailedEventDetails", details)));
         Failure::new("States.QueryEvaluationError", cause)
@@ -268,8 +310,10 @@ impl Visit<'_> {
         if value.to_string().len() <= PAYLOAD_LIMIT {
             return Ok(());
         }
-        let cause =
-            format!("The state/task '{}' returned a result with a size exceeding the maximum number of bytes service limit.", self.name);
+        let cause = format!(
+            "The state/task '{}' returned a result with a size exceeding the maximum number of bytes service limit.",
+            self.name
+        );
         Err(Failure::new("States.DataLimitExceeded", cause))
     }
 

@@ -27,9 +27,15 @@ impl Event {
         if let Some((field, details)) = &self.details {
             let mut details = details.clone();
             if let (false, Some(details)) = (included, details.as_object_mut()) {
-                for data in
-                    ["input", "inputDetails", "output", "outputDetails", "parameters", "assignedVariables", "assignedVariablesDetails"]
-                {
+                for data in [
+                    "input",
+                    "inputDetails",
+                    "output",
+                    "outputDetails",
+                    "parameters",
+                    "assignedVariables",
+                    "assignedVariablesDetails",
+                ] {
                     // `parameters` is a required member.
                     if data == "parameters" && details.contains_key(data) {
                         details.insert(data.into(), "".into());
@@ -50,14 +56,19 @@ pub fn epoch(at: Timestamp) -> f64 {
 }
 
 pub fn entered(name: &str, input: &Value) -> Option<(&'static str, Value)> {
-    Some(("stateEnteredEventDetails", json!({"name": name, "input": input.to_string(), "inputDetails": {"truncated": false}})))
+    Some((
+        "stateEnteredEventDetails",
+        json!({"name": name, "input": input.to_string(), "inputDetails": {"truncated": false}}),
+    ))
 }
 
 pub fn exited(name: &str, output: &Value, assigned: &Map<String, Value>) -> Option<(&'static str, Value)> {
-    let mut details = json!({"name": name, "output": output.to_string(), "outputDetails": {"truncated": false}});
+    let mut details =
+        json!({"name": name, "output": output.to_string(), "outputDetails": {"truncated": false}});
     if !assigned.is_empty() {
         // Each value as JSON text (type AssignedVariables: a map of strings).
-        details["assignedVariables"] = assigned.iter().map(|(name, value)| (name.clone(), Value::from(value.to_string()))).collect();
+        details["assignedVariables"] =
+            assigned.iter().map(|(name, value)| (name.clone(), Value::from(value.to_string()))).collect();
         details["assignedVariablesDetails"] = json!({"truncated": false});
     }
     Some(("stateExitedEventDetails", details))
@@ -67,7 +78,9 @@ pub fn exited(name: &str, output: &Value, assigned: &Map<String, Value>) -> Opti
 pub fn page<T>(mut items: Vec<T>, request: &Value) -> Option<(Vec<T>, Option<String>)> {
     let from = match request["nextToken"].as_str() {
         None => 0,
-        Some(token) => token.strip_prefix("from-")?.parse::<usize>().ok().filter(|from| *from <= items.len())?,
+        Some(token) => {
+            token.strip_prefix("from-")?.parse::<usize>().ok().filter(|from| *from <= items.len())?
+        }
     };
     let size = match request["maxResults"].as_u64() {
         None | Some(0) => 100,

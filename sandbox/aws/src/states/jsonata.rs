@@ -54,16 +54,21 @@ pub struct QueryError {
 
 impl Expression {
     pub fn parse(source: &str) -> Result<Self, String> {
-        let ast = jsonata_core::parser::parse(source).map_err(|e| format!("the JSONata expression '{source}' cannot be parsed: {e}"))?;
+        let ast = jsonata_core::parser::parse(source)
+            .map_err(|e| format!("the JSONata expression '{source}' cannot be parsed: {e}"))?;
         if calls_eval(&serde_json::to_value(&ast).unwrap_or_default()) {
-            return Err(format!("the JSONata expression '{source}' calls $eval, which Step Functions does not support: use $parse"));
+            return Err(format!(
+                "the JSONata expression '{source}' calls $eval, which Step Functions does not support: use $parse"
+            ));
         }
         Ok(Self { source: source.to_owned(), ast })
     }
 
     fn evaluate(&self, evaluator: &mut Evaluator) -> Result<Value, QueryError> {
         let error = |message: String| QueryError { expression: self.source.clone(), message };
-        let result = evaluator.evaluate(&self.ast, &JValue::Undefined).map_err(|e| error(format!("failed: {}", e.message())))?;
+        let result = evaluator
+            .evaluate(&self.ast, &JValue::Undefined)
+            .map_err(|e| error(format!("failed: {}", e.message())))?;
         match plain(&result) {
             Ok(Some(value)) => Ok(value),
             Ok(None) => Err(error("returned nothing (undefined)".into())),
@@ -88,9 +93,15 @@ impl Template {
                 }
             }
             Value::Object(members) => {
-                let members = members.into_iter().map(|(k, v)| Ok((k, Self::parse(v)?))).collect::<Result<Vec<_>, String>>()?;
+                let members = members.into_iter().map(|(k, v)| Ok((k, Self::parse(v)?))).collect::<Result<
+                    Vec<_>,
+                    String,
+                >>(
+                )?;
                 if members.iter().all(|(_, v)| v.is_literal()) {
-                    Self::Literal(Value::Object(members.into_iter().map(|(k, v)| (k, v.into_literal())).collect()))
+                    Self::Literal(Value::Object(
+                        members.into_iter().map(|(k, v)| (k, v.into_literal())).collect(),
+                    ))
                 } else {
                     Self::Object(members)
                 }
@@ -167,7 +178,8 @@ pub fn expressions(definition: &Value) -> Vec<String> {
 
 /// One expression over `bindings`: its member `states` is `$states`, the others are variables.
 pub fn evaluate(expression: &str, bindings: &Value) -> Result<Value, String> {
-    let mut variables: Variables = serde_json::from_value(bindings.clone()).map_err(|error| error.to_string())?;
+    let mut variables: Variables =
+        serde_json::from_value(bindings.clone()).map_err(|error| error.to_string())?;
     let states = variables.remove("states").unwrap_or_default();
     let template = Template::parse(Value::String(format!("{{% {expression} %}}")))?;
     let scope = Scope { states, variables: &variables, now: Timestamp::UNIX_EPOCH, seed: 0 };
@@ -216,7 +228,11 @@ fn plain(value: &JValue) -> Result<Option<Value>, &'static str> {
 /// Whole numbers print without a fraction, as in JavaScript.
 fn number(n: f64) -> Option<Value> {
     const SAFE: f64 = 9_007_199_254_740_991.0;
-    if n.fract() == 0.0 && n.abs() <= SAFE { Some(Value::from(n as i64)) } else { serde_json::Number::from_f64(n).map(Value::Number) }
+    if n.fract() == 0.0 && n.abs() <= SAFE {
+        Some(Value::from(n as i64))
+    } else {
+        serde_json::Number::from_f64(n).map(Value::Number)
+    }
 }
 
 fn evaluator(scope: Scope<'_>) -> Evaluator {
@@ -234,7 +250,11 @@ fn evaluator(scope: Scope<'_>) -> Evaluator {
         ("parse", Box::new(parse)),
         (
             "uuid",
-            Box::new(move |_| Ok(JValue::string(uuid::Builder::from_random_bytes(uuid_rng.borrow_mut().random()).into_uuid().to_string()))),
+            Box::new(move |_| {
+                Ok(JValue::string(
+                    uuid::Builder::from_random_bytes(uuid_rng.borrow_mut().random()).into_uuid().to_string(),
+                ))
+            }),
         ),
         ("hash", Box::new(hash)),
         ("partition", Box::new(partition)),
@@ -246,23 +266,30 @@ fn evaluator(scope: Scope<'_>) -> Evaluator {
             "random",
             Box::new(move |args| match args {
                 [] => Ok(JValue::from_f64(rng.borrow_mut().random())),
-                [seed] => {
-                    Ok(JValue::from_f64(StdRng::seed_from_u64(argument(seed, "random", "a number", JValue::as_f64)?.to_bits()).random()))
-                }
+                [seed] => Ok(JValue::from_f64(
+                    StdRng::seed_from_u64(argument(seed, "random", "a number", JValue::as_f64)?.to_bits())
+                        .random(),
+                )),
                 _ => Err(failed("$random takes at most a seed")),
             }),
         ),
         (
             "now",
-            Box::new(
-                move |args| if args.is_empty() { Ok(JValue::string(iso.as_str())) } else { Err(failed("$now takes no picture here")) },
-            ),
+            Box::new(move |args| {
+                if args.is_empty() {
+                    Ok(JValue::string(iso.as_str()))
+                } else {
+                    Err(failed("$now takes no picture here"))
+                }
+            }),
         ),
         ("millis", Box::new(move |_| Ok(JValue::from_f64(millis)))),
     ];
     for (name, function) in own.into_iter().chain(replaced) {
         // Fails for names that the compiled fast path may fold, and none of these is one.
-        evaluator.register_fn_override(name, move |args: &[JValue]| function(args)).expect("the function is not a compiled one");
+        evaluator
+            .register_fn_override(name, move |args: &[JValue]| function(args))
+            .expect("the function is not a compiled one");
     }
     evaluator
 }
@@ -273,7 +300,12 @@ fn failed(message: impl Into<String>) -> EvaluatorError {
     EvaluatorError::EvaluationError(message.into())
 }
 
-fn argument<'a, T>(value: &'a JValue, function: &str, expected: &str, read: impl Fn(&'a JValue) -> Option<T>) -> Result<T, EvaluatorError> {
+fn argument<'a, T>(
+    value: &'a JValue,
+    function: &str,
+    expected: &str,
+    read: impl Fn(&'a JValue) -> Option<T>,
+) -> Result<T, EvaluatorError> {
     read(value).ok_or_else(|| failed(format!("T0410: ${function} expects {expected}")))
 }
 
@@ -290,7 +322,11 @@ fn hash(args: &[JValue]) -> Result<JValue, EvaluatorError> {
         "SHA-256" => hex::encode(Sha256::digest(text)),
         "SHA-384" => hex::encode(Sha384::digest(text)),
         "SHA-512" => hex::encode(Sha512::digest(text)),
-        other => return Err(failed(format!("$hash with {other} is not part of the sandbox: use SHA-256, SHA-384 or SHA-512"))),
+        other => {
+            return Err(failed(format!(
+                "$hash with {other} is not part of the sandbox: use SHA-256, SHA-384 or SHA-512"
+            )));
+        }
     };
     Ok(JValue::string(digest))
 }
@@ -304,14 +340,17 @@ fn partition(args: &[JValue]) -> Result<JValue, EvaluatorError> {
 
 /// The last value is included, as in `States.ArrayRange`; at most 1,000 items.
 fn range(args: &[JValue]) -> Result<JValue, EvaluatorError> {
-    let [first, last, step] = args else { return Err(failed("$range takes a first value, a last value and a step")) };
+    let [first, last, step] = args else {
+        return Err(failed("$range takes a first value, a last value and a step"));
+    };
     let read = |value| argument(value, "range", "whole numbers", JValue::as_i64);
     let (first, last, step) = (read(first)?, read(last)?, read(step)?);
     if step == 0 {
         return Err(failed("$range takes a step that is not zero"));
     }
     let within = |n: &i64| if step > 0 { *n <= last } else { *n >= last };
-    let numbers: Vec<_> = std::iter::successors(Some(first), |n| n.checked_add(step)).take_while(within).take(1001).collect();
+    let numbers: Vec<_> =
+        std::iter::successors(Some(first), |n| n.checked_add(step)).take_while(within).take(1001).collect();
     if numbers.len() > 1000 {
         return Err(failed("$range makes at most 1000 items"));
     }
@@ -342,10 +381,19 @@ mod tests {
 
     #[test]
     fn undefined_and_functions_are_refused_and_null_is_not() {
-        assert_eq!(evaluate(json!("{% $states.input.absent %}")).unwrap_err().message, "returned nothing (undefined)");
+        assert_eq!(
+            evaluate(json!("{% $states.input.absent %}")).unwrap_err().message,
+            "returned nothing (undefined)"
+        );
         assert_eq!(evaluate(json!("{% $nobody %}")).unwrap_err().message, "returned nothing (undefined)");
-        assert_eq!(evaluate(json!("{% function($x) { $x } %}")).unwrap_err().message, "returned a function, which JSON cannot hold");
-        assert_eq!(evaluate(json!("{% {'f': $sum} %}")).unwrap_err().message, "returned a function, which JSON cannot hold");
+        assert_eq!(
+            evaluate(json!("{% function($x) { $x } %}")).unwrap_err().message,
+            "returned a function, which JSON cannot hold"
+        );
+        assert_eq!(
+            evaluate(json!("{% {'f': $sum} %}")).unwrap_err().message,
+            "returned a function, which JSON cannot hold"
+        );
         assert_eq!(evaluate(json!("{% null %}")), Ok(json!(null)));
         assert!(evaluate(json!("{% 1 + 'a' %}")).unwrap_err().message.contains("T200"));
     }
@@ -386,6 +434,11 @@ mod tests {
 
     #[test]
     fn expressions_are_listed_in_order() {
-        assert_eq!(expressions(&json!({"States": {"A": {"Output": "{% 1 %}", "Assign": {"x": ["{%$y%}"]}}}, "C": "no"})), ["1", "$y"]);
+        assert_eq!(
+            expressions(
+                &json!({"States": {"A": {"Output": "{% 1 %}", "Assign": {"x": ["{%$y%}"]}}}, "C": "no"})
+            ),
+            ["1", "$y"]
+        );
     }
 }

@@ -44,7 +44,8 @@ impl<'de> Deserialize<'de> for ItemProcessor {
         use serde::de::Error;
         let mut fields = serde_json::Map::deserialize(deserializer)?;
         if let Some(config) = fields.remove("ProcessorConfig") {
-            ProcessorConfig::deserialize(config).map_err(|e| D::Error::custom(format!("ProcessorConfig: {e}")))?;
+            ProcessorConfig::deserialize(config)
+                .map_err(|e| D::Error::custom(format!("ProcessorConfig: {e}")))?;
         }
         Ok(Self { flow: Flow::deserialize(Value::Object(fields)).map_err(D::Error::custom)? })
     }
@@ -69,8 +70,13 @@ impl MapState {
         };
         let details = json!({"length": items.len()});
         visit.record("MapStateStarted", Some(("mapStateStartedEventDetails", details)));
-        let iterations: Vec<_> = items.into_iter().enumerate().map(|(index, value)| self.iterate(visit, Item { index, value })).collect();
-        let outcome = stream::iter(iterations).buffer_unordered(concurrency).try_collect::<BTreeMap<_, _>>().await;
+        let iterations: Vec<_> = items
+            .into_iter()
+            .enumerate()
+            .map(|(index, value)| self.iterate(visit, Item { index, value }))
+            .collect();
+        let outcome =
+            stream::iter(iterations).buffer_unordered(concurrency).try_collect::<BTreeMap<_, _>>().await;
         visit.catch_up();
         match &outcome {
             Ok(_) => visit.record("MapStateSucceeded", None),
@@ -85,7 +91,8 @@ impl MapState {
             return Ok((item.index, output));
         }
         let details = json!({"name": visit.name, "index": item.index});
-        let record = |kind: &str, field| visit.execution.record(branch.last(), kind, Some((field, details.clone())));
+        let record =
+            |kind: &str, field| visit.execution.record(branch.last(), kind, Some((field, details.clone())));
         record("MapIterationStarted", "mapIterationStartedEventDetails");
         let aborted = OnDrop::new(|| record("MapIterationAborted", "mapIterationAbortedEventDetails"));
         let input = match &self.item_selector {
@@ -118,7 +125,8 @@ mod tests {
             "Seconds": "{% $states.input.seconds %}", "Output": "{% [$states.input.name, $states.context.Map.Item.Index, $prefix] %}", "End": true}}});
         let map = json!({"Type": "Map", "Items": "{% $states.input.targets %}", "MaxConcurrency": 2, "End": true, "ItemProcessor": processor,
             "ItemSelector": {"name": "{% $states.context.Map.Item.Value %}", "seconds": "{% 10 - $states.context.Map.Item.Index %}"}});
-        let states = json!({"First": {"Type": "Pass", "Assign": {"prefix": "p"}, "Next": "Each"}, "Each": map});
+        let states =
+            json!({"First": {"Type": "Pass", "Assign": {"prefix": "p"}, "Next": "Each"}, "Each": map});
         let run = fake.run(states, "First", json!({"targets": ["a", "b", "c"]})).await;
         assert_eq!(run["output"], json!([["a", 0, "p"], ["b", 1, "p"], ["c", 2, "p"]]).to_string());
         assert_eq!(fake.elapsed(), 17.0);
@@ -138,9 +146,17 @@ mod tests {
         let run = fake.run(json!({"Each": map}), "Each", json!([0, 1])).await;
         assert_eq!(run["error"], "Conflict");
         let history = fake.history(run["executionArn"].as_str().unwrap()).await;
-        let find = |kind: &str| -> Value { history.iter().find(|event| event["type"] == kind).unwrap_or_else(|| panic!("{kind}")).clone() };
-        assert_eq!(find("MapIterationFailed")["mapIterationFailedEventDetails"], json!({"name": "Each", "index": 1}));
-        assert_eq!(find("MapIterationAborted")["mapIterationAbortedEventDetails"], json!({"name": "Each", "index": 0}));
+        let find = |kind: &str| -> Value {
+            history.iter().find(|event| event["type"] == kind).unwrap_or_else(|| panic!("{kind}")).clone()
+        };
+        assert_eq!(
+            find("MapIterationFailed")["mapIterationFailedEventDetails"],
+            json!({"name": "Each", "index": 1})
+        );
+        assert_eq!(
+            find("MapIterationAborted")["mapIterationAbortedEventDetails"],
+            json!({"name": "Each", "index": 0})
+        );
         assert_eq!(find("MapStateStarted")["mapStateStartedEventDetails"]["length"], 2);
     }
 
@@ -148,7 +164,9 @@ mod tests {
     async fn items_that_are_no_array_fail() {
         let fake = Fake::alone();
         let processor = json!({"StartAt": "In", "States": {"In": {"Type": "Succeed"}}});
-        let run = fake.run(json!({"Each": {"Type": "Map", "ItemProcessor": processor, "End": true}}), "Each", json!({})).await;
+        let run = fake
+            .run(json!({"Each": {"Type": "Map", "ItemProcessor": processor, "End": true}}), "Each", json!({}))
+            .await;
         assert_eq!(run["error"], "States.QueryEvaluationError");
     }
 }

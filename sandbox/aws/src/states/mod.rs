@@ -31,10 +31,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use async_trait::async_trait;
+use clock::Clock;
 use jiff::Timestamp;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use clock::Clock;
 
 use crate::http::{Endpoint, EventSender, Request, Response};
 use definition::Definition;
@@ -81,9 +81,11 @@ pub struct Machine {
 impl StepFunctions {
     pub fn new(clock: Clock, gateway: Weak<dyn Endpoint>, events: EventSender, seed: u64) -> Arc<Self> {
         Arc::new_cyclic(|service| {
-            let world = World { clock, gateway, events, tokens: Arc::default(), service: Weak::clone(service) };
+            let world =
+                World { clock, gateway, events, tokens: Arc::default(), service: Weak::clone(service) };
             let rng = StdRng::seed_from_u64(seed);
-            let state = State { machines: BTreeMap::new(), executions: BTreeMap::new(), started: Vec::new(), rng };
+            let state =
+                State { machines: BTreeMap::new(), executions: BTreeMap::new(), started: Vec::new(), rng };
             Self { world: Arc::new(world), state: Mutex::new(state) }
         })
     }

@@ -23,7 +23,9 @@ impl Parallel {
         let input = visit.evaluate_or_input("Arguments", self.arguments.as_ref())?;
         visit.record("ParallelStateStarted", None);
         let branches = self.branches.iter().enumerate();
-        let branches = branches.map(|(index, flow)| flow::run(visit.execution, flow, visit.branch.inner(index, None), input.clone()));
+        let branches = branches.map(|(index, flow)| {
+            flow::run(visit.execution, flow, visit.branch.inner(index, None), input.clone())
+        });
         let outcome = try_join_all(branches).await;
         visit.catch_up();
         match &outcome {
@@ -72,29 +74,43 @@ mod tests {
         let both = json!({"Type": "Parallel", "Branches": [branch("first"), branch("second")], "Retry": retry, "End": true});
         assert_eq!(fake.run(json!({"Both": both}), "Both", json!({})).await["status"], "SUCCEEDED");
         let called: Vec<_> = fake.calls().iter().map(|call| (call.body.clone(), call.at)).collect();
-        assert_eq!(called, [(json!("first"), 1.0), (json!("second"), 5.0), (json!("first"), 16.0), (json!("second"), 20.0)]);
+        assert_eq!(
+            called,
+            [(json!("first"), 1.0), (json!("second"), 5.0), (json!("first"), 16.0), (json!("second"), 20.0)]
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_branch_that_fails_cancels_the_others_and_is_caught_once() {
-        let fake =
-            Fake::new(
-                |call| async move { if call.body["who"] == "fails" { function_error("OperationFailed", "no") } else { ok(json!(null)) } },
-            );
-        let look = |who: &str| invoke(json!({"End": true, "Arguments": {"FunctionName": "look", "Payload": {"who": who}}}));
+        let fake = Fake::new(|call| async move {
+            if call.body["who"] == "fails" {
+                function_error("OperationFailed", "no")
+            } else {
+                ok(json!(null))
+            }
+        });
+        let look = |who: &str| {
+            invoke(json!({"End": true, "Arguments": {"FunctionName": "look", "Payload": {"who": who}}}))
+        };
         let branches = json!([
             {"StartAt": "Pause", "States": {"Pause": {"Type": "Wait", "Seconds": 100, "Next": "Never"}, "Never": look("never")}},
             {"StartAt": "Short", "States": {"Short": {"Type": "Wait", "Seconds": 5, "Next": "Fails"}, "Fails": look("fails")}},
         ]);
         let body = json!({"Type": "Parallel", "Branches": branches, "End": true,
             "Catch": [{"ErrorEquals": ["States.ALL"], "Output": "{% $states.errorOutput.Error %}", "Next": "CleanUp"}]});
-        let run = fake.run(json!({"Body": body, "CleanUp": {"Type": "Pass", "End": true}}), "Body", json!({})).await;
+        let run = fake
+            .run(json!({"Body": body, "CleanUp": {"Type": "Pass", "End": true}}), "Body", json!({}))
+            .await;
         assert_eq!((run["output"].clone(), fake.elapsed()), (json!("\"OperationFailed\""), 5.0));
         fake.sleep(200).await;
         assert_eq!(fake.calls().len(), 1);
         let types = fake.event_types(run["executionArn"].as_str().unwrap()).await;
-        let at = |kind: &str| types.iter().position(|t| t == kind).unwrap_or_else(|| panic!("{kind} in {types:?}"));
-        assert!(at("TaskFailed") < at("WaitStateAborted") && at("WaitStateAborted") < at("ParallelStateFailed"));
+        let at = |kind: &str| {
+            types.iter().position(|t| t == kind).unwrap_or_else(|| panic!("{kind} in {types:?}"))
+        };
+        assert!(
+            at("TaskFailed") < at("WaitStateAborted") && at("WaitStateAborted") < at("ParallelStateFailed")
+        );
         assert!(at("ParallelStateFailed") < at("ParallelStateExited"));
     }
 }

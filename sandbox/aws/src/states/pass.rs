@@ -32,8 +32,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_context_names_the_execution_and_the_machine() {
         let fake = Fake::alone();
-        let run =
-            fake.run(json!({"Look": {"Type": "Pass", "Output": "{% $states.context %}", "End": true}}), "Look", json!({"x": 1})).await;
+        let run = fake
+            .run(
+                json!({"Look": {"Type": "Pass", "Output": "{% $states.context %}", "End": true}}),
+                "Look",
+                json!({"x": 1}),
+            )
+            .await;
         let context: serde_json::Value = serde_json::from_str(run["output"].as_str().unwrap()).unwrap();
         assert_eq!(
             context,
@@ -50,9 +55,18 @@ mod tests {
     async fn an_undefined_output_fails_the_execution() {
         let fake = Fake::alone();
         let run = fake
-            .run(json!({"Look": {"Type": "Pass", "Output": {"a": "{% $states.input.absent %}"}, "End": true}}), "Look", json!({}))
+            .run(
+                json!({"Look": {"Type": "Pass", "Output": {"a": "{% $states.input.absent %}"}, "End": true}}),
+                "Look",
+                json!({}),
+            )
             .await;
         assert_eq!(run["error"], "States.QueryEvaluationError");
-        assert!(run["cause"].as_str().unwrap().contains("'$states.input.absent', which returned nothing (undefined)"));
+        assert!(
+            run["cause"]
+                .as_str()
+                .unwrap()
+                .contains("'$states.input.absent', which returned nothing (undefined)")
+        );
     }
 }

@@ -87,13 +87,22 @@ mod tests {
         let run = fake.finish(&arn).await;
         let output: Value = serde_json::from_str(run["output"].as_str().unwrap()).unwrap();
         assert_eq!(output, json!({"from": "First", "v": 7, "redrives": 1, "retries": 0}));
-        assert_eq!((&run["redriveCount"], &run["error"], &run["startDate"]), (&json!(1), &Value::Null, &json!(0.0)));
+        assert_eq!(
+            (&run["redriveCount"], &run["error"], &run["startDate"]),
+            (&json!(1), &Value::Null, &json!(0.0))
+        );
         let types = fake.event_types(&arn).await;
         let redriven = types.iter().position(|kind| kind == "ExecutionRedriven").unwrap();
-        assert_eq!(types[redriven - 1..redriven + 2], ["ExecutionFailed", "ExecutionRedriven", "TaskScheduled"]);
+        assert_eq!(
+            types[redriven - 1..redriven + 2],
+            ["ExecutionFailed", "ExecutionRedriven", "TaskScheduled"]
+        );
         let history = fake.history(&arn).await;
         assert_eq!(history[redriven + 1]["previousEventId"], history[redriven]["id"]);
-        assert_eq!(fake.api("RedriveExecution", json!({"executionArn": arn})).await["__type"], "ExecutionNotRedrivable");
+        assert_eq!(
+            fake.api("RedriveExecution", json!({"executionArn": arn})).await["__type"],
+            "ExecutionNotRedrivable"
+        );
     }
 
     #[tokio::test(start_paused = true)]

@@ -56,7 +56,9 @@ impl Attempts {
 
     /// The wait before the next attempt, by the first retrier that names the error; none when that one is exhausted.
     pub fn next(&mut self, retriers: &[Retrier], failure: &Failure, rng: &mut StdRng) -> Option<Duration> {
-        let index = retriers.iter().position(|retrier| retrier.error_equals.iter().any(|pattern| failure.matches(pattern)))?;
+        let index = retriers
+            .iter()
+            .position(|retrier| retrier.error_equals.iter().any(|pattern| failure.matches(pattern)))?;
         let (retrier, used) = (&retriers[index], &mut self.0[index]);
         if *used >= retrier.max_attempts {
             return None;
@@ -81,7 +83,10 @@ mod tests {
     fn delays(retriers: serde_json::Value, errors: &[&str]) -> Vec<Option<f64>> {
         let retriers: Vec<Retrier> = serde_json::from_value(retriers).unwrap();
         let (mut attempts, mut rng) = (Attempts::new(&retriers), StdRng::seed_from_u64(1));
-        errors.iter().map(|e| attempts.next(&retriers, &Failure::new(*e, ""), &mut rng).map(|d| d.as_secs_f64())).collect()
+        errors
+            .iter()
+            .map(|e| attempts.next(&retriers, &Failure::new(*e, ""), &mut rng).map(|d| d.as_secs_f64()))
+            .collect()
     }
 
     #[test]
@@ -92,14 +97,19 @@ mod tests {
 
     #[test]
     fn every_retrier_counts_for_itself() {
-        let retry =
-            json!([{"ErrorEquals": ["A"], "MaxAttempts": 1}, {"ErrorEquals": ["States.ALL"], "IntervalSeconds": 7, "MaxAttempts": 1}]);
+        let retry = json!([{"ErrorEquals": ["A"], "MaxAttempts": 1}, {"ErrorEquals": ["States.ALL"], "IntervalSeconds": 7, "MaxAttempts": 1}]);
         assert_eq!(delays(retry, &["A", "B", "A", "B"]), [Some(1.0), Some(7.0), None, None]);
     }
 
     #[test]
     fn no_attempts_means_never() {
-        assert_eq!(delays(json!([{"ErrorEquals": ["A"], "MaxAttempts": 0}, {"ErrorEquals": ["States.ALL"]}]), &["A"]), [None]);
+        assert_eq!(
+            delays(
+                json!([{"ErrorEquals": ["A"], "MaxAttempts": 0}, {"ErrorEquals": ["States.ALL"]}]),
+                &["A"]
+            ),
+            [None]
+        );
     }
 
     #[test]

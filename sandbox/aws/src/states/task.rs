@@ -28,11 +28,16 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(99_999_999);
 
 impl Task {
     pub async fn run(&self, visit: &mut Visit<'_>) -> Result<Value, Failure> {
-        let mut ticket = self.resource.waits_for_token().then(|| visit.execution.world.tokens.issue(visit.execution.draw_token()));
+        let mut ticket = self
+            .resource
+            .waits_for_token()
+            .then(|| visit.execution.world.tokens.issue(visit.execution.draw_token()));
         visit.token = ticket.as_ref().map(|ticket| ticket.token.clone());
         let arguments = visit.evaluate_or_input("Arguments", self.arguments.as_ref())?;
-        let timeout = self.timeout_seconds.as_ref().map(|t| visit.seconds("TimeoutSeconds", t, 1)).transpose()?;
-        let heartbeat = self.heartbeat_seconds.as_ref().map(|t| visit.seconds("HeartbeatSeconds", t, 1)).transpose()?;
+        let timeout =
+            self.timeout_seconds.as_ref().map(|t| visit.seconds("TimeoutSeconds", t, 1)).transpose()?;
+        let heartbeat =
+            self.heartbeat_seconds.as_ref().map(|t| visit.seconds("HeartbeatSeconds", t, 1)).transpose()?;
         self.record_start(visit, &arguments, timeout, heartbeat);
 
         let visit = &*visit;
@@ -70,7 +75,9 @@ impl Task {
             (Resource::EcsRunTaskWaitForTaskToken, Some(ticket)) => {
                 self.wait_for_token(visit, ticket, ecs::run_task(visit, arguments), heartbeat).await
             }
-            (Resource::EcsRunTaskWaitForTaskToken, None) => Err(Failure::runtime("a task that waits for a token has none")),
+            (Resource::EcsRunTaskWaitForTaskToken, None) => {
+                Err(Failure::runtime("a task that waits for a token has none"))
+            }
         }
     }
 
@@ -116,7 +123,13 @@ impl Task {
         json!({"resourceType": resource_type, "resource": resource})
     }
 
-    fn record_start(&self, visit: &Visit<'_>, arguments: &Value, timeout: Option<Duration>, heartbeat: Option<Duration>) {
+    fn record_start(
+        &self,
+        visit: &Visit<'_>,
+        arguments: &Value,
+        timeout: Option<Duration>,
+        heartbeat: Option<Duration>,
+    ) {
         let mut scheduled = self.details();
         scheduled["region"] = crate::aws::REGION.into();
         scheduled["parameters"] = arguments.to_string().into();
@@ -136,10 +149,13 @@ impl Task {
 
     fn record_end(&self, visit: &Visit<'_>, outcome: &Result<Value, Failure>) {
         match outcome {
-            Ok(output) => visit.record("TaskSucceeded", Some(("taskSucceededEventDetails", self.with_output(output)))),
+            Ok(output) => {
+                visit.record("TaskSucceeded", Some(("taskSucceededEventDetails", self.with_output(output))))
+            }
             Err(failure) => {
                 let mut details = self.details();
-                if let (Some(details), Value::Object(failure)) = (details.as_object_mut(), failure.details()) {
+                if let (Some(details), Value::Object(failure)) = (details.as_object_mut(), failure.details())
+                {
                     details.extend(failure);
                 }
                 match failure.name() {
@@ -175,7 +191,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_function_answers_and_its_payload_is_the_output() {
         let fake = Fake::new(|call| async move { ok(json!({"got": call.body})) });
-        let run = fake.run(json!({"Look": invoke(json!({"End": true}))}), "Look", json!({"cluster": "orders"})).await;
+        let run = fake
+            .run(json!({"Look": invoke(json!({"End": true}))}), "Look", json!({"cluster": "orders"}))
+            .await;
         assert_eq!(run["output"], json!({"got": {"cluster": "orders"}}).to_string());
         assert_eq!(fake.calls()[0].target, "/2015-03-31/functions/look/invocations");
         let arn = run["executionArn"].as_str().unwrap();
@@ -192,7 +210,8 @@ mod tests {
                 "ExecutionSucceeded"
             ]
         );
-        let previous: Vec<_> = fake.history(arn).await.iter().map(|event| event["previousEventId"].clone()).collect();
+        let previous: Vec<_> =
+            fake.history(arn).await.iter().map(|event| event["previousEventId"].clone()).collect();
         assert_eq!(previous, [0, 0, 2, 3, 4, 5, 6]);
     }
 
@@ -246,7 +265,8 @@ mod tests {
         let began = std::time::Instant::now();
         let fake = Fake::new(|_| async { function_error("NotReady", "upgrading") });
         let retry = json!([{"ErrorEquals": ["NotReady"], "IntervalSeconds": 60, "BackoffRate": 1, "MaxAttempts": 5000}]);
-        let run = fake.run(json!({"Look": invoke(json!({"End": true, "Retry": retry}))}), "Look", json!({})).await;
+        let run =
+            fake.run(json!({"Look": invoke(json!({"End": true, "Retry": retry}))}), "Look", json!({})).await;
         assert_eq!((run["error"].clone(), fake.elapsed()), (json!("NotReady"), 300_000.0));
         assert_eq!(fake.calls().len(), 5001);
         assert!(began.elapsed().as_secs() < 20, "took {:?}", began.elapsed());
@@ -261,18 +281,24 @@ mod tests {
             ok(json!(null))
         });
         let catch = json!([{"ErrorEquals": ["States.TaskFailed"], "Next": "Wrong"}, {"ErrorEquals": ["States.Timeout"], "Next": "Late"}]);
-        let look = invoke(json!({"End": true, "TimeoutSeconds": "{% $states.input.limit %}", "Catch": catch}));
+        let look =
+            invoke(json!({"End": true, "TimeoutSeconds": "{% $states.input.limit %}", "Catch": catch}));
         let states = json!({"Look": look, "Wrong": {"Type": "Fail"}, "Late": {"Type": "Pass", "End": true}});
         let run = fake.run(states, "Look", json!({"limit": 10})).await;
         assert_eq!((run["status"].clone(), fake.elapsed()), (json!("SUCCEEDED"), 10.0));
-        assert!(fake.event_types(run["executionArn"].as_str().unwrap()).await.contains(&"TaskTimedOut".to_owned()));
+        assert!(
+            fake.event_types(run["executionArn"].as_str().unwrap())
+                .await
+                .contains(&"TaskTimedOut".to_owned())
+        );
         fake.sleep(60).await;
         assert_eq!(FINISHED.load(Ordering::Relaxed), 1);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_worker_that_stops_beating_is_told_from_one_that_is_slow() {
-        let states = json!({"Work": worker(json!({"End": true, "HeartbeatSeconds": 30, "TimeoutSeconds": 100}))});
+        let states =
+            json!({"Work": worker(json!({"End": true, "HeartbeatSeconds": 30, "TimeoutSeconds": 100}))});
         let fake = Fake::new(|_| async { running() });
         let run = fake.run(states.clone(), "Work", json!({})).await;
         assert_eq!((run["error"].clone(), fake.elapsed()), (json!("States.HeartbeatTimeout"), 30.0));
@@ -296,7 +322,9 @@ mod tests {
         fake.sleep(1).await;
         assert_eq!(fake.calls()[0].target, "AmazonEC2ContainerServiceV20141113.RunTask");
         let token = fake.token(0);
-        let send = async |action: &str, token: &str, output: &str| fake.api(action, json!({"taskToken": token, "output": output})).await;
+        let send = async |action: &str, token: &str, output: &str| {
+            fake.api(action, json!({"taskToken": token, "output": output})).await
+        };
         assert_eq!(send("SendTaskSuccess", "nonsense", "1").await["__type"], "InvalidToken");
         assert_eq!(send("SendTaskSuccess", &token, "{no json").await["__type"], "InvalidOutput");
         assert_eq!(send("SendTaskSuccess", &token, "{\"tables\":3}").await, json!({}));
@@ -311,7 +339,8 @@ mod tests {
         let fake = Fake::new(|_| async { running() });
         let arn = fake.start(json!({"Work": worker(json!({"End": true}))}), "Work", json!({})).await;
         fake.sleep(1).await;
-        fake.api("SendTaskFailure", json!({"taskToken": fake.token(0), "error": "Blocked", "cause": "why"})).await;
+        fake.api("SendTaskFailure", json!({"taskToken": fake.token(0), "error": "Blocked", "cause": "why"}))
+            .await;
         let run = fake.finish(&arn).await;
         assert_eq!((&run["error"], &run["cause"]), (&json!("Blocked"), &json!("why")));
     }
@@ -333,7 +362,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_task_that_ecs_cannot_place_fails_the_state() {
-        let fake = Fake::new(|_| async { ok(json!({"tasks": [], "failures": [{"reason": "Capacity is unavailable at this time"}]})) });
+        let fake = Fake::new(|_| async {
+            ok(json!({"tasks": [], "failures": [{"reason": "Capacity is unavailable at this time"}]}))
+        });
         let run = fake.run(json!({"Work": worker(json!({"End": true}))}), "Work", json!({})).await;
         assert_eq!(run["error"], "ECS.AmazonECSException");
         assert!(run["cause"].as_str().unwrap().contains("Capacity is unavailable"));
@@ -346,8 +377,14 @@ mod tests {
         let work = worker(json!({"End": true, "HeartbeatSeconds": 10, "Retry": retry}));
         let arn = fake.start(json!({"Work": work}), "Work", json!({})).await;
         fake.sleep(12).await;
-        assert_eq!(fake.api("SendTaskHeartbeat", json!({"taskToken": fake.token(0)})).await["__type"], "TaskTimedOut");
-        assert_eq!(fake.api("SendTaskSuccess", json!({"taskToken": fake.token(1), "output": "1"})).await, json!({}));
+        assert_eq!(
+            fake.api("SendTaskHeartbeat", json!({"taskToken": fake.token(0)})).await["__type"],
+            "TaskTimedOut"
+        );
+        assert_eq!(
+            fake.api("SendTaskSuccess", json!({"taskToken": fake.token(1), "output": "1"})).await,
+            json!({})
+        );
         assert_eq!(fake.finish(&arn).await["status"], "SUCCEEDED");
     }
 
@@ -363,7 +400,10 @@ mod tests {
         };
         let run = fake.run(start(true), "Start", json!({})).await;
         let output: Value = serde_json::from_str(run["output"].as_str().unwrap()).unwrap();
-        assert_eq!((&output["Output"], &output["Status"]), (&json!({"made": "child-true"}), &json!("SUCCEEDED")));
+        assert_eq!(
+            (&output["Output"], &output["Status"]),
+            (&json!({"made": "child-true"}), &json!("SUCCEEDED"))
+        );
 
         let other = fake.create("other", start(false), "Start").await;
         let answer = fake.api("StartExecution", json!({"stateMachineArn": other})).await;
@@ -375,13 +415,16 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn events_are_put_with_their_detail_as_text_and_failed_entries_fail_the_task() {
         for failed in [0, 1] {
-            let fake = Fake::new(move |_| async move { ok(json!({"FailedEntryCount": failed, "Entries": []})) });
+            let fake =
+                Fake::new(move |_| async move { ok(json!({"FailedEntryCount": failed, "Entries": []})) });
             let entry = json!({"Source": "runbook", "DetailType": "done", "Detail": {"n": "{% 1 + 1 %}"}});
-            let put =
-                json!({"Type": "Task", "Resource": "arn:aws:states:::events:putEvents", "Arguments": {"Entries": [entry]}, "End": true});
+            let put = json!({"Type": "Task", "Resource": "arn:aws:states:::events:putEvents", "Arguments": {"Entries": [entry]}, "End": true});
             let run = fake.run(json!({"Put": put}), "Put", json!({})).await;
             let call = &fake.calls()[0];
-            assert_eq!((call.target.as_str(), &call.body["Entries"][0]["Detail"]), ("AWSEvents.PutEvents", &json!("{\"n\":2}")));
+            assert_eq!(
+                (call.target.as_str(), &call.body["Entries"][0]["Detail"]),
+                ("AWSEvents.PutEvents", &json!("{\"n\":2}"))
+            );
             assert_eq!(call.body["Entries"][0]["Resources"][0], run["executionArn"]);
             assert_eq!(run["error"].as_str(), (failed == 1).then_some("EventBridge.FailedEntry"));
         }
@@ -391,7 +434,8 @@ mod tests {
     async fn an_answer_beyond_the_payload_limit_cannot_be_caught() {
         let fake = Fake::new(|_| async { ok(json!("x".repeat(262_200))) });
         let catch = json!([{"ErrorEquals": ["States.ALL"], "Next": "Caught"}]);
-        let states = json!({"Look": invoke(json!({"End": true, "Catch": catch})), "Caught": {"Type": "Succeed"}});
+        let states =
+            json!({"Look": invoke(json!({"End": true, "Catch": catch})), "Caught": {"Type": "Succeed"}});
         let run = fake.run(states, "Look", json!({})).await;
         assert_eq!((&run["status"], &run["error"]), (&json!("FAILED"), &json!("States.DataLimitExceeded")));
     }

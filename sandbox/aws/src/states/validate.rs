@@ -22,8 +22,9 @@ pub struct Diagnostic {
 
 /// Reads a definition, or says all that is wrong with it.
 pub fn parse(text: &str) -> Result<Definition, Vec<Diagnostic>> {
-    let definition = Definition::parse(text)
-        .map_err(|message| vec![Diagnostic { code: "SCHEMA_VALIDATION_FAILED", message, location: String::new() }])?;
+    let definition = Definition::parse(text).map_err(|message| {
+        vec![Diagnostic { code: "SCHEMA_VALIDATION_FAILED", message, location: String::new() }]
+    })?;
     let mut check = Check::default();
     check.flow("", &definition.flow, &BTreeSet::new());
     if check.found.is_empty() { Ok(definition) } else { Err(check.found) }
@@ -47,7 +48,11 @@ impl<'a> Check<'a> {
 
     fn flow(&mut self, place: &str, flow: &'a Flow, outer_variables: &BTreeSet<&str>) {
         if !flow.states.contains_key(&flow.start_at) {
-            self.report("MISSING_TRANSITION_TARGET", &format!("{place}/StartAt"), format!("Missing 'StartAt' target: {}", flow.start_at));
+            self.report(
+                "MISSING_TRANSITION_TARGET",
+                &format!("{place}/StartAt"),
+                format!("Missing 'StartAt' target: {}", flow.start_at),
+            );
         }
         self.reachable(place, flow);
         let own: BTreeSet<&str> = flow.states.values().flat_map(assigned).collect();
@@ -58,13 +63,20 @@ impl<'a> Check<'a> {
                 self.refuse(&place, "a state's name has at most 80 characters");
             }
             if let Some(other) = self.names.insert(name, place.clone()) {
-                self.report("DUPLICATE_STATE_NAME", &place, format!("Duplicate state name: {name}, also at {other}"));
+                self.report(
+                    "DUPLICATE_STATE_NAME",
+                    &place,
+                    format!("Duplicate state name: {name}, also at {other}"),
+                );
             }
             self.state(&place, state, flow);
-            for variable in assigned(state).into_iter().filter(|variable| outer_variables.contains(variable)) {
+            for variable in assigned(state).into_iter().filter(|variable| outer_variables.contains(variable))
+            {
                 self.refuse(
                     &format!("{place}/Assign"),
-                    format!("the variable '{variable}' belongs to an outer scope and cannot be assigned here"),
+                    format!(
+                        "the variable '{variable}' belongs to an outer scope and cannot be assigned here"
+                    ),
                 );
             }
             for (index, inner) in state.inner().into_iter().enumerate() {
@@ -95,7 +107,11 @@ impl<'a> Check<'a> {
     fn state(&mut self, place: &str, state: &'a State, flow: &Flow) {
         for (field, target) in targets(state) {
             if !flow.states.contains_key(target) {
-                self.report("MISSING_TRANSITION_TARGET", &format!("{place}/{field}"), format!("Missing '{field}' target: {target}"));
+                self.report(
+                    "MISSING_TRANSITION_TARGET",
+                    &format!("{place}/{field}"),
+                    format!("Missing '{field}' target: {target}"),
+                );
             }
         }
         let moves_on = !matches!(state.kind, Kind::Choice(_) | Kind::Succeed | Kind::Fail(_));
@@ -107,7 +123,11 @@ impl<'a> Check<'a> {
         self.assign(place, state.common.assign.as_ref());
         self.retry(place, &state.common.retry);
         let catchers = &state.common.catch;
-        self.error_names(place, "Catch", catchers.iter().map(|catcher| catcher.error_equals.as_slice()).collect());
+        self.error_names(
+            place,
+            "Catch",
+            catchers.iter().map(|catcher| catcher.error_equals.as_slice()).collect(),
+        );
         for catcher in catchers {
             self.assign(place, catcher.assign.as_ref());
         }
@@ -115,7 +135,9 @@ impl<'a> Check<'a> {
             Kind::Task(task) => self.task(place, task),
             Kind::Choice(choice) => self.choice(place, choice),
             Kind::Wait(wait) => self.wait(place, wait),
-            Kind::Parallel(parallel) if parallel.branches.is_empty() => self.refuse(place, "Branches must not be empty"),
+            Kind::Parallel(parallel) if parallel.branches.is_empty() => {
+                self.refuse(place, "Branches must not be empty")
+            }
             Kind::Fail(fail) => {
                 for (field, template) in [("Error", &fail.error), ("Cause", &fail.cause)] {
                     if template.as_ref().and_then(Template::literal).is_some_and(|value| !value.is_string()) {
@@ -131,7 +153,10 @@ impl<'a> Check<'a> {
         let timeout = self.seconds(place, "TimeoutSeconds", task.timeout_seconds.as_ref(), 1);
         let heartbeat = self.seconds(place, "HeartbeatSeconds", task.heartbeat_seconds.as_ref(), 1);
         if timeout.zip(heartbeat).is_some_and(|(timeout, heartbeat)| heartbeat >= timeout) {
-            self.refuse(&format!("{place}/HeartbeatSeconds"), "HeartbeatSeconds must be smaller than TimeoutSeconds");
+            self.refuse(
+                &format!("{place}/HeartbeatSeconds"),
+                "HeartbeatSeconds must be smaller than TimeoutSeconds",
+            );
         }
         let Some(arguments) = &task.arguments else { return };
         let place = format!("{place}/Arguments");
@@ -154,7 +179,9 @@ impl<'a> Check<'a> {
         }
         for (index, rule) in choice.choices.iter().enumerate() {
             let place = format!("{place}/Choices[{index}]");
-            if rule.condition.literal().is_some_and(|value| !value.is_boolean()) || rule.condition.keys().is_some() {
+            if rule.condition.literal().is_some_and(|value| !value.is_boolean())
+                || rule.condition.keys().is_some()
+            {
                 self.refuse(&format!("{place}/Condition"), "must be a boolean or an expression");
             }
             self.assign(&place, rule.assign.as_ref());
@@ -178,7 +205,10 @@ impl<'a> Check<'a> {
         let value = template?.literal()?;
         let seconds = value.as_u64().filter(|seconds| (least..=99_999_999).contains(seconds));
         if seconds.is_none() {
-            self.refuse(&format!("{place}/{field}"), format!("must be a whole number from {least} to 99999999, found {value}"));
+            self.refuse(
+                &format!("{place}/{field}"),
+                format!("must be a whole number from {least} to 99999999, found {value}"),
+            );
         }
         seconds
     }
@@ -191,14 +221,22 @@ impl<'a> Check<'a> {
         let Some(names) = assign.keys() else { return self.refuse(&place, "must be an object") };
         for name in names {
             let starts = name.starts_with(|c: char| c.is_alphabetic() || c == '_');
-            if name == "states" || name.chars().count() > 80 || !starts || name.contains(|c: char| !c.is_alphanumeric() && c != '_') {
+            if name == "states"
+                || name.chars().count() > 80
+                || !starts
+                || name.contains(|c: char| !c.is_alphanumeric() && c != '_')
+            {
                 self.refuse(&place, format!("'{name}' is not a name for a variable"));
             }
         }
     }
 
     fn retry(&mut self, place: &str, retriers: &[Retrier]) {
-        self.error_names(place, "Retry", retriers.iter().map(|retrier| retrier.error_equals.as_slice()).collect());
+        self.error_names(
+            place,
+            "Retry",
+            retriers.iter().map(|retrier| retrier.error_equals.as_slice()).collect(),
+        );
         for (index, retrier) in retriers.iter().enumerate() {
             let place = format!("{place}/Retry[{index}]");
             if !(1..=99_999_999).contains(&retrier.interval_seconds) {
@@ -211,8 +249,14 @@ impl<'a> Check<'a> {
                 self.refuse(&place, "BackoffRate must be at least 1.0");
             }
             // The bounds are those of the page "concepts-error-handling".
-            if retrier.max_delay_seconds.is_some_and(|most| most <= retrier.interval_seconds || most >= 31_622_400) {
-                self.refuse(&place, "MaxDelaySeconds must be greater than IntervalSeconds and less than 31622400");
+            if retrier
+                .max_delay_seconds
+                .is_some_and(|most| most <= retrier.interval_seconds || most >= 31_622_400)
+            {
+                self.refuse(
+                    &place,
+                    "MaxDelaySeconds must be greater than IntervalSeconds and less than 31622400",
+                );
             }
         }
     }
@@ -256,7 +300,9 @@ fn assigned(state: &State) -> Vec<&str> {
 pub fn message(diagnostics: &[Diagnostic]) -> String {
     let list: Vec<_> = diagnostics
         .iter()
-        .map(|d| format!("{}: {} at {}", d.code, d.message, if d.location.is_empty() { "/" } else { &d.location }))
+        .map(|d| {
+            format!("{}: {} at {}", d.code, d.message, if d.location.is_empty() { "/" } else { &d.location })
+        })
         .collect();
     format!("Invalid State Machine Definition: '{}'", list.join(", "))
 }
@@ -276,7 +322,9 @@ mod tests {
 
     fn refusals(states: Value) -> String {
         let definition = json!({"QueryLanguage": "JSONata", "StartAt": "A", "States": states});
-        parse(&definition.to_string()).err().map_or_else(|| "accepted".to_owned(), |diagnostics| message(&diagnostics))
+        parse(&definition.to_string())
+            .err()
+            .map_or_else(|| "accepted".to_owned(), |diagnostics| message(&diagnostics))
     }
 
     /// What is wrong, and a part of the message that names the place.
@@ -286,7 +334,11 @@ mod tests {
         let parallel = |branch: Value| json!({"A": {"Type": "Parallel", "End": true, "Branches": [branch]}});
         let retry = |retry: Value| json!({"A": invoke(json!({"End": true, "Retry": retry}))});
         for (what, states, place) in [
-            ("dangling Next", json!({"A": {"Type": "Pass", "Next": "B"}}), "Missing 'Next' target: B at /States/A/Next"),
+            (
+                "dangling Next",
+                json!({"A": {"Type": "Pass", "Next": "B"}}),
+                "Missing 'Next' target: B at /States/A/Next",
+            ),
             (
                 "dangling Default",
                 json!({"A": {"Type": "Choice", "Choices": [{"Condition": true, "Next": "B"}], "Default": "C"}, "B": end()}),
@@ -303,7 +355,11 @@ mod tests {
                 "Missing 'Catch/Next' target: B",
             ),
             ("dangling StartAt", json!({"B": end()}), "Missing 'StartAt' target: A at /StartAt"),
-            ("unreachable", json!({"A": end(), "B": end()}), "UNREACHABLE_STATE: State 'B' is not reachable from StartAt at /States/B"),
+            (
+                "unreachable",
+                json!({"A": end(), "B": end()}),
+                "UNREACHABLE_STATE: State 'B' is not reachable from StartAt at /States/B",
+            ),
             ("no way out", json!({"A": {"Type": "Pass"}}), "Next or End must be there at /States/A"),
             (
                 "two ways out",
@@ -328,15 +384,31 @@ mod tests {
                 json!({"A": invoke(json!({"Arguments": {"FunctionName": "f", "PayLoad": 1}, "End": true}))}),
                 "\"PayLoad\" is not supported by Step Functions at /States/A/Arguments",
             ),
-            ("missing argument", json!({"A": invoke(json!({"Arguments": {"Payload": 1}, "End": true}))}), "\"FunctionName\" is required"),
+            (
+                "missing argument",
+                json!({"A": invoke(json!({"Arguments": {"Payload": 1}, "End": true}))}),
+                "\"FunctionName\" is required",
+            ),
             (
                 "bad JSONata",
                 json!({"A": {"Type": "Pass", "Output": "{% 1 + %}", "End": true}}),
                 "state \"A\": the JSONata expression '1 +' cannot be parsed",
             ),
-            ("$eval", json!({"A": {"Type": "Pass", "Output": "{% $eval('1') %}", "End": true}}), "calls $eval"),
-            ("InputPath", json!({"A": {"Type": "Pass", "InputPath": "$.a", "End": true}}), "state \"A\": InputPath belongs to JSONPath"),
-            ("Parameters", json!({"A": {"Type": "Pass", "Parameters": {}, "End": true}}), "Parameters belongs to JSONPath"),
+            (
+                "$eval",
+                json!({"A": {"Type": "Pass", "Output": "{% $eval('1') %}", "End": true}}),
+                "calls $eval",
+            ),
+            (
+                "InputPath",
+                json!({"A": {"Type": "Pass", "InputPath": "$.a", "End": true}}),
+                "state \"A\": InputPath belongs to JSONPath",
+            ),
+            (
+                "Parameters",
+                json!({"A": {"Type": "Pass", "Parameters": {}, "End": true}}),
+                "Parameters belongs to JSONPath",
+            ),
             (
                 "heartbeat",
                 json!({"A": worker(json!({"End": true, "HeartbeatSeconds": 60, "TimeoutSeconds": 60}))}),
@@ -352,16 +424,36 @@ mod tests {
                 retry(json!([{"ErrorEquals": ["States.ALL"]}, {"ErrorEquals": ["B"]}])),
                 "States.ALL must stand alone and in the last Retry at /States/A/Retry[0]/ErrorEquals",
             ),
-            ("States.ALL with others", retry(json!([{"ErrorEquals": ["B", "States.ALL"]}])), "States.ALL must stand alone"),
-            ("no errors", retry(json!([{"ErrorEquals": []}])), "must not be empty at /States/A/Retry[0]/ErrorEquals"),
-            ("backoff", retry(json!([{"ErrorEquals": ["B"], "BackoffRate": 0.5}])), "BackoffRate must be at least 1.0"),
+            (
+                "States.ALL with others",
+                retry(json!([{"ErrorEquals": ["B", "States.ALL"]}])),
+                "States.ALL must stand alone",
+            ),
+            (
+                "no errors",
+                retry(json!([{"ErrorEquals": []}])),
+                "must not be empty at /States/A/Retry[0]/ErrorEquals",
+            ),
+            (
+                "backoff",
+                retry(json!([{"ErrorEquals": ["B"], "BackoffRate": 0.5}])),
+                "BackoffRate must be at least 1.0",
+            ),
             (
                 "delay",
                 retry(json!([{"ErrorEquals": ["B"], "IntervalSeconds": 60, "MaxDelaySeconds": 60}])),
                 "MaxDelaySeconds must be greater",
             ),
-            ("interval", retry(json!([{"ErrorEquals": ["B"], "IntervalSeconds": 0}])), "IntervalSeconds must be from 1"),
-            ("jitter", retry(json!([{"ErrorEquals": ["B"], "JitterStrategy": "HALF"}])), "unknown variant `HALF`"),
+            (
+                "interval",
+                retry(json!([{"ErrorEquals": ["B"], "IntervalSeconds": 0}])),
+                "IntervalSeconds must be from 1",
+            ),
+            (
+                "jitter",
+                retry(json!([{"ErrorEquals": ["B"], "JitterStrategy": "HALF"}])),
+                "unknown variant `HALF`",
+            ),
             (
                 "empty Choices",
                 json!({"A": {"Type": "Choice", "Choices": [], "Default": "B"}, "B": end()}),
@@ -372,7 +464,11 @@ mod tests {
                 json!({"A": {"Type": "Choice", "Choices": [{"Variable": "$.a", "NumericEquals": 1, "Next": "B"}]}, "B": end()}),
                 "unknown field `Variable`",
             ),
-            ("empty Branches", json!({"A": {"Type": "Parallel", "End": true, "Branches": []}}), "Branches must not be empty"),
+            (
+                "empty Branches",
+                json!({"A": {"Type": "Parallel", "End": true, "Branches": []}}),
+                "Branches must not be empty",
+            ),
             (
                 "same name inside",
                 parallel(json!({"StartAt": "A", "States": {"A": end()}})),
@@ -388,7 +484,11 @@ mod tests {
                 json!({"A": {"Type": "Wait", "Seconds": 1, "Timestamp": "2026-01-01T00:00:00Z", "End": true}}),
                 "exactly one of Seconds and Timestamp",
             ),
-            ("no time", json!({"A": {"Type": "Wait", "Timestamp": "tomorrow", "End": true}}), "is not a timestamp at /States/A/Timestamp"),
+            (
+                "no time",
+                json!({"A": {"Type": "Wait", "Timestamp": "tomorrow", "End": true}}),
+                "is not a timestamp at /States/A/Timestamp",
+            ),
             (
                 "reserved variable",
                 json!({"A": {"Type": "Pass", "Assign": {"states": 1}, "End": true}}),
@@ -415,8 +515,14 @@ mod tests {
     #[test]
     fn a_definition_must_be_jsonata() {
         for (definition, place) in [
-            (json!({"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}), "QueryLanguage must be \"JSONata\""),
-            (json!({"QueryLanguage": "JSONPath", "StartAt": "A", "States": {"A": {"Type": "Succeed"}}}), "QueryLanguage must be"),
+            (
+                json!({"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}),
+                "QueryLanguage must be \"JSONata\"",
+            ),
+            (
+                json!({"QueryLanguage": "JSONPath", "StartAt": "A", "States": {"A": {"Type": "Succeed"}}}),
+                "QueryLanguage must be",
+            ),
             (
                 json!({"QueryLanguage": "JSONata", "StartAt": "A", "States": {"A": {"Type": "Succeed", "QueryLanguage": "JSONPath"}}}),
                 "state \"A\": QueryLanguage",
@@ -439,11 +545,18 @@ mod tests {
     async fn the_api_says_so() {
         let fake = Fake::alone();
         let bad = json!({"QueryLanguage": "JSONata", "StartAt": "A", "States": {"A": {"Type": "Pass", "Next": "B"}}}).to_string();
-        let answer = fake.api("CreateStateMachine", json!({"name": "m", "roleArn": "r", "definition": bad})).await;
+        let answer =
+            fake.api("CreateStateMachine", json!({"name": "m", "roleArn": "r", "definition": bad})).await;
         assert_eq!(answer["__type"], "InvalidDefinition");
         let answer = fake.api("ValidateStateMachineDefinition", json!({"definition": bad})).await;
-        assert_eq!((&answer["result"], &answer["diagnostics"][0]["location"]), (&json!("FAIL"), &json!("/States/A/Next")));
+        assert_eq!(
+            (&answer["result"], &answer["diagnostics"][0]["location"]),
+            (&json!("FAIL"), &json!("/States/A/Next"))
+        );
         let good = bad.replace("\"Next\":\"B\"", "\"End\":true");
-        assert_eq!(fake.api("ValidateStateMachineDefinition", json!({"definition": good})).await["result"], "OK");
+        assert_eq!(
+            fake.api("ValidateStateMachineDefinition", json!({"definition": good})).await["result"],
+            "OK"
+        );
     }
 }

@@ -23,7 +23,9 @@ impl Wait {
         if let Some(timestamp) = &self.timestamp {
             let value = visit.evaluate("Timestamp", timestamp)?;
             let until: Option<Timestamp> = value.as_str().and_then(|text| text.parse().ok());
-            let until = until.ok_or_else(|| visit.query_error("Timestamp", &format!("must return a timestamp and returned {value}")))?;
+            let until = until.ok_or_else(|| {
+                visit.query_error("Timestamp", &format!("must return a timestamp and returned {value}"))
+            })?;
             visit.execution.world.clock.sleep_until(until).await;
         }
         let input = visit.input.clone();
@@ -48,7 +50,10 @@ mod tests {
             let fake = Fake::alone();
             let mut pause = json!({"Type": "Wait", "End": true});
             pause.as_object_mut().unwrap().extend(how.as_object().unwrap().clone());
-            assert_eq!(fake.run(json!({"Pause": pause}), "Pause", json!({"seconds": 7})).await["status"], "SUCCEEDED");
+            assert_eq!(
+                fake.run(json!({"Pause": pause}), "Pause", json!({"seconds": 7})).await["status"],
+                "SUCCEEDED"
+            );
             assert_eq!(fake.elapsed(), until);
         }
     }
@@ -56,7 +61,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_is_no_time_is_an_error() {
         let fake = Fake::alone();
-        let run = fake.run(json!({"Pause": {"Type": "Wait", "Seconds": "{% 'soon' %}", "End": true}}), "Pause", json!({})).await;
+        let run = fake
+            .run(
+                json!({"Pause": {"Type": "Wait", "Seconds": "{% 'soon' %}", "End": true}}),
+                "Pause",
+                json!({}),
+            )
+            .await;
         assert_eq!(run["error"], "States.QueryEvaluationError");
     }
 }

@@ -12,15 +12,25 @@ pub fn check(cluster: &DbCluster, instances: &[DbInstance], quarantine: &Quarant
         }
     };
     let pending = cluster.pending_modified_values().and_then(|pending| pending.master_user_password());
-    must(cluster.master_user_secret().is_some() && pending.is_none(), "does not have a master password of its own in Secrets Manager");
+    must(
+        cluster.master_user_secret().is_some() && pending.is_none(),
+        "does not have a master password of its own in Secrets Manager",
+    );
     must(cluster.associated_roles().is_empty(), "has IAM roles with which it can call other services");
     must(cluster.http_endpoint_enabled() != Some(true), "answers the Data API");
     must(cluster.publicly_accessible() != Some(true), "is publicly accessible");
-    must(cluster.replication_source_identifier().unwrap_or_default().is_empty(), "replicates from another one");
+    must(
+        cluster.replication_source_identifier().unwrap_or_default().is_empty(),
+        "replicates from another one",
+    );
     must(cluster.enabled_cloudwatch_logs_exports().is_empty(), "sends its logs to CloudWatch");
-    let streams = matches!(cluster.activity_stream_status(), Some(ActivityStreamStatus::Started | ActivityStreamStatus::Starting));
+    let streams = matches!(
+        cluster.activity_stream_status(),
+        Some(ActivityStreamStatus::Started | ActivityStreamStatus::Starting)
+    );
     must(!streams, "sends an activity stream");
-    let groups: Vec<&str> = cluster.vpc_security_groups().iter().filter_map(|group| group.vpc_security_group_id()).collect();
+    let groups: Vec<&str> =
+        cluster.vpc_security_groups().iter().filter_map(|group| group.vpc_security_group_id()).collect();
     must(groups == [quarantine.security_group.as_str()], "has other security groups than the quarantine's");
     must(
         cluster.db_cluster_parameter_group() == Some(&quarantine.cluster_parameter_group),

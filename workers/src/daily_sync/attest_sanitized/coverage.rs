@@ -14,16 +14,17 @@ pub struct Coverage {
 
 pub async fn check(sessions: &Sessions<'_>, masking: &Masking, databases: &[String]) -> Result<Coverage> {
     let mut coverage = Coverage::default();
-    let closed =
-        "SELECT datname::text FROM pg_database WHERE (NOT datallowconn OR datconnlimit = -2) AND datname NOT IN ('template0', 'rdsadmin')";
+    let closed = "SELECT datname::text FROM pg_database WHERE (NOT datallowconn OR datconnlimit = -2) AND datname NOT IN ('template0', 'rdsadmin')";
     for database in texts(&sessions.open("postgres").await?, "look for closed databases", closed).await? {
         coverage.wrong.push(format!("database {database} refuses connections"));
     }
     for database in databases {
         let client = sessions.open(database).await?;
         let rules = masking.databases.get(database);
-        let rows =
-            client.query(include_str!("../sql/attest/columns.sql"), &[]).await.map_err(|error| query_failed("read columns", &error))?;
+        let rows = client
+            .query(include_str!("../sql/attest/columns.sql"), &[])
+            .await
+            .map_err(|error| query_failed("read columns", &error))?;
         for row in rows {
             let (schema, table, column): (String, String, String) = (row.get(0), row.get(1), row.get(2));
             coverage.columns += 1;
@@ -37,14 +38,24 @@ pub async fn check(sessions: &Sessions<'_>, masking: &Masking, databases: &[Stri
                 coverage.wrong.push(format!("{database}: {name}.{column} has no rule"));
             }
         }
-        for (name, _) in rules.iter().flat_map(|rules| &rules.tables).filter(|(_, rule)| **rule == TableRule::Truncate) {
-            let table = format!("{}.{}", runbook::postgres::quote(&name.schema), runbook::postgres::quote(&name.table));
-            let any = texts(&client, "look into a truncated table", &format!("SELECT 'row' FROM {table} LIMIT 1")).await?;
+        for (name, _) in
+            rules.iter().flat_map(|rules| &rules.tables).filter(|(_, rule)| **rule == TableRule::Truncate)
+        {
+            let table = format!(
+                "{}.{}",
+                runbook::postgres::quote(&name.schema),
+                runbook::postgres::quote(&name.table)
+            );
+            let any =
+                texts(&client, "look into a truncated table", &format!("SELECT 'row' FROM {table} LIMIT 1"))
+                    .await?;
             if !any.is_empty() {
                 coverage.wrong.push(format!("{database}: {name} shall be empty and has rows"));
             }
         }
-        let objects = texts(&client, "look for large objects", "SELECT oid::text FROM pg_largeobject_metadata LIMIT 1").await?;
+        let objects =
+            texts(&client, "look for large objects", "SELECT oid::text FROM pg_largeobject_metadata LIMIT 1")
+                .await?;
         match rules.and_then(|rules| rules.large_objects) {
             Some(LargeObjects::Keep) => {}
             Some(LargeObjects::Truncate) | None if objects.is_empty() => {}

@@ -17,7 +17,19 @@ const EXTENSIONS: [(&str, &[&str]); 6] = [
     ("scheduler", &["pgagent", "pg_timetable", "timescaledb", "pg_background"]),
     (
         "foreign-data-wrapper",
-        &["postgres_fdw", "dblink", "oracle_fdw", "mysql_fdw", "tds_fdw", "file_fdw", "log_fdw", "http", "pgsql_http", "pg_net", "plproxy"],
+        &[
+            "postgres_fdw",
+            "dblink",
+            "oracle_fdw",
+            "mysql_fdw",
+            "tds_fdw",
+            "file_fdw",
+            "log_fdw",
+            "http",
+            "pgsql_http",
+            "pg_net",
+            "plproxy",
+        ],
     ),
     ("aws-extension", &["aws_lambda", "aws_s3", "aws_ml", "aws_commons"]),
     ("hook-extension", &["pg_tle", "apg_plan_mgmt"]),
@@ -72,16 +84,26 @@ const QUEUES: [&str; 27] = [
 pub async fn find(sessions: &Sessions<'_>, databases: &[String]) -> Result<Found> {
     let mut found = Found::new();
     for (number, database) in databases.iter().enumerate() {
-        sessions.cx.progress.say(format!("looking for live wires in database {database} ({} of {})", number + 1, databases.len()));
+        sessions.cx.progress.say(format!(
+            "looking for live wires in database {database} ({} of {})",
+            number + 1,
+            databases.len()
+        ));
         let client = sessions.open(database).await?;
-        let mut add = |kind: &str, object: String| found.entry(kind.to_owned()).or_default().push(format!("{database}: {object}"));
-        for row in rows(&client, "count what must not be there", include_str!("../sql/attest/counts.sql")).await? {
+        let mut add = |kind: &str, object: String| {
+            found.entry(kind.to_owned()).or_default().push(format!("{database}: {object}"))
+        };
+        for row in
+            rows(&client, "count what must not be there", include_str!("../sql/attest/counts.sql")).await?
+        {
             add(row.get(0), row.get::<_, Option<String>>(1).unwrap_or_default());
         }
         extensions(&client, &mut add).await?;
         functions(&client, &mut add).await?;
-        for row in rows(&client, "read texts of the catalog", include_str!("../sql/attest/texts.sql")).await? {
-            let (kind, object, text): (String, Option<String>, Option<String>) = (row.get(0), row.get(1), row.get(2));
+        for row in rows(&client, "read texts of the catalog", include_str!("../sql/attest/texts.sql")).await?
+        {
+            let (kind, object, text): (String, Option<String>, Option<String>) =
+                (row.get(0), row.get(1), row.get(2));
             let (object, text) = (object.unwrap_or_default(), text.unwrap_or_default());
             if kind == "rule" && calls_out(&text.to_lowercase()) {
                 add("calling-rule", object);
@@ -94,13 +116,15 @@ pub async fn find(sessions: &Sessions<'_>, databases: &[String]) -> Result<Found
         for row in rows(&client, "read default privileges", defaults).await? {
             let (owner, kind, entries): (String, String, Vec<String>) = (row.get(0), row.get(1), row.get(2));
             let usual = |entry: &String| {
-                entry.trim_matches('"').starts_with(&format!("{owner}=")) || entry.starts_with('=') && "fT".contains(&kind)
+                entry.trim_matches('"').starts_with(&format!("{owner}="))
+                    || entry.starts_with('=') && "fT".contains(&kind)
             };
             if !entries.iter().all(usual) {
                 add("default-privilege", owner);
             }
         }
-        let settings = "SELECT datname::text FROM pg_database AS d JOIN pg_db_role_setting AS s ON s.setdatabase = d.oid
+        let settings =
+            "SELECT datname::text FROM pg_database AS d JOIN pg_db_role_setting AS s ON s.setdatabase = d.oid
                         WHERE s.setrole = 0 AND datname = current_database()";
         for row in rows(&client, "read settings", settings).await? {
             add("role-setting", row.get(0));
@@ -115,7 +139,8 @@ async fn rows(client: &Client, doing: &str, sql: &str) -> Result<Vec<Row>> {
 }
 
 async fn extensions(client: &Client, add: &mut impl FnMut(&str, String)) -> Result<()> {
-    let names = "SELECT extname::text, '' FROM pg_extension UNION ALL SELECT '', nspname::text FROM pg_namespace";
+    let names =
+        "SELECT extname::text, '' FROM pg_extension UNION ALL SELECT '', nspname::text FROM pg_namespace";
     for row in rows(client, "read extensions and schemas", names).await? {
         let (extension, schema): (String, String) = (row.get(0), row.get(1));
         for (kind, _) in EXTENSIONS.iter().filter(|(_, names)| names.contains(&extension.as_str())) {
@@ -162,7 +187,10 @@ async fn queues(client: &Client, add: &mut impl FnMut(&str, String)) -> Result<(
             Some((of, pattern)) => of == schema && fits(&table, pattern),
             None => fits(&table, pattern),
         });
-        if waiting && rows(client, "look into a queue", &format!("SELECT EXISTS (SELECT FROM {sql})")).await?[0].get(0) {
+        if waiting
+            && rows(client, "look into a queue", &format!("SELECT EXISTS (SELECT FROM {sql})")).await?[0]
+                .get(0)
+        {
             add("queue-table", format!("{schema}.{table}"));
         }
     }
@@ -193,7 +221,11 @@ async fn roles(client: &Client, found: &mut Found) -> Result<()> {
             add("privileged-role", name.clone());
         }
         for other in row.get::<_, Vec<String>>(3) {
-            let kind = if ["rds_iam", "rds_ad"].contains(&other.as_str()) { "external-login" } else { "privileged-member" };
+            let kind = if ["rds_iam", "rds_ad"].contains(&other.as_str()) {
+                "external-login"
+            } else {
+                "privileged-member"
+            };
             add(kind, format!("{name} in {other}"));
         }
         if row.get(4) {
@@ -218,20 +250,27 @@ fn calls_out(code: &str) -> bool {
         "http_delete(",
         "lo_export",
     ];
-    let copies = code.split("copy ").skip(1).any(|rest| rest.split(';').next().unwrap_or_default().contains(" program "));
+    let copies = code
+        .split("copy ")
+        .skip(1)
+        .any(|rest| rest.split(';').next().unwrap_or_default().contains(" program "));
     copies || words.iter().any(|word| code.contains(word))
 }
 
 /// A key, token or password by its looks.
 fn holds_secret(text: &str) -> bool {
     let lower = text.to_lowercase();
-    let marks = ["hooks.slack.com/services/", "private key-----", "sk_live_", "xoxb-", "xoxp-", "ghp_", "password="];
+    let marks =
+        ["hooks.slack.com/services/", "private key-----", "sk_live_", "xoxb-", "xoxp-", "ghp_", "password="];
     let keys = ["akia", "asia"].iter().any(|mark| {
-        lower.match_indices(mark).any(|(at, _)| lower[at..].chars().take(20).filter(char::is_ascii_alphanumeric).count() == 20)
+        lower
+            .match_indices(mark)
+            .any(|(at, _)| lower[at..].chars().take(20).filter(char::is_ascii_alphanumeric).count() == 20)
     });
     let login = lower.split("://").skip(1).any(|rest| {
         let host = rest.split(['/', ' ', '\'', '"']).next().unwrap_or_default();
-        host.split_once('@').is_some_and(|(login, _)| login.split_once(':').is_some_and(|(_, password)| !password.is_empty()))
+        host.split_once('@')
+            .is_some_and(|(login, _)| login.split_once(':').is_some_and(|(_, password)| !password.is_empty()))
     });
     keys || login || marks.iter().any(|mark| lower.contains(mark))
 }
@@ -247,9 +286,15 @@ mod tests {
                 && calls_out("copy t to program 'curl'")
                 && !calls_out("perform pg_notify('x', 'y')")
         );
-        assert!(holds_secret("key AKIAABCDEFGHIJKLMNOP") && holds_secret("https://a:b@c.example") && holds_secret("host=x password=y"));
         assert!(
-            !holds_secret("https://example.com/a:b@c") && !holds_secret("the akia is a dog") && !holds_secret("the password of the day")
+            holds_secret("key AKIAABCDEFGHIJKLMNOP")
+                && holds_secret("https://a:b@c.example")
+                && holds_secret("host=x password=y")
+        );
+        assert!(
+            !holds_secret("https://example.com/a:b@c")
+                && !holds_secret("the akia is a dog")
+                && !holds_secret("the password of the day")
         );
     }
 

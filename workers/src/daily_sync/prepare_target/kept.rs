@@ -43,14 +43,16 @@ async fn copy(from: &Client, to: &Client, kept: &KeptTable) -> Result<Option<u64
             kept.table, kept.database
         )));
     }
-    let common: Vec<String> = new.iter().filter(|column| old.contains(column)).map(|column| quote(column)).collect();
+    let common: Vec<String> =
+        new.iter().filter(|column| old.contains(column)).map(|column| quote(column)).collect();
     if common.is_empty() {
         return Ok(None);
     }
     let columns = common.join(", ");
     let failed = |error: tokio_postgres::Error| refused(kept, &error);
     to.batch_execute(&format!("BEGIN; TRUNCATE {table}")).await.map_err(failed)?;
-    let source = from.copy_out(&format!("COPY (SELECT {columns} FROM {table}) TO STDOUT")).await.map_err(failed)?;
+    let source =
+        from.copy_out(&format!("COPY (SELECT {columns} FROM {table}) TO STDOUT")).await.map_err(failed)?;
     let sink = to.copy_in(&format!("COPY {table} ({columns}) FROM STDIN")).await.map_err(failed)?;
     let (mut source, mut sink) = (Box::pin(source), Box::pin(sink));
     sink.send_all(&mut source).await.map_err(failed)?;
@@ -71,8 +73,10 @@ async fn sequences(client: &Client, table: &str) -> std::result::Result<(), toki
     for row in client.query(include_str!("../sql/prepare/sequences.sql"), &[&table]).await? {
         let (column, sequence): (String, String) = (row.get(0), row.get(1));
         let max = format!("(SELECT max({}) FROM {table})", quote(&column));
-        let set =
-            format!("SELECT setval({}, greatest({max}, (SELECT last_value FROM {sequence}))) WHERE {max} IS NOT NULL", literal(&sequence));
+        let set = format!(
+            "SELECT setval({}, greatest({max}, (SELECT last_value FROM {sequence}))) WHERE {max} IS NOT NULL",
+            literal(&sequence)
+        );
         client.batch_execute(&set).await?;
     }
     Ok(())
@@ -80,11 +84,17 @@ async fn sequences(client: &Client, table: &str) -> std::result::Result<(), toki
 
 /// Without the server's message: it may hold a value of the row.
 fn refused(kept: &KeptTable, error: &tokio_postgres::Error) -> Error {
-    let Some(server) = error.as_db_error() else { return query_failed(&format!("carry over {}", kept.table), error) };
+    let Some(server) = error.as_db_error() else {
+        return query_failed(&format!("carry over {}", kept.table), error);
+    };
     if server.code().code().starts_with("57P") {
         return query_failed(&format!("carry over {}", kept.table), error);
     }
-    let at = [server.constraint(), server.column(), server.datatype()].into_iter().flatten().next().unwrap_or_default();
+    let at = [server.constraint(), server.column(), server.datatype()]
+        .into_iter()
+        .flatten()
+        .next()
+        .unwrap_or_default();
     Error::OperationFailed(format!(
         "table {} of {} cannot be carried over from the present cluster: SQLSTATE {} {at} (https://www.postgresql.org/docs/current/errcodes-appendix.html). \
          The present cluster is as it was. Change the table there or remove it from keep-tables, then start a new execution.",

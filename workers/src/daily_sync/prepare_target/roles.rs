@@ -3,8 +3,8 @@
 use policy::{RoleSpec, Target};
 use runbook::{
     Context, Result,
-    postgres::{self, Login, query_failed, quote},
     daily_sync::secret,
+    postgres::{self, Login, query_failed, quote},
 };
 use serde_json::json;
 use tokio_postgres::Client;
@@ -18,7 +18,8 @@ pub async fn make(cx: &Context, client: &Client, target: &Target) -> Result<()> 
             Some(secret) if role.login => Some(postgres::verifier(&password(cx, role, secret).await?)),
             _ => None,
         };
-        let exists = client.query_opt("SELECT FROM pg_catalog.pg_roles WHERE rolname = $1", &[&role.name]).await;
+        let exists =
+            client.query_opt("SELECT FROM pg_catalog.pg_roles WHERE rolname = $1", &[&role.name]).await;
         let exists = exists.map_err(|error| query_failed("look for a role", &error))?.is_some();
         // The statement holds the verifier, never the password: whatever logs it learns nothing.
         client
@@ -38,20 +39,28 @@ fn statement(role: &RoleSpec, exists: bool, verifier: Option<&str>) -> String {
 
 async fn password(cx: &Context, role: &RoleSpec, name: &str) -> Result<String> {
     let kept = secret::get(cx, name).await?;
-    let text = |key: &str| kept.get(key).and_then(|value| value.as_str()).filter(|text| !text.is_empty()).map(str::to_owned);
+    let text = |key: &str| {
+        kept.get(key).and_then(|value| value.as_str()).filter(|text| !text.is_empty()).map(str::to_owned)
+    };
     if let (Some(user), Some(password)) = (text("username"), text("password"))
         && user == role.name
     {
         return Ok(password);
     }
     let password = postgres::random_password();
-    secret::set(cx, name, &[("engine", json!("postgres")), ("username", json!(role.name)), ("password", json!(password))]).await?;
+    secret::set(
+        cx,
+        name,
+        &[("engine", json!("postgres")), ("username", json!(role.name)), ("password", json!(password))],
+    )
+    .await?;
     Ok(password)
 }
 
 /// Grants what the policy says in one database.
 pub async fn grant(cx: &Context, login: &Login, database: &str, target: &Target) -> Result<()> {
-    let roles: Vec<&RoleSpec> = target.roles.iter().filter(|role| role.databases.iter().any(|name| name == database)).collect();
+    let roles: Vec<&RoleSpec> =
+        target.roles.iter().filter(|role| role.databases.iter().any(|name| name == database)).collect();
     if roles.is_empty() {
         return Ok(());
     }
@@ -61,7 +70,10 @@ pub async fn grant(cx: &Context, login: &Login, database: &str, target: &Target)
         let connect = format!("CONNECT ON DATABASE {}", quote(database));
         for grant in std::iter::once(&connect).chain(&role.grants) {
             let statement = format!("GRANT {grant} TO {}", quote(&role.name));
-            client.batch_execute(&statement).await.map_err(|error| failed(&format!("{statement} in {database}"), &error))?;
+            client
+                .batch_execute(&statement)
+                .await
+                .map_err(|error| failed(&format!("{statement} in {database}"), &error))?;
         }
     }
     Ok(())
@@ -69,11 +81,18 @@ pub async fn grant(cx: &Context, login: &Login, database: &str, target: &Target)
 
 /// The master user is no superuser: it takes part in the owners' roles to grant what they own. Where it may not, the grant itself says so.
 pub async fn own(client: &Client) -> Result<()> {
-    let rows = client.query(include_str!("../sql/prepare/owners.sql"), &[]).await.map_err(|error| query_failed("list owners", &error))?;
+    let rows = client
+        .query(include_str!("../sql/prepare/owners.sql"), &[])
+        .await
+        .map_err(|error| query_failed("list owners", &error))?;
     for row in rows {
         let owner: String = row.get(0);
         if let Err(error) = client.batch_execute(&format!("GRANT {} TO CURRENT_USER", quote(&owner))).await {
-            tracing::info!(owner, error = postgres::chain(&error), "the master user cannot take part in this role");
+            tracing::info!(
+                owner,
+                error = postgres::chain(&error),
+                "the master user cannot take part in this role"
+            );
         }
     }
     Ok(())
@@ -85,7 +104,13 @@ mod tests {
 
     #[test]
     fn a_role_that_may_not_log_in_has_no_password() {
-        let role = |login| RoleSpec { name: "app \"dev".into(), login, secret: None, grants: vec![], databases: vec![] };
+        let role = |login| RoleSpec {
+            name: "app \"dev".into(),
+            login,
+            secret: None,
+            grants: vec![],
+            databases: vec![],
+        };
         assert_eq!(statement(&role(false), true, None), r#"ALTER ROLE "app ""dev" NOLOGIN PASSWORD NULL"#);
         let statement = statement(&role(true), false, Some("SCRAM-SHA-256$4096:s$k:v"));
         assert_eq!(statement, r#"CREATE ROLE "app ""dev" LOGIN PASSWORD 'SCRAM-SHA-256$4096:s$k:v'"#);

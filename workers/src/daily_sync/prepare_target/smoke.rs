@@ -12,7 +12,9 @@ pub async fn ask(cx: &Context, login: &Login, target: &Target) -> Result<()> {
     for smoke in &target.smoke {
         match answer(cx, login, smoke).await {
             Ok(true) => {}
-            Ok(false) => wrong.push(format!("- in {}, this does not say true: {}", smoke.database, smoke.sql)),
+            Ok(false) => {
+                wrong.push(format!("- in {}, this does not say true: {}", smoke.database, smoke.sql))
+            }
             Err(Error::OperationFailed(why)) => wrong.push(format!("- {why}")),
             Err(error) => return Err(error),
         }
@@ -36,7 +38,9 @@ async fn answer(cx: &Context, login: &Login, smoke: &Smoke) -> Result<bool> {
         .simple_query(&smoke.sql)
         .await
         .map_err(|error| failed(&format!("the smoke query {} in {}", smoke.sql, smoke.database), &error))?;
-    let mut rows = answer.iter().filter_map(|message| if let SimpleQueryMessage::Row(row) = message { Some(row) } else { None });
+    let mut rows = answer
+        .iter()
+        .filter_map(|message| if let SimpleQueryMessage::Row(row) = message { Some(row) } else { None });
     let (row, more) = (rows.next(), rows.next());
     Ok(row.is_some_and(|row| row.len() == 1 && row.get(0) == Some("t")) && more.is_none())
 }

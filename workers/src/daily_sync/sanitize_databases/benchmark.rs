@@ -17,8 +17,15 @@ pub async fn compare(client: &Client, plan: &TablePlan) -> Result<Speed> {
     let failed = |error: tokio_postgres::Error| query_failed("compare the ways of masking", &error);
     let schema = quote(&plan.table.schema);
     let table = plan.table.sql();
-    let assignments: Vec<String> = plan.masked.iter().map(|column| format!("{} = {}", quote(&column.name), column.expression)).collect();
-    let columns: Vec<String> = plan.table.columns.iter().filter(|column| !column.generated).map(|column| quote(&column.name)).collect();
+    let assignments: Vec<String> =
+        plan.masked.iter().map(|column| format!("{} = {}", quote(&column.name), column.expression)).collect();
+    let columns: Vec<String> = plan
+        .table
+        .columns
+        .iter()
+        .filter(|column| !column.generated)
+        .map(|column| quote(&column.name))
+        .collect();
     let columns = columns.join(", ");
     let mut seconds = [0.0; 2];
     for (number, name) in ["benchmark_alter", "benchmark_update"].into_iter().enumerate() {
@@ -28,8 +35,11 @@ pub async fn compare(client: &Client, plan: &TablePlan) -> Result<Speed> {
              INSERT INTO {copy} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM {table}"
         );
         client.batch_execute(&make).await.map_err(failed)?;
-        let statement =
-            if number == 0 { alter_statement(&copy, &plan.masked) } else { format!("UPDATE {copy} SET {}", assignments.join(", ")) };
+        let statement = if number == 0 {
+            alter_statement(&copy, &plan.masked)
+        } else {
+            format!("UPDATE {copy} SET {}", assignments.join(", "))
+        };
         let began = std::time::Instant::now();
         client.batch_execute(&statement).await.map_err(failed)?;
         seconds[number] = began.elapsed().as_secs_f64();

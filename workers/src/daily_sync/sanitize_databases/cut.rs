@@ -91,7 +91,11 @@ pub async fn cut(sessions: &Sessions<'_>) -> Result<Vec<Wire>> {
     let mut wires = Vec::new();
     let mut refusals = BTreeMap::new();
     for (number, database) in databases.iter().enumerate() {
-        sessions.cx.progress.say(format!("cutting live wires in database {database} ({} of {})", number + 1, databases.len()));
+        sessions.cx.progress.say(format!(
+            "cutting live wires in database {database} ({} of {})",
+            number + 1,
+            databases.len()
+        ));
         let client = sessions.open(database).await?;
         for kind in KINDS.iter().filter(|kind| kind.scope == Scope::Database) {
             wires.extend(cut_kind(&client, kind, Some(database), &mut refusals).await?);
@@ -108,7 +112,9 @@ pub async fn cut(sessions: &Sessions<'_>) -> Result<Vec<Wire>> {
     }
     let lines = left.iter().map(|wire| {
         let place = wire.database.as_deref().map(|database| format!(" in {database}")).unwrap_or_default();
-        let why = refusals.get(&(wire.kind.clone(), wire.database.clone(), wire.object.clone())).map_or("it came back", String::as_str);
+        let why = refusals
+            .get(&(wire.kind.clone(), wire.database.clone(), wire.object.clone()))
+            .map_or("it came back", String::as_str);
         format!("\n- {} {}{place}: {why}", wire.kind, wire.object)
     });
     Err(Error::OperationFailed(format!(
@@ -121,12 +127,20 @@ pub async fn cut(sessions: &Sessions<'_>) -> Result<Vec<Wire>> {
 type Refusals = BTreeMap<(String, Option<String>, String), String>;
 
 async fn find(client: &Client, kind: &Kind, database: Option<&str>) -> Result<Vec<(Wire, Vec<String>)>> {
-    let rows = client.query(kind.sql, &[]).await.map_err(|error| query_failed(&format!("look for wires of kind {}", kind.name), &error))?;
+    let rows = client
+        .query(kind.sql, &[])
+        .await
+        .map_err(|error| query_failed(&format!("look for wires of kind {}", kind.name), &error))?;
     let wire = |object| Wire { kind: kind.name.to_owned(), database: database.map(str::to_owned), object };
     Ok(rows.iter().map(|row| (wire(row.get("object")), row.get("cut"))).collect())
 }
 
-async fn cut_kind(client: &Client, kind: &Kind, database: Option<&str>, refusals: &mut Refusals) -> Result<Vec<Wire>> {
+async fn cut_kind(
+    client: &Client,
+    kind: &Kind,
+    database: Option<&str>,
+    refusals: &mut Refusals,
+) -> Result<Vec<Wire>> {
     let found = find(client, kind, database).await?;
     for (wire, statements) in &found {
         for statement in statements {
@@ -135,8 +149,12 @@ async fn cut_kind(client: &Client, kind: &Kind, database: Option<&str>, refusals
                 if error.is_closed() {
                     return Err(query_failed(&format!("cut {}", kind.name), &error));
                 }
-                refusals.insert((wire.kind.clone(), wire.database.clone(), wire.object.clone()), chain(&error));
-                client.batch_execute("RESET ROLE").await.map_err(|error| query_failed("become the master user again", &error))?;
+                refusals
+                    .insert((wire.kind.clone(), wire.database.clone(), wire.object.clone()), chain(&error));
+                client
+                    .batch_execute("RESET ROLE")
+                    .await
+                    .map_err(|error| query_failed("become the master user again", &error))?;
                 // A subscription that cannot be stopped may still be dropped; a DROP without the former steps may not be tried.
                 break;
             }
@@ -163,10 +181,12 @@ async fn kill_passwords(client: &Client) -> Result<()> {
                AND rolname <> ALL (string_to_array(current_setting('sync.system_roles'), ','))";
     for row in client.query(sql, &[]).await.map_err(|error| query_failed("look for roles", &error))? {
         let statement: String = row.get(0);
-        client
-            .batch_execute(&statement)
-            .await
-            .map_err(|error| Error::OperationFailed(format!("a role's password could not be removed ({statement}): {}", chain(&error))))?;
+        client.batch_execute(&statement).await.map_err(|error| {
+            Error::OperationFailed(format!(
+                "a role's password could not be removed ({statement}): {}",
+                chain(&error)
+            ))
+        })?;
     }
     Ok(())
 }

@@ -51,18 +51,30 @@ pub struct Fingerprint {
 
 /// The fingerprint of the SQL expression `value`, as SQL. Attesting has its own wording of the same.
 fn fingerprint(value: &str) -> String {
-    format!("substr(encode(sha256(convert_to(current_setting('mask.key') || ':fingerprint:' || {value}, 'UTF8')), 'hex'), 1, 32)")
+    format!(
+        "substr(encode(sha256(convert_to(current_setting('mask.key') || ':fingerprint:' || {value}, 'UTF8')), 'hex'), 1, 32)"
+    )
 }
 
-pub async fn take(sessions: &Sessions<'_>, plans: &[Plan], key: &str, resource_id: &str) -> Result<Fingerprints> {
+pub async fn take(
+    sessions: &Sessions<'_>,
+    plans: &[Plan],
+    key: &str,
+    resource_id: &str,
+) -> Result<Fingerprints> {
     let mut all = Fingerprints { resource_id: resource_id.to_owned(), columns: Vec::new() };
     for plan in plans.iter().filter(|plan| !plan.is_empty()) {
         let client = sessions.open_with_key(&plan.database, key).await?;
         for table in plan.tables.iter().filter(|table| matches!(table.way, Way::Alter | Way::Reload)) {
-            sessions.cx.progress.say(format!("taking fingerprints of {} of database {}", table.table.id(), plan.database));
+            sessions.cx.progress.say(format!(
+                "taking fingerprints of {} of database {}",
+                table.table.id(),
+                plan.database
+            ));
             for column in &table.masked {
                 for (values_of, rule) in sources(table, column) {
-                    all.columns.push(of_column(&client, &plan.database, table, column, values_of, rule).await?);
+                    all.columns
+                        .push(of_column(&client, &plan.database, table, column, values_of, rule).await?);
                 }
             }
         }
@@ -109,10 +121,21 @@ async fn of_column(
     let column = table.column(&masked.name);
     let short = column.and_then(|column| column.length).is_some_and(|length| length < 10);
     let single = !short
-        && matches!(rule, Rule::Email | Rule::Name | Rule::Phone | Rule::Address | Rule::FreeText | Rule::Url | Rule::Uuid | Rule::Hash);
+        && matches!(
+            rule,
+            Rule::Email
+                | Rule::Name
+                | Rule::Phone
+                | Rule::Address
+                | Rule::FreeText
+                | Rule::Url
+                | Rule::Uuid
+                | Rule::Hash
+        );
     let whole = matches!(rule, Rule::Integer { .. } | Rule::DateShift { .. } | Rule::Ip)
         && column.is_some_and(|column| !column.array && Kind::of(&column.base) != Kind::Json);
-    let failed = |error: tokio_postgres::Error| query_failed(&format!("take fingerprints of {}", table.id()), &error);
+    let failed =
+        |error: tokio_postgres::Error| query_failed(&format!("take fingerprints of {}", table.id()), &error);
     let mut of = Fingerprint {
         database: database.to_owned(),
         schema: table.schema.clone(),
@@ -122,7 +145,10 @@ async fn of_column(
         values_of: values_of.clone(),
         values: Vec::new(),
         whole: None,
-        telling: matches!(rule, Rule::Email | Rule::Phone | Rule::FreeText | Rule::Url | Rule::Uuid | Rule::Hash),
+        telling: matches!(
+            rule,
+            Rule::Email | Rule::Phone | Rule::FreeText | Rule::Url | Rule::Uuid | Rule::Hash
+        ),
     };
     if single {
         let least = match rule {
@@ -150,11 +176,15 @@ async fn of_column(
             fingerprint("v")
         );
         let nested = matches!(masked.rule, Rule::Json { .. }) || column.is_some_and(|column| column.array);
-        let rows = client.query(&sql, &[&table.schema, &table.name, &masked.name, &nested]).await.map_err(failed)?;
+        let rows =
+            client.query(&sql, &[&table.schema, &table.name, &masked.name, &nested]).await.map_err(failed)?;
         of.values = rows.iter().map(|row| row.get(0)).collect();
     } else if whole {
         let number = format!("('x' || substr({}, 1, 8))::bit(32)::bigint", fingerprint("v"));
-        let sql = format!("SELECT sum({number})::text FROM (SELECT {values_of} AS v FROM {}) AS t WHERE v IS NOT NULL", table.sql());
+        let sql = format!(
+            "SELECT sum({number})::text FROM (SELECT {values_of} AS v FROM {}) AS t WHERE v IS NOT NULL",
+            table.sql()
+        );
         of.whole = client.query_one(&sql, &[]).await.map_err(failed)?.get(0);
     }
     Ok(of)

@@ -35,8 +35,11 @@ const PATIENCE: u32 = 120;
 
 /// Answers how many materialised views were filled anew.
 pub async fn finish(sessions: &Sessions<'_>, databases: &[String]) -> Result<usize> {
-    let views: Vec<usize> =
-        stream::iter(databases.to_vec()).map(|database| in_database(sessions, database)).buffered(2).try_collect().await?;
+    let views: Vec<usize> = stream::iter(databases.to_vec())
+        .map(|database| in_database(sessions, database))
+        .buffered(2)
+        .try_collect()
+        .await?;
     forget_statements(&sessions.open("postgres").await?).await;
     for database in databases {
         forget_statements(&sessions.open(database).await?).await;
@@ -47,15 +50,26 @@ pub async fn finish(sessions: &Sessions<'_>, databases: &[String]) -> Result<usi
 async fn in_database(sessions: &Sessions<'_>, database: String) -> Result<usize> {
     let database = database.as_str();
     let (client, mut notices) = sessions.open_with_notices(database).await?;
-    client.batch_execute("SET search_path = pg_catalog, public").await.map_err(|error| query_failed("set the search path", &error))?;
-    let views = texts(&client, "look for materialised views", include_str!("../sql/mask/materialized-views.sql")).await?;
+    client
+        .batch_execute("SET search_path = pg_catalog, public")
+        .await
+        .map_err(|error| query_failed("set the search path", &error))?;
+    let views =
+        texts(&client, "look for materialised views", include_str!("../sql/mask/materialized-views.sql"))
+            .await?;
     for view in &views {
         sessions.cx.progress.say(format!("filling {view} of database {database}"));
         let refresh = format!("REFRESH MATERIALIZED VIEW {view}");
-        client.batch_execute(&refresh).await.map_err(|error| failed(&format!("refresh {view} of database {database}"), &error))?;
+        client
+            .batch_execute(&refresh)
+            .await
+            .map_err(|error| failed(&format!("refresh {view} of database {database}"), &error))?;
     }
     sessions.cx.progress.say(format!("collecting statistics of database {database}"));
-    client.batch_execute("ANALYZE").await.map_err(|error| failed(&format!("analyze database {database}"), &error))?;
+    client
+        .batch_execute("ANALYZE")
+        .await
+        .map_err(|error| failed(&format!("analyze database {database}"), &error))?;
     for catalog in CATALOGS {
         rewrite(sessions, &client, &mut notices, database, catalog).await?;
     }
@@ -64,13 +78,22 @@ async fn in_database(sessions: &Sessions<'_>, database: String) -> Result<usize>
 
 /// A VACUUM that is not allowed is only warned about: the file tells whether it was done. One that runs beside another transaction (autovacuum's,
 /// for one) keeps the dead rows that it could see, and says so.
-async fn rewrite(sessions: &Sessions<'_>, client: &Client, notices: &mut Notices, database: &str, catalog: &str) -> Result<()> {
+async fn rewrite(
+    sessions: &Sessions<'_>,
+    client: &Client,
+    notices: &mut Notices,
+    database: &str,
+    catalog: &str,
+) -> Result<()> {
     let file = format!("SELECT pg_relation_filenode('pg_catalog.{catalog}')::text");
     for _ in 0..PATIENCE {
         while notices.try_recv().is_ok() {}
         let before = texts(client, "ask for a file", &file).await?;
         let vacuum = format!("VACUUM (FULL, VERBOSE) pg_catalog.{}", quote(catalog));
-        client.batch_execute(&vacuum).await.map_err(|error| failed(&format!("rewrite {catalog} of database {database}"), &error))?;
+        client
+            .batch_execute(&vacuum)
+            .await
+            .map_err(|error| failed(&format!("rewrite {catalog} of database {database}"), &error))?;
         if before == texts(client, "ask for a file", &file).await? {
             return Err(Error::OperationFailed(format!(
                 "dead rows of {catalog} in database {database} still hold values: only the database's owner may VACUUM it, and the master user cannot \
@@ -86,12 +109,16 @@ async fn rewrite(sessions: &Sessions<'_>, client: &Client, notices: &mut Notices
         }
         sessions.cx.clock.sleep(std::time::Duration::from_secs(1)).await;
     }
-    Err(Error::NotReady(format!("a transaction to end that still sees dead rows of {catalog} in database {database}")))
+    Err(Error::NotReady(format!(
+        "a transaction to end that still sees dead rows of {catalog} in database {database}"
+    )))
 }
 
 /// `0 dead row versions cannot be removed yet.` (src/backend/commands/cluster.c, copy_table_data)
 fn keeps_dead_rows(detail: &str) -> bool {
-    detail.split_once(" dead row versions cannot be removed yet").is_some_and(|(before, _)| before.rsplit([' ', '\n']).next() != Some("0"))
+    detail
+        .split_once(" dead row versions cannot be removed yet")
+        .is_some_and(|(before, _)| before.rsplit([' ', '\n']).next() != Some("0"))
 }
 
 /// Texts of statements are in the memory and the files of one instance; a snapshot does not carry them. So it is no failure when nobody may

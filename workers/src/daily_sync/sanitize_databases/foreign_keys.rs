@@ -23,7 +23,10 @@ pub async fn take_away(client: &Client, keys: &[ForeignKey]) -> Result<()> {
             begin()
         };
         if let Some(comment) = &key.comment {
-            finish.push(format!("COMMENT ON CONSTRAINT {name} ON {table} IS {}", postgres_protocol::escape::escape_literal(comment)));
+            finish.push(format!(
+                "COMMENT ON CONSTRAINT {name} ON {table} IS {}",
+                postgres_protocol::escape::escape_literal(comment)
+            ));
         }
         let doing = format!("take away the foreign key {} of {table}", key.name);
         let journal = "WITH entry AS (
@@ -32,8 +35,15 @@ pub async fn take_away(client: &Client, keys: &[ForeignKey]) -> Result<()> {
                        SELECT count(*) FROM entry";
         let away = async {
             client.batch_execute("BEGIN").await?;
-            client.query_one(journal, &[&u32::try_from(key.table).unwrap_or_default(), &key.name, &Json(key), &add, &finish]).await?;
-            client.batch_execute(&format!("ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {name}; COMMIT")).await
+            client
+                .query_one(
+                    journal,
+                    &[&u32::try_from(key.table).unwrap_or_default(), &key.name, &Json(key), &add, &finish],
+                )
+                .await?;
+            client
+                .batch_execute(&format!("ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {name}; COMMIT"))
+                .await
         };
         away.await.map_err(|error| failed(&doing, &error))?;
     }
@@ -45,7 +55,8 @@ pub async fn bring_back(client: &Client) -> Result<()> {
         "SELECT name, add, finish, EXISTS (SELECT FROM pg_constraint AS c WHERE c.conrelid = f.relation AND c.conname = f.name) AS there
                FROM aurora_runbooks.foreign_key AS f ORDER BY relation, name";
     for row in client.query(sql, &[]).await.map_err(|error| failed("read the journal", &error))? {
-        let (name, add, finish, there): (String, String, Vec<String>, bool) = (row.get(0), row.get(1), row.get(2), row.get(3));
+        let (name, add, finish, there): (String, String, Vec<String>, bool) =
+            (row.get(0), row.get(1), row.get(2), row.get(3));
         let begin = (!there).then_some(add);
         for statement in begin.iter().chain(&finish) {
             client.batch_execute(statement).await.map_err(|error| match error.code() {

@@ -20,7 +20,12 @@ pub struct Links {
 
 impl Link {
     fn of(column: &Column) -> Self {
-        Self { unique: column.unique, length: column.length, lower: column.case_insensitive, small: column.base == "int2" }
+        Self {
+            unique: column.unique,
+            length: column.length,
+            lower: column.case_insensitive,
+            small: column.base == "int2",
+        }
     }
 
     fn join(&mut self, other: &Self) {

@@ -72,12 +72,20 @@ async fn prepare(sessions: &Sessions<'_>, plan: &Plan, key: &str) -> Result<()> 
     let set_up = client.batch_execute(include_str!("../sql/mask/journal.sql")).await;
     set_up.map_err(|error| query_failed(&format!("set up the journal in {}", plan.database), &error))?;
     for helper in plan.tables.iter().flat_map(|table| &table.helpers) {
-        client.batch_execute(helper).await.map_err(|error| query_failed(&format!("create a function in {}", plan.database), &error))?;
+        client
+            .batch_execute(helper)
+            .await
+            .map_err(|error| query_failed(&format!("create a function in {}", plan.database), &error))?;
     }
     foreign_keys::take_away(&client, &plan.foreign_keys).await
 }
 
-async fn take_turns(sessions: &Sessions<'_>, queue: &Mutex<VecDeque<(&Plan, &TablePlan)>>, total: usize, key: &str) -> Result<()> {
+async fn take_turns(
+    sessions: &Sessions<'_>,
+    queue: &Mutex<VecDeque<(&Plan, &TablePlan)>>,
+    total: usize,
+    key: &str,
+) -> Result<()> {
     let mut session: Option<(String, Client)> = None;
     loop {
         let (next, left) = {
@@ -85,7 +93,12 @@ async fn take_turns(sessions: &Sessions<'_>, queue: &Mutex<VecDeque<(&Plan, &Tab
             (queue.pop_front(), queue.len())
         };
         let Some((plan, table)) = next else { return Ok(()) };
-        sessions.cx.progress.say(format!("masking {} of database {} ({} of {total})", table.table.id(), plan.database, total - left));
+        sessions.cx.progress.say(format!(
+            "masking {} of database {} ({} of {total})",
+            table.table.id(),
+            plan.database,
+            total - left
+        ));
         let open = match session.take() {
             Some(open) if open.0 == plan.database => open,
             _ => (plan.database.clone(), sessions.open_with_key(&plan.database, key).await?),
@@ -98,19 +111,27 @@ async fn take_turns(sessions: &Sessions<'_>, queue: &Mutex<VecDeque<(&Plan, &Tab
 async fn remove_large_objects(client: &Client) -> Result<()> {
     let failed = |error: tokio_postgres::Error| query_failed("remove large objects", &error);
     // In portions: every one of them takes a lock until the end of its transaction.
-    let sql = "SELECT count(lo_unlink(oid)) FROM (SELECT oid FROM pg_largeobject_metadata LIMIT 2000) AS portion";
+    let sql =
+        "SELECT count(lo_unlink(oid)) FROM (SELECT oid FROM pg_largeobject_metadata LIMIT 2000) AS portion";
     while client.query_one(sql, &[]).await.map_err(failed)?.get::<_, i64>(0) > 0 {}
     // ANALYZE leaves the statistics of an empty table as they are, with samples of what was in it: here is something else to be sampled.
     let other = "SELECT lo_from_bytea(0, '\\x00')::oid";
     let other: u32 = client.query_one(other, &[]).await.map_err(failed)?.get(0);
-    client.batch_execute(&format!("ANALYZE pg_catalog.pg_largeobject; SELECT lo_unlink({other})")).await.map_err(failed)
+    client
+        .batch_execute(&format!("ANALYZE pg_catalog.pg_largeobject; SELECT lo_unlink({other})"))
+        .await
+        .map_err(failed)
 }
 
 async fn journal(client: &Client, database: &str) -> Result<Vec<MaskedTable>> {
     let sql = "SELECT name, way, coalesce(rows, 0) FROM aurora_runbooks.masked ORDER BY name";
     let rows = client.query(sql, &[]).await.map_err(|error| query_failed("read the journal", &error))?;
-    let masked =
-        |row: &tokio_postgres::Row| MaskedTable { database: database.to_owned(), table: row.get(0), way: row.get(1), rows: row.get(2) };
+    let masked = |row: &tokio_postgres::Row| MaskedTable {
+        database: database.to_owned(),
+        table: row.get(0),
+        way: row.get(1),
+        rows: row.get(2),
+    };
     Ok(rows.iter().map(masked).collect())
 }
 
@@ -132,6 +153,12 @@ pub fn harmless(error: &tokio_postgres::Error) -> String {
 }
 
 pub fn failed(doing: &str, error: &tokio_postgres::Error) -> Error {
-    let gone = error.is_closed() || error.as_db_error().is_none() || error.code().is_some_and(|code| code.code().starts_with("57P"));
-    if gone { query_failed(doing, error) } else { Error::OperationFailed(format!("could not {doing}: {}", harmless(error))) }
+    let gone = error.is_closed()
+        || error.as_db_error().is_none()
+        || error.code().is_some_and(|code| code.code().starts_with("57P"));
+    if gone {
+        query_failed(doing, error)
+    } else {
+        Error::OperationFailed(format!("could not {doing}: {}", harmless(error)))
+    }
 }

@@ -53,17 +53,22 @@ fn at(v: &str, steps: &[Step], rule: &Rule, depth: usize) -> Result<String, Stri
         Step::Key(key) => {
             let key = escape_literal(key);
             let inner = at(&format!("({v} -> {key})"), rest, rule, depth + 1)?;
-            format!("CASE WHEN jsonb_typeof({v}) = 'object' AND {v} ? {key} THEN {v} || jsonb_build_object({key}, {inner}) ELSE {v} END")
+            format!(
+                "CASE WHEN jsonb_typeof({v}) = 'object' AND {v} ? {key} THEN {v} || jsonb_build_object({key}, {inner}) ELSE {v} END"
+            )
         }
         Step::Elements => {
             let inner = at(&e, rest, rule, depth + 1)?;
-            let all =
-                format!("(SELECT jsonb_agg({inner} ORDER BY {n}) FROM jsonb_array_elements({v}) WITH ORDINALITY AS u{depth} ({e}, {n}))");
+            let all = format!(
+                "(SELECT jsonb_agg({inner} ORDER BY {n}) FROM jsonb_array_elements({v}) WITH ORDINALITY AS u{depth} ({e}, {n}))"
+            );
             format!("CASE WHEN jsonb_typeof({v}) = 'array' THEN coalesce({all}, {v}) ELSE {v} END")
         }
         Step::Members => {
             let inner = at(&e, rest, rule, depth + 1)?;
-            let all = format!("(SELECT jsonb_object_agg({n}, {inner}) FROM jsonb_each({v}) AS u{depth} ({n}, {e}))");
+            let all = format!(
+                "(SELECT jsonb_object_agg({n}, {inner}) FROM jsonb_each({v}) AS u{depth} ({n}, {e}))"
+            );
             format!("CASE WHEN jsonb_typeof({v}) = 'object' THEN coalesce({all}, {v}) ELSE {v} END")
         }
     })
@@ -72,23 +77,44 @@ fn at(v: &str, steps: &[Step], rule: &Rule, depth: usize) -> Result<String, Stri
 /// A number stays a number where the rule makes numbers; an object or array where a value was meant becomes one value, so that nothing survives in it.
 fn leaf(v: &str, rule: &Rule) -> Result<String, String> {
     let text = format!("({v} #>> '{{}}')");
-    let slot = |kind| Slot { value: &text, kind, length: None, lower: false, unique: false, small: false, not_null: false };
+    let slot = |kind| Slot {
+        value: &text,
+        kind,
+        length: None,
+        lower: false,
+        unique: false,
+        small: false,
+        not_null: false,
+    };
     let replaced = match rule {
         Rule::Keep => return Ok(v.to_owned()),
         Rule::Null => return Ok("'null'::jsonb".into()),
-        Rule::Integer { .. } => return Ok(number(v, &format!("({})", expression(rule, &slot(Kind::Integer))?))),
-        Rule::Numeric { .. } => return Ok(number(v, &format!("({})", expression(rule, &slot(Kind::Numeric))?))),
+        Rule::Integer { .. } => {
+            return Ok(number(v, &format!("({})", expression(rule, &slot(Kind::Integer))?)));
+        }
+        Rule::Numeric { .. } => {
+            return Ok(number(v, &format!("({})", expression(rule, &slot(Kind::Numeric))?)));
+        }
         Rule::DateShift { days } => {
-            let digest = format!("encode(sha256(convert_to(current_setting('mask.key') || ':date-shift:' || {text}, 'UTF8')), 'hex')");
-            format!("overlay({text} placing (left({text}, 10)::date + ({})::int)::text from 1 for 10)", shift(&digest, *days))
+            let digest = format!(
+                "encode(sha256(convert_to(current_setting('mask.key') || ':date-shift:' || {text}, 'UTF8')), 'hex')"
+            );
+            format!(
+                "overlay({text} placing (left({text}, 10)::date + ({})::int)::text from 1 for 10)",
+                shift(&digest, *days)
+            )
         }
         Rule::Constant { value } => format!("{}::text", escape_literal(value)),
-        Rule::Sql { .. } | Rule::Json { .. } => return Err(format!("the rule {} does not go inside a document", rule.name())),
+        Rule::Sql { .. } | Rule::Json { .. } => {
+            return Err(format!("the rule {} does not go inside a document", rule.name()));
+        }
         rule => expression(rule, &slot(Kind::Text))?,
     };
     Ok(format!("CASE WHEN jsonb_typeof({v}) = 'null' THEN {v} ELSE to_jsonb(({replaced})::text) END"))
 }
 
 fn number(v: &str, replaced: &str) -> String {
-    format!("CASE jsonb_typeof({v}) WHEN 'null' THEN {v} WHEN 'number' THEN to_jsonb({replaced}) ELSE 'null'::jsonb END")
+    format!(
+        "CASE jsonb_typeof({v}) WHEN 'null' THEN {v} WHEN 'number' THEN to_jsonb({replaced}) ELSE 'null'::jsonb END"
+    )
 }

@@ -71,14 +71,22 @@ pub fn plan(
     problems.unclassified(schema, rules);
     let links = Links::of(schema);
     problems.links(schema, rules, &links);
-    let mut plan = Plan { database: database.to_owned(), large_objects: rules.large_objects, ..Plan::default() };
+    let mut plan =
+        Plan { database: database.to_owned(), large_objects: rules.large_objects, ..Plan::default() };
     for table in schema.roots() {
         let way = rewrite.and_then(|rewrite| rewrite.get(&table.id())).copied();
         match rules.tables.get(&table.id()) {
             Some(TableRule::Truncate) => {
-                plan.tables.push(TablePlan { table: table.clone(), way: Way::Truncate, masked: Vec::new(), helpers: Vec::new() });
+                plan.tables.push(TablePlan {
+                    table: table.clone(),
+                    way: Way::Truncate,
+                    masked: Vec::new(),
+                    helpers: Vec::new(),
+                });
             }
-            Some(TableRule::Columns(columns)) => plan.tables.push(mask(table, columns, way, &links, &mut problems)),
+            Some(TableRule::Columns(columns)) => {
+                plan.tables.push(mask(table, columns, way, &links, &mut problems))
+            }
             None => {}
         }
     }
@@ -86,13 +94,24 @@ pub fn plan(
     problems.end().map(|()| plan)
 }
 
-fn mask(table: &Table, rules: &BTreeMap<String, Rule>, wished: Option<Rewrite>, links: &Links, problems: &mut Problems) -> TablePlan {
+fn mask(
+    table: &Table,
+    rules: &BTreeMap<String, Rule>,
+    wished: Option<Rewrite>,
+    links: &Links,
+    problems: &mut Problems,
+) -> TablePlan {
     let (mut masked, mut helpers) = (Vec::new(), Vec::new());
     let mut refused = table.inherits || table.typed || table.row_type_used;
     for column in &table.columns {
         let Some(rule) = rules.get(&column.name).filter(|rule| **rule != Rule::Keep) else { continue };
         if column.generated {
-            problems.misfit(table, column, rule, "it is generated: it is computed anew from its columns, so say keep");
+            problems.misfit(
+                table,
+                column,
+                rule,
+                "it is generated: it is computed anew from its columns, so say keep",
+            );
             continue;
         }
         match replacement(table, column, rule, &links.of_column(table, column)) {
@@ -123,7 +142,12 @@ fn mask(table: &Table, rules: &BTreeMap<String, Rule>, wished: Option<Rewrite>, 
 }
 
 /// The expression, and the function that it needs.
-fn replacement(table: &Table, column: &Column, rule: &Rule, link: &Link) -> Result<(String, Option<String>), String> {
+fn replacement(
+    table: &Table,
+    column: &Column,
+    rule: &Rule,
+    link: &Link,
+) -> Result<(String, Option<String>), String> {
     let value = quote(&column.name);
     let slot = Slot {
         value: &value,
@@ -134,14 +158,19 @@ fn replacement(table: &Table, column: &Column, rule: &Rule, link: &Link) -> Resu
         small: link.small,
         not_null: column.not_null,
     };
-    let name = format!("c_{}_{}", table.oid, table.columns.iter().position(|other| other.name == column.name).unwrap_or_default());
+    let name = format!(
+        "c_{}_{}",
+        table.oid,
+        table.columns.iter().position(|other| other.name == column.name).unwrap_or_default()
+    );
     let helper = match rule {
         Rule::Constant { .. } if column.unique && !column.unique_alone => {
             let slot = Slot { unique: false, ..slot };
             return rules::expression(rule, &slot).map(|expression| (expression, None));
         }
         Rule::Json { paths } if slot.kind == Kind::Json && !column.array => {
-            let paths: Vec<(&[Step], &Rule)> = paths.iter().map(|(path, rule)| (path.0.as_slice(), rule)).collect();
+            let paths: Vec<(&[Step], &Rule)> =
+                paths.iter().map(|(path, rule)| (path.0.as_slice(), rule)).collect();
             nested::json(&name, &column.base, &slot, &paths)?
         }
         Rule::Null | Rule::Constant { .. } | Rule::Sql { .. } => {
@@ -157,15 +186,23 @@ fn replacement(table: &Table, column: &Column, rule: &Rule, link: &Link) -> Resu
 fn taken_away(schema: &Schema, plan: &Plan) -> Vec<ForeignKey> {
     let by_oid = schema.by_oid();
     let root = |oid: &i64| by_oid.get(oid).and_then(|table| table.root).unwrap_or(*oid);
-    let emptied: BTreeSet<i64> =
-        plan.tables.iter().filter(|table| matches!(table.way, Way::Reload | Way::Truncate)).map(|table| table.table.oid).collect();
-    let masked: BTreeSet<(i64, &str)> =
-        plan.tables.iter().flat_map(|table| table.masked.iter().map(|column| (table.table.oid, column.name.as_str()))).collect();
+    let emptied: BTreeSet<i64> = plan
+        .tables
+        .iter()
+        .filter(|table| matches!(table.way, Way::Reload | Way::Truncate))
+        .map(|table| table.table.oid)
+        .collect();
+    let masked: BTreeSet<(i64, &str)> = plan
+        .tables
+        .iter()
+        .flat_map(|table| table.masked.iter().map(|column| (table.table.oid, column.name.as_str())))
+        .collect();
     let touched = |key: &&ForeignKey| {
         let sides = [(root(&key.table), &key.columns), (root(&key.parent), &key.parent_columns)];
-        sides
-            .iter()
-            .any(|(table, columns)| emptied.contains(table) || columns.iter().any(|column| masked.contains(&(*table, column.as_str()))))
+        sides.iter().any(|(table, columns)| {
+            emptied.contains(table)
+                || columns.iter().any(|column| masked.contains(&(*table, column.as_str())))
+        })
     };
     schema.foreign_keys.iter().filter(touched).cloned().collect()
 }

@@ -50,7 +50,14 @@ impl Problems {
 
     fn add(&mut self, check: &str, object: String, reason: &str, remedy: String) {
         let database = Some(self.database.clone());
-        self.findings.push(Finding { check: check.into(), level: Level::Block, database, object, reason: reason.into(), remedy });
+        self.findings.push(Finding {
+            check: check.into(),
+            level: Level::Block,
+            database,
+            object,
+            reason: reason.into(),
+            remedy,
+        });
     }
 
     pub fn unclassified(&mut self, schema: &Schema, rules: &DatabaseRules) {
@@ -59,23 +66,40 @@ impl Problems {
                 Some(TableRule::Truncate) => continue,
                 Some(TableRule::Columns(columns)) => (
                     "unclassified-column",
-                    table.columns.iter().filter(|column| !column.generated && !columns.contains_key(&column.name)).collect(),
+                    table
+                        .columns
+                        .iter()
+                        .filter(|column| !column.generated && !columns.contains_key(&column.name))
+                        .collect(),
                 ),
                 None => ("unclassified-table", table.columns.iter().collect()),
             };
             if table.kind == 'f' {
                 let remedy = "Drop it in production, or tell why its server could not be dropped.".to_owned();
-                self.add("foreign-table", table.id().to_string(), "what it shows is not in this cluster", remedy);
+                self.add(
+                    "foreign-table",
+                    table.id().to_string(),
+                    "what it shows is not in this cluster",
+                    remedy,
+                );
             } else if !missing.is_empty() || check == "unclassified-table" {
                 let remedy = format!(
                     "decide about these proposals and add them to the policy under masking, databases:\n{}",
                     self.lines(table, &missing)
                 );
-                self.add(check, table.id().to_string(), "nothing reaches an environment that nobody has decided about", remedy);
+                self.add(
+                    check,
+                    table.id().to_string(),
+                    "nothing reaches an environment that nobody has decided about",
+                    remedy,
+                );
             }
         }
         if schema.large_objects > 0 && rules.large_objects.is_none() {
-            let remedy = format!("add to the policy under masking, databases:\n  {}:\n    large-objects: truncate", key(&self.database));
+            let remedy = format!(
+                "add to the policy under masking, databases:\n  {}:\n    large-objects: truncate",
+                key(&self.database)
+            );
             self.add(
                 "unclassified-large-objects",
                 format!("{} large objects", schema.large_objects),
@@ -106,13 +130,23 @@ impl Problems {
     }
 
     /// What the policy names and the database has not: a rule that was meant for something protects nothing.
-    pub fn unknown(&mut self, schema: &Schema, rules: &DatabaseRules, rewrite: Option<&BTreeMap<TableName, Rewrite>>) {
+    pub fn unknown(
+        &mut self,
+        schema: &Schema,
+        rules: &DatabaseRules,
+        rewrite: Option<&BTreeMap<TableName, Rewrite>>,
+    ) {
         let named = rules.tables.keys().chain(rewrite.into_iter().flat_map(BTreeMap::keys));
         for name in named {
             match schema.tables.iter().find(|table| table.id() == *name) {
                 None => {
                     let remedy = "Remove it from the policy, or spell it as the database does.".to_owned();
-                    self.add("unknown-table", name.to_string(), "the policy names a table that does not exist", remedy);
+                    self.add(
+                        "unknown-table",
+                        name.to_string(),
+                        "the policy names a table that does not exist",
+                        remedy,
+                    );
                 }
                 Some(table) if table.partition => {
                     let root = schema.tables.iter().find(|root| Some(root.oid) == table.root);
@@ -123,8 +157,14 @@ impl Problems {
                 Some(table) => {
                     let Some(TableRule::Columns(columns)) = rules.tables.get(name) else { continue };
                     for column in columns.keys().filter(|column| table.column(column).is_none()) {
-                        let remedy = "Remove it from the policy, or spell it as the database does.".to_owned();
-                        self.add("unknown-column", format!("{name}.{column}"), "the policy names a column that does not exist", remedy);
+                        let remedy =
+                            "Remove it from the policy, or spell it as the database does.".to_owned();
+                        self.add(
+                            "unknown-column",
+                            format!("{name}.{column}"),
+                            "the policy names a column that does not exist",
+                            remedy,
+                        );
                     }
                     self.sensitive(table, columns);
                 }
@@ -135,27 +175,39 @@ impl Problems {
     fn sensitive(&mut self, table: &Table, columns: &BTreeMap<String, Rule>) {
         for column in table.columns.iter().filter(|column| columns.get(&column.name) == Some(&Rule::Keep)) {
             let name = column.name.to_lowercase();
-            let secret = matches!(Kind::of(&column.base), Kind::Text | Kind::Bytes | Kind::Json) && !column.generated;
+            let secret =
+                matches!(Kind::of(&column.base), Kind::Text | Kind::Bytes | Kind::Json) && !column.generated;
             if secret && SENSITIVE.iter().any(|word| name.contains(word)) {
                 let remedy = format!(
                     "Give it hash, null or constant. If it is none, say so: {}: {{rule: sql, expression: '{}'}}",
                     key(&column.name),
                     runbook::postgres::quote(&column.name)
                 );
-                self.add("kept-secret", format!("{}.{}", table.id(), column.name), "by its name somebody can log in with it", remedy);
+                self.add(
+                    "kept-secret",
+                    format!("{}.{}", table.id(), column.name),
+                    "by its name somebody can log in with it",
+                    remedy,
+                );
             }
         }
     }
 
     pub fn misfit(&mut self, table: &Table, column: &Column, rule: &Rule, why: &str) {
         let object = format!("{}.{}", table.id(), column.name);
-        let remedy = format!("Choose another rule than {} for this column of type {}.", rule.name(), column.data_type);
+        let remedy =
+            format!("Choose another rule than {} for this column of type {}.", rule.name(), column.data_type);
         self.add("rule-does-not-fit", object, why, remedy);
     }
 
     pub fn cannot_alter(&mut self, table: &Table) {
         let remedy = "Remove its rewrite: alter from the policy.".to_owned();
-        self.add("cannot-alter", table.id().to_string(), "PostgreSQL refuses to alter a masked column of it", remedy);
+        self.add(
+            "cannot-alter",
+            table.id().to_string(),
+            "PostgreSQL refuses to alter a masked column of it",
+            remedy,
+        );
     }
 
     /// Both sides of a foreign key get the same rule; what is emptied is referred to by nothing that is not.
@@ -165,14 +217,23 @@ impl Problems {
             TableRule::Truncate => Some(None),
             TableRule::Columns(columns) => columns.get(column).map(Some),
         };
-        let name = |(oid, column): &(i64, String)| by_oid.get(oid).map(|table| format!("{}.{column}", table.id())).unwrap_or_default();
+        let name = |(oid, column): &(i64, String)| {
+            by_oid.get(oid).map(|table| format!("{}.{column}", table.id())).unwrap_or_default()
+        };
         for (child, parent) in pairs(schema) {
             match (rule(&child), rule(&parent)) {
                 (Some(Some(one)), Some(Some(other))) if one != other => self.add(
                     "different-rules",
                     name(&child),
-                    &format!("it refers to {}, and a reference holds only when both are replaced alike", name(&parent)),
-                    format!("Give both columns the same rule; now they have {} and {}.", one.name(), other.name()),
+                    &format!(
+                        "it refers to {}, and a reference holds only when both are replaced alike",
+                        name(&parent)
+                    ),
+                    format!(
+                        "Give both columns the same rule; now they have {} and {}.",
+                        one.name(),
+                        other.name()
+                    ),
                 ),
                 (Some(Some(_)), Some(None)) => self.add(
                     "truncated-parent",

@@ -78,14 +78,20 @@ impl Slot<'_> {
         let least = if self.unique { 12 } else { 4 };
         if room < least {
             let why = if self.unique { " and stay unique" } else { "" };
-            return Err(format!("its values would not fit into {} characters{why}", self.length.unwrap_or_default()));
+            return Err(format!(
+                "its values would not fit into {} characters{why}",
+                self.length.unwrap_or_default()
+            ));
         }
         Ok(room)
     }
 }
 
 fn digest(text: &str, rule: &Rule) -> String {
-    format!("encode(sha256(convert_to(current_setting('mask.key') || ':{}:' || {text}, 'UTF8')), 'hex')", rule.name())
+    format!(
+        "encode(sha256(convert_to(current_setting('mask.key') || ':{}:' || {text}, 'UTF8')), 'hex')",
+        rule.name()
+    )
 }
 
 fn number(digest: &str, digits: usize) -> String {
@@ -121,7 +127,10 @@ pub fn expression(rule: &Rule, slot: &Slot<'_>) -> Result<String, String> {
         }
         (Rule::Address, Kind::Text) => {
             let letters = slot.digits(9)?.min(if slot.unique { 20 } else { 10 });
-            Ok(format!("initcap(translate(substr({}, 1, {letters}), {LETTERS})) || ' Street 1'", slot.digest(rule)))
+            Ok(format!(
+                "initcap(translate(substr({}, 1, {letters}), {LETTERS})) || ' Street 1'",
+                slot.digest(rule)
+            ))
         }
         (Rule::Phone, Kind::Text) => {
             let digits = slot.digits(1)?.min(if slot.unique { 20 } else { 15 });
@@ -132,7 +141,9 @@ pub fn expression(rule: &Rule, slot: &Slot<'_>) -> Result<String, String> {
         }
         (Rule::FreeText, Kind::Text) => {
             let (length, digest) = (format!("length({})", slot.text()), slot.digest(rule));
-            Ok(format!("left(repeat(translate({digest}, '0123456789abcdef', 'aeiou bdklmnrst.'), 1 + {length} / 64), {length})"))
+            Ok(format!(
+                "left(repeat(translate({digest}, '0123456789abcdef', 'aeiou bdklmnrst.'), 1 + {length} / 64), {length})"
+            ))
         }
         (Rule::Hash, Kind::Text) => {
             let digits = match slot.length {
@@ -141,7 +152,9 @@ pub fn expression(rule: &Rule, slot: &Slot<'_>) -> Result<String, String> {
             };
             Ok(format!("substr({}, 1, {digits})", slot.digest(rule)))
         }
-        (Rule::Hash, Kind::Bytes) => Ok(format!("sha256(convert_to(current_setting('mask.key') || ':hash:', 'UTF8') || {value})")),
+        (Rule::Hash, Kind::Bytes) => {
+            Ok(format!("sha256(convert_to(current_setting('mask.key') || ':hash:', 'UTF8') || {value})"))
+        }
         (Rule::Uuid, Kind::Uuid) => Ok(format!("substr({}, 1, 32)::uuid", slot.digest(rule))),
         (Rule::Uuid, Kind::Text) => match slot.length {
             Some(length) if length < 36 => Err(format!("a UUID does not fit into {length} characters")),
@@ -175,15 +188,25 @@ fn ip(rule: &Rule, slot: &Slot<'_>) -> Result<String, String> {
     let digest = slot.digest(rule);
     let v6 = format!("('fd00' || regexp_replace(substr({digest}, 1, 28), '(....)', ':\\1', 'g'))::inet");
     let v4 = format!("('10.0.0.0'::inet + {})", number(&digest, 6));
-    let address = if slot.unique { v6 } else { format!("CASE WHEN position(':' in {}) > 0 THEN {v6} ELSE {v4} END", slot.text()) };
+    let address = if slot.unique {
+        v6
+    } else {
+        format!("CASE WHEN position(':' in {}) > 0 THEN {v6} ELSE {v4} END", slot.text())
+    };
     Ok(match slot.kind {
         Kind::Cidr => {
-            format!("network(set_masklen({address}, least(masklen({}), CASE family({address}) WHEN 4 THEN 32 ELSE 128 END)))", slot.value)
+            format!(
+                "network(set_masklen({address}, least(masklen({}), CASE family({address}) WHEN 4 THEN 32 ELSE 128 END)))",
+                slot.value
+            )
         }
         Kind::Text => {
             let needed = if slot.unique { 39 } else { 15 };
             if slot.length.is_some_and(|length| length < needed) {
-                return Err(format!("an address does not fit into {} characters", slot.length.unwrap_or_default()));
+                return Err(format!(
+                    "an address does not fit into {} characters",
+                    slot.length.unwrap_or_default()
+                ));
             }
             format!("host({address})")
         }
@@ -212,7 +235,10 @@ fn numeric(rule: &Rule, slot: &Slot<'_>, min: Option<String>, max: Option<String
     }
     let value = format!("({})::numeric", slot.value);
     // 1.0 and 1.00 are equal.
-    let part = format!("({} / 4503599627370496.0)", number(&digest(&format!("trim_scale({value})::text"), rule), 13));
+    let part = format!(
+        "({} / 4503599627370496.0)",
+        number(&digest(&format!("trim_scale({value})::text"), rule), 13)
+    );
     let number = match (min, max) {
         (None, None) => format!("{value} * (0.8 + 0.4 * {part})"),
         (min, max) => {
@@ -240,7 +266,9 @@ mod tests {
     fn a_short_unique_column_is_refused_rather_than_made_ambiguous() {
         assert!(expression(&Rule::Email, &slot(Kind::Text, Some(40), true)).is_ok());
         assert!(expression(&Rule::Email, &slot(Kind::Text, Some(20), false)).is_ok());
-        assert!(expression(&Rule::Email, &slot(Kind::Text, Some(20), true)).unwrap_err().contains("stay unique"));
+        assert!(
+            expression(&Rule::Email, &slot(Kind::Text, Some(20), true)).unwrap_err().contains("stay unique")
+        );
         assert!(expression(&Rule::Constant { value: "x".into() }, &slot(Kind::Text, None, true)).is_err());
     }
 
@@ -253,7 +281,8 @@ mod tests {
 
     #[test]
     fn a_constant_cannot_leave_its_quotes() {
-        let sql = expression(&Rule::Constant { value: "'; DROP".into() }, &slot(Kind::Text, None, false)).unwrap();
+        let sql =
+            expression(&Rule::Constant { value: "'; DROP".into() }, &slot(Kind::Text, None, false)).unwrap();
         assert!(sql.contains("'''; DROP'"), "{sql}");
     }
 }

@@ -106,10 +106,15 @@ impl Table {
 impl Schema {
     pub async fn read(client: &Client) -> Result<Self> {
         let tables = texts(client, "read the tables", include_str!("../sql/mask/tables.sql")).await?;
-        let keys = texts(client, "read the foreign keys", include_str!("../sql/mask/foreign-keys.sql")).await?;
+        let keys =
+            texts(client, "read the foreign keys", include_str!("../sql/mask/foreign-keys.sql")).await?;
         let keys = [keys, taken_away(client).await?].concat();
         let count = "SELECT count(*)::text FROM pg_largeobject_metadata";
-        let large_objects = texts(client, "count large objects", count).await?.first().and_then(|count| count.parse().ok()).unwrap_or(0);
+        let large_objects = texts(client, "count large objects", count)
+            .await?
+            .first()
+            .and_then(|count| count.parse().ok())
+            .unwrap_or(0);
         let parse = |text: &String| serde_json::from_str(text).context("read a table's description");
         let tables = tables.iter().map(parse).collect::<anyhow::Result<_>>()?;
         let parse = |text: &String| serde_json::from_str(text).context("read a foreign key's description");

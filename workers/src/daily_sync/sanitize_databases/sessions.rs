@@ -40,7 +40,10 @@ impl Sessions<'_> {
     pub async fn open_with_key(&self, database: &str, key: &str) -> Result<Client> {
         let client = self.open(database).await?;
         let set = "SELECT set_config('mask.key', $1, false), set_config('search_path', 'pg_catalog, public', false)";
-        client.query(set, &[&key]).await.map_err(|error| query_failed("hand over the masking key", &error))?;
+        client
+            .query(set, &[&key])
+            .await
+            .map_err(|error| query_failed("hand over the masking key", &error))?;
         Ok(client)
     }
 }

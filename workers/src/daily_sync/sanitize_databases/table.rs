@@ -21,7 +21,8 @@ pub async fn mask(client: &Client, database: &str, plan: &TablePlan) -> Result<(
                 "{table} of database {database} would have lost rows: nothing of it was changed. A trigger or rule must be in the way."
             )));
         };
-        let locked = matches!(error.code(), Some(&SqlState::T_R_DEADLOCK_DETECTED | &SqlState::LOCK_NOT_AVAILABLE));
+        let locked =
+            matches!(error.code(), Some(&SqlState::T_R_DEADLOCK_DETECTED | &SqlState::LOCK_NOT_AVAILABLE));
         let rolled_back = client.batch_execute("ROLLBACK").await;
         if !(locked && attempt < ATTEMPTS && rolled_back.is_ok()) {
             return Err(failed(&format!("mask {table} of database {database}"), &error));
@@ -51,7 +52,8 @@ async fn attempt_once(client: &Client, plan: &TablePlan) -> std::result::Result<
         Way::Keep => return Ok(client.batch_execute("ROLLBACK").await?),
     };
     // Waits for another attempt that is still at it, and then finds its line.
-    let claim = "INSERT INTO aurora_runbooks.masked (relation, name, way) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+    let claim =
+        "INSERT INTO aurora_runbooks.masked (relation, name, way) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
     if client.execute(claim, &[&oid, &plan.table.id().to_string(), &way]).await? == 0 {
         return Ok(client.batch_execute("ROLLBACK").await?);
     }
@@ -78,8 +80,17 @@ pub fn alter_statement(table: &str, columns: &[MaskedColumn]) -> String {
     let columns: Vec<String> = columns
         .iter()
         .map(|column| {
-            let collation = column.collation.as_deref().map(|collation| format!(" COLLATE {collation}")).unwrap_or_default();
-            format!("ALTER COLUMN {} TYPE {}{collation} USING {}", quote(&column.name), column.data_type, column.expression)
+            let collation = column
+                .collation
+                .as_deref()
+                .map(|collation| format!(" COLLATE {collation}"))
+                .unwrap_or_default();
+            format!(
+                "ALTER COLUMN {} TYPE {}{collation} USING {}",
+                quote(&column.name),
+                column.data_type,
+                column.expression
+            )
         })
         .collect();
     format!("ALTER TABLE {table} {}", columns.join(", "))
@@ -100,12 +111,19 @@ async fn reload(client: &Client, plan: &TablePlan) -> std::result::Result<i64, F
     let oid = u32::try_from(plan.table.oid).unwrap_or_default();
     client.batch_execute(&format!("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")).await?;
     let rows = client.query(STANDSTILL, &[&oid]).await?;
-    let (stop, resume): (Vec<String>, Vec<String>) = rows.iter().map(|row| (row.get::<_, String>(0), row.get::<_, String>(1))).unzip();
+    let (stop, resume): (Vec<String>, Vec<String>) =
+        rows.iter().map(|row| (row.get::<_, String>(0), row.get::<_, String>(1))).unzip();
     for statement in stop {
         client.batch_execute(&statement).await?;
     }
     let before = count(client, plan).await?;
-    let kept: Vec<&str> = plan.table.columns.iter().filter(|column| !column.generated).map(|column| column.name.as_str()).collect();
+    let kept: Vec<&str> = plan
+        .table
+        .columns
+        .iter()
+        .filter(|column| !column.generated)
+        .map(|column| column.name.as_str())
+        .collect();
     let names = kept.iter().map(|name| quote(name)).collect::<Vec<_>>().join(", ");
     let values: Vec<String> = kept
         .iter()
@@ -115,9 +133,17 @@ async fn reload(client: &Client, plan: &TablePlan) -> std::result::Result<i64, F
         })
         .collect();
     // Its rows are masked already. Not on disk for longer than the transaction.
-    client.batch_execute(&format!("CREATE TEMP TABLE masked_rows ON COMMIT DROP AS SELECT {} FROM {table}", values.join(", "))).await?;
+    client
+        .batch_execute(&format!(
+            "CREATE TEMP TABLE masked_rows ON COMMIT DROP AS SELECT {} FROM {table}",
+            values.join(", ")
+        ))
+        .await?;
     client.batch_execute(&format!("TRUNCATE {table}")).await?;
-    let insert = format!("INSERT INTO {} ({names}) OVERRIDING SYSTEM VALUE SELECT {names} FROM pg_temp.masked_rows", plan.table.sql());
+    let insert = format!(
+        "INSERT INTO {} ({names}) OVERRIDING SYSTEM VALUE SELECT {names} FROM pg_temp.masked_rows",
+        plan.table.sql()
+    );
     client.batch_execute(&insert).await?;
     let after = count(client, plan).await?;
     if after == 0 {
@@ -140,10 +166,17 @@ async fn truncate(client: &Client, plan: &TablePlan) -> std::result::Result<i64,
 /// is refused they stay, and attesting finds them.
 async fn forget_statistics(client: &Client, plan: &TablePlan) -> std::result::Result<(), Failure> {
     for column in plan.table.columns.iter().filter(|column| !column.generated) {
-        let collation = column.collation.as_deref().map(|collation| format!(" COLLATE {collation}")).unwrap_or_default();
-        let alter = format!("ALTER TABLE {} ALTER COLUMN {} TYPE {}{collation}", plan.table.sql(), quote(&column.name), column.data_type);
+        let collation =
+            column.collation.as_deref().map(|collation| format!(" COLLATE {collation}")).unwrap_or_default();
+        let alter = format!(
+            "ALTER TABLE {} ALTER COLUMN {} TYPE {}{collation}",
+            plan.table.sql(),
+            quote(&column.name),
+            column.data_type
+        );
         client.batch_execute("SAVEPOINT forget").await?;
-        let end = if client.batch_execute(&alter).await.is_ok() { "RELEASE forget" } else { "ROLLBACK TO forget" };
+        let end =
+            if client.batch_execute(&alter).await.is_ok() { "RELEASE forget" } else { "ROLLBACK TO forget" };
         client.batch_execute(end).await?;
     }
     Ok(())

@@ -75,7 +75,11 @@ impl Check {
                         Scope::Database => Some(database.to_owned()),
                     },
                     object: row.try_get("object").context(self.slug)?,
-                    reason: if detail.is_empty() { self.reason.to_owned() } else { format!("{} ({detail})", self.reason) },
+                    reason: if detail.is_empty() {
+                        self.reason.to_owned()
+                    } else {
+                        format!("{} ({detail})", self.reason)
+                    },
                     remedy: row.try_get("remedy").context(self.slug)?,
                 })
             })

@@ -35,7 +35,12 @@ const REG_TYPES: &[&str] = &[
     "pg_catalog.regproc",
     "pg_catalog.regprocedure",
 ];
-const REMOVED_TYPES: &[&str] = &["information_schema.sql_identifier", "pg_catalog.abstime", "pg_catalog.reltime", "pg_catalog.tinterval"];
+const REMOVED_TYPES: &[&str] = &[
+    "information_schema.sql_identifier",
+    "pg_catalog.abstime",
+    "pg_catalog.reltime",
+    "pg_catalog.tinterval",
+];
 
 /// In the order of a report: what stops pg_upgrade, what kills it after its own checks, what bites later, what is good to know.
 pub const CHECKS: &[Check] = &[
@@ -67,8 +72,20 @@ pub const CHECKS: &[Check] = &[
         ALWAYS,
         "an interrupted DROP DATABASE left it half deleted; pg_upgrade cannot connect to it"
     ),
-    check!("database-refuses-connections", Cluster, Block, ALWAYS, "pg_upgrade must connect to every database but template0"),
-    check!("template-database", Cluster, Block, ALWAYS, "pg_upgrade needs template0 and template1 as templates"),
+    check!(
+        "database-refuses-connections",
+        Cluster,
+        Block,
+        ALWAYS,
+        "pg_upgrade must connect to every database but template0"
+    ),
+    check!(
+        "template-database",
+        Cluster,
+        Block,
+        ALWAYS,
+        "pg_upgrade needs template0 and template1 as templates"
+    ),
     check!(
         "odd-database-name",
         Cluster,
@@ -76,7 +93,13 @@ pub const CHECKS: &[Check] = &[
         ALWAYS,
         "Amazon RDS cannot dump a database whose name holds quotes, $, `, \\, brackets or control characters"
     ),
-    check!("newline-in-name", Cluster, Block, |hop| hop.to >= 19, "names with line breaks are refused from 19 on"),
+    check!(
+        "newline-in-name",
+        Cluster,
+        Block,
+        |hop| hop.to >= 19,
+        "names with line breaks are refused from 19 on"
+    ),
     check!(
         "role-named-pg",
         Cluster,
@@ -92,7 +115,13 @@ pub const CHECKS: &[Check] = &[
         Lists::Settings,
         "the target refuses the setting, and pg_upgrade dies of it after its own check has passed"
     ),
-    check!("low-timeout-setting", Cluster, Block, ALWAYS, "pg_upgrade's own statements run under this setting, too, and are cancelled"),
+    check!(
+        "low-timeout-setting",
+        Cluster,
+        Block,
+        ALWAYS,
+        "pg_upgrade's own statements run under this setting, too, and are cancelled"
+    ),
     check!(
         "reg-column",
         "column-of-type",
@@ -129,7 +158,13 @@ pub const CHECKS: &[Check] = &[
         Lists::Types(REMOVED_TYPES),
         "the type is gone, or stored in another way, from 12 on"
     ),
-    check!("table-with-oids", Database, Block, |hop| hop.from <= 11 && hop.to >= 12, "tables WITH OIDS are gone from 12 on"),
+    check!(
+        "table-with-oids",
+        Database,
+        Block,
+        |hop| hop.from <= 11 && hop.to >= 12,
+        "tables WITH OIDS are gone from 12 on"
+    ),
     check!(
         "encoding-conversion",
         Database,
@@ -137,7 +172,13 @@ pub const CHECKS: &[Check] = &[
         |hop| hop.from <= 13 && hop.to >= 14,
         "own encoding conversions need another signature from 14 on"
     ),
-    check!("postfix-operator", Database, Block, |hop| hop.from <= 13 && hop.to >= 14, "postfix operators are gone from 14 on"),
+    check!(
+        "postfix-operator",
+        Database,
+        Block,
+        |hop| hop.from <= 13 && hop.to >= 14,
+        "postfix operators are gone from 14 on"
+    ),
     check!(
         "polymorphic-array-function",
         Database,
@@ -152,7 +193,14 @@ pub const CHECKS: &[Check] = &[
         |hop| hop.from <= 17 && hop.to >= 18,
         "from 18 on a child must have the NOT NULL of its parent"
     ),
-    check!("missing-library", Database, Block, ALWAYS, Lists::Extensions, "the target does not have this extension or its library"),
+    check!(
+        "missing-library",
+        Database,
+        Block,
+        ALWAYS,
+        Lists::Extensions,
+        "the target does not have this extension or its library"
+    ),
     check!(
         "outdated-postgis",
         Database,
@@ -183,7 +231,13 @@ pub const CHECKS: &[Check] = &[
         ALWAYS,
         "dumping the schema locks every table of a database at once and runs out of shared memory, after pg_upgrade's own check has passed"
     ),
-    check!("inet-index", Database, Block, |hop| hop.to >= 19, "btree_gist's operator classes for inet are gone from 19 on"),
+    check!(
+        "inet-index",
+        Database,
+        Block,
+        |hop| hop.to >= 19,
+        "btree_gist's operator classes for inet are gone from 19 on"
+    ),
     check!(
         "foreign-library",
         Database,
@@ -243,14 +297,50 @@ pub const CHECKS: &[Check] = &[
     ),
     check!("physical-slot", Cluster, Warn, ALWAYS, "replication slots do not survive an upgrade"),
     check!("publication", Database, Warn, ALWAYS, "its subscribers lose their slots in the upgrade"),
-    check!("event-trigger", Database, Warn, ALWAYS, "it also fires for ALTER EXTENSION … UPDATE after the upgrade"),
-    check!("invalid-index", Database, Warn, ALWAYS, "a failed CREATE INDEX CONCURRENTLY left it: it costs writes and serves no query"),
-    check!("other-language", Database, Warn, ALWAYS, "the version of this procedural language changes with the server"),
-    check!("large-object", Database, Warn, ALWAYS, "large objects are carried over one by one: they cost memory and downtime"),
+    check!(
+        "event-trigger",
+        Database,
+        Warn,
+        ALWAYS,
+        "it also fires for ALTER EXTENSION … UPDATE after the upgrade"
+    ),
+    check!(
+        "invalid-index",
+        Database,
+        Warn,
+        ALWAYS,
+        "a failed CREATE INDEX CONCURRENTLY left it: it costs writes and serves no query"
+    ),
+    check!(
+        "other-language",
+        Database,
+        Warn,
+        ALWAYS,
+        "the version of this procedural language changes with the server"
+    ),
+    check!(
+        "large-object",
+        Database,
+        Warn,
+        ALWAYS,
+        "large objects are carried over one by one: they cost memory and downtime"
+    ),
     check!("long-transaction", Cluster, Warn, ALWAYS, "it will be cut off when the upgrade begins"),
-    check!("transaction-id-age", Cluster, Warn, ALWAYS, "its transaction identifiers are old; the upgrade ends every running VACUUM"),
+    check!(
+        "transaction-id-age",
+        Cluster,
+        Warn,
+        ALWAYS,
+        "its transaction identifiers are old; the upgrade ends every running VACUUM"
+    ),
     check!("md5-password", Cluster, Warn, |hop| hop.to >= 18, "md5 passwords are deprecated from 18 on"),
-    check!("unreadable", Cluster, Warn, ALWAYS, "this cannot be inspected, so nothing found there means nothing"),
+    check!(
+        "unreadable",
+        Cluster,
+        Warn,
+        ALWAYS,
+        "this cannot be inspected, so nothing found there means nothing"
+    ),
     check!(
         "unreadable-table",
         Database,
@@ -265,7 +355,13 @@ pub const CHECKS: &[Check] = &[
         ALWAYS,
         "extended statistics are not carried over by any version, and autovacuum never analyses partitioned tables"
     ),
-    check!("object-count", Database, Info, ALWAYS, "the downtime of pg_upgrade follows the number of objects, not their size"),
+    check!(
+        "object-count",
+        Database,
+        Info,
+        ALWAYS,
+        "the downtime of pg_upgrade follows the number of objects, not their size"
+    ),
 ];
 
 #[cfg(test)]
@@ -282,16 +378,21 @@ mod tests {
     fn every_check_has_a_name_of_its_own_in_kebab_case() {
         let names: BTreeSet<_> = CHECKS.iter().map(|check| check.slug).collect();
         assert_eq!(names.len(), CHECKS.len());
-        assert!(
-            names.iter().all(|name| name.chars().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-'))
-        );
+        assert!(names.iter().all(|name| {
+            name.chars().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-')
+        }));
     }
 
     #[test]
     fn the_target_decides_what_is_checked() {
-        assert!(slugs(16, 18).contains("inherited-not-null") && !slugs(16, 17).contains("inherited-not-null"));
+        assert!(
+            slugs(16, 18).contains("inherited-not-null") && !slugs(16, 17).contains("inherited-not-null")
+        );
         assert!(slugs(15, 16).contains("aclitem-column") && !slugs(16, 18).contains("aclitem-column"));
-        assert!(slugs(16, 17).contains("unsafe-index-function") && !slugs(17, 18).contains("unsafe-index-function"));
+        assert!(
+            slugs(16, 17).contains("unsafe-index-function")
+                && !slugs(17, 18).contains("unsafe-index-function")
+        );
         assert!(slugs(13, 16).contains("postfix-operator") && !slugs(14, 16).contains("postfix-operator"));
     }
 

@@ -26,7 +26,9 @@ impl Lacks {
         let mut lacks = Self { known_settings: lines(KNOWN_SETTINGS).collect(), ..Self::default() };
         for line in lines(TARGET_LACKS) {
             let mut words = line.splitn(3, ' ');
-            let (Some(kind), Some(since), Some(name)) = (words.next(), words.next(), words.next()) else { continue };
+            let (Some(kind), Some(since), Some(name)) = (words.next(), words.next(), words.next()) else {
+                continue;
+            };
             if since.parse::<u32>().is_ok_and(|since| since > target) {
                 continue;
             }

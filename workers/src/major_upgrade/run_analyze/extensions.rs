@@ -54,8 +54,10 @@ pub async fn update(client: &Client, database: &str) -> Result<(Vec<Updated>, Ve
             owner: row.get("owner"),
         })
         .collect();
-    let mut left: Vec<Left> =
-        waiting.extract_if(.., |extension| extension.postgis || !extension.reachable).map(|e| e.stays(database)).collect();
+    let mut left: Vec<Left> = waiting
+        .extract_if(.., |extension| extension.postgis || !extension.reachable)
+        .map(|e| e.stays(database))
+        .collect();
     let mut updated = Vec::new();
     // One may need another at its new version first: as long as a round gets anywhere, the rest is tried again.
     loop {
@@ -64,11 +66,22 @@ pub async fn update(client: &Client, database: &str) -> Result<(Vec<Updated>, Ve
         for extension in waiting {
             match client.batch_execute(&extension.statement()).await {
                 Ok(()) => {
-                    tracing::info!(database, extension = extension.name, from = extension.from, to = extension.to, "extension updated");
+                    tracing::info!(
+                        database,
+                        extension = extension.name,
+                        from = extension.from,
+                        to = extension.to,
+                        "extension updated"
+                    );
                     updated.push(extension.updated(database));
                 }
                 Err(error) if error.as_db_error().is_some() => refused.push((extension, chain(&error))),
-                Err(error) => return Err(query_failed(&format!("update extension {} in database {database}", extension.name), &error)),
+                Err(error) => {
+                    return Err(query_failed(
+                        &format!("update extension {} in database {database}", extension.name),
+                        &error,
+                    ));
+                }
             }
         }
         if refused.is_empty() || refused.len() == tried {
@@ -90,17 +103,37 @@ impl Outdated {
 
     fn refused(self, database: &str, reason: &str) -> Left {
         let statement = format!("{}; -- as {}", self.statement(), self.owner);
-        Left { database: database.to_owned(), reason: reason.to_owned(), statement, name: self.name, from: self.from, to: self.to }
+        Left {
+            database: database.to_owned(),
+            reason: reason.to_owned(),
+            statement,
+            name: self.name,
+            from: self.from,
+            to: self.to,
+        }
     }
 
     fn stays(self, database: &str) -> Left {
         let (reason, statement) = if self.postgis {
-            ("PostGIS updates itself and its relatives with a function of its own", "SELECT postgis_extensions_upgrade();".to_owned())
+            (
+                "PostGIS updates itself and its relatives with a function of its own",
+                "SELECT postgis_extensions_upgrade();".to_owned(),
+            )
         } else {
-            let statement = format!("DROP EXTENSION {name}; CREATE EXTENSION {name}; -- and what hangs on it", name = quote(&self.name));
+            let statement = format!(
+                "DROP EXTENSION {name}; CREATE EXTENSION {name}; -- and what hangs on it",
+                name = quote(&self.name)
+            );
             ("there is no update path between the two versions", statement)
         };
-        Left { database: database.to_owned(), reason: reason.to_owned(), statement, name: self.name, from: self.from, to: self.to }
+        Left {
+            database: database.to_owned(),
+            reason: reason.to_owned(),
+            statement,
+            name: self.name,
+            from: self.from,
+            to: self.to,
+        }
     }
 }
 

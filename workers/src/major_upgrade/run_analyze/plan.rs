@@ -73,7 +73,10 @@ impl Unit {
     /// The same work, a statement a table.
     pub fn singly(&self) -> Vec<Unit> {
         let cost_us = self.cost_us / self.tables.len().max(1) as f64;
-        self.tables.iter().map(|target| Unit { tables: vec![target.clone()], cost_us, ..self.clone() }).collect()
+        self.tables
+            .iter()
+            .map(|target| Unit { tables: vec![target.clone()], cost_us, ..self.clone() })
+            .collect()
     }
 }
 
@@ -81,10 +84,15 @@ impl Unit {
 pub fn plan(tables: &[Table], server: u32) -> Vec<Unit> {
     let tables = sum_up_parents(tables);
     let hot = hot_set(&tables);
-    let running: BTreeSet<(&str, u32)> =
-        tables.iter().filter(|table| table.parent && !table.done).map(|table| (table.database.as_str(), table.oid)).collect();
-    let covered =
-        |table: &Table| server < 18 && table.ancestors.iter().any(|ancestor| running.contains(&(table.database.as_str(), *ancestor)));
+    let running: BTreeSet<(&str, u32)> = tables
+        .iter()
+        .filter(|table| table.parent && !table.done)
+        .map(|table| (table.database.as_str(), table.oid))
+        .collect();
+    let covered = |table: &Table| {
+        server < 18
+            && table.ancestors.iter().any(|ancestor| running.contains(&(table.database.as_str(), *ancestor)))
+    };
 
     let mut by_place: BTreeMap<(Phase, &str), Vec<(Target, f64)>> = BTreeMap::new();
     for table in tables.iter().filter(|table| !table.done && !covered(table)) {
@@ -94,7 +102,9 @@ pub fn plan(tables: &[Table], server: u32) -> Vec<Unit> {
             (false, false) => Phase::Rest,
         };
         let recursive = table.parent && server < 18;
-        let within = |other: &&Table| recursive && other.database == table.database && other.ancestors.contains(&table.oid);
+        let within = |other: &&Table| {
+            recursive && other.database == table.database && other.ancestors.contains(&table.oid)
+        };
         let children = tables.iter().filter(within);
         let covers = 1 + children.clone().count();
         let cost = table.cost_us() + children.map(Table::cost_us).sum::<f64>();
@@ -103,7 +113,10 @@ pub fn plan(tables: &[Table], server: u32) -> Vec<Unit> {
         by_place.entry((phase, table.database.as_str())).or_default().push((Target { sql, covers }, cost));
     }
 
-    let mut units: Vec<Unit> = by_place.into_iter().flat_map(|((phase, database), targets)| group(phase, database, targets)).collect();
+    let mut units: Vec<Unit> = by_place
+        .into_iter()
+        .flat_map(|((phase, database), targets)| group(phase, database, targets))
+        .collect();
     units.sort_by(|a, b| a.phase.cmp(&b.phase).then(b.cost_us.total_cmp(&a.cost_us)));
     units
 }
@@ -151,7 +164,9 @@ fn sum_up_parents(tables: &[Table]) -> Vec<Table> {
         }
     }
     let summed = |table: &Table| match sums.get(&(table.database.as_str(), table.oid)) {
-        Some((pages, rows, scans)) if table.parent => Table { pages: *pages, rows: *rows, scans: *scans, ..table.clone() },
+        Some((pages, rows, scans)) if table.parent => {
+            Table { pages: *pages, rows: *rows, scans: *scans, ..table.clone() }
+        }
         _ => table.clone(),
     };
     tables.iter().map(summed).collect()
@@ -204,13 +219,17 @@ mod tests {
     fn what_is_read_most_comes_first_and_then_the_longest() {
         let tables = [table("a", 1, 9000.0, 0.0), table("a", 2, 20000.0, 0.0), table("b", 3, 5000.0, 5000.0)];
         let units = plan(&tables, 18);
-        assert_eq!(statements(&units), ["ANALYZE ONLY public.t3", "ANALYZE ONLY public.t2", "ANALYZE ONLY public.t1"]);
+        assert_eq!(
+            statements(&units),
+            ["ANALYZE ONLY public.t3", "ANALYZE ONLY public.t2", "ANALYZE ONLY public.t1"]
+        );
         assert_eq!((units[0].phase, units[1].phase), (Phase::Hot, Phase::Rest));
     }
 
     #[test]
     fn small_tables_of_a_database_share_a_statement() {
-        let tables: Vec<Table> = (1..=5).map(|oid| table(if oid < 4 { "a" } else { "b" }, oid, 1.0, 0.0)).collect();
+        let tables: Vec<Table> =
+            (1..=5).map(|oid| table(if oid < 4 { "a" } else { "b" }, oid, 1.0, 0.0)).collect();
         let units = plan(&tables, 18);
         assert_eq!(units.len(), 2);
         assert_eq!(units.iter().map(Unit::covers).sum::<usize>(), 5);

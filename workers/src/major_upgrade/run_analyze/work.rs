@@ -88,7 +88,11 @@ impl<'a> Work<'a> {
         let later = std::mem::take(&mut self.board().later);
         let mut session = None;
         for unit in later {
-            self.cx.progress.say(format!("waiting for a lock in database {}: {}", unit.database, unit.statement()));
+            self.cx.progress.say(format!(
+                "waiting for a lock in database {}: {}",
+                unit.database,
+                unit.statement()
+            ));
             let mut open = self.session(session.take(), &unit.database, LONG_LOCK).await?;
             match open.analyze(&unit).await? {
                 Ending::Done => {}
@@ -133,8 +137,11 @@ impl<'a> Work<'a> {
         let mut board = self.board();
         let front = board.queue.front()?;
         let (phase, cost) = (front.phase, front.cost_us);
-        let near = |unit: &Unit| Some(unit.database.as_str()) == open && unit.phase == phase && unit.cost_us * 2.0 >= cost;
-        let index = board.queue.iter().take_while(|unit| unit.cost_us * 2.0 >= cost).position(near).unwrap_or(0);
+        let near = |unit: &Unit| {
+            Some(unit.database.as_str()) == open && unit.phase == phase && unit.cost_us * 2.0 >= cost
+        };
+        let index =
+            board.queue.iter().take_while(|unit| unit.cost_us * 2.0 >= cost).position(near).unwrap_or(0);
         board.queue.remove(index)
     }
 
@@ -159,7 +166,10 @@ impl<'a> Work<'a> {
         board.told = Some(now);
         let left = remaining(since(self.began), board.done_us, board.cost_us);
         let hot = if board.hot_left > 0 { ", the most read ones first" } else { "" };
-        let text = format!("analysed {} of {} tables{hot}; database {}, about {left} left", board.done, board.total, unit.database);
+        let text = format!(
+            "analysed {} of {} tables{hot}; database {}, about {left} left",
+            board.done, board.total, unit.database
+        );
         drop(board);
         self.cx.progress.say(text);
     }
@@ -170,9 +180,16 @@ impl<'a> Work<'a> {
         self.board().failures.push(Failure { database, statement, reason: reason.to_owned() });
     }
 
-    async fn session(&self, open: Option<Session>, database: &str, lock_timeout: &'static str) -> Result<Session> {
+    async fn session(
+        &self,
+        open: Option<Session>,
+        database: &str,
+        lock_timeout: &'static str,
+    ) -> Result<Session> {
         match open {
-            Some(session) if session.database == database && session.lock_timeout == lock_timeout => Ok(session),
+            Some(session) if session.database == database && session.lock_timeout == lock_timeout => {
+                Ok(session)
+            }
             _ => Session::open(self.cx, self.login, database, lock_timeout).await,
         }
     }
@@ -201,7 +218,10 @@ impl Session {
              SELECT set_config(name, '0', false) FROM pg_catalog.pg_settings \
              WHERE name IN ('statement_timeout', 'transaction_timeout', 'idle_session_timeout', 'idle_in_transaction_session_timeout')"
         );
-        client.batch_execute(&settings).await.map_err(|error| query_failed("set up a session for ANALYZE", &error))?;
+        client
+            .batch_execute(&settings)
+            .await
+            .map_err(|error| query_failed("set up a session for ANALYZE", &error))?;
         Ok(Self { database: database.to_owned(), lock_timeout, client, notices })
     }
 

@@ -52,7 +52,9 @@ pub fn compare(before: &Inspection, after: &Inspection) -> Rows {
 
 impl Rows {
     fn add(&mut self, table: String, was: &Table, is: &Table) {
-        let known = was.rows.unwrap_or_else(|| if was.empty == Some(false) { was.estimate.max(1.0) as i64 } else { 0 });
+        let known = was
+            .rows
+            .unwrap_or_else(|| if was.empty == Some(false) { was.estimate.max(1.0) as i64 } else { 0 });
         if known > 0 && is.empty == Some(true) {
             self.emptied.push(Change { table: table.clone(), before: known, after: 0 });
         }
@@ -91,7 +93,10 @@ mod tests {
 
     #[test]
     fn as_many_rows_as_before_are_equal_and_more_are_changed() {
-        let rows = compare(&inspection(&[("a", counted(5)), ("b", counted(7))]), &inspection(&[("a", counted(5)), ("b", counted(9))]));
+        let rows = compare(
+            &inspection(&[("a", counted(5)), ("b", counted(7))]),
+            &inspection(&[("a", counted(5)), ("b", counted(9))]),
+        );
         assert_eq!((rows.counted, rows.equal, rows.rows_before, rows.rows_after), (2, 1, 12, 14));
         assert_eq!(rows.changed, [Change { table: "shop/b".into(), before: 7, after: 9 }]);
         assert!(rows.emptied.is_empty() && rows.gone.is_empty());
@@ -100,13 +105,17 @@ mod tests {
     #[test]
     fn a_table_that_lost_every_row_is_told_also_when_it_was_too_large_to_count() {
         let large = Table { estimate: 9e6, empty: Some(false), ..Table::default() };
-        let rows = compare(&inspection(&[("a", counted(5)), ("b", large)]), &inspection(&[("a", counted(0)), ("b", counted(0))]));
+        let rows = compare(
+            &inspection(&[("a", counted(5)), ("b", large)]),
+            &inspection(&[("a", counted(0)), ("b", counted(0))]),
+        );
         assert_eq!(rows.emptied.iter().map(|change| change.before).collect::<Vec<_>>(), [5, 9_000_000]);
     }
 
     #[test]
     fn a_table_that_was_empty_or_is_gone_is_no_lost_table() {
-        let rows = compare(&inspection(&[("a", counted(0)), ("b", counted(3))]), &inspection(&[("a", counted(0))]));
+        let rows =
+            compare(&inspection(&[("a", counted(0)), ("b", counted(3))]), &inspection(&[("a", counted(0))]));
         assert!(rows.emptied.is_empty());
         assert_eq!(rows.gone, ["shop/b"]);
     }

@@ -28,7 +28,13 @@ impl Kind {
 }
 
 /// `instances`: each with its group. The attributes are those of the provider's aws_rds_cluster and aws_rds_cluster_instance.
-pub fn text(cluster: &str, version: &str, cluster_group: &str, instances: &[(String, String)], groups: &[Group]) -> String {
+pub fn text(
+    cluster: &str,
+    version: &str,
+    cluster_group: &str,
+    instances: &[(String, String)],
+    groups: &[Group],
+) -> String {
     let mut text = String::new();
     let _ = write!(
         text,
@@ -58,7 +64,8 @@ pub fn text(cluster: &str, version: &str, cluster_group: &str, instances: &[(Str
 
 /// A name that Terraform takes: letters, digits and underscores, no digit first.
 fn label(name: &str) -> String {
-    let label: String = name.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' }).collect();
+    let label: String =
+        name.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' }).collect();
     if label.starts_with(|first: char| first.is_ascii_digit()) { format!("_{label}") } else { label }
 }
 
@@ -68,7 +75,12 @@ mod tests {
 
     #[test]
     fn the_text_gives_versions_groups_and_imports_of_what_the_run_made() {
-        let group = |kind, name: &str, ours| Group { kind, name: name.into(), family: "aurora-postgresql18".into(), ours };
+        let group = |kind, name: &str, ours| Group {
+            kind,
+            name: name.into(),
+            family: "aurora-postgresql18".into(),
+            ours,
+        };
         let groups = [group(Kind::Cluster, "orders-18", true), group(Kind::Instance, "shared-18", false)];
         let text = text("orders", "18.4", "orders-18", &[("orders-1".into(), "shared-18".into())], &groups);
         for part in [

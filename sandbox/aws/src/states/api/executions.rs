@@ -5,7 +5,10 @@ use std::sync::Arc;
 use rand::Rng;
 use serde_json::{Value, json};
 
-use super::{Answer, check_name, error, execution, failure, invalid_page_token, machine, paged, too_long, with_next_token};
+use super::{
+    Answer, check_name, error, execution, failure, invalid_page_token, machine, paged, too_long,
+    with_next_token,
+};
 use crate::states::execution::{Execution, Ledger, Status};
 use crate::states::failure::Failure;
 use crate::states::flow::PAYLOAD_LIMIT;
@@ -21,7 +24,10 @@ pub fn start_execution(service: &StepFunctions, body: &Value) -> Answer {
         return error("ValidationException", too_long("input", PAYLOAD_LIMIT));
     }
     let Ok(input) = serde_json::from_str(input_text) else {
-        return error("InvalidExecutionInput", format!("Invalid State Machine Execution Input: '{input_text}' is not JSON"));
+        return error(
+            "InvalidExecutionInput",
+            format!("Invalid State Machine Execution Input: '{input_text}' is not JSON"),
+        );
     };
     let mut state = service.state();
     let name = match body["name"].as_str() {
@@ -37,7 +43,8 @@ pub fn start_execution(service: &StepFunctions, body: &Value) -> Answer {
         return error("ExecutionAlreadyExists", format!("Execution Already Exists: '{arn}'"));
     }
     let seed = state.rng.random();
-    let execution = Execution::start(Arc::clone(&service.world), machine, name, input_text.into(), input, seed);
+    let execution =
+        Execution::start(Arc::clone(&service.world), machine, name, input_text.into(), input, seed);
     let started = execution.started;
     state.executions.insert(arn.clone(), execution);
     state.started.push(arn.clone());
@@ -53,7 +60,8 @@ pub fn describe(execution: &Execution) -> Value {
         description["output"] = output.to_string().into();
         description["outputDetails"] = json!({"included": true});
     }
-    if let (Some(Value::Object(details)), Some(description)) = (ledger.failure.as_ref().map(Failure::details), description.as_object_mut())
+    if let (Some(Value::Object(details)), Some(description)) =
+        (ledger.failure.as_ref().map(Failure::details), description.as_object_mut())
     {
         description.extend(details);
     }
@@ -85,11 +93,12 @@ pub fn list_executions(service: &StepFunctions, body: &Value) -> Answer {
     let machine = machine(service, body)?;
     let state = service.state();
     let newest_first = state.started.iter().rev().filter_map(|arn| state.executions.get(arn));
-    let entries = newest_first.filter(|execution| execution.machine.arn == machine.arn).filter_map(|execution| {
-        let ledger = execution.ledger();
-        let wanted = body["statusFilter"].as_str().is_none_or(|status| status == ledger.status.name());
-        wanted.then(|| list_entry(execution, &ledger))
-    });
+    let entries =
+        newest_first.filter(|execution| execution.machine.arn == machine.arn).filter_map(|execution| {
+            let ledger = execution.ledger();
+            let wanted = body["statusFilter"].as_str().is_none_or(|status| status == ledger.status.name());
+            wanted.then(|| list_entry(execution, &ledger))
+        });
     paged(entries.collect(), body, "executions")
 }
 
@@ -102,7 +111,10 @@ pub fn get_execution_history(service: &StepFunctions, body: &Value) -> Answer {
     }
     let included = body["includeExecutionData"] != false;
     let Some((events, next)) = page(events, body) else { return invalid_page_token() };
-    with_next_token(json!({"events": events.into_iter().map(|event| event.to_json(included)).collect::<Vec<_>>()}), next)
+    with_next_token(
+        json!({"events": events.into_iter().map(|event| event.to_json(included)).collect::<Vec<_>>()}),
+        next,
+    )
 }
 
 pub async fn stop_execution(service: &StepFunctions, body: &Value) -> Answer {

@@ -10,7 +10,8 @@ use crate::states::history::epoch;
 use crate::states::{Machine, StepFunctions, uuid, validate};
 
 pub fn create_state_machine(service: &StepFunctions, body: &Value) -> Answer {
-    let (name, definition, role_arn) = (text(body, "name")?, text(body, "definition")?, text(body, "roleArn")?);
+    let (name, definition, role_arn) =
+        (text(body, "name")?, text(body, "definition")?, text(body, "roleArn")?);
     check_name(name)?;
     if body["type"].as_str().is_some_and(|kind| kind != "STANDARD") {
         return error("StateMachineTypeNotSupported", "the sandbox runs STANDARD state machines");
@@ -43,7 +44,10 @@ pub fn create_state_machine(service: &StepFunctions, body: &Value) -> Answer {
 pub fn update_state_machine(service: &StepFunctions, body: &Value) -> Answer {
     let current = machine(service, body)?;
     if body["definition"].is_null() && body["roleArn"].is_null() {
-        return error("MissingRequiredParameter", "Either the definition, the role ARN, or another setting must be specified");
+        return error(
+            "MissingRequiredParameter",
+            "Either the definition, the role ARN, or another setting must be specified",
+        );
     }
     let definition = body["definition"].as_str().unwrap_or(&current.text);
     let parsed = parse(definition)?;
@@ -94,10 +98,13 @@ pub fn list_state_machines(service: &StepFunctions, body: &Value) -> Answer {
 pub fn validate_definition(definition: &str) -> Value {
     match validate::parse(definition) {
         Ok(_) => json!({"result": "OK", "diagnostics": [], "truncated": false}),
-        Err(diagnostics) => json!({"result": "FAIL", "diagnostics": validate::to_json(&diagnostics), "truncated": false}),
+        Err(diagnostics) => {
+            json!({"result": "FAIL", "diagnostics": validate::to_json(&diagnostics), "truncated": false})
+        }
     }
 }
 
 fn parse(definition: &str) -> Result<Definition, ApiError> {
-    validate::parse(definition).or_else(|diagnostics| error("InvalidDefinition", validate::message(&diagnostics)))
+    validate::parse(definition)
+        .or_else(|diagnostics| error("InvalidDefinition", validate::message(&diagnostics)))
 }

@@ -16,7 +16,9 @@ use super::{Machine, StepFunctions};
 use crate::http::{Request, Response, respond};
 pub use executions::describe;
 use executions::{get_execution_history, list_executions, start_execution, stop_execution};
-use machines::{create_state_machine, describe_machine, list_state_machines, update_state_machine, validate_definition};
+use machines::{
+    create_state_machine, describe_machine, list_state_machines, update_state_machine, validate_definition,
+};
 
 struct ApiError {
     code: &'static str,
@@ -30,7 +32,8 @@ fn error<T>(code: &'static str, message: impl Into<String>) -> Result<T, ApiErro
 }
 
 pub async fn answer(service: &StepFunctions, request: &Request) -> Response {
-    let target = request.headers().get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let target =
+        request.headers().get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let action = target.strip_prefix("AWSStepFunctions.").unwrap_or_default();
     let answer = match serde_json::from_slice::<Value>(request.body()) {
         Ok(body) if body.is_object() => act(service, action, &body).await,
@@ -76,7 +79,9 @@ async fn act(service: &StepFunctions, action: &str, body: &Value) -> Answer {
         "SendTaskSuccess" => {
             let output = text(body, "output")?;
             match serde_json::from_str(output) {
-                Ok(value) if output.len() <= PAYLOAD_LIMIT => send_task(service, body, Signal::Success(value)),
+                Ok(value) if output.len() <= PAYLOAD_LIMIT => {
+                    send_task(service, body, Signal::Success(value))
+                }
                 Ok(_) => error("ValidationException", too_long("output", PAYLOAD_LIMIT)),
                 Err(e) => error("InvalidOutput", format!("Invalid output: '{e}'")),
             }
@@ -91,7 +96,9 @@ fn send_task(service: &StepFunctions, body: &Value, signal: Signal) -> Answer {
     match service.world.tokens.send(text(body, "taskToken")?, signal) {
         Ok(()) => Ok(json!({})),
         Err(Refusal::InvalidToken) => error("InvalidToken", "Invalid Token: 'Invalid token'"),
-        Err(Refusal::TaskTimedOut) => error("TaskTimedOut", "Task Timed Out: 'Provided task does not exist anymore'"),
+        Err(Refusal::TaskTimedOut) => {
+            error("TaskTimedOut", "Task Timed Out: 'Provided task does not exist anymore'")
+        }
     }
 }
 
@@ -115,25 +122,36 @@ fn text<'a>(body: &'a Value, field: &str) -> Result<&'a str, ApiError> {
         Some(text) => Ok(text),
         None => error(
             "ValidationException",
-            format!("1 validation error detected: Value at '{field}' failed to satisfy constraint: Member must not be null"),
+            format!(
+                "1 validation error detected: Value at '{field}' failed to satisfy constraint: Member must not be null"
+            ),
         ),
     }
 }
 
 fn arn<'a>(body: &'a Value, field: &str) -> Result<&'a str, ApiError> {
     let arn = text(body, field)?;
-    if arn.starts_with("arn:aws:states:") { Ok(arn) } else { error("InvalidArn", format!("Invalid Arn: '{arn}'")) }
+    if arn.starts_with("arn:aws:states:") {
+        Ok(arn)
+    } else {
+        error("InvalidArn", format!("Invalid Arn: '{arn}'"))
+    }
 }
 
 fn machine(service: &StepFunctions, body: &Value) -> Result<Arc<Machine>, ApiError> {
     let arn = arn(body, "stateMachineArn")?;
     let machine = service.state().machines.get(arn).cloned();
-    machine.map_or_else(|| error("StateMachineDoesNotExist", format!("State Machine Does Not Exist: '{arn}'")), Ok)
+    machine.map_or_else(
+        || error("StateMachineDoesNotExist", format!("State Machine Does Not Exist: '{arn}'")),
+        Ok,
+    )
 }
 
 fn execution(service: &StepFunctions, body: &Value) -> Result<Arc<Execution>, ApiError> {
     let arn = arn(body, "executionArn")?;
-    service.execution(arn).map_or_else(|| error("ExecutionDoesNotExist", format!("Execution Does Not Exist: '{arn}'")), Ok)
+    service
+        .execution(arn)
+        .map_or_else(|| error("ExecutionDoesNotExist", format!("Execution Does Not Exist: '{arn}'")), Ok)
 }
 
 /// The characters that API_StartExecution and API_CreateStateMachine forbid in a name.
@@ -175,7 +193,9 @@ mod tests {
     async fn a_name_starts_once() {
         let fake = Fake::alone();
         let machine = fake.create("machine", pause(), "Pause").await;
-        let start = async |input: &str| fake.api("StartExecution", json!({"stateMachineArn": machine, "name": "n", "input": input})).await;
+        let start = async |input: &str| {
+            fake.api("StartExecution", json!({"stateMachineArn": machine, "name": "n", "input": input})).await
+        };
         let first = start("{}").await;
         fake.sleep(1).await;
         assert_eq!(start("{}").await, first);
@@ -193,7 +213,10 @@ mod tests {
             (json!({"stateMachineArn": machine, "name": "x".repeat(81)}), "InvalidName"),
             (json!({"stateMachineArn": machine, "name": "a:b"}), "InvalidName"),
             (json!({"stateMachineArn": machine, "input": "{"}), "InvalidExecutionInput"),
-            (json!({"stateMachineArn": machine, "input": json!("x".repeat(262_143)).to_string()}), "ValidationException"),
+            (
+                json!({"stateMachineArn": machine, "input": json!("x".repeat(262_143)).to_string()}),
+                "ValidationException",
+            ),
             (json!({"stateMachineArn": format!("{machine}s")}), "StateMachineDoesNotExist"),
             (json!({"stateMachineArn": "machine"}), "InvalidArn"),
             (json!({}), "ValidationException"),
@@ -207,13 +230,19 @@ mod tests {
         let fake = Fake::alone();
         let machine = fake.create("machine", pause(), "Pause").await;
         assert_eq!(fake.create("machine", pause(), "Pause").await, machine);
-        let other = json!({"QueryLanguage": "JSONata", "StartAt": "End", "States": {"End": {"Type": "Succeed"}}}).to_string();
+        let other =
+            json!({"QueryLanguage": "JSONata", "StartAt": "End", "States": {"End": {"Type": "Succeed"}}})
+                .to_string();
         let create = json!({"name": "machine", "roleArn": ROLE, "definition": other});
         assert_eq!(fake.api("CreateStateMachine", create).await["__type"], "StateMachineAlreadyExists");
 
-        let arn = fake.api("StartExecution", json!({"stateMachineArn": machine})).await["executionArn"].clone();
+        let arn =
+            fake.api("StartExecution", json!({"stateMachineArn": machine})).await["executionArn"].clone();
         fake.api("UpdateStateMachine", json!({"stateMachineArn": machine, "definition": other})).await;
-        assert_eq!(fake.api("DescribeStateMachine", json!({"stateMachineArn": machine})).await["definition"], json!(other));
+        assert_eq!(
+            fake.api("DescribeStateMachine", json!({"stateMachineArn": machine})).await["definition"],
+            json!(other)
+        );
         let of_execution = fake.api("DescribeStateMachineForExecution", json!({"executionArn": arn})).await;
         assert!(of_execution["definition"].as_str().unwrap().contains("Pause"));
         assert_eq!(fake.finish(arn.as_str().unwrap()).await["stopDate"], 60.0);
@@ -231,8 +260,9 @@ mod tests {
             let mut body = json!({"stateMachineArn": machine, "maxResults": 2});
             body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
             let answer = fake.api("ListExecutions", body).await;
-            let names =
-                answer["executions"].as_array().map(|l| l.iter().map(|e| e["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>());
+            let names = answer["executions"]
+                .as_array()
+                .map(|l| l.iter().map(|e| e["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>());
             (names, answer["nextToken"].clone())
         };
         let (first, token) = list(json!({})).await;
@@ -240,7 +270,10 @@ mod tests {
         let (second, token) = list(json!({"nextToken": token})).await;
         assert_eq!(second.unwrap(), ["n2", "n1"]);
         assert_eq!(list(json!({"nextToken": token})).await, (Some(vec!["n0".to_owned()]), Value::Null));
-        assert_eq!(list(json!({"statusFilter": "RUNNING"})).await, (Some(vec!["n4".to_owned()]), Value::Null));
+        assert_eq!(
+            list(json!({"statusFilter": "RUNNING"})).await,
+            (Some(vec!["n4".to_owned()]), Value::Null)
+        );
         assert_eq!(list(json!({"nextToken": "x"})).await.0, None);
     }
 
@@ -249,10 +282,17 @@ mod tests {
         let fake = Fake::alone();
         let run = fake.run(pause(), "Pause", json!({"secret": 1})).await;
         let arn = &run["executionArn"];
-        let page = fake.api("GetExecutionHistory", json!({"executionArn": arn, "maxResults": 3, "includeExecutionData": false})).await;
+        let page = fake
+            .api(
+                "GetExecutionHistory",
+                json!({"executionArn": arn, "maxResults": 3, "includeExecutionData": false}),
+            )
+            .await;
         assert_eq!(page["events"].as_array().unwrap().len(), 3);
         assert!(!page.to_string().contains("secret"));
-        let rest = fake.api("GetExecutionHistory", json!({"executionArn": arn, "nextToken": page["nextToken"]})).await;
+        let rest = fake
+            .api("GetExecutionHistory", json!({"executionArn": arn, "nextToken": page["nextToken"]}))
+            .await;
         assert_eq!(rest["events"][0]["id"], 4);
         assert_eq!(rest["events"][0]["executionSucceededEventDetails"]["output"], "{\"secret\":1}");
         assert_eq!((&rest["events"][0]["timestamp"], &rest["nextToken"]), (&json!(60.0), &Value::Null));

@@ -55,7 +55,9 @@ pub async fn run_task(visit: &Visit<'_>, arguments: Value) -> Result<Value, Fail
     let answer = send_json(&visit.execution.world, "ecs", "1.1", target, &body, &ERRORS).await?;
     let answer = rename(answer, char::to_ascii_uppercase);
     match answer["Failures"].as_array() {
-        Some(failures) if !failures.is_empty() => Err(Failure::new("ECS.AmazonECSException", answer.to_string())),
+        Some(failures) if !failures.is_empty() => {
+            Err(Failure::new("ECS.AmazonECSException", answer.to_string()))
+        }
         _ => Ok(answer),
     }
 }

@@ -34,12 +34,19 @@ const ERRORS: Errors = Errors {
 };
 
 pub async fn invoke(visit: &Visit<'_>, arguments: Value) -> Result<Value, Failure> {
-    let name = arguments["FunctionName"].as_str().ok_or_else(|| Failure::runtime("FunctionName must be a string"))?;
+    let name = arguments["FunctionName"]
+        .as_str()
+        .ok_or_else(|| Failure::runtime("FunctionName must be a string"))?;
     let payload = arguments.get("Payload").cloned().unwrap_or_else(|| json!({}));
-    let qualifier = arguments["Qualifier"].as_str().map(|qualifier| format!("?Qualifier={qualifier}")).unwrap_or_default();
+    let qualifier = arguments["Qualifier"]
+        .as_str()
+        .map(|qualifier| format!("?Qualifier={qualifier}"))
+        .unwrap_or_default();
     let uri = format!("/2015-03-31/functions/{name}/invocations{qualifier}");
     let request = http::Request::builder().uri(uri).header("content-type", "application/json");
-    let response = send(&visit.execution.world, "lambda", request, &payload).await.ok_or_else(|| ERRORS.unreachable())?;
+    let response = send(&visit.execution.world, "lambda", request, &payload)
+        .await
+        .ok_or_else(|| ERRORS.unreachable())?;
     if response.status() != 200 {
         return Err(ERRORS.failure(&response));
     }
@@ -49,6 +56,10 @@ pub async fn invoke(visit: &Visit<'_>, arguments: Value) -> Result<Value, Failur
         let error = body["errorType"].as_str().unwrap_or("Lambda.Unknown");
         return Err(Failure::new(error, String::from_utf8_lossy(response.body())));
     }
-    let version = response.headers().get("x-amz-executed-version").and_then(|value| value.to_str().ok()).unwrap_or("$LATEST");
+    let version = response
+        .headers()
+        .get("x-amz-executed-version")
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("$LATEST");
     Ok(json!({"ExecutedVersion": version, "Payload": body, "StatusCode": 200}))
 }

@@ -72,7 +72,12 @@ struct Errors {
 }
 
 /// Sends in a task of its own: a Task that times out or is cancelled abandons its request, it does not undo it.
-async fn send(world: &World, service: &str, request: http::request::Builder, body: &Value) -> Option<Response> {
+async fn send(
+    world: &World,
+    service: &str,
+    request: http::request::Builder,
+    body: &Value,
+) -> Option<Response> {
     let gateway = world.gateway.upgrade()?;
     let caller = Caller::home("states", service);
     let request = request.method("POST").extension(caller).body(Bytes::from(body.to_string())).ok()?;
@@ -80,8 +85,16 @@ async fn send(world: &World, service: &str, request: http::request::Builder, bod
 }
 
 /// A call of the JSON 1.0 or 1.1 protocol.
-async fn send_json(world: &World, service: &str, version: &str, target: &str, body: &Value, errors: &Errors) -> Result<Value, Failure> {
-    let request = http::Request::builder().uri("/").header("content-type", format!("application/x-amz-json-{version}"));
+async fn send_json(
+    world: &World,
+    service: &str,
+    version: &str,
+    target: &str,
+    body: &Value,
+    errors: &Errors,
+) -> Result<Value, Failure> {
+    let request =
+        http::Request::builder().uri("/").header("content-type", format!("application/x-amz-json-{version}"));
     let response = send(world, service, request.header("x-amz-target", target), body).await;
     let response = response.ok_or_else(|| errors.unreachable())?;
     if response.status() != 200 {
@@ -103,10 +116,18 @@ impl Errors {
         // The names are those of the first Java SDK, in which every error ends in Exception.
         let name = if name.ends_with("Exception") { name.to_owned() } else { format!("{name}Exception") };
         let known = self.modelled.iter().find(|modelled| **modelled == name).copied().unwrap_or(self.generic);
-        let message = ["message", "Message"].iter().find_map(|field| body[*field].as_str()).unwrap_or_default();
-        let request_id = response.headers().get("x-amzn-requestid").and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let message =
+            ["message", "Message"].iter().find_map(|field| body[*field].as_str()).unwrap_or_default();
+        let request_id = response
+            .headers()
+            .get("x-amzn-requestid")
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default();
         let status = response.status().as_u16();
-        let cause = format!("{message} (Service: {}; Status Code: {status}; Error Code: {name}; Request ID: {request_id})", self.service);
+        let cause = format!(
+            "{message} (Service: {}; Status Code: {status}; Error Code: {name}; Request ID: {request_id})",
+            self.service
+        );
         Failure::new(format!("{}.{known}", self.prefix), cause)
     }
 }
@@ -118,7 +139,12 @@ fn rename(value: Value, first: fn(&char) -> char) -> Value {
         Value::Object(members) => {
             let members = members.into_iter().map(|(name, value)| {
                 let mut letters = name.chars();
-                let name = letters.next().map(|letter| first(&letter)).into_iter().chain(letters).collect::<String>();
+                let name = letters
+                    .next()
+                    .map(|letter| first(&letter))
+                    .into_iter()
+                    .chain(letters)
+                    .collect::<String>();
                 (name, rename(value, first))
             });
             Value::Object(members.collect::<Map<_, _>>())

@@ -40,9 +40,19 @@ pub async fn start_execution(visit: &Visit<'_>, mut arguments: Value) -> Result<
         *input = input.to_string().into();
     }
     let body = rename(arguments, char::to_ascii_lowercase);
-    let answer = send_json(&execution.world, "states", "1.0", "AWSStepFunctions.StartExecution", &body, &ERRORS).await?;
-    let child = execution.world.service.upgrade().zip(answer["executionArn"].as_str()).and_then(|(service, arn)| service.execution(arn));
-    Ok(Child { answer: rename(answer, char::to_ascii_uppercase), execution: child.ok_or_else(|| ERRORS.unreachable())? })
+    let answer =
+        send_json(&execution.world, "states", "1.0", "AWSStepFunctions.StartExecution", &body, &ERRORS)
+            .await?;
+    let child = execution
+        .world
+        .service
+        .upgrade()
+        .zip(answer["executionArn"].as_str())
+        .and_then(|(service, arn)| service.execution(arn));
+    Ok(Child {
+        answer: rename(answer, char::to_ascii_uppercase),
+        execution: child.ok_or_else(|| ERRORS.unreachable())?,
+    })
 }
 
 impl Child {
@@ -50,7 +60,10 @@ impl Child {
     pub async fn wait(self) -> Result<Value, Failure> {
         // The service tries to stop what it waits for (page "connect-to-resource", "Run a Job").
         let cancelled = OnDrop::new(|| {
-            self.execution.stop(Failure { error: None, cause: Some("The execution that waited for it was stopped".into()) });
+            self.execution.stop(Failure {
+                error: None,
+                cause: Some("The execution that waited for it was stopped".into()),
+            });
         });
         self.execution.wait_until_finished().await;
         cancelled.disarm();
