@@ -1,4 +1,5 @@
-//! `bootstrap`: every Lambda function. The function's handler setting (`_HANDLER`) says which state this one is.
+//! `bootstrap`: every Lambda function. The function's handler setting (`_HANDLER`) says which state
+//! this one is.
 
 use std::sync::Arc;
 

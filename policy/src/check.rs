@@ -11,7 +11,8 @@ use crate::types::{DatabaseRules, Masking, Policy, Source, Swap, Sync, TableRule
 use crate::values::TableName;
 use crate::yaml::Place;
 
-/// The longest name that is made of a target's is `<target>-old-<8 characters>` with its instance's `-1`, and RDS takes 63 characters.
+/// The longest name that is made of a target's is `<target>-old-<8 characters>` with its instance's
+/// `-1`, and RDS takes 63 characters.
 const LONGEST_TARGET: usize = 48;
 
 pub fn check(policy: &Policy, places: &BTreeMap<String, Place>) -> Vec<Error> {
@@ -51,7 +52,8 @@ impl Report<'_> {
     }
 }
 
-/// Who replaces what: one account for all targets, no target twice, and never a cluster that data comes from.
+/// Who replaces what: one account for all targets, no target twice, and never a cluster that data
+/// comes from.
 fn clusters(policy: &Policy, report: &mut Report) {
     let targets = policy.syncs.iter().flat_map(|(name, sync)| {
         sync.targets
@@ -67,7 +69,11 @@ fn clusters(policy: &Policy, report: &mut Report) {
             Some((first, _)) if *first == target.account => {}
             Some((first, at)) => report.error(
                 &format!("{field}.account"),
-                format!("{} is another account than {first} of {at}; all targets are in the account the runbooks run in", target.account),
+                format!(
+                    "{} is another account than {first} of {at}; all targets are in the account the \
+                runbooks run in",
+                    target.account
+                ),
             ),
         }
         if target.cluster.len() > LONGEST_TARGET {

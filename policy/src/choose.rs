@@ -43,7 +43,8 @@ impl SnapshotKind {
 }
 
 impl SnapshotRule {
-    /// The newest of the source cluster's snapshots that fits when a run starts at `at`. The window is of `time_zone`.
+    /// The newest of the source cluster's snapshots that fits when a run starts at `at`. The window
+    /// is of `time_zone`.
     pub fn choose(&self, snapshots: &[Snapshot], at: Timestamp, time_zone: &TimeZone) -> Choice {
         let mut newest_first: Vec<_> = snapshots.iter().collect();
         newest_first.sort_by(|a, b| b.taken.cmp(&a.taken).then_with(|| a.id.cmp(&b.id)));
@@ -69,7 +70,8 @@ impl SnapshotRule {
     fn objections(&self, snapshot: &Snapshot, taken: &Zoned, at: Timestamp) -> Vec<String> {
         let mut objections = Vec::new();
         let mut object = |objection: String| objections.push(objection);
-        // A run's own copy of a snapshot is manual too, and stays behind if production's role could not delete it.
+        // A run's own copy of a snapshot is manual too, and stays behind if production's role could
+        // not delete it.
         if snapshot.tags.get("managed-by").is_some_and(|tool| tool == "aurora-runbooks") {
             object("is a runbook's own copy".to_owned());
         }
@@ -79,8 +81,8 @@ impl SnapshotRule {
         if snapshot.status != "available" {
             object(format!("is {}, not available", snapshot.status));
         }
-        // "If you specify the KmsKeyId parameter when you copy an unencrypted DB cluster snapshot, an error is returned" (botocore's rds model,
-        // CopyDBClusterSnapshotMessage.KmsKeyId).
+        // "If you specify the KmsKeyId parameter when you copy an unencrypted DB cluster snapshot,
+        // an error is returned" (botocore's rds model, CopyDBClusterSnapshotMessage.KmsKeyId).
         if !snapshot.encrypted {
             object("is not encrypted, so that it cannot be copied under the customer key".to_owned());
         }

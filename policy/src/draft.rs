@@ -1,4 +1,5 @@
-//! Proposes a rule for a column that has none: a first guess by name, type and the shape of its values, for people to check.
+//! Proposes a rule for a column that has none: a first guess by name, type and the shape of its
+//! values, for people to check.
 
 use std::fmt::Write;
 
@@ -10,7 +11,8 @@ use crate::{Rule, TableName};
 /// What `policy draft` reads is the answer of this script, run in the database.
 pub const SCRIPT: &str = include_str!("draft.sql");
 
-/// What is known of a column without looking at its values. `base` is the type below domain and array, as `pg_type.typname`.
+/// What is known of a column without looking at its values. `base` is the type below domain and
+/// array, as `pg_type.typname`.
 #[derive(Debug, Clone, Copy)]
 pub struct Described<'a> {
     pub name: &'a str,
@@ -21,7 +23,8 @@ pub struct Described<'a> {
     pub key: bool,
 }
 
-/// What is personal by its name gets a rule; free text that nobody can judge by its name is masked as well; numbers, times and the like stay.
+/// What is personal by its name gets a rule; free text that nobody can judge by its name is masked
+/// as well; numbers, times and the like stay.
 pub fn propose(column: Described<'_>) -> Rule {
     let name = column.name.to_lowercase().replace(['-', ' '], "_");
     let has = |words: &[&str]| words.iter().any(|word| name.contains(word));

@@ -9,7 +9,8 @@ pub struct Error {
     pub line: usize,
     /// Counted from 1, as editors count.
     pub column: usize,
-    /// The field as one would say it: `syncs.orders.targets[1].swap`. Empty for the file as a whole.
+    /// The field as one would say it: `syncs.orders.targets[1].swap`. Empty for the file as a
+    /// whole.
     pub field: String,
     /// What is wrong, and what would be right.
     pub message: String,

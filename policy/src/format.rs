@@ -1,8 +1,10 @@
-//! The formats that the schema names: text that means something to AWS or PostgreSQL. Each says in words what is wrong.
+//! The formats that the schema names: text that means something to AWS or PostgreSQL. Each says in
+//! words what is wrong.
 
 use crate::values::{Cron, JsonPath, TableName, Window, age};
 
-/// Whether the text has the format; what is wrong with it if not. A format that is not known here is none.
+/// Whether the text has the format; what is wrong with it if not. A format that is not known here
+/// is none.
 pub fn check(format: &str, text: &str) -> Result<(), String> {
     match format {
         "account" => account(text),
@@ -65,7 +67,8 @@ pub fn kms_key(text: &str) -> Result<Option<&str>, String> {
             _ => return Err(wrong()),
         },
     };
-    // "You can't share a snapshot that has been encrypted using the default AWS KMS key" (Aurora User Guide, "Sharing a DB cluster snapshot").
+    // "You can't share a snapshot that has been encrypted using the default AWS KMS key" (Aurora
+    // User Guide, "Sharing a DB cluster snapshot").
     if resource.starts_with("alias/aws/") {
         return Err(format!(
             "{text:?} is a key of AWS's own, under which nothing can be shared; name a customer key"
@@ -76,7 +79,8 @@ pub fn kms_key(text: &str) -> Result<Option<&str>, String> {
     valid.then_some(owner).ok_or_else(wrong)
 }
 
-/// RDS keeps cluster identifiers in lower case (botocore's rds model, CreateDBClusterMessage.DBClusterIdentifier).
+/// RDS keeps cluster identifiers in lower case (botocore's rds model,
+/// CreateDBClusterMessage.DBClusterIdentifier).
 fn name(text: &str, most: usize) -> Result<(), String> {
     let valid = text.len() <= most
         && text.starts_with(|c: char| c.is_ascii_lowercase())
@@ -85,7 +89,8 @@ fn name(text: &str, most: usize) -> Result<(), String> {
         && !text.contains("--");
     valid.then_some(()).ok_or_else(|| {
         format!(
-            "{text:?} is no name: lower-case letters, digits and single hyphens, a letter first, no hyphen last, at most {most} characters"
+            "{text:?} is no name: lower-case letters, digits and single hyphens, a letter first, no hyphen \
+            last, at most {most} characters"
         )
     })
 }
@@ -158,12 +163,14 @@ fn grant(text: &str) -> Result<(), String> {
         Some(_) => return Ok(()),
     };
     Err(format!(
-        "{text:?} {wrong}; write what stands between GRANT and TO, such as SELECT ON ALL TABLES IN SCHEMA public"
+        "{text:?} {wrong}; write what stands between GRANT and TO, such as SELECT ON ALL TABLES IN SCHEMA \
+        public"
     ))
 }
 
 fn time_zone(text: &str) -> Result<(), String> {
-    // A name with its rules, not an offset: EventBridge Scheduler takes IANA names (Scheduler API Reference, ScheduleExpressionTimezone).
+    // A name with its rules, not an offset: EventBridge Scheduler takes IANA names (Scheduler API
+    // Reference, ScheduleExpressionTimezone).
     let known = jiff::tz::TimeZone::get(text).is_ok_and(|zone| zone.iana_name().is_some());
     known
         .then_some(())

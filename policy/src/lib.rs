@@ -1,5 +1,6 @@
-//! What every daily sync does, as one YAML file says it. The functions and workers read the file from the run bucket, Terraform reads the schedules from
-//! it, the `policy` command explains it and makes the page that people read.
+//! What every daily sync does, as one YAML file says it. The functions and workers read the file
+//! from the run bucket, Terraform reads the schedules from it, the `policy` command explains it and
+//! makes the page that people read.
 
 mod check;
 mod choose;
@@ -27,7 +28,8 @@ pub use types::*;
 pub use values::{Cron, JsonPath, Step, TableName, Window};
 
 impl Policy {
-    /// Reads and checks a policy. All mistakes of form are told at once; when there are none, all mistakes of sense.
+    /// Reads and checks a policy. All mistakes of form are told at once; when there are none, all
+    /// mistakes of sense.
     pub fn parse(yaml: &str) -> Result<Policy, Errors> {
         let root = yaml::parse(yaml)?;
         let read::Reading { json, errors, places } = read::read(&root, schema().as_value());

@@ -1,4 +1,5 @@
-//! The `policy` command: checks a policy, says what a run would do, makes the page that people read.
+//! The `policy` command: checks a policy, says what a run would do, makes the page that people
+//! read.
 
 use std::{path::Path, path::PathBuf, process::ExitCode};
 
@@ -23,10 +24,12 @@ enum Command {
         file: PathBuf,
         /// The name of the sync
         sync: String,
-        /// The start of the run: a time of day in the schedule's zone (2026-03-29T03:30), or any with an offset [default: now]
+        /// The start of the run: a time of day in the schedule's zone (2026-03-29T03:30), or any
+        /// with an offset [default: now]
         #[arg(long)]
         at: Option<String>,
-        /// What `aws rds describe-db-cluster-snapshots --db-cluster-identifier …` printed; - reads it from standard input
+        /// What `aws rds describe-db-cluster-snapshots --db-cluster-identifier …` printed; - reads
+        /// it from standard input
         #[arg(long)]
         snapshots: PathBuf,
     },
@@ -42,7 +45,8 @@ enum Command {
     },
     /// Prints the JSON Schema of a policy
     Schema,
-    /// Proposes the rules of a database, to be checked by people: `policy draft --script > draft.sql; psql -XAtq -f draft.sql shop | policy draft shop`
+    /// Proposes the rules of a database, to be checked by people: `policy draft --script >
+    /// draft.sql; psql -XAtq -f draft.sql shop | policy draft shop`
     Draft {
         /// The database
         database: Option<String>,

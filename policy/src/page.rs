@@ -1,4 +1,5 @@
-//! The page that people read: who gets what, when, from which snapshot, how it is masked, how long the old copy stays.
+//! The page that people read: who gets what, when, from which snapshot, how it is masked, how long
+//! the old copy stays.
 
 use std::{collections::BTreeMap, fmt::Write};
 

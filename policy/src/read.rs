@@ -1,4 +1,5 @@
-//! From the YAML tree to JSON, held to the schema on the way: every mistake of form is found here, with its place, and all of them in one go.
+//! From the YAML tree to JSON, held to the schema on the way: every mistake of form is found here,
+//! with its place, and all of them in one go.
 
 use std::collections::BTreeMap;
 
@@ -28,7 +29,8 @@ struct Walk<'s> {
 }
 
 impl<'s> Walk<'s> {
-    /// `holder` is where a reader looks for what the node lacks: its key, or the beginning of a list's item.
+    /// `holder` is where a reader looks for what the node lacks: its key, or the beginning of a
+    /// list's item.
     fn node(&mut self, node: &Node, schema: &'s Value, field: &str, holder: Place) -> Value {
         self.places.insert(field.to_owned(), node.place);
         let schema = self.resolve(schema);
@@ -259,7 +261,8 @@ impl<'s> Walk<'s> {
     }
 }
 
-/// The words that a schema of words allows: an enumeration, an enumeration whose words are described one by one, or words beside a mapping.
+/// The words that a schema of words allows: an enumeration, an enumeration whose words are
+/// described one by one, or words beside a mapping.
 fn words(schema: &Value) -> Option<Vec<&Value>> {
     if let Some(words) = schema["enum"].as_array() {
         return Some(words.iter().collect());

@@ -9,8 +9,8 @@ use serde_json::{Number, Value, json};
 use crate::types::TableRule;
 use crate::values::JsonPath;
 
-/// What becomes of a column. In the file a rule without parameters is its name (`email: email`), one with parameters a mapping
-/// (`birthday: {rule: date-shift, days: 30}`).
+/// What becomes of a column. In the file a rule without parameters is its name (`email: email`),
+/// one with parameters a mapping (`birthday: {rule: date-shift, days: 30}`).
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(remote = "Self", tag = "rule", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Rule {
@@ -117,7 +117,8 @@ impl Serialize for TableRule {
     }
 }
 
-/// Every rule: its name, what it does to a value, the parameters it takes and those among them that it needs.
+/// Every rule: its name, what it does to a value, the parameters it takes and those among them that
+/// it needs.
 fn rules() -> Vec<(&'static str, &'static str, Value, &'static [&'static str])> {
     let none = || json!({});
     let number = json!({"type": "number"});
@@ -190,7 +191,8 @@ impl JsonSchema for Rule {
         short.push(Value::Null);
         let short = json!({ "enum": short });
         json_schema!({
-            "description": "What becomes of a column: the name of a rule, or a mapping with its name and parameters.",
+            "description": "What becomes of a column: the name of a rule, or a mapping with its name and \
+            parameters.",
             "oneOf": std::iter::once(short).chain(long).collect::<Vec<_>>(),
         })
     }
@@ -204,7 +206,8 @@ impl JsonSchema for TableRule {
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let rule = generator.subschema_for::<Rule>();
         json_schema!({
-            "description": "What becomes of a table: it is emptied (truncate), or each of its columns has a rule.",
+            "description": "What becomes of a table: it is emptied (truncate), or each of its columns has a \
+            rule.",
             "oneOf": [
                 {"type": "string", "enum": ["truncate"]},
                 {"type": "object", "minProperties": 1, "propertyNames": {"format": "column"}, "additionalProperties": rule},

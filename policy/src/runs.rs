@@ -9,12 +9,14 @@ use jiff::{
 use crate::types::Schedule;
 
 impl Schedule {
-    /// The starts after `from`, as EventBridge Scheduler makes them: a time that the clocks skip in spring is left out, one that comes twice in autumn counts
-    /// once (Scheduler User Guide, "Daylight savings time"). None when the expression names a day that no year has.
+    /// The starts after `from`, as EventBridge Scheduler makes them: a time that the clocks skip in
+    /// spring is left out, one that comes twice in autumn counts once (Scheduler User Guide,
+    /// "Daylight savings time"). None when the expression names a day that no year has.
     pub fn runs(&self, from: Timestamp) -> impl Iterator<Item = Zoned> {
         let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
         let cron = parser.parse(self.cron.as_str()).ok();
-        // The wall clock is walked as if it were UTC's, which knows no change; only then is it looked up what moment that is.
+        // The wall clock is walked as if it were UTC's, which knows no change; only then is it
+        // looked up what moment that is.
         let mut wall = from.to_zoned(self.time_zone.clone()).datetime();
         std::iter::from_fn(move || {
             loop {

@@ -1,4 +1,5 @@
-//! The JSON Schema of the policy. Editors complete and check with it; so does [`crate::Policy::parse`].
+//! The JSON Schema of the policy. Editors complete and check with it; so does
+//! [`crate::Policy::parse`].
 
 use schemars::{Schema, generate::SchemaSettings, transform::RecursiveTransform};
 use serde_json::Value;

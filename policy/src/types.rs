@@ -1,5 +1,5 @@
-//! The policy as Rust types: one struct for each mapping of the YAML file, in the file's order. The documentation of a field is what the JSON Schema
-//! and docs/policy.md say of its key.
+//! The policy as Rust types: one struct for each mapping of the YAML file, in the file's order. The
+//! documentation of a field is what the JSON Schema and docs/policy.md say of its key.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,8 @@ use crate::values::{Cron, TableName, Window, age};
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Policy {
-    /// The syncs by name. A name is part of the names of what a run makes: lower-case letters, digits and hyphens, at most 40.
+    /// The syncs by name. A name is part of the names of what a run makes: lower-case letters,
+    /// digits and hyphens, at most 40.
     #[schemars(extend("minProperties" = 1, "propertyNames" = json!({"format": "sync"})))]
     pub syncs: BTreeMap<String, Sync>,
 }
@@ -30,7 +31,8 @@ pub struct Sync {
     pub schedule: Schedule,
     /// Where the copy stands until it is sanitised.
     pub quarantine: Quarantine,
-    /// The environments that get the sanitised copy, all in one account: the one the runbooks run in.
+    /// The environments that get the sanitised copy, all in one account: the one the runbooks run
+    /// in.
     #[schemars(length(min = 1))]
     pub targets: Vec<Target>,
     /// What becomes of every column of every table.
@@ -40,7 +42,8 @@ pub struct Sync {
     pub export: Option<Export>,
 }
 
-/// The production cluster. Nothing of it is changed: only copies of its snapshots are made, and they are ours.
+/// The production cluster. Nothing of it is changed: only copies of its snapshots are made, and
+/// they are ours.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Source {
@@ -55,8 +58,9 @@ pub struct Source {
     pub cluster: String,
     /// Which snapshot is taken.
     pub snapshot: SnapshotRule,
-    /// The customer key in the source's account with which our copy of the snapshot is encrypted: alias/… or an ARN of a key or alias. The default
-    /// key aws/rds cannot be shared with another account.
+    /// The customer key in the source's account with which our copy of the snapshot is encrypted:
+    /// alias/… or an ARN of a key or alias. The default key aws/rds cannot be shared with another
+    /// account.
     #[schemars(extend("format" = "kms-key"))]
     pub kms_key: String,
 }
@@ -68,8 +72,8 @@ pub struct SnapshotRule {
     /// Who took it: RDS by itself (automated) or somebody (manual).
     #[serde(rename = "type")]
     pub kind: SnapshotKind,
-    /// The time of day, in the schedule's time zone, at which it was taken: from the first minute until before the second. It may go over midnight.
-    /// Any time when this is left out.
+    /// The time of day, in the schedule's time zone, at which it was taken: from the first minute
+    /// until before the second. It may go over midnight. Any time when this is left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<Window>,
     /// Tags that it carries, all of them.
@@ -103,8 +107,8 @@ pub enum Otherwise {
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Schedule {
-    /// Minute, hour, day of month, month and day of week, such as 30 3 * * MON-FRI. Days of the week have names, and only one of the two days is
-    /// given: the other is *.
+    /// Minute, hour, day of month, month and day of week, such as 30 3 * * MON-FRI. Days of the
+    /// week have names, and only one of the two days is given: the other is *.
     pub cron: Cron,
     /// The IANA name of the time zone in which the hours are meant, such as Europe/Berlin.
     #[serde(with = "jiff::fmt::serde::tz::required")]
@@ -112,7 +116,8 @@ pub struct Schedule {
     pub time_zone: TimeZone,
 }
 
-/// The cluster that holds raw data for the time of a run. Nothing of it is taken over from production.
+/// The cluster that holds raw data for the time of a run. Nothing of it is taken over from
+/// production.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Quarantine {
@@ -125,10 +130,12 @@ pub struct Quarantine {
     /// The one security group, which lets in the workers alone.
     #[schemars(extend("format" = "security-group"))]
     pub security_group: String,
-    /// A DB cluster parameter group that keeps a restored copy from speaking to the outside (docs/policy.md says which parameters).
+    /// A DB cluster parameter group that keeps a restored copy from speaking to the outside
+    /// (docs/policy.md says which parameters).
     #[schemars(length(min = 1))]
     pub cluster_parameter_group: String,
-    /// The key in the environments' account which encrypts the quarantine, the sanitised snapshot and the targets.
+    /// The key in the environments' account which encrypts the quarantine, the sanitised snapshot
+    /// and the targets.
     #[schemars(extend("format" = "kms-key"))]
     pub kms_key: String,
 }
@@ -159,23 +166,27 @@ pub struct Target {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub parameter_group: Option<String>,
-    /// How the stable name comes to the new cluster: the clusters are renamed, or a secret that clients read is pointed at the new one.
+    /// How the stable name comes to the new cluster: the clusters are renamed, or a secret that
+    /// clients read is pointed at the new one.
     #[serde(default)]
     pub swap: Swap,
     /// For the swap by secret: the name of the secret that clients read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("format" = "secret"))]
     pub secret: Option<String>,
-    /// Whether RDS refuses to delete the cluster. A run lifts it only on an old copy that carries our tags.
+    /// Whether RDS refuses to delete the cluster. A run lifts it only on an old copy that carries
+    /// our tags.
     #[serde(default)]
     pub deletion_protection: bool,
-    /// The roles that the environment logs in with. Production's roles keep what they own and cannot log in.
+    /// The roles that the environment logs in with. Production's roles keep what they own and
+    /// cannot log in.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub roles: Vec<RoleSpec>,
     /// Tables whose rows are the environment's own: they are carried over from the present target.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keep_tables: Vec<KeptTable>,
-    /// Settings of databases (ALTER DATABASE … SET): the database, the setting, its value in quotes.
+    /// Settings of databases (ALTER DATABASE … SET): the database, the setting, its value in
+    /// quotes.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("propertyNames" = json!({"format": "database"}), "additionalProperties" = json!({
         "type": "object", "minProperties": 1, "propertyNames": {"format": "setting"}, "additionalProperties": {"type": "string"}
@@ -210,7 +221,8 @@ pub struct RoleSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("format" = "secret"))]
     pub secret: Option<String>,
-    /// What it is granted, as GRANT says it between GRANT and TO, such as SELECT ON ALL TABLES IN SCHEMA public.
+    /// What it is granted, as GRANT says it between GRANT and TO, such as SELECT ON ALL TABLES IN
+    /// SCHEMA public.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("items" = json!({"type": "string", "format": "grant"})))]
     pub grants: Vec<String>,
@@ -243,7 +255,8 @@ pub struct Smoke {
     pub sql: String,
 }
 
-/// A replaced copy is deleted when there are more than count of them, or when it was replaced longer ago than age.
+/// A replaced copy is deleted when there are more than count of them, or when it was replaced
+/// longer ago than age.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct KeepOld {
@@ -260,10 +273,12 @@ pub struct KeepOld {
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Masking {
-    /// The secret in Secrets Manager, {"key": "…"}, from which every replacement is derived: one key, so that equal values stay equal.
+    /// The secret in Secrets Manager, {"key": "…"}, from which every replacement is derived: one
+    /// key, so that equal values stay equal.
     #[schemars(extend("format" = "secret"))]
     pub key_secret: String,
-    /// Tables that are rewritten in another way than the one the worker would take: the database, the table, the way.
+    /// Tables that are rewritten in another way than the one the worker would take: the database,
+    /// the table, the way.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("additionalProperties" = json!({
         "type": "object", "propertyNames": {"format": "table"}, "additionalProperties": {"$ref": "#/$defs/Rewrite"}
@@ -278,7 +293,8 @@ pub struct Masking {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Rewrite {
-    /// One ALTER TABLE … ALTER COLUMN … TYPE … USING: fast, and no row version with a raw value stays.
+    /// One ALTER TABLE … ALTER COLUMN … TYPE … USING: fast, and no row version with a raw value
+    /// stays.
     Alter,
     /// The masked rows into a temporary table, TRUNCATE, and back.
     Update,

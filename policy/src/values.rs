@@ -1,23 +1,26 @@
-//! Values that are text in the file and more than text in the code. Each is parsed once; what does not parse is said in plain words.
+//! Values that are text in the file and more than text in the code. Each is parsed once; what does
+//! not parse is said in plain words.
 
 use std::{fmt, str::FromStr};
 
 use croner::parser::{CronParser, Seconds, Year};
 use jiff::civil::Time;
 
-/// A schedule's cron expression, in the part of the language that EventBridge Scheduler and this command read alike.
+/// A schedule's cron expression, in the part of the language that EventBridge Scheduler and this
+/// command read alike.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cron(String);
 
-/// A time of day from which, and one until which; over midnight when the second comes before the first.
+/// A time of day from which, and one until which; over midnight when the second comes before the
+/// first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
     pub from: Time,
     pub until: Time,
 }
 
-/// A table by the names that the catalog has, case and all. In the file: `public.customers`; a name that holds a dot or a quote stands in double quotes,
-/// as in `"my.schema".customers`.
+/// A table by the names that the catalog has, case and all. In the file: `public.customers`; a name
+/// that holds a dot or a quote stands in double quotes, as in `"my.schema".customers`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TableName {
     pub schema: String,
@@ -43,7 +46,8 @@ impl Cron {
         &self.0
     }
 
-    /// As EventBridge Scheduler writes it: with a year, and with ? for the day that the other day leaves open (Scheduler User Guide, "Schedule types").
+    /// As EventBridge Scheduler writes it: with a year, and with ? for the day that the other day
+    /// leaves open (Scheduler User Guide, "Schedule types").
     pub fn scheduler_expression(&self) -> String {
         let fields: Vec<_> = self.0.split(' ').collect();
         match fields.as_slice() {
@@ -63,11 +67,13 @@ impl FromStr for Cron {
         let fields: Vec<_> = text.split(' ').collect();
         if fields.len() != 5 || fields.iter().any(|field| field.is_empty()) {
             return Err(format!(
-                "{text:?} is not five fields with one space between: minute, hour, day of month, month, day of week"
+                "{text:?} is not five fields with one space between: minute, hour, day of month, month, day \
+                of week"
             ));
         }
-        // `?`, `L`, `W` and `#` mean different things to different readers, and a number of a weekday is counted from Sunday = 0 by cron and = 1 by
-        // EventBridge (EventBridge Scheduler User Guide, "Schedule types").
+        // `?`, `L`, `W` and `#` mean different things to different readers, and a number of a
+        // weekday is counted from Sunday = 0 by cron and = 1 by EventBridge (EventBridge Scheduler
+        // User Guide, "Schedule types").
         if let Some(odd) = text.chars().find(|c| !c.is_ascii_alphanumeric() && !" *,-/".contains(*c)) {
             return Err(format!("{text:?} holds {odd:?}; digits, names and * , - / are read"));
         }
@@ -137,7 +143,8 @@ impl FromStr for TableName {
         let (table, rest) = identifier(rest)?;
         if !rest.is_empty() {
             return Err(format!(
-                "{text:?} is no table: after schema.table comes {rest:?}; a name with a dot in it stands in double quotes"
+                "{text:?} is no table: after schema.table comes {rest:?}; a name with a dot in it stands in \
+                double quotes"
             ));
         }
         Ok(Self { schema, table })

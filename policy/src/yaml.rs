@@ -1,5 +1,6 @@
-//! YAML as a tree whose every node knows its place. The file is plain YAML: one document, no anchors, no tags, no key twice; so Terraform's `yamldecode`,
-//! an editor and this crate read the same.
+//! YAML as a tree whose every node knows its place. The file is plain YAML: one document, no
+//! anchors, no tags, no key twice; so Terraform's `yamldecode`, an editor and this crate read the
+//! same.
 
 use granit_parser::{Event, Marker, Parser, ScalarStyle, Span};
 

@@ -1,4 +1,5 @@
-//! Everything a state receives: the clients, the clock, the run bucket, and where to tell its progress.
+//! Everything a state receives: the clients, the clock, the run bucket, and where to tell its
+//! progress.
 //!
 //! - `RUN_BUCKET`: the bucket for findings, inspections, leases and reports. Required.
 //! - `PGSSLMODE`, `PGSSLROOTCERT`: see [`crate::postgres`].
@@ -37,7 +38,8 @@ impl Context {
     }
 
     pub fn new(config: &SdkConfig, clock: Clock, bucket: String, tls: Tls) -> Self {
-        // Buckets as a path work with every endpoint, and an AWS bucket's name never has to resolve.
+        // Buckets as a path work with every endpoint, and an AWS bucket's name never has to
+        // resolve.
         let s3 = aws_sdk_s3::config::Builder::from(config).force_path_style(true).build();
         Self {
             rds: aws_sdk_rds::Client::new(config),
@@ -54,7 +56,8 @@ impl Context {
 
     /// The same, in the account of that role. The run bucket stays ours.
     ///
-    /// The role is assumed with the first call and again before it expires (AssumeRoleProvider, aws-config).
+    /// The role is assumed with the first call and again before it expires (AssumeRoleProvider,
+    /// aws-config).
     pub async fn assume(&self, role_arn: &str) -> Self {
         let provider = AssumeRoleProvider::builder(role_arn)
             .session_name("aurora-runbooks")

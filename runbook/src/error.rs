@@ -1,5 +1,5 @@
-//! The errors of a state. Their names are the contract with the ASL: Lambda's `error_type`, the worker's `SendTaskFailure` error.
-//! docs/errors.md says what a person does about each.
+//! The errors of a state. Their names are the contract with the ASL: Lambda's `error_type`, the
+//! worker's `SendTaskFailure` error. docs/errors.md says what a person does about each.
 
 use std::fmt::Write;
 
@@ -50,7 +50,8 @@ impl Error {
         }
     }
 
-    /// The text for people, cut to what Step Functions takes as a cause (32,768 characters: SendTaskFailure, API reference).
+    /// The text for people, cut to what Step Functions takes as a cause (32,768 characters:
+    /// SendTaskFailure, API reference).
     pub fn cause(&self) -> String {
         let text = self.to_string();
         match text.char_indices().nth(30_000) {
@@ -86,7 +87,8 @@ pub enum Level {
 }
 
 impl Finding {
-    /// Names this finding in a skip list: `<check>:<database>/<object>`, or `<check>:<object>` for the whole cluster.
+    /// Names this finding in a skip list: `<check>:<database>/<object>`, or `<check>:<object>` for
+    /// the whole cluster.
     pub fn id(&self) -> String {
         match &self.database {
             Some(database) => format!("{}:{database}/{}", self.check, self.object),
@@ -99,7 +101,8 @@ impl Finding {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SkippedFinding {
-    /// The finding's id as the error shows it, e.g. "logical-slot:shop/cdc", or a check's name for all that it finds.
+    /// The finding's id as the error shows it, e.g. "logical-slot:shop/cdc", or a check's name for
+    /// all that it finds.
     pub finding: String,
     /// Why, for the report.
     #[schemars(length(min = 1))]
@@ -125,10 +128,11 @@ fn blocked(findings: &[Finding]) -> String {
     text
 }
 
-/// An AWS call that failed. What may pass by itself is looked at again; the rest is shown as AWS said it.
+/// An AWS call that failed. What may pass by itself is looked at again; the rest is shown as AWS
+/// said it.
 ///
-/// Error codes that may pass: the "throttling" and "transient" classes of the SDK retry behaviour page,
-/// https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
+/// Error codes that may pass: the "throttling" and "transient" classes of the SDK retry behaviour
+/// page, https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
 pub fn aws<E: ProvideErrorMetadata + std::fmt::Debug, R: std::fmt::Debug>(
     action: &str,
 ) -> impl FnOnce(SdkError<E, R>) -> Error + '_ {
@@ -152,12 +156,14 @@ pub fn aws<E: ProvideErrorMetadata + std::fmt::Debug, R: std::fmt::Debug>(
                 | "InternalServerError"
                 | "ServiceUnavailable"
                 | "RequestTimeout" => Error::NotReady(format!("AWS to answer {action} ({code}: {message})")),
-                // Busy with something, most often with what an earlier call of ours began: the next look tells.
+                // Busy with something, most often with what an earlier call of ours began: the next
+                // look tells.
                 "InvalidDBClusterStateFault" | "InvalidDBInstanceState" => {
                     Error::NotReady(format!("RDS to take {action} ({message})"))
                 }
                 "AccessDenied" | "AccessDeniedException" | "AccessDeniedFault" => Error::Refused(format!(
-                    "{action} is not allowed: {message}. The role of this state lacks the permission; nothing was changed by this call. Grant it, then redrive the execution."
+                    "{action} is not allowed: {message}. The role of this state lacks the permission; \
+                    nothing was changed by this call. Grant it, then redrive the execution."
                 )),
                 _ => Error::Unexpected(anyhow::anyhow!("{action}: {code}: {message}")),
             }

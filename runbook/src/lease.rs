@@ -1,6 +1,7 @@
 //! One run at a time on a cluster: an S3 object whose holder is an execution.
 //!
-//! There is nothing to release: a lease whose execution is no longer running is free, whatever ended it.
+//! There is nothing to release: a lease whose execution is no longer running is free, whatever
+//! ended it.
 
 use aws_sdk_sfn::types::ExecutionStatus;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -27,7 +28,8 @@ pub async fn take(cx: &Context, run: &Run, resource: &str) -> Result<()> {
     }
     if is_running(cx, &held.execution).await? {
         return Err(Error::Conflict(format!(
-            "{} works on {resource} since {}. Two runs on one cluster would undo each other's work; nothing was touched. Wait for it, or stop it \
+            "{} works on {resource} since {}. Two runs on one cluster would undo each other's work; nothing \
+            was touched. Wait for it, or stop it \
              (aws stepfunctions stop-execution --execution-arn {}), then run this again.",
             held.execution, held.taken, held.execution
         )));

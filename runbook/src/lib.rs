@@ -1,7 +1,7 @@
 //! The kit that functions and workers are written in.
 //!
-//! A state of a runbook is a type that implements [`State`]: it looks at the world, makes at most one change, and answers done or
-//! [`Error::NotReady`]. Step Functions is the only loop.
+//! A state of a runbook is a type that implements [`State`]: it looks at the world, makes at most
+//! one change, and answers done or [`Error::NotReady`]. Step Functions is the only loop.
 
 pub mod aurora;
 pub mod context;

@@ -1,5 +1,5 @@
-//! What the states of an upgrade leave for each other in the run bucket, by cluster and not by execution, so that a new execution
-//! finds what an earlier one learned.
+//! What the states of an upgrade leave for each other in the run bucket, by cluster and not by
+//! execution, so that a new execution finds what an earlier one learned.
 
 use std::collections::BTreeMap;
 

@@ -1,9 +1,10 @@
 //! Connections to PostgreSQL, every database of a cluster, quoting.
 //!
-//! - `PGSSLMODE`: `verify-full` (the default) or `disable`, as libpq names them. Nothing between: a certificate that is not
-//!   checked protects nothing.
+//! - `PGSSLMODE`: `verify-full` (the default) or `disable`, as libpq names them. Nothing between: a
+//!   certificate that is not checked protects nothing.
 //! - `PGSSLROOTCERT`: the file with RDS's certificate authorities
-//!   (https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/UsingWithRDS.SSL.html). Required for `verify-full`.
+//!   (https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/UsingWithRDS.SSL.html). Required
+//!   for `verify-full`.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -111,19 +112,22 @@ where
     Ok((client, notices))
 }
 
-/// A server that restarts, or is full for a moment, is looked at again; a wrong password or a missing database is told.
+/// A server that restarts, or is full for a moment, is looked at again; a wrong password or a
+/// missing database is told.
 fn not_connected(error: &tokio_postgres::Error, database: &str) -> Error {
     let Some(server) = error.as_db_error() else {
         return Error::NotReady(format!("PostgreSQL to answer (connecting to {database}: {})", chain(error)));
     };
-    // Class 57: operator intervention, 53: insufficient resources (https://www.postgresql.org/docs/current/errcodes-appendix.html).
+    // Class 57: operator intervention, 53: insufficient resources
+    // (https://www.postgresql.org/docs/current/errcodes-appendix.html).
     match &server.code().code()[..2] {
         "57" | "53" => Error::NotReady(format!(
             "PostgreSQL to accept connections (connecting to {database}: {})",
             server.message()
         )),
         "28" => Error::Refused(format!(
-            "PostgreSQL refuses the login to {database}: {}. The secret must hold the present user name and password of a role that may connect.",
+            "PostgreSQL refuses the login to {database}: {}. The secret must hold the present user name and \
+            password of a role that may connect.",
             server.message()
         )),
         _ => Error::Unexpected(anyhow::anyhow!("connect to {database}: {}", server.message())),
@@ -132,8 +136,9 @@ fn not_connected(error: &tokio_postgres::Error, database: &str) -> Error {
 
 /// An error with what caused it: tokio-postgres says "db error" and leaves the rest to the chain.
 ///
-/// Classes 22 (data exception), 23 (integrity constraint) and P0 (what a trigger raises) quote values of rows, which must not reach a
-/// message: they are told by their condition and place (https://www.postgresql.org/docs/current/errcodes-appendix.html).
+/// Classes 22 (data exception), 23 (integrity constraint) and P0 (what a trigger raises) quote
+/// values of rows, which must not reach a message: they are told by their condition and place
+/// (https://www.postgresql.org/docs/current/errcodes-appendix.html).
 pub fn chain(error: &tokio_postgres::Error) -> String {
     let Some(server) = error.as_db_error() else {
         let cause = std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
@@ -193,10 +198,15 @@ impl Tls {
     }
 }
 
-/// Every database that a person could have put something into: not template0, not RDS's own, not invalid (`datconnlimit` -2), not closed.
+/// Every database that a person could have put something into: not template0, not RDS's own, not
+/// invalid (`datconnlimit` -2), not closed.
 pub async fn databases(client: &Client) -> Result<Vec<String>> {
     let rows = client
-        .query("SELECT datname FROM pg_catalog.pg_database WHERE datallowconn AND datconnlimit <> -2 AND datname NOT IN ('template0', 'rdsadmin') ORDER BY datname", &[])
+        .query(
+            "SELECT datname FROM pg_catalog.pg_database WHERE datallowconn AND datconnlimit <> -2 AND \
+        datname NOT IN ('template0', 'rdsadmin') ORDER BY datname",
+            &[],
+        )
         .await
         .map_err(|error| query_failed("list databases", &error))?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
@@ -222,7 +232,8 @@ pub fn literal(text: &str) -> String {
     postgres_protocol::escape::escape_literal(text).trim_start().to_owned()
 }
 
-/// What PostgreSQL stores of a password (SCRAM-SHA-256), to be set in its stead: the password itself never stands in a statement.
+/// What PostgreSQL stores of a password (SCRAM-SHA-256), to be set in its stead: the password
+/// itself never stands in a statement.
 pub fn verifier(password: &str) -> String {
     postgres_protocol::password::scram_sha_256(password.as_bytes())
 }

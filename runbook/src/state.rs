@@ -54,12 +54,14 @@ impl Run {
         self.execution.split(':').nth(4).unwrap_or_default()
     }
 
-    /// Eight hexadecimal digits that make names of this execution: its own name may be too long for them, or an earlier one's.
+    /// Eight hexadecimal digits that make names of this execution: its own name may be too long for
+    /// them, or an earlier one's.
     pub fn short_id(&self) -> String {
         Sha256::digest(&self.execution).iter().take(4).map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// The run of an execution, entered at the beginning of time: for tests and for looking at another execution's things.
+    /// The run of an execution, entered at the beginning of time: for tests and for looking at
+    /// another execution's things.
     pub fn of(execution: &str) -> Self {
         Self {
             execution: execution.to_owned(),
@@ -79,7 +81,8 @@ impl Run {
         format!("runs/{}", self.name())
     }
 
-    /// When this attempt at the state began: a redrive goes on in the state without entering it again.
+    /// When this attempt at the state began: a redrive goes on in the state without entering it
+    /// again.
     pub fn since(&self) -> Timestamp {
         self.redriven.map_or(self.entered, |redriven| redriven.max(self.entered))
     }
@@ -121,7 +124,8 @@ struct Call {
     input: Value,
 }
 
-/// Parses the payload, runs the state, and turns a wait past the deadline into `DeadlineExceeded` and a panic into `Unexpected`.
+/// Parses the payload, runs the state, and turns a wait past the deadline into `DeadlineExceeded`
+/// and a panic into `Unexpected`.
 pub async fn call<S: State>(cx: &Context, payload: Value) -> Result<Value> {
     let call: Call = serde_json::from_value(payload)
         .map_err(|error| Error::Refused(format!("the payload of {} is malformed: {error}", S::NAME)))?;
@@ -129,13 +133,15 @@ pub async fn call<S: State>(cx: &Context, payload: Value) -> Result<Value> {
     let span = info_span!("state", state = S::NAME, execution = call.run.name(), cluster);
     async move {
         let input: S = serde_json::from_value(call.input)
-            .map_err(|error| Error::Refused(format!("the input does not fit {}: {error}. Nothing was touched. See input.schema.json.", S::NAME)))?;
+            .map_err(|error| Error::Refused(format!("the input does not fit {}: {error}. Nothing was \
+            touched. See input.schema.json.", S::NAME)))?;
         let outcome = AssertUnwindSafe(input.reconcile(cx, &call.run)).catch_unwind().await;
         let result = outcome.unwrap_or_else(|panic| Err(Error::Unexpected(anyhow::anyhow!("{} panicked: {}", S::NAME, panic_text(&panic)))));
         let result = result.and_then(|output| serde_json::to_value(output).map_err(|error| Error::Unexpected(error.into())));
         let result = match result {
             Err(Error::NotReady(what)) if call.run.is_over(cx.clock.now()) => Err(Error::DeadlineExceeded(format!(
-                "{} has waited for {what} since {}, longer than the deadline of {} min. What AWS has begun goes on there; redrive the execution to go on waiting.",
+                "{} has waited for {what} since {}, longer than the deadline of {} min. What AWS has begun \
+                goes on there; redrive the execution to go on waiting.",
                 S::NAME,
                 call.run.since(),
                 call.run.deadline.as_secs() / 60
@@ -173,7 +179,8 @@ pub fn kebab(name: &str) -> String {
     kebab
 }
 
-/// THE TABLE of a package: which states it has, by runbook, and how one is called by its kebab-case name.
+/// THE TABLE of a package: which states it has, by runbook, and how one is called by its kebab-case
+/// name.
 #[macro_export]
 macro_rules! table {
     ($($runbook:ident :: { $($file:ident :: $state:ident),+ $(,)? }),+ $(,)?) => {

@@ -1,4 +1,5 @@
-//! The run bucket: long things (findings, inspections, reports) as objects, and conditional writes for leases.
+//! The run bucket: long things (findings, inspections, reports) as objects, and conditional writes
+//! for leases.
 
 use aws_sdk_s3::{Client, error::SdkError, primitives::ByteStream};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -12,7 +13,8 @@ pub struct Store {
     pub bucket: String,
 }
 
-/// On which condition an object is written (https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html).
+/// On which condition an object is written
+/// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html).
 #[derive(Debug, Clone, Copy)]
 pub enum When<'a> {
     Always,
@@ -71,7 +73,8 @@ impl Store {
         };
         match put.send().await {
             Ok(_) => Ok(true),
-            // 412: the condition does not hold; 409: another conditional write is under way; 404 for If-Match: it is gone.
+            // 412: the condition does not hold; 409: another conditional write is under way; 404
+            // for If-Match: it is gone.
             Err(error)
                 if matches!(
                     error.code(),

@@ -1,4 +1,5 @@
-//! Log lines for machines (JSON), or for people with `RUST_LOG_FORMAT=text`. `RUST_LOG` filters, `info` by default.
+//! Log lines for machines (JSON), or for people with `RUST_LOG_FORMAT=text`. `RUST_LOG` filters,
+//! `info` by default.
 
 use tracing_subscriber::EnvFilter;
 

@@ -1,10 +1,12 @@
-//! Runs a state as a Fargate task behind a task token: heartbeats while it works, and one answer at the end.
+//! Runs a state as a Fargate task behind a task token: heartbeats while it works, and one answer at
+//! the end.
 //!
 //! - `TASK_TOKEN`: the token of the waiting state. Required.
 //! - `INPUT`: the payload, the same JSON that a function gets. Required.
 //!
-//! When a heartbeat says that the token is spent, the state belongs to someone else: running statements are cancelled and
-//! nothing more is changed. SIGTERM (Fargate stops the task) is answered with `NotReady`, so that Step Functions starts another.
+//! When a heartbeat says that the token is spent, the state belongs to someone else: running
+//! statements are cancelled and nothing more is changed. SIGTERM (Fargate stops the task) is
+//! answered with `NotReady`, so that Step Functions starts another.
 
 use std::{future::Future, time::Duration};
 
@@ -79,7 +81,8 @@ async fn fenced(cx: &Context, token: &str) {
 }
 
 async fn answer(cx: &Context, token: &str, result: Result<Value>) -> Ending {
-    // An answer that is lost would leave the state waiting for its heartbeat time-out: say it again for a while.
+    // An answer that is lost would leave the state waiting for its heartbeat time-out: say it again
+    // for a while.
     for attempt in 0..5u32 {
         let (sent, ending) = match &result {
             Ok(output) => {

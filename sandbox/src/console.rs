@@ -41,7 +41,8 @@ pub async fn up(options: Options) -> anyhow::Result<()> {
         "  aws rds describe-db-clusters --query 'DBClusters[].[DBClusterIdentifier,EngineVersion,Status]'"
     );
     println!(
-        "  aws stepfunctions start-execution --state-machine-arn {} --input '{{\"cluster\": \"orders\", \"target\": \"18\"}}'\n",
+        "  aws stepfunctions start-execution --state-machine-arn {} --input '{{\"cluster\": \"orders\", \
+        \"target\": \"18\"}}'\n",
         machine()
     );
     println!("Logs of functions and workers: {}\nCtrl-C ends it.", sandbox.logs.display());
@@ -59,7 +60,10 @@ pub async fn daily_sync(options: Options, out: &Path) -> anyhow::Result<()> {
     let step = spinner();
     step.set_message("Fetching PostgreSQL (once) and starting a local AWS with two accounts");
     let sandbox = Sandbox::start(options).await?;
-    step.set_message("Creating production: the cluster orders with a shop and live wires inside, and last night's automated snapshot");
+    step.set_message(
+        "Creating production: the cluster orders with a shop and live wires inside, and last \
+    night's automated snapshot",
+    );
     let resource_id = production::create(&sandbox).await?;
     let engine = sandbox.engine.clone().context("the console runs on real PostgreSQL")?;
     let planted = wires::wires();
@@ -72,7 +76,8 @@ pub async fn daily_sync(options: Options, out: &Path) -> anyhow::Result<()> {
     environments::create_targets(&sandbox).await?;
     step.finish_and_clear();
     println!(
-        "Production is available in account {PRODUCTION}, yesterday's targets in account {ACCOUNT}; {} live wires are planted.",
+        "Production is available in account {PRODUCTION}, yesterday's targets in account {ACCOUNT}; {} live \
+        wires are planted.",
         planted.len()
     );
 
@@ -97,7 +102,8 @@ pub async fn daily_sync(options: Options, out: &Path) -> anyhow::Result<()> {
 
 async fn customers(login: &Login) -> anyhow::Result<Table> {
     let client = orders::connect(login, "shop").await?;
-    let sql = "SELECT id::text, email::text, full_name, phone, birth_date::text, city FROM customers ORDER BY customers.id LIMIT 3";
+    let sql = "SELECT id::text, email::text, full_name, phone, birth_date::text, city FROM customers ORDER \
+    BY customers.id LIMIT 3";
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     for row in client.query(sql, &[]).await? {
@@ -107,7 +113,8 @@ async fn customers(login: &Login) -> anyhow::Result<Table> {
     Ok(table)
 }
 
-/// Follows the execution to its end and leaves the run's objects in `out`. Fails with the run's own words; answers where its report is.
+/// Follows the execution to its end and leaves the run's objects in `out`. Fails with the run's own
+/// words; answers where its report is.
 async fn watch(sandbox: &Sandbox, execution: &str, out: &Path) -> anyhow::Result<PathBuf> {
     tokio::select! {
         followed = follow(sandbox, execution) => followed?,
@@ -178,7 +185,8 @@ async fn prepare(options: Options) -> anyhow::Result<Sandbox> {
     orders::create(&sandbox, orders::Shape::default()).await?;
     step.finish_and_clear();
     println!(
-        "The cluster orders is available: a writer and a reader on 16.14, parameter groups that differ, maintenance pending."
+        "The cluster orders is available: a writer and a reader on 16.14, parameter groups that differ, \
+        maintenance pending."
     );
     Ok(sandbox)
 }
@@ -192,7 +200,8 @@ fn spinner() -> ProgressBar {
     bar
 }
 
-/// Shows the execution state by state, as its report has it: the present ones as a live line, the past ones above it.
+/// Shows the execution state by state, as its report has it: the present ones as a live line, the
+/// past ones above it.
 async fn follow(sandbox: &Sandbox, execution: &str) -> anyhow::Result<()> {
     let sfn = sandbox.sfn();
     let line = spinner();

@@ -11,7 +11,8 @@ pub struct Executables {
     pub worker: PathBuf,
 }
 
-/// Builds them with the same features as everything else of the workspace, so that nothing is compiled twice.
+/// Builds them with the same features as everything else of the workspace, so that nothing is
+/// compiled twice.
 pub async fn build() -> anyhow::Result<Executables> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let root = root();

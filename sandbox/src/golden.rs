@@ -1,4 +1,5 @@
-//! Files that are made from the code and kept in the repository: a test fails when one is stale, `UPDATE=1` writes it anew.
+//! Files that are made from the code and kept in the repository: a test fails when one is stale,
+//! `UPDATE=1` writes it anew.
 
 use std::path::Path;
 

@@ -1,4 +1,5 @@
-//! The runbooks in a local AWS: the worlds that they start in, the executables behind the functions and workers, and what a person sees.
+//! The runbooks in a local AWS: the worlds that they start in, the executables behind the functions
+//! and workers, and what a person sees.
 
 pub mod benchmark;
 pub mod console;

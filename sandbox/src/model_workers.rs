@@ -1,5 +1,5 @@
-//! The workers of the model gear. A worker speaks SQL, and no PostgreSQL stands behind: each takes its time, answers what its state answers,
-//! and leaves what later states look for.
+//! The workers of the model gear. A worker speaks SQL, and no PostgreSQL stands behind: each takes
+//! its time, answers what its state answers, and leaves what later states look for.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! What an application would have seen: connects to the writer again and again, and notes for how long it could not.
+//! What an application would have seen: connects to the writer again and again, and notes for how
+//! long it could not.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},

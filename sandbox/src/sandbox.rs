@@ -46,7 +46,8 @@ pub const BUCKET: &str = "aurora-runbooks-runs";
 pub enum Gear {
     /// Real PostgreSQL, the shipped executables, time this much faster.
     Real { speed: f64 },
-    /// No PostgreSQL, our code in this process, virtual time. Needs a paused current-thread runtime.
+    /// No PostgreSQL, our code in this process, virtual time. Needs a paused current-thread
+    /// runtime.
     Model,
 }
 
@@ -346,7 +347,8 @@ fn environment(clock: Clock, stepfunctions: Option<&str>) -> BTreeMap<String, St
     environment
 }
 
-/// Our own code, called in this process: the functions whole; of a worker, which speaks SQL, only its answer and its time.
+/// Our own code, called in this process: the functions whole; of a worker, which speaks SQL, only
+/// its answer and its time.
 fn in_process(clock: Clock, gateway: &Arc<Gateway>) -> (lambda::Handler, ecs::Worker) {
     let gateway = Arc::downgrade(gateway);
     let context = move |principal: &str| -> Option<Context> {

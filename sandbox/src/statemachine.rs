@@ -1,4 +1,5 @@
-//! The state machines of `statemachines/`, with the placeholders filled in as Terraform's `templatefile` fills them.
+//! The state machines of `statemachines/`, with the placeholders filled in as Terraform's
+//! `templatefile` fills them.
 
 use std::collections::BTreeMap;
 

@@ -33,7 +33,8 @@ async fn packages() -> PathBuf {
     folder
 }
 
-/// Runs the script as a person would who points boto3 at the sandbox; nothing of this machine's AWS settings reaches it.
+/// Runs the script as a person would who points boto3 at the sandbox; nothing of this machine's AWS
+/// settings reaches it.
 async fn run_script(sandbox: &Sandbox) {
     let mut python = Command::new("python3");
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("AWS_")) {
@@ -59,7 +60,8 @@ async fn run_script(sandbox: &Sandbox) {
     assert!(output.status.success(), "these steps passed:\n{done}\nand then:\n{said}");
 }
 
-/// AWS alone decides when maintenance is pending, and no client can ask for it: it comes once the script has changed the instance's class.
+/// AWS alone decides when maintenance is pending, and no client can ask for it: it comes once the
+/// script has changed the instance's class.
 async fn plant_maintenance(sandbox: &Sandbox) {
     let rds = sandbox.rds_client();
     loop {

@@ -34,6 +34,16 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
+fn is_worker(state: &str) -> bool {
+    workers::STATES.contains(&state)
+}
+
+/// A state of that runbook, in its wing of the package that it belongs to.
+fn file(runbook: &str, state: &str) -> String {
+    let package = if is_worker(state) { "workers" } else { "functions" };
+    format!("{package}/src/{}/{}.rs", runbook.replace('-', "_"), snake(state))
+}
+
 #[test]
 fn every_task_is_a_state_of_ours_and_every_state_of_ours_is_a_task() {
     let used: BTreeSet<String> =
@@ -47,14 +57,13 @@ fn every_task_is_a_state_of_ours_and_every_state_of_ours_is_a_task() {
 fn a_states_name_is_its_file_and_its_placeholder() {
     for runbook in statemachine::RUNBOOKS {
         for (name, task) in tasks(runbook) {
-            let folder = if workers::STATES.contains(&name.as_str()) { "workers" } else { "functions" };
-            let file = format!("{folder}/src/{}.rs", snake(&name));
+            let file = file(runbook, &name);
             assert!(root().join(&file).exists(), "{file} is missing");
-            let arguments = &task["Arguments"];
+            let (arguments, is_worker) = (&task["Arguments"], is_worker(&name));
             let placeholder =
-                if folder == "workers" { &arguments["TaskDefinition"] } else { &arguments["FunctionName"] };
+                if is_worker { &arguments["TaskDefinition"] } else { &arguments["FunctionName"] };
             assert_eq!(*placeholder, format!("${{{}}}", snake(&name)), "{name}");
-            if folder == "workers" {
+            if is_worker {
                 assert_eq!(
                     arguments["Overrides"]["ContainerOverrides"][0]["Command"][0],
                     runbook::state::kebab(&name)
@@ -68,10 +77,9 @@ fn a_states_name_is_its_file_and_its_placeholder() {
 fn a_tasks_comment_is_the_first_sentence_of_its_file() {
     for runbook in statemachine::RUNBOOKS {
         for (name, task) in tasks(runbook) {
-            let folder = if workers::STATES.contains(&name.as_str()) { "workers" } else { "functions" };
-            let source = read(&format!("{folder}/src/{}.rs", snake(&name)));
-            let first = source.lines().next().unwrap_or_default().trim_start_matches("//! ");
-            assert_eq!(task["Comment"].as_str(), Some(first), "{name}");
+            let source = read(&file(runbook, &name));
+            let paragraph = source.lines().map_while(|line| line.strip_prefix("//! "));
+            assert_eq!(task["Comment"].as_str(), Some(paragraph.collect::<Vec<_>>().join(" ").as_str()), "{name}");
         }
     }
 }
@@ -105,7 +113,8 @@ fn the_retry_blocks_are_the_same_everywhere() {
 
 #[test]
 fn the_asl_names_only_errors_that_exist_and_polls_on_not_ready() {
-    // Step Functions' and the integrations' own names: https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html
+    // Step Functions' and the integrations' own names:
+    // https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html
     let service = ["Lambda.", "Ecs.", "ECS.", "States.", "Sandbox.Timedout", "Runtime.ExitError"];
     for runbook in statemachine::RUNBOOKS {
         for (state, task) in tasks(runbook) {

@@ -1,4 +1,5 @@
-//! A restored copy of the shop on a real server, and the workers' code on it, without the rest of AWS.
+//! A restored copy of the shop on a real server, and the workers' code on it, without the rest of
+//! AWS.
 
 use std::sync::{
     Arc,

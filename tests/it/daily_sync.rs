@@ -1,4 +1,5 @@
-//! daily-sync on real PostgreSQL, with the shipped executables, from production's account into two environments of another.
+//! daily-sync on real PostgreSQL, with the shipped executables, from production's account into two
+//! environments of another.
 
 use std::{
     collections::BTreeSet,
@@ -119,8 +120,8 @@ fn guard(sandbox: &Arc<Sandbox>, passwords: Vec<(String, String)>) -> Guard {
                         user: user.clone(),
                         password: password.clone(),
                     };
-                    // The master's password is dead before the first instance; the other roles' die with the first cut in a quarantine
-                    // that only the workers' place reaches.
+                    // The master's password is dead before the first instance; the other roles' die
+                    // with the first cut in a quarantine that only the workers' place reaches.
                     let from_the_workers = user == "postgres" || !name.starts_with("quarantine-");
                     if from_the_workers && opens(&login, "postgres").await {
                         violations
@@ -169,7 +170,8 @@ async fn raw_values(login: &Login) -> Vec<String> {
     client.query(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
 }
 
-/// Files in which one of the values stands, byte by byte; of a volume also its WAL, so no point in time of it can bring a value back.
+/// Files in which one of the values stands, byte by byte; of a volume also its WAL, so no point in
+/// time of it can bring a value back.
 fn files_with(volume: &Path, values: &[String]) -> Vec<String> {
     let mut found = Vec::new();
     let mut folders = vec![volume.to_owned()];

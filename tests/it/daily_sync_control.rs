@@ -1,5 +1,6 @@
-//! The control plane of daily-sync against the sandbox's RDS, in virtual time: each function is called until it is done. What the workers do
-//! is played by the test, so that it also shows what happens without them.
+//! The control plane of daily-sync against the sandbox's RDS, in virtual time: each function is
+//! called until it is done. What the workers do is played by the test, so that it also shows what
+//! happens without them.
 
 use std::time::Duration;
 
@@ -335,7 +336,8 @@ async fn a_refused_second_rename_gives_the_name_back() {
     sync.run = Sync::a_run(&sync.sandbox, "tuesday");
     let snapshot = sync.sanitized().await;
     let fresh = sync.fresh("orders-dev", &snapshot).await;
-    // While the first rename hides the former cluster it cannot get its name back either: the second rename is tried once more.
+    // While the first rename hides the former cluster it cannot get its name back either: the
+    // second rename is tried once more.
     for _ in 0..2 {
         let second =
             Fault { principal: Some("swap-target"), ..Fault::once(Kind::Denied, "rds", "ModifyDBCluster") };

@@ -59,7 +59,8 @@ fn answer(state: &str, input: &Value) -> Value {
     }
 }
 
-/// Runs the machine. `change` may fail a state or change its answer: by its name and the input that it got.
+/// Runs the machine. `change` may fail a state or change its answer: by its name and the input that
+/// it got.
 async fn run(
     change: impl Fn(&str, &Value) -> Option<Result<Value, (&'static str, &'static str)>> + Send + Sync + 'static,
 ) -> (Value, Vec<String>, Fake) {

@@ -1,4 +1,5 @@
-//! daily-sync in the model gear: the whole ASL in virtual time, with faults laid on every call and callers killed.
+//! daily-sync in the model gear: the whole ASL in virtual time, with faults laid on every call and
+//! callers killed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,7 +36,8 @@ async fn clusters(sandbox: &Sandbox) -> Vec<DbCluster> {
     sandbox.rds_client().describe_db_clusters().send().await.unwrap().db_clusters.unwrap_or_default()
 }
 
-/// Where each target's clients are led: the cluster of the stable name, or the one whose host the secret holds.
+/// Where each target's clients are led: the cluster of the stable name, or the one whose host the
+/// secret holds.
 async fn published(sandbox: &Sandbox) -> BTreeMap<&'static str, String> {
     let secret: Value =
         serde_json::from_str(&sandbox.secrets.value("orders-support/connection").unwrap()).unwrap();
@@ -158,7 +160,8 @@ async fn call_sites() -> Vec<(&'static str, &'static str, &'static str)> {
 #[tokio::test(start_paused = true)]
 async fn a_denied_call_at_any_state_fails_the_run_and_leaves_nothing_raw_and_yesterdays_targets() {
     for (principal, service, action) in call_sites().await {
-        // CleanUp itself may not be let down: what it cannot delete it names, which another test shows.
+        // CleanUp itself may not be let down: what it cannot delete it names, which another test
+        // shows.
         if service != "rds" || principal == "clean-up" {
             continue;
         }
@@ -175,7 +178,8 @@ async fn a_denied_call_at_any_state_fails_the_run_and_leaves_nothing_raw_and_yes
         production_is_left_alone(&sandbox);
         let after = published(&sandbox).await;
         assert_eq!(after.len(), 2, "{what}: a target leads nowhere: {}", run.cause);
-        // A target that was swapped before the failure has good data; any other still has yesterday's.
+        // A target that was swapped before the failure has good data; any other still has
+        // yesterday's.
         if !["swap-target", "retire-old"].contains(&principal) {
             assert_eq!(after, before, "{what}");
         }

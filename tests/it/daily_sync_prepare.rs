@@ -40,7 +40,8 @@ syncs:
     masking: {key-secret: k, databases: {shop: {public.feature_flags: {id: keep, name: keep, enabled: keep}, public.added_today: {id: keep}}}}
 "#;
 
-const FLAGS: &str = "CREATE TABLE feature_flags (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text NOT NULL UNIQUE, enabled bool, \
+const FLAGS: &str = "CREATE TABLE feature_flags (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name \
+text NOT NULL UNIQUE, enabled bool, \
                      label text GENERATED ALWAYS AS (name || '!') STORED)";
 
 /// The task of the real ASL, alone: its variables come from the input.
@@ -131,7 +132,8 @@ async fn a_fresh_cluster_becomes_the_environments() {
         )
         .await
         .unwrap();
-    // Production has more rows, another owner, a column less and one more, and a table that the environment does not have yet.
+    // Production has more rows, another owner, a column less and one more, and a table that the
+    // environment does not have yet.
     fresh
         .batch_execute(&format!(
             "CREATE ROLE shop_owner NOLOGIN; GRANT shop_owner TO CURRENT_USER; GRANT CREATE ON SCHEMA public TO shop_owner; SET ROLE shop_owner;
@@ -178,7 +180,8 @@ async fn a_fresh_cluster_becomes_the_environments() {
     app.batch_execute("SELECT FROM feature_flags").await.unwrap();
     app.batch_execute("DELETE FROM feature_flags").await.unwrap_err();
 
-    // Another day's cluster, here the same one with that day's tags: the environment's clients keep their password.
+    // Another day's cluster, here the same one with that day's tags: the environment's clients keep
+    // their password.
     let add = sandbox.rds_client().add_tags_to_resource().resource_name(described.db_cluster_arn().unwrap());
     add.tags(tags::tag(tags::EXECUTION, "second"))
         .tags(tags::tag(tags::ATTESTED_RUN, "second"))

@@ -1,11 +1,14 @@
-//! Every JSONata expression of our ASL gives the same in our engine and in jsonata.js, the reference (npm `jsonata`).
+//! Every JSONata expression of our ASL gives the same in our engine and in jsonata.js, the
+//! reference (npm `jsonata`).
 
 use std::{path::PathBuf, process::Command};
 
 use sandbox::{statemachine, states};
 use serde_json::{Value, json};
 
-/// Step Functions runs JSONata 2.0.6 (https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html); npm's 2.0.6 is it.
+/// Step Functions runs JSONata 2.0.6
+/// (https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html); npm's 2.0.6 is
+/// it.
 const REFERENCE: &str = "jsonata@2.0.6";
 
 /// What the expressions of the runbooks read.
@@ -13,7 +16,8 @@ fn bindings() -> Value {
     json!({
         "states": {
             "input": { "target": "orders-dev", "targets": [] },
-            "errorOutput": { "Error": "Blocked", "Cause": "{\"errorType\":\"Blocked\",\"errorMessage\":\"a \\\"new\\\" column\"}" },
+            "errorOutput": { "Error": "Blocked", "Cause": "{\"errorType\":\"Blocked\",\"errorMessage\":\"a \
+            \\\"new\\\" column\"}" },
             "result": { "Payload": { "summary": "said \"so\"", "snapshot": "before-upgrade-orders", "left": [] } },
             "context": {
                 "Execution": { "Id": "arn:aws:states:eu-west-1:444455556666:execution:m:run-1", "Input": { "cluster": "orders", "target": "18" } },
@@ -86,7 +90,8 @@ fn our_engine_agrees_with_jsonata_js() {
     for (expression, theirs) in expressions.iter().zip(theirs) {
         let ours =
             states::evaluate(expression, &bindings()).unwrap_or_else(|error| panic!("{expression}: {error}"));
-        // `$string` writes an object's members in their order in both, so even INPUT must be equal to the letter.
+        // `$string` writes an object's members in their order in both, so even INPUT must be equal
+        // to the letter.
         assert_eq!(ours, theirs, "{expression}");
     }
 }

@@ -1,5 +1,5 @@
-//! Faults laid on every call that a state makes, one at a time, and callers killed: running on, or running again, ends in the same
-//! upgraded cluster. Model gear.
+//! Faults laid on every call that a state makes, one at a time, and callers killed: running on, or
+//! running again, ends in the same upgraded cluster. Model gear.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,5 @@
-//! The policies in infra/iam allow each state what it does, and not more; what only an attested copy may go through says so.
+//! The policies in infra/iam allow each state what it does, and not more; what only an attested
+//! copy may go through says so.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,7 +23,8 @@ fn policies() -> BTreeMap<String, Value> {
     serde_json::from_str(&text).unwrap()
 }
 
-/// The IAM name of a call. S3's differ from its API's: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
+/// The IAM name of a call. S3's differ from its API's:
+/// https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
 fn iam_action(service: &str, action: &str) -> String {
     match (service, action) {
         ("s3", "HeadObject") => "s3:GetObject".into(),
@@ -123,7 +125,8 @@ fn only_an_attested_copy_goes_on() {
 #[test]
 fn what_is_deleted_renamed_or_modified_carries_our_tag() {
     for (state, policy) in policies() {
-        // The upgrade changes the owner's own cluster: its lease and its snapshot are the guards there.
+        // The upgrade changes the owner's own cluster: its lease and its snapshot are the guards
+        // there.
         if [
             "apply-pending-maintenance",
             "modify-cluster-version",

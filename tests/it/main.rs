@@ -1,4 +1,5 @@
-//! The tests of the whole: the real ASL, the shipped executables, real PostgreSQL. One module a topic, each test a sentence.
+//! The tests of the whole: the real ASL, the shipped executables, real PostgreSQL. One module a
+//! topic, each test a sentence.
 
 mod clients;
 mod contract;

@@ -23,7 +23,8 @@ async fn a_shop_is_upgraded_with_its_rows_values_extensions_and_statistics() {
     let (sandbox, resource_id) = real(Shape::default()).await;
     let rows = orders::count_rows(&sandbox).await.unwrap();
     assert!(rows.values().sum::<i64>() > 100_000, "{rows:?}");
-    let outdated = "SELECT count(*)::text FROM pg_extension e JOIN pg_available_extensions a ON a.name = e.extname WHERE e.extversion <> a.default_version";
+    let outdated = "SELECT count(*)::text FROM pg_extension e JOIN pg_available_extensions a ON a.name = \
+    e.extname WHERE e.extversion <> a.default_version";
     let run = run(&sandbox, "shop", &to_18()).await.succeeded();
 
     assert_eq!(versions(&sandbox).await, ["18.4", "18.4", "18.4"]);
@@ -37,7 +38,8 @@ async fn a_shop_is_upgraded_with_its_rows_values_extensions_and_statistics() {
         "500"
     );
     assert_eq!(query(&sandbox, "shop", outdated).await, "0", "an extension was not updated");
-    let without = "SELECT count(*)::text FROM pg_stat_all_tables WHERE schemaname !~ '^pg_|information_schema' AND last_analyze IS NULL";
+    let without = "SELECT count(*)::text FROM pg_stat_all_tables WHERE schemaname !~ \
+    '^pg_|information_schema' AND last_analyze IS NULL";
     assert_eq!(query(&sandbox, "shop", without).await, "0", "a table was not analysed");
     assert!(
         sandbox

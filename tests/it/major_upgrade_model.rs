@@ -141,7 +141,8 @@ async fn five_hours_of_waiting_are_waited_and_a_passed_deadline_is_told() {
     let input = json!({ "cluster": "orders", "target": "18", "deadline": "2h" });
     let late = run(&sandbox, "late", &input).await.failed("DeadlineExceeded");
     late.says(&["ModifyClusterVersion has waited for", "longer than the deadline of 120 min", "redrive"]);
-    // The next two attempts wait two hours each, and the upgrade that RDS goes on with is not started again.
+    // The next two attempts wait two hours each, and the upgrade that RDS goes on with is not
+    // started again.
     let late = redrive(&sandbox, &late).await.failed("DeadlineExceeded");
     redrive(&sandbox, &late).await.succeeded();
     assert_eq!(calls(&sandbox, "modify-cluster-version", "ModifyDBCluster"), 1);

@@ -92,33 +92,40 @@ const SAME: [(&str, &str); 17] = [
     ),
     (
         "shop",
-        "SELECT count(DISTINCT email)::text || ' ' || count(DISTINCT id) || ' ' || count(phone) FROM public.customers",
+        "SELECT count(DISTINCT email)::text || ' ' || count(DISTINCT id) || ' ' || count(phone) FROM \
+        public.customers",
     ),
     (
         "shop",
-        "SELECT string_agg(n::text, ',' ORDER BY n) FROM (SELECT count(*) AS n FROM public.orders GROUP BY customer_id) AS t",
+        "SELECT string_agg(n::text, ',' ORDER BY n) FROM (SELECT count(*) AS n FROM public.orders GROUP BY \
+        customer_id) AS t",
     ),
     ("shop", "SELECT count(*)::text FROM public.customers WHERE full_name = first_name || ' ' || last_name"),
     (
         "shop",
-        "SELECT count(*) || ' ' || count(DISTINCT p.token) FROM zoo.person AS p JOIN zoo.visit AS v ON v.person = p.id AND v.email = p.email",
+        "SELECT count(*) || ' ' || count(DISTINCT p.token) FROM zoo.person AS p JOIN zoo.visit AS v ON \
+        v.person = p.id AND v.email = p.email",
     ),
     (
         "shop",
-        "SELECT count(*)::text FROM zoo.badge AS b JOIN zoo.membership AS m USING (person, team) JOIN zoo.person AS p ON p.id = b.person",
+        "SELECT count(*)::text FROM zoo.badge AS b JOIN zoo.membership AS m USING (person, team) JOIN \
+        zoo.person AS p ON p.id = b.person",
     ),
     ("shop", "SELECT count(*)::text FROM zoo.person AS p JOIN zoo.person AS f ON f.id = p.friend"),
     (
         "shop",
-        "SELECT sum(cardinality(other_addresses))::text || ' ' || count(DISTINCT phone) || ' ' || sum(length(note)) FROM zoo.person",
+        "SELECT sum(cardinality(other_addresses))::text || ' ' || count(DISTINCT phone) || ' ' || \
+        sum(length(note)) FROM zoo.person",
     ),
     (
         "shop",
-        "SELECT count(*)::text FROM zoo.person WHERE profile ->> 'theme' = 'dark' AND profile -> 'cards' -> 0 ->> 'type' = 'debit' AND profile -> 'cards' ->> 1 = 'none'",
+        "SELECT count(*)::text FROM zoo.person WHERE profile ->> 'theme' = 'dark' AND profile -> 'cards' -> \
+        0 ->> 'type' = 'debit' AND profile -> 'cards' ->> 1 = 'none'",
     ),
     (
         "shop",
-        "SELECT string_agg(tableoid::regclass || ' ' || n, ',' ORDER BY 1) FROM (SELECT tableoid, count(*) AS n FROM zoo.animal GROUP BY 1) AS t",
+        "SELECT string_agg(tableoid::regclass || ' ' || n, ',' ORDER BY 1) FROM (SELECT tableoid, count(*) \
+        AS n FROM zoo.animal GROUP BY 1) AS t",
     ),
     ("shop", "SELECT sum(hidden::int)::text FROM zoo.audited"),
     ("shop", "SELECT count(*)::text FROM zoo.audit_trail"),
@@ -128,7 +135,8 @@ const SAME: [(&str, &str); 17] = [
     ),
     (
         "billing",
-        "SELECT count(DISTINCT iban)::text || ' ' || count(DISTINCT contact_email) FROM ledger.accounts, LATERAL (SELECT contact_email FROM ledger.invoices WHERE account_id = id) AS i",
+        "SELECT count(DISTINCT iban)::text || ' ' || count(DISTINCT contact_email) FROM ledger.accounts, \
+        LATERAL (SELECT contact_email FROM ledger.invoices WHERE account_id = id) AS i",
     ),
     ("shop", SHAPE),
     ("billing", SHAPE),
@@ -180,7 +188,8 @@ async fn a_zoo(id: &'static str) -> Copy {
     // Some addresses that both databases know.
     copy.run(
         "customer-events",
-        "UPDATE \"Event\" SET payload = jsonb_set(payload, '{email}', '\"anna.schmidt143@mail.example\"') WHERE \"eventId\" % 1000 = 0",
+        "UPDATE \"Event\" SET payload = jsonb_set(payload, '{email}', '\"anna.schmidt143@mail.example\"') \
+        WHERE \"eventId\" % 1000 = 0",
     )
     .await;
     copy.run("shop", "UPDATE public.customers SET email = 'anna.schmidt143@mail.example' WHERE id = 143")
@@ -198,7 +207,8 @@ async fn only_a_zoo(id: &'static str) -> Copy {
     copy
 }
 
-/// All of SanitizeDatabases but its wires, and AttestSanitized's look. Answers what that found wrong.
+/// All of SanitizeDatabases but its wires, and AttestSanitized's look. Answers what that found
+/// wrong.
 async fn sanitise(copy: &Copy, masking: &Masking) -> Vec<String> {
     let sessions = copy.sessions();
     cut::cut(&sessions).await.unwrap();
@@ -235,7 +245,12 @@ async fn keys_joins_and_everything_round_the_values_hold_and_no_raw_value_is_lef
     assert_eq!(common(&copy).await, common_before, "equal values of two databases are equal no more");
     assert_eq!(on_disk(&copy).await, Vec::<String>::new());
     let view = copy
-        .ask("rdsadmin", "shop", "SELECT count(*) || ' ' || count(*) FILTER (WHERE login ~ '^[0-9a-f]{40}$') FROM zoo.people_by_letter")
+        .ask(
+            "rdsadmin",
+            "shop",
+            "SELECT count(*) || ' ' || count(*) FILTER (WHERE login ~ \
+        '^[0-9a-f]{40}$') FROM zoo.people_by_letter",
+        )
         .await;
     assert_eq!(view, "3000 3000");
     assert_eq!(
@@ -247,7 +262,12 @@ async fn keys_joins_and_everything_round_the_values_hold_and_no_raw_value_is_lef
         .await,
         "0"
     );
-    copy.run("shop", "SET search_path = zoo, public; INSERT INTO person (email, login, profile, salary, token) VALUES ('new@x', 'newcomer', '{}', 1, md5('x')::uuid)").await;
+    copy.run(
+        "shop",
+        "SET search_path = zoo, public; INSERT INTO person (email, login, profile, salary, \
+    token) VALUES ('new@x', 'newcomer', '{}', 1, md5('x')::uuid)",
+    )
+    .await;
 }
 
 /// The lines that differ, not two pages.
@@ -258,7 +278,8 @@ fn similar(before: &str, after: &str) {
     assert!(gone.is_empty() && came.is_empty(), "gone: {gone:#?}\ncame: {came:#?}");
 }
 
-/// Files of the cluster that hold a raw value. The write-ahead log is left out: a snapshot of Aurora carries none.
+/// Files of the cluster that hold a raw value. The write-ahead log is left out: a snapshot of
+/// Aurora carries none.
 async fn on_disk(copy: &Copy) -> Vec<String> {
     copy.client("rdsadmin", "postgres").await.batch_execute("CHECKPOINT").await.unwrap();
     let root = copy.ask("rdsadmin", "postgres", "SHOW data_directory").await;
@@ -348,7 +369,8 @@ async fn what_nobody_has_decided_about_stops_the_run_with_the_lines_to_paste() {
     let copy = a_zoo("undecided").await;
     copy.run(
         "shop",
-        "ALTER TABLE public.customers ADD nickname text; CREATE TABLE public.referrals (id int PRIMARY KEY, \"E-Mail\" text, \"on\" date)",
+        "ALTER TABLE public.customers ADD nickname text; CREATE TABLE public.referrals (id int PRIMARY KEY, \
+        \"E-Mail\" text, \"on\" date)",
     )
     .await;
     copy.run("postgres", "CREATE DATABASE archive; ").await;
@@ -392,9 +414,17 @@ async fn attesting_finds_what_masking_would_have_left() {
     cut::cut(&sessions).await.unwrap();
     let (plans, _) = look(&sessions, &masking).await.unwrap();
     let before = fingerprints::take(&sessions, &plans, KEY, copy.id).await.unwrap();
-    let bound = "SELECT (histogram_bounds::text::text[])[1] FROM pg_stats WHERE tablename = 'person' AND attname = 'homepage'";
+    let bound = "SELECT (histogram_bounds::text::text[])[1] FROM pg_stats WHERE tablename = 'person' AND \
+    attname = 'homepage'";
     let homepage = copy.ask("rdsadmin", "shop", bound).await;
-    copy.run("shop", &format!("CREATE ROLE intruder LOGIN; CREATE TABLE public.leak (email text); COMMENT ON TABLE public.products IS 'see {homepage}, please'")).await;
+    copy.run(
+        "shop",
+        &format!(
+            "CREATE ROLE intruder LOGIN; CREATE TABLE public.leak (email text); COMMENT \
+    ON TABLE public.products IS 'see {homepage}, please'"
+        ),
+    )
+    .await;
     copy.run("billing", "CREATE PUBLICATION tap FOR TABLE ledger.rates").await;
     let wrong = attest_sanitized::look(sessions.cx, sessions.login, &masking, &before, KEY)
         .await

@@ -57,7 +57,8 @@ async fn counts(engine: &PostgresEngine, id: &str) -> Vec<(String, i64)> {
     let mut counts = Vec::new();
     for database in SHOP_DATABASES {
         let session = engine.connect(id, "rdsadmin", database).await.unwrap();
-        let tables = "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1";
+        let tables = "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname NOT IN \
+        ('pg_catalog', 'information_schema') ORDER BY 1";
         for row in session.query(tables, &[]).await.unwrap() {
             let table: String = row.get(0);
             let rows = session.query_one(&format!("SELECT count(*) FROM {table}"), &[]).await.unwrap().get(0);

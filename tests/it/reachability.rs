@@ -79,7 +79,8 @@ async fn wait_for(cx: &runbook::Context, status: &str) {
     panic!("{} is never {status}", environments::DEV);
 }
 
-/// The whole way of production's data into quarantine, on real servers: what stands there opens to its own password only.
+/// The whole way of production's data into quarantine, on real servers: what stands there opens to
+/// its own password only.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restore_across_accounts_answers_to_the_snapshots_password_until_the_new_one_is_in_force() {
     let sandbox = Sandbox::start(Options::real()).await.unwrap();

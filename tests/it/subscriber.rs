@@ -1,5 +1,5 @@
-//! A restored copy of a subscriber would take production's replication slot within seconds, and production would miss what the copy received.
-//! In quarantine it does not.
+//! A restored copy of a subscriber would take production's replication slot within seconds, and
+//! production would miss what the copy received. In quarantine it does not.
 
 use std::{sync::Arc, time::Duration};
 
@@ -83,9 +83,11 @@ async fn a_copy_of_a_subscriber_steals_productions_slot_but_not_in_quarantine() 
     world.create("subscriber", free_port()).await;
     world.run("publisher", "CREATE PUBLICATION prod_pub FOR TABLE t; INSERT INTO t VALUES (1)").await;
     let subscribe = format!(
-        "CREATE SUBSCRIPTION prod_sub CONNECTION 'host=127.0.0.1 port={publisher} dbname=shop user=postgres password={PASSWORD}' PUBLICATION prod_pub"
+        "CREATE SUBSCRIPTION prod_sub CONNECTION 'host=127.0.0.1 port={publisher} dbname=shop user=postgres \
+        password={PASSWORD}' PUBLICATION prod_pub"
     );
-    // The table belongs to the superuser who made it; the subscriber's worker reads it as the master.
+    // The table belongs to the superuser who made it; the subscriber's worker reads it as the
+    // master.
     world.run("publisher", "GRANT SELECT ON t TO postgres").await;
     world.run("subscriber", &subscribe).await;
     assert!(

@@ -89,8 +89,9 @@ async fn restart_is_due(cx: &Context, run: &Run, plan: &Plan<'_>, fresh: &DbClus
     Ok(started.is_none() || fresh.status() == Some("stopped"))
 }
 
-/// "If you're using SSL endpoints and change the DB cluster identifier, stop and restart the DB cluster to update the SSL endpoints"
-/// (AuroraUserGuide, Aurora.Modifying). RDS does not show for which name a certificate is, so the run notes that it saw the cluster stopped.
+/// "If you're using SSL endpoints and change the DB cluster identifier, stop and restart the DB
+/// cluster to update the SSL endpoints" (AuroraUserGuide, Aurora.Modifying). RDS does not show for
+/// which name a certificate is, so the run notes that it saw the cluster stopped.
 async fn restart(
     cx: &Context,
     run: &Run,

@@ -1,9 +1,13 @@
-//! Removes everything that runs of this sync left and nobody uses, in both accounts, and names what it could not remove.
+//! Removes everything that runs of this sync left and nobody uses, in both accounts, and names what
+//! it could not remove.
 //!
-//! It finds things by their tags, whatever happened before: this run's, and those of earlier runs that were stopped before their own CleanUp
-//! (the sync's lease says that none of them still runs). First it gives back a stable name that a swap left empty. Published clusters and
-//! kept old copies stay. Changes: one step for each thing a look, what holds raw data first. Again is harmless. Undo: none.
-//! Errors: `NotReady`, `Conflict` (another execution of the sync is at work). It does not fail because of a thing that cannot be removed: that stands in its output, and the execution fails by it.
+//! It finds things by their tags, whatever happened before: this run's, and those of earlier runs
+//! that were stopped before their own CleanUp (the sync's lease says that none of them still runs).
+//! First it gives back a stable name that a swap left empty. Published clusters and kept old copies
+//! stay. Changes: one step for each thing a look, what holds raw data first. Again is harmless.
+//! Undo: none. Errors: `NotReady`, `Conflict` (another execution of the sync is at work). It does
+//! not fail because of a thing that cannot be removed: that stands in its output, and the execution
+//! fails by it.
 
 use std::time::Duration;
 
@@ -41,7 +45,8 @@ pub struct Clean {
 const FIRST_LOOK: Duration = Duration::from_secs(60);
 /// A rename shows within minutes.
 const RENAME: Duration = Duration::from_secs(10 * 60);
-/// DeleteDBCluster was seen to take 12 minutes; what takes longer than this is named instead of waited for.
+/// DeleteDBCluster was seen to take 12 minutes; what takes longer than this is named instead of
+/// waited for.
 const PATIENCE: Duration = Duration::from_secs(60 * 60);
 
 /// What one look found out.
@@ -73,7 +78,8 @@ impl State for CleanUp {
     type Output = Clean;
 
     async fn reconcile(self, cx: &Context, run: &Run) -> Result<Clean> {
-        // It removes what any run of the sync left, so no other may be at work: an old execution that is redriven stops here.
+        // It removes what any run of the sync left, so no other may be at work: an old execution
+        // that is redriven stops here.
         lease::take(cx, run, &format!("sync-{}", self.sync)).await?;
         let policy = daily_sync::policy(cx, run, &self.sync).await?;
         let waited = run.waited(cx.clock.now());
@@ -124,7 +130,8 @@ impl CleanUp {
         look: &mut Look,
     ) -> Result<Option<String>> {
         let clusters = aurora::clusters(cx).await?;
-        // A target about which something is not known yet must not keep raw data from being removed.
+        // A target about which something is not known yet must not keep raw data from being
+        // removed.
         let (mut used, mut swapping) = (Vec::new(), Vec::new());
         for target in &policy.targets {
             let name = target.cluster.as_str();
@@ -195,7 +202,8 @@ fn leftovers<'a>(
     found
 }
 
-/// Gives a stable name back that a swap left empty; what is waited for, or `None` when it is where it belongs.
+/// Gives a stable name back that a swap left empty; what is waited for, or `None` when it is where
+/// it belongs.
 async fn put_back(
     cx: &Context,
     clusters: &[DbCluster],
@@ -227,7 +235,7 @@ pub mod tests {
     use super::*;
 
     pub fn policy() -> Sync {
-        let text = include_str!("../../policy/examples/orders.yaml");
+        let text = include_str!("../../../policy/examples/orders.yaml");
         policy::Policy::parse(text).unwrap().syncs.remove("orders").unwrap()
     }
 

@@ -1,8 +1,10 @@
-//! Deletes the quarantined cluster and our copy of production's snapshot: from here on the run holds no raw data.
+//! Deletes the quarantined cluster and our copy of production's snapshot: from here on the run
+//! holds no raw data.
 //!
-//! Changes: DeleteDBInstance, DeleteDBCluster (no final snapshot, no automated backups), the copy unshared and deleted; a step each a look.
-//! Again is harmless: what is gone is done. It ends as soon as RDS deletes them; CleanUp waits until they are gone.
-//! Undo: none. Errors: `NotReady`, `Refused` (not ours, or not allowed).
+//! Changes: DeleteDBInstance, DeleteDBCluster (no final snapshot, no automated backups), the copy
+//! unshared and deleted; a step each a look. Again is harmless: what is gone is done. It ends as
+//! soon as RDS deletes them; CleanUp waits until they are gone. Undo: none. Errors: `NotReady`,
+//! `Refused` (not ours, or not allowed).
 
 use aws_sdk_rds::types::DbClusterSnapshot;
 use runbook::{
@@ -41,7 +43,8 @@ impl State for DeleteQuarantine {
         };
         if !find_snapshot(cx, &sanitized).await?.is_some_and(is_kept) {
             return Err(Error::Refused(format!(
-                "the sanitised snapshot {sanitized} is not there, so the quarantine is still needed. Nothing was deleted."
+                "the sanitised snapshot {sanitized} is not there, so the quarantine is still needed. \
+                Nothing was deleted."
             )));
         }
         let name = names::quarantine(&self.sync, run);

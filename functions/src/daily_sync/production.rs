@@ -1,7 +1,8 @@
-//! Production's account, as far as a sync goes there: it reads, and it changes nothing but our own copies of snapshots.
+//! Production's account, as far as a sync goes there: it reads, and it changes nothing but our own
+//! copies of snapshots.
 //!
-//! No other file assumes production's role, and the client stays in here: this is the one place to look at for the promise that no
-//! production cluster is ever touched.
+//! No other file assumes production's role, and the client stays in here: this is the one place to
+//! look at for the promise that no production cluster is ever touched.
 
 use aws_sdk_rds::{error::ProvideErrorMetadata, types::DbClusterSnapshot};
 use policy::Sync;
@@ -20,11 +21,13 @@ pub struct Source {
     account: String,
 }
 
-/// A snapshot that a run of this sync made. Only [`Source`] makes one, and only such a one is changed.
+/// A snapshot that a run of this sync made. Only [`Source`] makes one, and only such a one is
+/// changed.
 pub struct OurCopy(DbClusterSnapshot);
 
 impl OurCopy {
-    /// By its ARN, which says account and name, and by its tags, which a copy never takes over from its source (CopyTags is false).
+    /// By its ARN, which says account and name, and by its tags, which a copy never takes over from
+    /// its source (CopyTags is false).
     fn check(snapshot: DbClusterSnapshot, sync: &str, account: &str) -> Option<Self> {
         let arn: Vec<&str> = snapshot.db_cluster_snapshot_arn().unwrap_or_default().split(':').collect();
         let named = matches!(arn[..], ["arn", _, "rds", _, owner, "cluster-snapshot", name] if owner == account && name.starts_with(&format!("sync-{sync}-")));
@@ -84,7 +87,8 @@ impl Source {
         let copy = OurCopy::check(snapshot, &self.name, &self.account).filter(|_| of_run);
         copy.map(Some).ok_or_else(|| {
             Error::Conflict(format!(
-                "a snapshot {name} exists in account {} and is not this run's. It was left alone. Rename or delete it, then start a new execution.",
+                "a snapshot {name} exists in account {} and is not this run's. It was left alone. Rename or \
+                delete it, then start a new execution.",
                 self.account
             ))
         })
@@ -110,7 +114,8 @@ impl Source {
             .collect())
     }
 
-    /// Begins this run's copy. Tags are ours alone: production's would let IAM conditions on tags take the copy for production.
+    /// Begins this run's copy. Tags are ours alone: production's would let IAM conditions on tags
+    /// take the copy for production.
     pub async fn begin_copy(&self, run: &Run, snapshot_arn: &str, kms_key: &str) -> Result<()> {
         let name = names::copy(&self.name, run);
         let copy = self.cx.rds.copy_db_cluster_snapshot().source_db_cluster_snapshot_identifier(snapshot_arn);
@@ -158,7 +163,8 @@ impl Source {
             )),
             Err(error) if error.code() == Some("SharedSnapshotQuotaExceeded") => {
                 Err(Error::Refused(format!(
-                    "RDS shares no further snapshot ({}). It was not shared; raise the quota or unshare old ones.",
+                    "RDS shares no further snapshot ({}). It was not shared; raise the quota or unshare old \
+                    ones.",
                     error.message().unwrap_or_default()
                 )))
             }
@@ -180,7 +186,8 @@ impl Source {
                 self.account
             )));
         }
-        // Deleting a copy that is still `copying` cancels it (DeleteDBClusterSnapshot, botocore rds 2014-10-31).
+        // Deleting a copy that is still `copying` cancels it (DeleteDBClusterSnapshot, botocore rds
+        // 2014-10-31).
         match self.cx.rds.delete_db_cluster_snapshot().db_cluster_snapshot_identifier(copy.id()).send().await
         {
             Ok(_) => Ok(Some(format!("snapshot {} in account {} to be gone", copy.id(), self.account))),
@@ -200,14 +207,17 @@ impl Source {
 fn copy_refused(code: &str, message: &str, snapshot: &str, kms_key: &str) -> Option<Error> {
     Some(match code {
         "DBClusterSnapshotNotFoundFault" => Error::OperationFailed(format!(
-            "the snapshot {snapshot} is gone; automated ones go with the retention period. Nothing was copied. Start a new execution: it chooses another."
+            "the snapshot {snapshot} is gone; automated ones go with the retention period. Nothing was \
+            copied. Start a new execution: it chooses another."
         )),
         "KMSKeyNotAccessibleFault" => Error::Refused(format!(
-            "RDS may not use the key {kms_key}: {message} It must be a customer key in production's account whose policy lets the source role use it \
+            "RDS may not use the key {kms_key}: {message} It must be a customer key in production's account \
+            whose policy lets the source role use it \
              (the default key aws/rds cannot be shared). Nothing was copied."
         )),
         "SnapshotQuotaExceeded" => Error::Refused(format!(
-            "production's account has no room for another manual snapshot ({message}). Delete old ones or raise the quota. Nothing was copied."
+            "production's account has no room for another manual snapshot ({message}). Delete old ones or \
+            raise the quota. Nothing was copied."
         )),
         "InvalidDBClusterSnapshotStateFault" => {
             Error::NotReady(format!("snapshot {snapshot} to be copyable ({message})"))

@@ -1,4 +1,5 @@
-//! Removes clusters and snapshots that runs of this sync made, in this account, one step a look. Nothing else is ever removed.
+//! Removes clusters and snapshots that runs of this sync made, in this account, one step a look.
+//! Nothing else is ever removed.
 
 use aws_sdk_rds::{
     error::ProvideErrorMetadata,
@@ -49,7 +50,8 @@ fn step<'a>(cluster: &DbCluster, instances: &[&'a DbInstance]) -> Step<'a> {
 
 /// One step of the removal of a cluster that a run of this sync made.
 ///
-/// The cluster can be deleted as soon as all its instances are `deleting`, and before that RDS refuses (AuroraUserGuide, USER_DeleteCluster).
+/// The cluster can be deleted as soon as all its instances are `deleting`, and before that RDS
+/// refuses (AuroraUserGuide, USER_DeleteCluster).
 pub async fn remove_cluster(
     cx: &Context,
     sync: &str,

@@ -1,9 +1,11 @@
-//! A cluster restored from a snapshot, with everything said that RDS would otherwise choose by itself, in an order that leaves no moment at
-//! which production's password opens it: cluster without instance, new master password, instance.
+//! A cluster restored from a snapshot, with everything said that RDS would otherwise choose by
+//! itself, in an order that leaves no moment at which production's password opens it: cluster
+//! without instance, new master password, instance.
 //!
-//! A restore takes no password and the cluster answers to the snapshot's (RestoreDBClusterFromSnapshot, botocore rds 2014-10-31); a cluster
-//! without an instance cannot be connected to (AuroraUserGuide, Aurora.Overview). What is left out falls to the default VPC's security group,
-//! default groups and possibly a public address, so nothing is left out.
+//! A restore takes no password and the cluster answers to the snapshot's
+//! (RestoreDBClusterFromSnapshot, botocore rds 2014-10-31); a cluster without an instance cannot be
+//! connected to (AuroraUserGuide, Aurora.Overview). What is left out falls to the default VPC's
+//! security group, default groups and possibly a public address, so nothing is left out.
 
 use aws_sdk_rds::{
     error::ProvideErrorMetadata,
@@ -42,13 +44,15 @@ pub struct Restored {
 /// One look and at most one change.
 pub async fn reconcile(cx: &Context, run: &Run, wanted: &Wanted<'_>) -> Result<Restored> {
     let name = &wanted.cluster;
-    // Right after the call RDS may still answer with another cluster's data under an old name: only the name that was asked counts.
+    // Right after the call RDS may still answer with another cluster's data under an old name: only
+    // the name that was asked counts.
     let cluster =
         aurora::find_cluster(cx, name).await?.filter(|cluster| cluster.db_cluster_identifier() == Some(name));
     let Some(cluster) = cluster else { return Err(restore(cx, run, wanted).await) };
     if !tags::is_of_run(cluster.tag_list(), wanted.sync, run) {
         return Err(Error::Conflict(format!(
-            "a cluster {name} exists and is not this run's. It was left alone. Rename or delete it, then start a new execution."
+            "a cluster {name} exists and is not this run's. It was left alone. Rename or delete it, then \
+            start a new execution."
         )));
     }
     let status = cluster.status().unwrap_or("unknown");
@@ -88,7 +92,8 @@ pub async fn reconcile(cx: &Context, run: &Run, wanted: &Wanted<'_>) -> Result<R
     Ok(Restored { cluster: name.clone(), resource_id, secret_arn })
 }
 
-/// Statuses that no waiting ends (AuroraUserGuide, accessing-monitoring and Overview.DBInstance.Status).
+/// Statuses that no waiting ends (AuroraUserGuide, accessing-monitoring and
+/// Overview.DBInstance.Status).
 fn is_lost(status: &str) -> bool {
     status.contains("failed")
         || status.starts_with("incompatible-")
@@ -156,7 +161,8 @@ fn differences(cluster: &DbCluster, wanted: &Wanted<'_>) -> Vec<String> {
     found
 }
 
-/// Begins the restore, without roles and exported logs: both come only when they are named. Says what is to be waited for, or why it cannot be.
+/// Begins the restore, without roles and exported logs: both come only when they are named. Says
+/// what is to be waited for, or why it cannot be.
 async fn restore(cx: &Context, run: &Run, wanted: &Wanted<'_>) -> Error {
     let name = &wanted.cluster;
     let restore = cx
@@ -203,7 +209,8 @@ fn refused(code: &str, message: &str, name: &str) -> Option<Error> {
     let remedy = match code {
         "DBClusterSnapshotNotFoundFault" => "the snapshot is not there, or not shared with this account",
         "KMSKeyNotAccessibleFault" => {
-            "the keys' policies must let this account use both (kms:Decrypt, kms:DescribeKey, kms:CreateGrant, kms:ReEncrypt*, kms:GenerateDataKey*)"
+            "the keys' policies must let this account use both (kms:Decrypt, kms:DescribeKey, \
+            kms:CreateGrant, kms:ReEncrypt*, kms:GenerateDataKey*)"
         }
         "DBClusterQuotaExceededFault"
         | "InstanceQuotaExceeded"
@@ -223,17 +230,20 @@ fn refused(code: &str, message: &str, name: &str) -> Option<Error> {
         _ => return None,
     };
     Some(Error::Refused(format!(
-        "RDS does not make {name}: {message} ({code}). Nothing was made: {remedy}. Mend it, then start a new execution."
+        "RDS does not make {name}: {message} ({code}). Nothing was made: {remedy}. Mend it, then start a \
+        new execution."
     )))
 }
 
-/// Replaces the snapshot's master password with one that RDS makes and keeps, and waits until it is in force.
+/// Replaces the snapshot's master password with one that RDS makes and keeps, and waits until it is
+/// in force.
 async fn password(cx: &Context, cluster: &DbCluster, no_instance: bool) -> Result<String> {
     let name = cluster.db_cluster_identifier().unwrap_or_default();
     let Some(arn) = managed_secret(cluster)? else {
         if !no_instance {
             return Err(Error::Conflict(format!(
-                "{name} has an instance while production's master password may still open it; someone else made that instance. Nothing goes on with it."
+                "{name} has an instance while production's master password may still open it; someone else \
+                made that instance. Nothing goes on with it."
             )));
         }
         let modify = cx
@@ -254,8 +264,9 @@ async fn password(cx: &Context, cluster: &DbCluster, no_instance: bool) -> Resul
     Ok(arn)
 }
 
-/// Its managed secret when the password is in force. `available` says nothing: for some seconds after the change the old password still
-/// works, and only the pending values and the secret's status tell.
+/// Its managed secret when the password is in force. `available` says nothing: for some seconds
+/// after the change the old password still works, and only the pending values and the secret's
+/// status tell.
 fn managed_secret(cluster: &DbCluster) -> Result<Option<String>> {
     let name = cluster.db_cluster_identifier().unwrap_or_default();
     if cluster

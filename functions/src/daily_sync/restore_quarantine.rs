@@ -1,9 +1,11 @@
-//! Restores the copy into quarantine: no instance before production's master password is dead, no way in but the worker's.
+//! Restores the copy into quarantine: no instance before production's master password is dead, no
+//! way in but the worker's.
 //!
-//! Changes: RestoreDBClusterFromSnapshot, then ModifyDBCluster (a master password of RDS's own), then CreateDBInstance, one a look.
-//! Again is harmless: what stands under the run's name is looked at, and must carry its tags. Undo: CleanUp deletes it.
-//! Errors: `NotReady`, `Refused` (quota, key, a group that is missing), `Conflict` (the name is someone else's),
-//! `OperationFailed` (RDS failed, or made it otherwise than asked).
+//! Changes: RestoreDBClusterFromSnapshot, then ModifyDBCluster (a master password of RDS's own),
+//! then CreateDBInstance, one a look. Again is harmless: what stands under the run's name is looked
+//! at, and must carry its tags. Undo: CleanUp deletes it. Errors: `NotReady`, `Refused` (quota,
+//! key, a group that is missing), `Conflict` (the name is someone else's), `OperationFailed` (RDS
+//! failed, or made it otherwise than asked).
 
 use runbook::{
     Context, Error, Result, Run, State, daily_sync,

@@ -1,9 +1,11 @@
 //! Restores a target's new cluster from the attested snapshot, beside the present one.
 //!
-//! Changes: RestoreDBClusterFromSnapshot, then ModifyDBCluster (a master password of RDS's own), then CreateDBInstance, one a look.
-//! Again is harmless: what stands under the run's name is looked at, and must carry its tags. Undo: CleanUp deletes it; the present
-//! cluster is not touched. Errors: `NotReady`, `Refused` (no valid attestation; quota, key, a group that is missing),
-//! `Conflict` (the name is someone else's), `OperationFailed` (RDS failed, or made it otherwise than asked).
+//! Changes: RestoreDBClusterFromSnapshot, then ModifyDBCluster (a master password of RDS's own),
+//! then CreateDBInstance, one a look. Again is harmless: what stands under the run's name is looked
+//! at, and must carry its tags. Undo: CleanUp deletes it; the present cluster is not touched.
+//! Errors: `NotReady`, `Refused` (no valid attestation; quota, key, a group that is missing),
+//! `Conflict` (the name is someone else's), `OperationFailed` (RDS failed, or made it otherwise
+//! than asked).
 
 use aws_sdk_rds::types::DbClusterSnapshot;
 use runbook::{
@@ -38,7 +40,8 @@ pub struct Fresh {
     target: String,
     cluster: String,
     resource_id: String,
-    /// The DbClusterResourceId of the cluster that the target's clients use now. None before the first sync.
+    /// The DbClusterResourceId of the cluster that the target's clients use now. None before the
+    /// first sync.
     former: Option<String>,
 }
 
@@ -93,7 +96,8 @@ fn attested<'a>(snapshot: &'a DbClusterSnapshot, sync: &str, run: &Run) -> Resul
     let tags = snapshot.tag_list();
     if !tags::is_of_run(tags, sync, run) || !tags::has_role(tags, Role::Sanitized) {
         return Err(Error::Refused(format!(
-            "snapshot {name} is not this run's sanitised snapshot; only that one is restored. Nothing was touched."
+            "snapshot {name} is not this run's sanitised snapshot; only that one is restored. Nothing was \
+            touched."
         )));
     }
     let resource = tags::value(tags, tags::ATTESTED_RESOURCE)
@@ -102,7 +106,8 @@ fn attested<'a>(snapshot: &'a DbClusterSnapshot, sync: &str, run: &Run) -> Resul
         resource.filter(|resource| snapshot.db_cluster_resource_id().is_none_or(|of| of == *resource));
     resource.ok_or_else(|| {
         Error::Refused(format!(
-            "snapshot {name} does not carry this run's attestation (tags {} and {}). Nothing was touched. Start a new execution.",
+            "snapshot {name} does not carry this run's attestation (tags {} and {}). Nothing was touched. \
+            Start a new execution.",
             tags::ATTESTED_RUN,
             tags::ATTESTED_RESOURCE
         ))

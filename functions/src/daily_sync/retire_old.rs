@@ -1,7 +1,8 @@
 //! Deletes the replaced copies of a target that are too many or too old by the policy.
 //!
-//! Changes: deletion protection lifted, DeleteDBInstance, DeleteDBCluster; a step each a look. Only a cluster that carries our tags, is marked
-//! as replaced and has no stable name. Again is harmless. Undo: none. Errors: `NotReady`, `Refused` (not allowed).
+//! Changes: deletion protection lifted, DeleteDBInstance, DeleteDBCluster; a step each a look. Only
+//! a cluster that carries our tags, is marked as replaced and has no stable name. Again is
+//! harmless. Undo: none. Errors: `NotReady`, `Refused` (not allowed).
 
 use std::time::Duration;
 
@@ -120,7 +121,7 @@ fn sort<'a>(
 mod tests {
     use jiff::SignedDuration;
 
-    use super::clean_up::tests::policy;
+    use super::super::clean_up::tests::policy;
     use super::*;
 
     const NOW: &str = "2026-01-10T04:00:00Z";

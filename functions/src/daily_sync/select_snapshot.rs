@@ -1,8 +1,10 @@
 //! Chooses production's snapshot by the policy, and fixes the policy for this run.
 //!
-//! Changes: takes the sync's lease and keeps a copy of the policy in the run's folder; nothing in any database account. Again is harmless:
-//! the choice is made as of the state's first entry. Undo: none needed. Errors: `NotReady` (AWS does not answer), `Refused` (input, policy,
-//! accounts), `Conflict` (another run of this sync goes on), `OperationFailed` (no snapshot fits, and the policy says that this is a failure).
+//! Changes: takes the sync's lease and keeps a copy of the policy in the run's folder; nothing in
+//! any database account. Again is harmless: the choice is made as of the state's first entry. Undo:
+//! none needed. Errors: `NotReady` (AWS does not answer), `Refused` (input, policy, accounts),
+//! `Conflict` (another run of this sync goes on), `OperationFailed` (no snapshot fits, and the
+//! policy says that this is a failure).
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -77,8 +79,10 @@ impl State for SelectSnapshot {
             (None, Otherwise::Skip) => format!("there is nothing to sync today. {because}"),
             (None, Otherwise::Fail) => {
                 return Err(Error::OperationFailed(format!(
-                    "No snapshot of {} fits the policy, so nothing was synced and nothing was touched. {because}\n\
-                     Take a snapshot that fits, or change source.snapshot in the policy, then start a new execution.",
+                    "No snapshot of {} fits the policy, so nothing was synced and nothing was touched. \
+                    {because}\n\
+                     Take a snapshot that fits, or change source.snapshot in the policy, then start a new \
+                     execution.",
                     policy.source.cluster
                 )));
             }
@@ -101,12 +105,14 @@ impl State for SelectSnapshot {
     }
 }
 
-/// The first guard rail: what is replaced lies in the account that the runbook runs in, and is not what is read.
+/// The first guard rail: what is replaced lies in the account that the runbook runs in, and is not
+/// what is read.
 fn check_accounts(policy: &Sync, account: &str) -> Result<()> {
     for target in &policy.targets {
         if target.account != account {
             return Err(Error::Refused(format!(
-                "target {} lies in account {}, and this runbook runs in {account}: it replaces clusters of its own account only. Nothing was touched.",
+                "target {} lies in account {}, and this runbook runs in {account}: it replaces clusters of \
+                its own account only. Nothing was touched.",
                 target.cluster, target.account
             )));
         }
@@ -145,7 +151,7 @@ fn snapshot(described: &DbClusterSnapshot) -> Option<Snapshot> {
 
 #[cfg(test)]
 mod tests {
-    use super::clean_up::tests::policy;
+    use super::super::clean_up::tests::policy;
     use super::*;
 
     #[test]

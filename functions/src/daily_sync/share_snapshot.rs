@@ -1,7 +1,8 @@
 //! Shares our copy of the snapshot with the environments' account.
 //!
-//! Changes: the attribute `restore` of our own copy, nothing else in production's account. Again is harmless: what is shared is left.
-//! Undo: CleanUp unshares and deletes the copy. Errors: `NotReady`, `Refused` (quota), `Conflict` (no copy of this run).
+//! Changes: the attribute `restore` of our own copy, nothing else in production's account. Again is
+//! harmless: what is shared is left. Undo: CleanUp unshares and deletes the copy. Errors:
+//! `NotReady`, `Refused` (quota), `Conflict` (no copy of this run).
 
 use runbook::{Context, Error, Result, Run, State, daily_sync, daily_sync::names};
 use serde::{Deserialize, Serialize};
@@ -34,7 +35,8 @@ impl State for ShareSnapshot {
         let source = Source::open(cx, &self.sync, &policy).await;
         let copy = source.copy(run).await?.ok_or_else(|| {
             Error::Conflict(format!(
-                "the copy {name} is gone; someone has deleted it. Nothing was changed. Start a new execution: it makes another."
+                "the copy {name} is gone; someone has deleted it. Nothing was changed. Start a new \
+                execution: it makes another."
             ))
         })?;
         if source.is_shared_with(&copy, account).await? {

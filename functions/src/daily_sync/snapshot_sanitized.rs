@@ -1,9 +1,11 @@
-//! Takes the snapshot of the sanitised cluster from which every target is restored, and only with a valid attestation.
+//! Takes the snapshot of the sanitised cluster from which every target is restored, and only with a
+//! valid attestation.
 //!
-//! Changes: one CreateDBClusterSnapshot, named by the execution, tagged with the attestation. Targets come from it rather than from the
-//! quarantine, so that no backup or point in time of a target holds raw data. Again is harmless: the snapshot of that name is waited for.
-//! Undo: CleanUp deletes it. Errors: `NotReady`, `Refused` (no valid attestation; quota), `Conflict` (another cluster or snapshot),
-//! `OperationFailed` (RDS could not make it).
+//! Changes: one CreateDBClusterSnapshot, named by the execution, tagged with the attestation.
+//! Targets come from it rather than from the quarantine, so that no backup or point in time of a
+//! target holds raw data. Again is harmless: the snapshot of that name is waited for. Undo: CleanUp
+//! deletes it. Errors: `NotReady`, `Refused` (no valid attestation; quota), `Conflict` (another
+//! cluster or snapshot), `OperationFailed` (RDS could not make it).
 
 use aws_sdk_rds::{
     error::ProvideErrorMetadata,
@@ -52,7 +54,8 @@ impl State for SnapshotSanitized {
         };
         if !tags::is_of_run(snapshot.tag_list(), &self.sync, run) {
             return Err(Error::Conflict(format!(
-                "a snapshot {name} exists and is not this run's. It was left alone. Rename or delete it, then start a new execution."
+                "a snapshot {name} exists and is not this run's. It was left alone. Rename or delete it, \
+                then start a new execution."
             )));
         }
         match snapshot.status().unwrap_or("unknown") {
@@ -73,7 +76,8 @@ impl State for SnapshotSanitized {
 }
 
 impl SnapshotSanitized {
-    /// The cluster under that name is the one that was attested, and AttestSanitized has said so on it too.
+    /// The cluster under that name is the one that was attested, and AttestSanitized has said so on
+    /// it too.
     fn check(&self, run: &Run, cluster: &DbCluster) -> Result<()> {
         let ours = tags::is_of_run(cluster.tag_list(), &self.sync, run);
         if !ours || cluster.db_cluster_resource_id() != Some(&self.resource_id) {
@@ -84,7 +88,8 @@ impl SnapshotSanitized {
         }
         if tags::value(cluster.tag_list(), tags::ATTESTED_RUN) != Some(run.name()) {
             return Err(Error::Refused(format!(
-                "{} does not carry the tag {}={}, so it is not attested. Nothing was changed. Start a new execution.",
+                "{} does not carry the tag {}={}, so it is not attested. Nothing was changed. Start a new \
+                execution.",
                 self.cluster,
                 tags::ATTESTED_RUN,
                 run.name()
@@ -115,7 +120,8 @@ impl SnapshotSanitized {
                 Error::NotReady(format!("snapshot {name} ({})", error.message().unwrap_or_default()))
             }
             Err(error) if error.code() == Some("SnapshotQuotaExceeded") => Error::Refused(format!(
-                "the account has no room for another manual snapshot ({}). Delete old ones or raise the quota, then start a new execution.",
+                "the account has no room for another manual snapshot ({}). Delete old ones or raise the \
+                quota, then start a new execution.",
                 error.message().unwrap_or_default()
             )),
             Err(error) => aws("rds:CreateDBClusterSnapshot")(error),

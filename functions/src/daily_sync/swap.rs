@@ -1,7 +1,9 @@
-//! How a stable name goes from one cluster to another by renames, decided by what RDS shows and by nothing that was remembered.
+//! How a stable name goes from one cluster to another by renames, decided by what RDS shows and by
+//! nothing that was remembered.
 //!
-//! A rename is asynchronous: the old name answers for a while, then for a moment neither name does (boto/boto3#609, #2613). So clusters are
-//! told apart by their DbClusterResourceId, which a rename keeps (AuroraUserGuide, Aurora.Modifying), and names are only where they are now.
+//! A rename is asynchronous: the old name answers for a while, then for a moment neither name does
+//! (boto/boto3#609, #2613). So clusters are told apart by their DbClusterResourceId, which a rename
+//! keeps (AuroraUserGuide, Aurora.Modifying), and names are only where they are now.
 
 use std::time::Duration;
 
@@ -58,7 +60,8 @@ pub enum Step<'a> {
 }
 
 impl Plan<'_> {
-    /// The next step, in the order of the swap. `fresh_busy` is what keeps the new cluster or its instance from being changed.
+    /// The next step, in the order of the swap. `fresh_busy` is what keeps the new cluster or its
+    /// instance from being changed.
     pub fn next<'a>(
         &self,
         clusters: &'a [DbCluster],
@@ -78,7 +81,8 @@ impl Plan<'_> {
         }
         if let Some(holder) = holder {
             return Step::Conflict(format!(
-                "{} is now the name of {}, which is neither this run's new cluster nor the one that had the name before",
+                "{} is now the name of {}, which is neither this run's new cluster nor the one that had the \
+                name before",
                 self.stable,
                 holder.db_cluster_resource_id().unwrap_or("another cluster")
             ));
@@ -102,7 +106,8 @@ impl Plan<'_> {
         }
     }
 
-    /// Nothing is renamed yet. Everything that can be waited for is waited for here, while the stable name still leads to the former cluster.
+    /// Nothing is renamed yet. Everything that can be waited for is waited for here, while the
+    /// stable name still leads to the former cluster.
     fn begin<'a>(
         &self,
         former: &'a DbCluster,
@@ -137,7 +142,8 @@ fn is_overdue(former: &DbCluster, now: Timestamp) -> bool {
     began.is_none_or(|began| Duration::try_from(now - began).is_ok_and(|taken| taken > WINDOW))
 }
 
-/// Asks for a rename. `NotReady` is what may pass by itself: the names of a rename under way, a state, a lost answer.
+/// Asks for a rename. `NotReady` is what may pass by itself: the names of a rename under way, a
+/// state, a lost answer.
 pub async fn rename(cx: &Context, from: &str, to: &str) -> Result<()> {
     let modify = cx
         .rds
@@ -199,7 +205,8 @@ pub async fn published<'a>(
     Ok(read.or(tagged))
 }
 
-/// The former cluster of a swap that stopped between its renames, to be put back; `wait` when the new one may yet appear.
+/// The former cluster of a swap that stopped between its renames, to be put back; `wait` when the
+/// new one may yet appear.
 #[derive(Debug, PartialEq)]
 pub enum Stuck<'a> {
     No,
@@ -207,8 +214,8 @@ pub enum Stuck<'a> {
     PutBack(&'a DbCluster),
 }
 
-/// Whether a swap of the target was left half done, by this run or by one that was aborted. `patience` says that CleanUp has waited long
-/// enough for a rename under way to show.
+/// Whether a swap of the target was left half done, by this run or by one that was aborted.
+/// `patience` says that CleanUp has waited long enough for a rename under way to show.
 pub fn stuck<'a>(clusters: &'a [DbCluster], target: &str, run: &Run, patience: bool) -> Stuck<'a> {
     if aurora::by_name(clusters, target).is_some() {
         return Stuck::No;

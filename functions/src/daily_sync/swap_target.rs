@@ -1,11 +1,14 @@
-//! Gives the stable name to the new cluster: renames the present one away and the new one in, or points the clients' secret at it.
+//! Gives the stable name to the new cluster: renames the present one away and the new one in, or
+//! points the clients' secret at it.
 //!
-//! Changes: ModifyDBCluster (two renames), ModifyDBInstance (the instances' names), StopDBCluster and StartDBCluster (certificates for the new
-//! names), tags, the host in the environment's secrets; one a look. Again is harmless: every step follows from what RDS shows.
-//! Undo: if the second rename is refused or takes too long, the former cluster gets its name back; if the state is killed between the
-//! renames, the next look goes on, and CleanUp puts back what no look finished. The former cluster is kept (RetireOld).
-//! Errors: `NotReady`, `Conflict` (someone else changed the clusters), `Refused` (not attested; a secret is missing),
-//! `OperationFailed` (the swap failed; the stable name leads to the former cluster).
+//! Changes: ModifyDBCluster (two renames), ModifyDBInstance (the instances' names), StopDBCluster
+//! and StartDBCluster (certificates for the new names), tags, the host in the environment's
+//! secrets; one a look. Again is harmless: every step follows from what RDS shows. Undo: if the
+//! second rename is refused or takes too long, the former cluster gets its name back; if the state
+//! is killed between the renames, the next look goes on, and CleanUp puts back what no look
+//! finished. The former cluster is kept (RetireOld). Errors: `NotReady`, `Conflict` (someone else
+//! changed the clusters), `Refused` (not attested; a secret is missing), `OperationFailed` (the
+//! swap failed; the stable name leads to the former cluster).
 
 use aws_sdk_rds::types::DbCluster;
 use policy::{Swap, Target};
@@ -181,7 +184,8 @@ impl SwapTarget {
     }
 }
 
-/// The second rename. When RDS says no, the first is undone at once: this is no second change but the end of none.
+/// The second rename. When RDS says no, the first is undone at once: this is no second change but
+/// the end of none.
 async fn rename_fresh(cx: &Context, plan: &Plan<'_>) -> Error {
     let evidence = match swap::rename(cx, &plan.fresh_name, plan.stable).await {
         Ok(()) => return Error::NotReady(format!("{} to be renamed to {}", plan.fresh_name, plan.stable)),
@@ -202,7 +206,8 @@ async fn rename_fresh(cx: &Context, plan: &Plan<'_>) -> Error {
 
 fn failed(plan: &Plan<'_>, evidence: &str) -> Error {
     Error::OperationFailed(format!(
-        "The swap of {} failed: {evidence}. The former cluster gets its name back, and its data is yesterday's; CleanUp waits until it has it.",
+        "The swap of {} failed: {evidence}. The former cluster gets its name back, and its data is \
+        yesterday's; CleanUp waits until it has it.",
         plan.stable
     ))
 }

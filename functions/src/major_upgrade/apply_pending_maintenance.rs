@@ -1,11 +1,13 @@
 //! Applies what RDS holds pending, the cluster first, then the readers, then the writer.
 //!
 //! Changes: one ApplyPendingMaintenanceAction at a time, and waits until all is available again.
-//! Again is harmless: what is being applied is seen and waited for. Undo: none; an immediate opt-in cannot be undone
-//! (botocore rds 2014-10-31, OptInType). Errors: `NotReady`, `Conflict` (another execution has the lease).
+//! Again is harmless: what is being applied is seen and waited for. Undo: none; an immediate opt-in
+//! cannot be undone (botocore rds 2014-10-31, OptInType). Errors: `NotReady`, `Conflict` (another
+//! execution has the lease).
 //!
-//! Why: RDS refuses or delays a major upgrade while maintenance is pending. `ca-certificate-rotation` changes what clients must trust
-//! and `db-upgrade` changes the version: both are told, not applied.
+//! Why: RDS refuses or delays a major upgrade while maintenance is pending.
+//! `ca-certificate-rotation` changes what clients must trust and `db-upgrade` changes the version:
+//! both are told, not applied.
 
 use aws_sdk_rds::error::ProvideErrorMetadata;
 use aws_sdk_rds::types::{Filter, PendingMaintenanceAction};
@@ -37,7 +39,8 @@ impl State for ApplyPendingMaintenance {
         if let Some(what) = aurora::busy(&cluster, &members) {
             return Err(Error::NotReady(what));
         }
-        // A cluster filter does not return its instances (botocore rds 2014-10-31, DescribePendingMaintenanceActions).
+        // A cluster filter does not return its instances (botocore rds 2014-10-31,
+        // DescribePendingMaintenanceActions).
         let cluster_arn = cluster.db_cluster_arn().unwrap_or_default();
         let mut resources = vec![(cluster_arn, pending(cx, "db-cluster-id", cluster_arn).await?)];
         for member in &members {
@@ -84,7 +87,8 @@ enum Decision {
 fn decide(action: &PendingMaintenanceAction) -> Decision {
     match action.action().unwrap_or_default() {
         "ca-certificate-rotation" | "db-upgrade" => Decision::Tell,
-        // The list is eventually consistent: what was opted in stays in it for a while after it is done.
+        // The list is eventually consistent: what was opted in stays in it for a while after it is
+        // done.
         _ if action.opt_in_status() == Some("immediate") => Decision::Wait,
         _ => Decision::Apply,
     }
@@ -114,7 +118,8 @@ async fn apply(cx: &Context, arn: &str, action: &str) -> Result<NothingPending> 
         .await
     {
         Ok(_) => Err(Error::NotReady(format!("{action} on {}, which was begun now", short(arn)))),
-        // The stale end of an eventually consistent list: one OS update shows at the cluster and at its instances, and is gone at once.
+        // The stale end of an eventually consistent list: one OS update shows at the cluster and at
+        // its instances, and is gone at once.
         Err(error) if error.message().is_some_and(|message| message.contains("There is no pending")) => Err(
             Error::NotReady(format!("the list of pending maintenance to forget {action} on {}", short(arn))),
         ),

@@ -1,7 +1,8 @@
 //! Reads from RDS's events and the writer's log files why an upgrade failed, and says what to do.
 //!
-//! Events are best effort and come under the cluster or the writer instance (facts seen in the field), so the log files count as much.
-//! Log files of pg_upgrade: https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/USER_UpgradeDBInstance.Upgrading.html
+//! Events are best effort and come under the cluster or the writer instance (facts seen in the
+//! field), so the log files count as much. Log files of pg_upgrade:
+//! https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/USER_UpgradeDBInstance.Upgrading.html
 
 use aws_sdk_rds::error::ProvideErrorMetadata;
 use aws_sdk_rds::{
@@ -39,15 +40,18 @@ fn remedy(evidence: &str) -> &'static str {
 
 const NO_REMEDY: &str = "The evidence below names what stopped it.";
 
-/// A sign in the evidence → what to do. pg_upgrade's names of checks and files: PostgreSQL's src/bin/pg_upgrade/check.c.
+/// A sign in the evidence → what to do. pg_upgrade's names of checks and files: PostgreSQL's
+/// src/bin/pg_upgrade/check.c.
 const REMEDIES: &[(&str, &str)] = &[
     (
         "replication slots",
-        "Ask the slot's consumer to stop, then SELECT pg_drop_replication_slot(slot_name), and plan its resync.",
+        "Ask the slot's consumer to stop, then SELECT pg_drop_replication_slot(slot_name), and plan its \
+        resync.",
     ),
     (
         "prepared transactions",
-        "Finish them: SELECT gid, database FROM pg_prepared_xacts, then COMMIT PREPARED or ROLLBACK PREPARED in that database.",
+        "Finish them: SELECT gid, database FROM pg_prepared_xacts, then COMMIT PREPARED or ROLLBACK \
+        PREPARED in that database.",
     ),
     (
         "tables_using_reg",
@@ -68,7 +72,8 @@ const REMEDIES: &[(&str, &str)] = &[
     ),
     (
         "databases_cannot_connect_to",
-        "A database refuses connections or is invalid: ALTER DATABASE … ALLOW_CONNECTIONS true, or DROP DATABASE.",
+        "A database refuses connections or is invalid: ALTER DATABASE … ALLOW_CONNECTIONS true, or DROP \
+        DATABASE.",
     ),
     (
         "out of shared memory",
@@ -76,19 +81,23 @@ const REMEDIES: &[(&str, &str)] = &[
     ),
     (
         "invalid configuration parameter",
-        "A role, database or function sets a parameter that the target does not have: ALTER ROLE … RESET name.",
+        "A role, database or function sets a parameter that the target does not have: ALTER ROLE … RESET \
+        name.",
     ),
     (
         "unrecognized configuration parameter",
-        "A role, database or function sets a parameter that the target does not have: ALTER ROLE … RESET name.",
+        "A role, database or function sets a parameter that the target does not have: ALTER ROLE … RESET \
+        name.",
     ),
     (
         "role \"pg_",
-        "A role's name begins with pg_, which is reserved, and cannot be renamed: REASSIGN OWNED, DROP OWNED, DROP ROLE.",
+        "A role's name begins with pg_, which is reserved, and cannot be renamed: REASSIGN OWNED, DROP \
+        OWNED, DROP ROLE.",
     ),
     (
         "does not exist",
-        "A view or function uses what the target's catalogs do not have: drop it, and create it anew after the upgrade.",
+        "A view or function uses what the target's catalogs do not have: drop it, and create it anew after \
+        the upgrade.",
     ),
 ];
 
@@ -203,7 +212,8 @@ mod tests {
     #[test]
     fn only_failures_are_read_as_failures() {
         assert!(tells_failure(
-            "Database cluster is in a state that cannot be upgraded: fatal : pg_upgrade reported failure for check_for_reg_data_type_usage"
+            "Database cluster is in a state that cannot be upgraded: fatal : pg_upgrade reported failure \
+            for check_for_reg_data_type_usage"
         ));
         assert!(!tells_failure(
             "Database cluster engine 18.4 version upgrade started. Cluster remains online."

@@ -1,10 +1,12 @@
 //! Raises the cluster to the next version of the path, once, and waits until every member has it.
 //!
 //! Changes: one ModifyDBCluster with both parameter groups, never without a snapshot to go back to.
-//! Again is harmless: a version change under way is waited for; an object in the run bucket, written before the call and only once an
-//! entry into this state or a redrive of it, keeps a failed upgrade from being started again by itself.
-//! Undo: restore the snapshot. Errors: `NotReady`, `Conflict` (no snapshot), `Refused` (RDS does not take the request),
-//! `OperationFailed` (the upgrade failed; told from RDS's events and log files; the cluster is at its old version).
+//! Again is harmless: a version change under way is waited for; an object in the run bucket,
+//! written before the call and only once an entry into this state or a redrive of it, keeps a
+//! failed upgrade from being started again by itself. Undo: restore the snapshot. Errors:
+//! `NotReady`, `Conflict` (no snapshot), `Refused` (RDS does not take the request),
+//! `OperationFailed` (the upgrade failed; told from RDS's events and log files; the cluster is at
+//! its old version).
 
 use std::time::Duration;
 
@@ -47,7 +49,8 @@ struct Request {
     requested: Timestamp,
 }
 
-/// The lag between the answer and the first sign was seconds to minutes (hashicorp/terraform-provider-aws#28339).
+/// The lag between the answer and the first sign was seconds to minutes
+/// (hashicorp/terraform-provider-aws#28339).
 const FIRST_SIGN: Duration = Duration::from_secs(15 * 60);
 
 impl State for ModifyClusterVersion {
@@ -98,7 +101,8 @@ impl ModifyClusterVersion {
     async fn explain(&self, cx: &Context, cluster: &DbCluster, requested: Timestamp) -> Result<Modified> {
         if let Some(failure) = failure::read(cx, cluster, requested).await? {
             return Err(Error::OperationFailed(format!(
-                "The upgrade of {} to {} failed; the cluster runs at {} as before. {failure}\n\nMend it, then redrive the execution or start a new one with the same input.",
+                "The upgrade of {} to {} failed; the cluster runs at {} as before. {failure}\n\nMend it, \
+                then redrive the execution or start a new one with the same input.",
                 self.cluster,
                 self.version,
                 cluster.engine_version().unwrap_or_default()
@@ -112,7 +116,8 @@ impl ModifyClusterVersion {
             )));
         }
         Err(Error::OperationFailed(format!(
-            "RDS was asked at {requested} to upgrade {} to {} and shows no trace of it: no pending version, no event, no pg_upgrade log. It runs at {} as before. \
+            "RDS was asked at {requested} to upgrade {} to {} and shows no trace of it: no pending version, \
+            no event, no pg_upgrade log. It runs at {} as before. \
              It is not asked twice by itself. Redrive the execution to ask again.",
             self.cluster,
             self.version,
@@ -141,7 +146,8 @@ impl ModifyClusterVersion {
 
     fn no_snapshot(&self, how: &str) -> Error {
         Error::Conflict(format!(
-            "the snapshot {} {how}, and an upgrade is never started without one to go back to. The cluster was not touched. Start a new execution: it takes another.",
+            "the snapshot {} {how}, and an upgrade is never started without one to go back to. The cluster \
+            was not touched. Start a new execution: it takes another.",
             self.snapshot
         ))
     }
@@ -151,13 +157,15 @@ impl ModifyClusterVersion {
         let groups = cx.store.get_json::<ParameterGroups>(&key).await?;
         groups.filter(|groups| groups.version == self.version).ok_or_else(|| {
             Error::Conflict(format!(
-                "{key} does not hold the parameter groups for {}; another run has changed it. Nothing was changed. Start a new execution: it prepares them again.",
+                "{key} does not hold the parameter groups for {}; another run has changed it. Nothing was \
+                changed. Start a new execution: it prepares them again.",
                 self.version
             ))
         })
     }
 
-    /// RDS takes one instance group for all instances; SyncParameterGroups gives each its own afterwards.
+    /// RDS takes one instance group for all instances; SyncParameterGroups gives each its own
+    /// afterwards.
     async fn modify(
         &self,
         cx: &Context,
@@ -202,7 +210,8 @@ impl ModifyClusterVersion {
             | "DBClusterParameterGroupNotFound"
             | "DBParameterGroupNotFound"
             | "InvalidDBParameterGroupState" => Error::Refused(format!(
-                "RDS does not take the upgrade of {} to {}: {message} Nothing was changed. Mend it, then redrive.",
+                "RDS does not take the upgrade of {} to {}: {message} Nothing was changed. Mend it, then \
+                redrive.",
                 self.cluster, self.version
             )),
             _ => told,

@@ -15,7 +15,8 @@ pub fn satisfies(version: &str, wanted: &str) -> bool {
     version == wanted || version.split('.').next() == Some(wanted)
 }
 
-/// The shortest list of versions to go through, the target last; of equally short ones, the newest. Empty when `from` is one already.
+/// The shortest list of versions to go through, the target last; of equally short ones, the newest.
+/// Empty when `from` is one already.
 pub fn shortest(targets: &Targets, from: &str, wanted: &str) -> Option<Vec<String>> {
     if satisfies(from, wanted) {
         return Some(Vec::new());

@@ -1,9 +1,11 @@
-//! Makes the parameter groups of the target family, with the owner's values carried over, for the cluster and for every member.
+//! Makes the parameter groups of the target family, with the owner's values carried over, for the
+//! cluster and for every member.
 //!
-//! Changes: creates a group or sets up to 20 of its values, one call at a time. Nothing that the cluster uses yet.
-//! Again is harmless: what stands in RDS is compared with what must stand there. A group that someone else made (a person, Terraform)
-//! is used as it is. Undo: delete the groups. Errors: `NotReady`, `Blocked` (a value does not fit the new family),
-//! `Conflict` (a group of that name has another family), `Refused` (RDS does not take a value).
+//! Changes: creates a group or sets up to 20 of its values, one call at a time. Nothing that the
+//! cluster uses yet. Again is harmless: what stands in RDS is compared with what must stand there.
+//! A group that someone else made (a person, Terraform) is used as it is. Undo: delete the groups.
+//! Errors: `NotReady`, `Blocked` (a value does not fit the new family), `Conflict` (a group of that
+//! name has another family), `Refused` (RDS does not take a value).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -52,14 +54,15 @@ struct Report {
     /// False when someone else made it: then it is used as it is.
     made_by_us: bool,
     rows: Vec<Row>,
-    /// Values of a group that someone else made which differ from what we would carry over: name → (theirs, ours).
+    /// Values of a group that someone else made which differ from what we would carry over: name →
+    /// (theirs, ours).
     differs: BTreeMap<String, (Option<String>, String)>,
     #[serde(skip)]
     created: Option<Timestamp>,
 }
 
-/// "wait at least 5 minutes before creating your first DB cluster that uses that DB cluster parameter group as the default"
-/// (botocore rds 2014-10-31, CreateDBClusterParameterGroup).
+/// "wait at least 5 minutes before creating your first DB cluster that uses that DB cluster
+/// parameter group as the default" (botocore rds 2014-10-31, CreateDBClusterParameterGroup).
 const SETTLE: SignedDuration = SignedDuration::from_mins(5);
 const CREATED: &str = "created";
 
@@ -107,7 +110,8 @@ impl State for PrepareParameterGroups {
         let unknown = self.unknown_overrides(&reports);
         if !unknown.is_empty() {
             return Err(Error::Refused(format!(
-                "no parameter of {family} is named {}. Mend \"parameters\" in the input and start a new execution. The cluster was not touched.",
+                "no parameter of {family} is named {}. Mend \"parameters\" in the input and start a new \
+                execution. The cluster was not touched.",
                 unknown.join(", ")
             )));
         }
@@ -206,7 +210,8 @@ impl Carry<'_> {
         };
         if group.family != self.family {
             return Err(Error::Conflict(format!(
-                "a {kind} {to} exists for {}, not for {}. Its name is needed: rename or delete it, then redrive. The cluster was not touched.",
+                "a {kind} {to} exists for {}, not for {}. Its name is needed: rename or delete it, then \
+                redrive. The cluster was not touched.",
                 group.family, self.family
             )));
         }
@@ -249,10 +254,16 @@ impl Carry<'_> {
                     check: "parameter-out-of-range".into(),
                     level: Level::Block,
                     database: None,
-                    object: format!("{} = {} in {}", row.name, row.value.as_deref().unwrap_or_default(), self.from),
+                    object: format!(
+                        "{} = {} in {}",
+                        row.name,
+                        row.value.as_deref().unwrap_or_default(),
+                        self.from
+                    ),
                     reason: format!("{} allows {allowed}", self.family),
                     remedy: format!(
-                        "say another value in the input: \"parameters\": [{{\"name\": \"{}\", \"value\": \"…\", \"reason\": \"…\"}}]",
+                        "say another value in the input: \"parameters\": [{{\"name\": \"{}\", \"value\": \
+                        \"…\", \"reason\": \"…\"}}]",
                         row.name
                     ),
                 })
@@ -281,7 +292,8 @@ async fn family_of(cx: &Context, version: &str) -> Result<String> {
     })
 }
 
-/// `orders-pg16` → `orders-pg18`; a name without the old major version at its end gets the new one there.
+/// `orders-pg16` → `orders-pg18`; a name without the old major version at its end gets the new one
+/// there.
 fn new_name(old: &str, old_major: u32, new_major: u32) -> String {
     let old = old.replace('.', "-");
     let stem =
@@ -298,7 +310,8 @@ fn summary(reports: &[Report]) -> String {
     };
     let names: Vec<&str> = reports.iter().map(|report| report.to.as_str()).collect();
     format!(
-        "{} hold the owner's values: {} kept, {} renamed, {} overridden, {} removed, {} not modifiable; {} defaults differ in the new family",
+        "{} hold the owner's values: {} kept, {} renamed, {} overridden, {} removed, {} not modifiable; {} \
+        defaults differ in the new family",
         names.join(", "),
         count(|outcome| matches!(outcome, Outcome::Kept)),
         count(|outcome| matches!(outcome, Outcome::Renamed { .. })),

@@ -1,9 +1,10 @@
 //! Chooses the versions to go through and checks that the cluster can be upgraded.
 //!
-//! Changes: takes the run's lease on the cluster, so that two executions never work on one. Nothing of the cluster.
-//! Again is harmless: the lease is already ours, the rest only reads. Undo: none needed; a lease ends with its execution.
-//! Errors: `Refused` (input, no such cluster, no path), `Blocked` (something of the cluster must change first), `Conflict` (another
-//! execution has the lease), `NotReady` (the cluster is being changed at this moment).
+//! Changes: takes the run's lease on the cluster, so that two executions never work on one. Nothing
+//! of the cluster. Again is harmless: the lease is already ours, the rest only reads. Undo: none
+//! needed; a lease ends with its execution. Errors: `Refused` (input, no such cluster, no path),
+//! `Blocked` (something of the cluster must change first), `Conflict` (another execution has the
+//! lease), `NotReady` (the cluster is being changed at this moment).
 
 use std::time::Duration;
 
@@ -26,7 +27,8 @@ pub struct ResolveUpgrade {
     /// The DB cluster identifier, as the RDS console shows it.
     #[schemars(regex(pattern = r"^[A-Za-z][A-Za-z0-9-]{0,62}$"))]
     pub cluster: String,
-    /// A major version such as "18" (its newest minor version that can be reached), or an exact one such as "18.4".
+    /// A major version such as "18" (its newest minor version that can be reached), or an exact one
+    /// such as "18.4".
     #[schemars(regex(pattern = r"^[0-9]+(\.[0-9]+)?$"))]
     pub target: String,
     /// How long a state may wait for AWS, e.g. "8h" (the default) or "90m".
@@ -39,7 +41,8 @@ pub struct ResolveUpgrade {
     /// Findings of InspectDatabases that shall not stop this run.
     #[serde(default)]
     pub skip: Vec<SkippedFinding>,
-    /// The secret with "username" and "password" for the workers. Not needed when RDS manages the master password.
+    /// The secret with "username" and "password" for the workers. Not needed when RDS manages the
+    /// master password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_arn: Option<String>,
 }
@@ -53,7 +56,8 @@ fn eight_hours() -> &'static str {
 pub struct ParameterOverride {
     /// The parameter's name, e.g. "work_mem".
     pub name: String,
-    /// Its value in the new groups, as a parameter group writes it; null leaves the default of the new family.
+    /// Its value in the new groups, as a parameter group writes it; null leaves the default of the
+    /// new family.
     pub value: Option<String>,
     /// Why, for the report.
     #[schemars(length(min = 1))]
@@ -70,7 +74,8 @@ pub struct Plan {
     from: String,
     /// The exact version at the end of the path.
     target: String,
-    /// The versions still to go through, the next one first. Empty when the cluster is at the target.
+    /// The versions still to go through, the next one first. Empty when the cluster is at the
+    /// target.
     path: Vec<String>,
     #[serde(with = "friendly_duration")]
     deadline: Duration,
@@ -132,7 +137,8 @@ impl ResolveUpgrade {
         };
         if !valid(&self.cluster) {
             return Err(Error::Refused(format!(
-                "cluster {:?} is no DB cluster identifier (letters, digits and hyphens, at most 63). Nothing was touched.",
+                "cluster {:?} is no DB cluster identifier (letters, digits and hyphens, at most 63). \
+                Nothing was touched.",
                 self.cluster
             )));
         }
@@ -143,7 +149,8 @@ impl ResolveUpgrade {
                 .any(|part| part.is_empty() || part.len() > 4 || !part.bytes().all(|b| b.is_ascii_digit()))
         {
             return Err(Error::Refused(format!(
-                "target {:?} is no version. Give a major version such as \"18\", or an exact one such as \"18.4\". Nothing was touched.",
+                "target {:?} is no version. Give a major version such as \"18\", or an exact one such as \
+                \"18.4\". Nothing was touched.",
                 self.target
             )));
         }
@@ -178,7 +185,8 @@ fn check_kind(cluster: &DbCluster) -> Result<()> {
     }
     if let Some(global) = cluster.global_cluster_identifier().filter(|id| !id.is_empty()) {
         return Err(Error::Refused(format!(
-            "{name} belongs to the global cluster {global}, whose version is raised with ModifyGlobalCluster for every Region at once. This runbook does not do that; nothing was touched."
+            "{name} belongs to the global cluster {global}, whose version is raised with \
+            ModifyGlobalCluster for every Region at once. This runbook does not do that; nothing was touched."
         )));
     }
     Ok(())
@@ -189,7 +197,8 @@ fn check_statuses(cluster: &DbCluster, members: &[DbInstance]) -> Result<()> {
     let name = cluster.db_cluster_identifier().unwrap_or_default();
     if members.is_empty() {
         return Err(Error::Refused(format!(
-            "{name} has no instance, so no writer that could be upgraded. Create one, then run this again. Nothing was touched."
+            "{name} has no instance, so no writer that could be upgraded. Create one, then run this again. \
+            Nothing was touched."
         )));
     }
     let statuses = members.iter().map(|m| {
@@ -206,15 +215,16 @@ fn check_statuses(cluster: &DbCluster, members: &[DbInstance]) -> Result<()> {
         ];
         if stuck.contains(&status) || status.starts_with("incompatible-") {
             return Err(Error::Refused(format!(
-                "{name} is {status}: it cannot be upgraded so, and waiting does not end it. Bring it back to available, then run this again. Nothing was touched."
+                "{name} is {status}: it cannot be upgraded so, and waiting does not end it. Bring it back \
+                to available, then run this again. Nothing was touched."
             )));
         }
     }
     Ok(())
 }
 
-/// For a while after ModifyDBCluster the cluster is still `available`, and only the pending version tells
-/// (hashicorp/terraform-provider-aws#28339).
+/// For a while after ModifyDBCluster the cluster is still `available`, and only the pending version
+/// tells (hashicorp/terraform-provider-aws#28339).
 pub fn version_change(cluster: &DbCluster) -> Option<String> {
     let version = cluster.pending_modified_values()?.engine_version()?;
     Some(format!(
@@ -225,7 +235,8 @@ pub fn version_change(cluster: &DbCluster) -> Option<String> {
 
 fn no_path(from: &str, target: &str) -> Error {
     Error::Refused(format!(
-        "RDS offers no way from {from} to {target} (ValidUpgradeTarget of DescribeDBEngineVersions, over any number of hops). \
+        "RDS offers no way from {from} to {target} (ValidUpgradeTarget of DescribeDBEngineVersions, over \
+        any number of hops). \
          A version is never lowered. Choose another target; nothing was touched."
     ))
 }
@@ -283,8 +294,12 @@ async fn blockers(
             findings.push(finding(
                 "pending-modification",
                 id,
-                "RDS refuses an engine version while another change of an instance waits for the maintenance window",
-                format!("aws rds modify-db-instance --db-instance-identifier {id} --apply-immediately, or undo the change"),
+                "RDS refuses an engine version while another change of an instance waits for the \
+                maintenance window",
+                format!(
+                    "aws rds modify-db-instance --db-instance-identifier {id} --apply-immediately, or \
+                undo the change"
+                ),
             ));
         }
         let class = member.db_instance_class().unwrap_or_default();
@@ -293,8 +308,14 @@ async fn blockers(
                 findings.push(finding(
                     "instance-class",
                     id,
-                    &format!("its class {class} is not offered for {version} (DescribeOrderableDBInstanceOptions)"),
-                    format!("aws rds modify-db-instance --db-instance-identifier {id} --db-instance-class <a class offered for {version}> --apply-immediately"),
+                    &format!(
+                        "its class {class} is not offered for {version} \
+                    (DescribeOrderableDBInstanceOptions)"
+                    ),
+                    format!(
+                        "aws rds modify-db-instance --db-instance-identifier {id} --db-instance-class \
+                    <a class offered for {version}> --apply-immediately"
+                    ),
                 ));
             }
         }

@@ -1,10 +1,13 @@
-//! Gives every member its own parameter group and reboots, readers first and the writer last, until all are in-sync.
+//! Gives every member its own parameter group and reboots, readers first and the writer last, until
+//! all are in-sync.
 //!
-//! Changes: one ModifyDBInstance or one RebootDBInstance at a time. Again is harmless: only a member that is not in-sync is touched.
-//! Undo: none needed. Errors: `NotReady`, `Conflict` (another execution has the lease), `OperationFailed` (RDS cannot apply a group).
+//! Changes: one ModifyDBInstance or one RebootDBInstance at a time. Again is harmless: only a
+//! member that is not in-sync is touched. Undo: none needed. Errors: `NotReady`, `Conflict`
+//! (another execution has the lease), `OperationFailed` (RDS cannot apply a group).
 //!
-//! Why: an upgrade with new groups leaves them pending-reboot, and "the DB cluster isn't rebooted automatically" (ModifyDBCluster);
-//! ModifyDBCluster takes one instance group for all members, although each may have its own.
+//! Why: an upgrade with new groups leaves them pending-reboot, and "the DB cluster isn't rebooted
+//! automatically" (ModifyDBCluster); ModifyDBCluster takes one instance group for all members,
+//! although each may have its own.
 
 use aws_sdk_rds::types::{DbCluster, DbInstance};
 use runbook::{
@@ -66,7 +69,8 @@ impl State for SyncParameterGroups {
             let statuses = statuses(&cluster, member);
             if statuses.contains(&"failed-to-apply") {
                 return Err(Error::OperationFailed(format!(
-                    "RDS could not apply a parameter group to {id} (failed-to-apply). The upgrade itself is done. The instance's events name the parameter; \
+                    "RDS could not apply a parameter group to {id} (failed-to-apply). The upgrade itself is \
+                    done. The instance's events name the parameter; \
                      mend its value in the group, reboot the instance, then redrive."
                 )));
             }

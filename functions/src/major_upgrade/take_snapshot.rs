@@ -1,8 +1,9 @@
 //! Takes the manual snapshot to go back to.
 //!
-//! Changes: creates one snapshot, named by cluster, version and execution. Again is harmless: the snapshot of that name is waited for,
-//! and must carry our tag. Undo: none; it is kept, and deleted by people when they trust the new version.
-//! Errors: `NotReady`, `Conflict` (the name is someone else's), `OperationFailed` (RDS could not make it).
+//! Changes: creates one snapshot, named by cluster, version and execution. Again is harmless: the
+//! snapshot of that name is waited for, and must carry our tag. Undo: none; it is kept, and deleted
+//! by people when they trust the new version. Errors: `NotReady`, `Conflict` (the name is someone
+//! else's), `OperationFailed` (RDS could not make it).
 
 use aws_sdk_rds::error::ProvideErrorMetadata;
 use aws_sdk_rds::types::DbClusterSnapshot;
@@ -41,7 +42,8 @@ impl State for TakeSnapshot {
             .any(|tag| tag.key() == Some("execution") && tag.value() == Some(run.name()));
         if !ours {
             return Err(Error::Conflict(format!(
-                "a snapshot {name} exists and is not this run's. Rename or delete it, then redrive. Nothing was changed."
+                "a snapshot {name} exists and is not this run's. Rename or delete it, then redrive. Nothing \
+                was changed."
             )));
         }
         match snapshot.status().unwrap_or("unknown") {
@@ -53,7 +55,8 @@ impl State for TakeSnapshot {
                 snapshot: name,
             }),
             "failed" => Err(Error::OperationFailed(format!(
-                "RDS could not make the snapshot {name}. The cluster is as it was. Delete that snapshot, then redrive."
+                "RDS could not make the snapshot {name}. The cluster is as it was. Delete that snapshot, \
+                then redrive."
             ))),
             status => Err(Error::NotReady(format!(
                 "snapshot {name} ({status}, {} %)",
@@ -63,7 +66,8 @@ impl State for TakeSnapshot {
     }
 }
 
-/// At most 255 letters, digits and single hyphens (botocore rds 2014-10-31, CreateDBClusterSnapshot), the same at every call of this run.
+/// At most 255 letters, digits and single hyphens (botocore rds 2014-10-31,
+/// CreateDBClusterSnapshot), the same at every call of this run.
 fn snapshot_name(cluster: &str, version: &str, execution: &str) -> String {
     let name = format!("before-upgrade-{cluster}-{version}-{execution}").to_lowercase();
     let words = name.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
@@ -90,7 +94,8 @@ async fn create(cx: &Context, run: &Run, cluster: &str, name: &str) -> Result<Sn
             Err(Error::NotReady(format!("snapshot {name}")))
         }
         Err(error) if error.code() == Some("SnapshotQuotaExceeded") => Err(Error::Refused(format!(
-            "the account has no room for another manual snapshot ({}). Delete old ones or raise the quota, then redrive. The cluster was not touched.",
+            "the account has no room for another manual snapshot ({}). Delete old ones or raise the quota, \
+            then redrive. The cluster was not touched.",
             error.message().unwrap_or_default()
         ))),
         Err(error) => Err(aws("rds:CreateDBClusterSnapshot")(error)),

@@ -16,8 +16,11 @@ pub fn page(report: &Report) -> String {
     let whole = seconds(report.started, end).max(1.0);
     let cluster = ["cluster", "sync"].iter().find_map(|name| report.input.get(name)?.as_str()).unwrap_or("");
     let mut page = format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>{title}</title><style>{STYLE}</style></head>\n<body class=\"{status}\">\n\
-         <header><p>{runbook} · {cluster}</p><h1><b>{status}</b> {outcome}</h1><p>{started} · {took}{redrives} · <code>{execution}</code></p></header>\n",
+        "<!doctype html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><meta name=\"viewport\" \
+        content=\"width=device-width\"><title>{title}</title><style>{STYLE}</style></head>\n<body \
+        class=\"{status}\">\n\
+         <header><p>{runbook} · {cluster}</p><h1><b>{status}</b> {outcome}</h1><p>{started} · \
+         {took}{redrives} · <code>{execution}</code></p></header>\n",
         title = escape(&format!("{} {cluster}: {}", report.runbook, report.status)),
         status = escape(&report.status),
         runbook = escape(&report.runbook),
@@ -35,7 +38,8 @@ pub fn page(report: &Report) -> String {
     if let Some(error) = &report.error {
         let _ = writeln!(
             page,
-            "<section class=\"error\"><h2>{}</h2><pre>{}</pre><p>When it is mended:</p><pre>{}</pre></section>",
+            "<section class=\"error\"><h2>{}</h2><pre>{}</pre><p>When it is \
+            mended:</p><pre>{}</pre></section>",
             escape(error),
             escape(report.cause.as_deref().unwrap_or("")),
             escape(&report.again())
@@ -63,7 +67,8 @@ fn row(page: &mut String, step: &Step, start: Timestamp, end: Timestamp, whole: 
     let said: String = said.chars().take(600).collect();
     let _ = writeln!(
         page,
-        "<tr class=\"{class}\"><td>{state}<td>{took}<td>{polls}<td class=\"time\"><i style=\"margin-left:{left:.2}%;width:{width:.2}%\"></i><td>{said}</tr>",
+        "<tr class=\"{class}\"><td>{state}<td>{took}<td>{polls}<td class=\"time\"><i \
+        style=\"margin-left:{left:.2}%;width:{width:.2}%\"></i><td>{said}</tr>",
         class = if step.exited.is_some() { "done" } else { "open" },
         state = escape(&step.label()),
         took = span(took),

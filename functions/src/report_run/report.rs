@@ -1,4 +1,5 @@
-//! What a run did, from the execution's history: each state with its times, polls and summary, and the outcome in a sentence.
+//! What a run did, from the execution's history: each state with its times, polls and summary, and
+//! the outcome in a sentence.
 
 use std::collections::BTreeMap;
 
@@ -80,7 +81,8 @@ impl Report {
         report
     }
 
-    /// What to type when what stopped the run is mended. A sync has cleaned up behind itself, so it begins anew; an upgrade goes on.
+    /// What to type when what stopped the run is mended. A sync has cleaned up behind itself, so it
+    /// begins anew; an upgrade goes on.
     pub fn again(&self) -> String {
         if self.runbook.ends_with("daily-sync") {
             format!(
@@ -173,7 +175,8 @@ fn steps(history: &[HistoryEvent]) -> Vec<Step> {
     steps
 }
 
-/// Which of several targets a state works for: its input says so, a function's as payload, a worker's in its environment.
+/// Which of several targets a state works for: its input says so, a function's as payload, a
+/// worker's in its environment.
 fn target(parameters: &str) -> Option<String> {
     let parameters: Value = serde_json::from_str(parameters).ok()?;
     let environment =
@@ -184,12 +187,14 @@ fn target(parameters: &str) -> Option<String> {
         Some(variable) => serde_json::from_str::<Value>(variable["Value"].as_str()?).ok()?,
         None => parameters.get("Payload")?.clone(),
     };
-    // The target of an upgrade is a version, of a sync a cluster: only the second tells states apart.
+    // The target of an upgrade is a version, of a sync a cluster: only the second tells states
+    // apart.
     let target = input.pointer("/input/target")?.as_str()?;
     target.starts_with(|c: char| c.is_ascii_alphabetic()).then(|| target.to_owned())
 }
 
-/// Lambda wraps the text in JSON (https://docs.aws.amazon.com/lambda/latest/dg/python-exceptions.html shows the members).
+/// Lambda wraps the text in JSON
+/// (https://docs.aws.amazon.com/lambda/latest/dg/python-exceptions.html shows the members).
 fn plain_cause(cause: &str) -> String {
     let wrapped: Option<Value> = serde_json::from_str(cause).ok();
     let message = wrapped.as_ref().and_then(|json| json.get("errorMessage")).and_then(Value::as_str);

@@ -1,4 +1,5 @@
-//! The choice of a snapshot: single cases, the two nights on which the clocks change, and properties of any choice.
+//! The choice of a snapshot: single cases, the two nights on which the clocks change, and
+//! properties of any choice.
 
 use std::collections::BTreeMap;
 
@@ -62,7 +63,8 @@ fn the_newest_that_fits_is_chosen_and_every_other_is_told_why_not() {
         "later of 2026-01-15 04:00 CET: passed over: it was taken 30m after the start of the run",
         "creating of 2026-01-15 03:30 CET: passed over: it is creating, not available",
         "manual of 2026-01-15 03:00 CET: passed over: it is manual, not automated",
-        "plain of 2026-01-15 02:45 CET: passed over: it is not encrypted, so that it cannot be copied under the customer key",
+        "plain of 2026-01-15 02:45 CET: passed over: it is not encrypted, so that it cannot be copied under \
+        the customer key",
         "own of 2026-01-15 02:30 CET: passed over: it is a runbook's own copy",
         "night of 2026-01-15 02:00 CET: chosen: it is the newest that fits",
         "older of 2026-01-15 01:30 CET: passed over: it fits, and night is newer",
@@ -109,7 +111,8 @@ fn in_spring_the_window_is_of_the_wall_clock() {
 
 #[test]
 fn in_autumn_both_hours_of_the_same_name_are_in_the_window() {
-    // On 2026-10-25 the hour from 02:00 to 03:00 comes twice: in CEST from 00:00 UTC, in CET from 01:00 UTC.
+    // On 2026-10-25 the hour from 02:00 to 03:00 comes twice: in CEST from 00:00 UTC, in CET from
+    // 01:00 UTC.
     let first = snapshot("first", "2026-10-25T00:30:00Z");
     let second = snapshot("second", "2026-10-25T01:30:00Z");
     let run = at("2026-10-25T06:00:00Z");

@@ -60,12 +60,13 @@ fn every_rule_of_the_schema_is_a_rule() {
     assert_eq!(names.len(), 17, "{names:?}");
 }
 
-/// The databases' own SQL, so that the example cannot fall behind it: tables by their CREATE TABLE, columns by its lines.
+/// The databases' own SQL, so that the example cannot fall behind it: tables by their CREATE TABLE,
+/// columns by its lines.
 #[test]
 fn the_example_classifies_every_column_of_the_shop() {
     let policy = Policy::parse(ORDERS).unwrap();
     for (database, schema_prefix) in [("shop", "public."), ("billing", ""), ("customer-events", "public.")] {
-        let sql = std::fs::read_to_string(path(&format!("../tests/data/shop/{database}.sql"))).unwrap();
+        let sql = std::fs::read_to_string(path(&format!("../sandbox/data/shop/{database}.sql"))).unwrap();
         let rules = &policy.syncs["orders"].masking.databases[database].tables;
         let mut tables = 0;
         for statement in sql.split("\nCREATE TABLE ").skip(1) {

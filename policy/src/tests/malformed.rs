@@ -1,10 +1,12 @@
-//! Malformed policies: each is the base with one thing changed, and each says at which line and field it is wrong.
+//! Malformed policies: each is the base with one thing changed, and each says at which line and
+//! field it is wrong.
 
 use crate::{Error, Errors, Policy};
 
 const BASE: &str = include_str!("base.yaml");
 
-/// What stands in the base, what stands there instead, and what is said of it: line, field, part of the message.
+/// What stands in the base, what stands there instead, and what is said of it: line, field, part of
+/// the message.
 type Case = (&'static str, &'static str, usize, &'static str, &'static str);
 
 #[rustfmt::skip]
@@ -27,8 +29,10 @@ const CASES: &[Case] = &[
     ("      cron: 30 3 * * MON-FRI\n", "", 14, "syncs.orders.schedule", "lacks cron"),
     ("    masking:\n", "    makning:\n", 53, "syncs.orders.makning", "did you mean masking?"),
     ("cluster: orders\n", "cluster:\n", 6, "syncs.orders.source.cluster", "is empty; text is wanted"),
-    ("cluster: orders\n", "cluster: [orders]\n", 6, "syncs.orders.source.cluster", "is a list; text is wanted"),
-    ("cluster: orders\n", "cluster: {name: orders}\n", 6, "syncs.orders.source.cluster", "is a mapping; text is wanted"),
+    ("cluster: orders\n", "cluster: [orders]\n", 6, "syncs.orders.source.cluster", "is a list; text is \
+    wanted"),
+    ("cluster: orders\n", "cluster: {name: orders}\n", 6, "syncs.orders.source.cluster", "is a mapping; \
+    text is wanted"),
     ("security-groups: [sg-dev]", "security-groups: sg-dev", 28, "syncs.orders.targets[0].security-groups", "\"sg-dev\" is text; a list is wanted"),
     ("security-groups: [sg-dev]", "security-groups: []", 28, "syncs.orders.targets[0].security-groups", "at least one"),
     ("deletion-protection: false", "deletion-protection: no", 31, "syncs.orders.targets[0].deletion-protection", "\"no\" is text; true or false is wanted"),
@@ -39,13 +43,17 @@ const CASES: &[Case] = &[
     ("subnet-group: quarantine", "subnet-group: \"\"", 19, "syncs.orders.quarantine.subnet-group", "is empty"),
     ("search_path: public", "search_path: 5", 40, "syncs.orders.targets[0].settings.shop.search_path", "write it in quotes: \"5\""),
     // Words
-    ("type: automated", "type: automatic", 8, "syncs.orders.source.snapshot.type", "\"automatic\" is not one of automated, manual"),
-    ("otherwise: fail", "otherwise: wait", 12, "syncs.orders.source.snapshot.otherwise", "not one of fail, skip"),
-    ("swap: rename", "swap: renam", 30, "syncs.orders.targets[0].swap", "\"renam\" is not one of rename, secret; did you mean rename?"),
+    ("type: automated", "type: automatic", 8, "syncs.orders.source.snapshot.type", "\"automatic\" is not \
+    one of automated, manual"),
+    ("otherwise: fail", "otherwise: wait", 12, "syncs.orders.source.snapshot.otherwise", "not one of fail, \
+    skip"),
+    ("swap: rename", "swap: renam", 30, "syncs.orders.targets[0].swap", "\"renam\" is not one of rename, \
+    secret; did you mean rename?"),
     ("large-objects: keep", "large-objects: drop", 58, "syncs.orders.masking.databases.shop.large-objects", "not one of truncate, keep"),
     ("public.customers: update", "public.customers: copy", 55, "syncs.orders.masking.rewrite.shop.public.customers", "not one of alter, update"),
     // Values
-    ("\"111122223333\"", "111122223333", 4, "syncs.orders.source.account", "write it in quotes: \"111122223333\""),
+    ("\"111122223333\"", "111122223333", 4, "syncs.orders.source.account", "write it in quotes: \
+    \"111122223333\""),
     ("\"111122223333\"", "\"1111-2222-3333\"", 4, "syncs.orders.source.account", "twelve digits"),
     ("role: arn:aws:iam::111122223333:role/source", "role: source", 5, "syncs.orders.source.role", "no ARN of a role"),
     ("role: arn:aws:iam::111122223333:role/source", "role: arn:aws:iam::111122223333:user/source", 5, "syncs.orders.source.role", "no ARN of a role"),
@@ -53,11 +61,14 @@ const CASES: &[Case] = &[
     ("cluster: orders-dev\n", "cluster: orders--dev\n", 24, "syncs.orders.targets[0].cluster", "single hyphens"),
     ("  orders:\n", "  orders_eu:\n", 2, "syncs.orders_eu", "lower-case letters"),
     ("kms-key: alias/sync", "kms-key: sync", 13, "syncs.orders.source.kms-key", "alias/name, or the ARN"),
-    ("kms-key: alias/sync", "kms-key: alias/aws/rds", 13, "syncs.orders.source.kms-key", "name a customer key"),
-    ("window: 00:00-06:00", "window: 00:00-25:00", 9, "syncs.orders.source.snapshot.window", "is not a window"),
+    ("kms-key: alias/sync", "kms-key: alias/aws/rds", 13, "syncs.orders.source.kms-key", "name a customer \
+    key"),
+    ("window: 00:00-06:00", "window: 00:00-25:00", 9, "syncs.orders.source.snapshot.window", "is not a \
+    window"),
     ("window: 00:00-06:00", "window: 0-6", 9, "syncs.orders.source.snapshot.window", "is not a window"),
     ("window: 00:00-06:00", "window: 03:00-03:00", 9, "syncs.orders.source.snapshot.window", "is empty"),
-    ("max-age: 26h", "max-age: yesterday", 11, "syncs.orders.source.snapshot.max-age", "is not a length of time"),
+    ("max-age: 26h", "max-age: yesterday", 11, "syncs.orders.source.snapshot.max-age", "is not a length of \
+    time"),
     ("max-age: 26h", "max-age: 26", 11, "syncs.orders.source.snapshot.max-age", "write it in quotes"),
     ("max-age: 26h", "max-age: -26h", 11, "syncs.orders.source.snapshot.max-age", "not longer than nothing"),
     ("30 3 * * MON-FRI", "30 3 * *", 15, "syncs.orders.schedule.cron", "five fields"),
@@ -111,7 +122,8 @@ const CASES: &[Case] = &[
     ("kms-key: alias/environments", "kms-key: arn:aws:kms:eu-central-1:111122223333:key/1234", 22, "syncs.orders.quarantine.kms-key", "the quarantine is in 444455556666"),
     ("swap: rename", "swap: secret", 24, "syncs.orders.targets[0]", "lacks secret"),
     ("swap: secret", "swap: rename", 51, "syncs.orders.targets[1].secret", "is for swap: secret"),
-    ("cluster: orders-support\n        account: \"444455556666\"", "cluster: orders-support\n        account: \"777788889999\"", 45, "syncs.orders.targets[1].account", "another account than 444455556666"),
+    ("cluster: orders-support\n        account: \"444455556666\"", "cluster: orders-support\n        \
+    account: \"777788889999\"", 45, "syncs.orders.targets[1].account", "another account than 444455556666"),
     ("cluster: orders-support\n", "cluster: orders-dev\n", 44, "syncs.orders.targets[1].cluster", "already the cluster of syncs.orders.targets[0]"),
     ("cluster: orders-support\n", "cluster: orders-support-of-the-second-line-in-the-north-of-x\n", 44, "syncs.orders.targets[1].cluster", "longer than 48"),
     ("security-groups: [sg-support]", "security-groups: [sg-support, sg-quarantine]", 48, "syncs.orders.targets[1].security-groups[1]", "is the quarantine's group"),
@@ -122,11 +134,13 @@ const CASES: &[Case] = &[
     ("databases: [shop]", "databases: [shop, billing]", 37, "syncs.orders.targets[0].roles[0].databases[1]", "no database of masking.databases: shop"),
     ("{database: shop, table: public.flags}", "{database: billing, table: public.flags}", 39, "syncs.orders.targets[0].keep-tables[0].database", "no database of masking.databases"),
     ("table: public.flags", "table: public.flag", 39, "syncs.orders.targets[0].keep-tables[0].table", "has no rules"),
-    ("          - {database: shop, table: public.flags}\n", "          - {database: shop, table: public.flags}\n          - {database: shop, table: public.flags}\n", 40, "syncs.orders.targets[0].keep-tables[1].table", "already kept"),
+    ("          - {database: shop, table: public.flags}\n", "          - {database: shop, table: \
+    public.flags}\n          - {database: shop, table: public.flags}\n", 40, "syncs.orders.targets[0].keep-tables[1].table", "already kept"),
     ("settings: {shop:", "settings: {billing:", 40, "syncs.orders.targets[0].settings.billing", "no database of masking.databases"),
     ("{database: shop, sql: SELECT true}", "{database: billing, sql: SELECT true}", 42, "syncs.orders.targets[0].smoke[0].database", "no database of masking.databases"),
     ("rewrite: {shop: {public.customers:", "rewrite: {shop: {public.custom:", 55, "syncs.orders.masking.rewrite.shop.public.custom", "has no rules"),
-    ("rewrite: {shop:", "rewrite: {billing:", 55, "syncs.orders.masking.rewrite.billing", "no database of masking.databases"),
+    ("rewrite: {shop:", "rewrite: {billing:", 55, "syncs.orders.masking.rewrite.billing", "no database of \
+    masking.databases"),
     ("secret: orders-support/connection", "secret: orders-dev/app", 51, "syncs.orders.targets[1].secret", "already the secret of syncs.orders.targets[0].roles[0].secret"),
     ("secret: orders-support/connection", "secret: orders-sync/key", 51, "syncs.orders.targets[1].secret", "already the secret of syncs.orders.masking.key-secret"),
 ];

@@ -1,7 +1,8 @@
 //! The one clock that functions, workers and the sandbox ask.
 //!
-//! In production it is the system's. The sandbox runs time faster in front of real PostgreSQL ([`Clock::scaled`], handed to our
-//! executables by the variable `RUNBOOK_CLOCK`), or lets it jump from timer to timer ([`Clock::virtual_time`]).
+//! In production it is the system's. The sandbox runs time faster in front of real PostgreSQL
+//! ([`Clock::scaled`], handed to our executables by the variable `RUNBOOK_CLOCK`), or lets it jump
+//! from timer to timer ([`Clock::virtual_time`]).
 
 use std::time::{Duration, SystemTime};
 

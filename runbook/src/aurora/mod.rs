@@ -6,7 +6,8 @@ use serde::Deserialize;
 
 use crate::{Context, Error, Result, error::aws, postgres::Login};
 
-/// `None` only when RDS says that there is no such cluster; a call that fails is an error, never "gone".
+/// `None` only when RDS says that there is no such cluster; a call that fails is an error, never
+/// "gone".
 pub async fn find_cluster(cx: &Context, id: &str) -> Result<Option<DbCluster>> {
     match cx.rds.describe_db_clusters().db_cluster_identifier(id).send().await {
         Ok(answer) => Ok(answer.db_clusters.unwrap_or_default().into_iter().next()),
@@ -18,7 +19,8 @@ pub async fn find_cluster(cx: &Context, id: &str) -> Result<Option<DbCluster>> {
 pub async fn cluster(cx: &Context, id: &str) -> Result<DbCluster> {
     find_cluster(cx, id).await?.ok_or_else(|| {
         Error::Refused(format!(
-            "there is no cluster {id:?} in this account and Region. Give the DB cluster identifier as the RDS console shows it."
+            "there is no cluster {id:?} in this account and Region. Give the DB cluster identifier as the \
+            RDS console shows it."
         ))
     })
 }
@@ -34,12 +36,14 @@ pub fn by_resource_id<'a>(clusters: &'a [DbCluster], resource_id: &str) -> Optio
     clusters.iter().find(|cluster| cluster.db_cluster_resource_id() == Some(resource_id))
 }
 
-/// By its name now. Right after a rename RDS answers to the old name with the new one (hashicorp/terraform-provider-aws checks the same).
+/// By its name now. Right after a rename RDS answers to the old name with the new one
+/// (hashicorp/terraform-provider-aws checks the same).
 pub fn by_name<'a>(clusters: &'a [DbCluster], name: &str) -> Option<&'a DbCluster> {
     clusters.iter().find(|cluster| cluster.db_cluster_identifier() == Some(name))
 }
 
-/// The cluster's instances: readers first, the writer last (the order in which they may be disturbed).
+/// The cluster's instances: readers first, the writer last (the order in which they may be
+/// disturbed).
 pub async fn members(cx: &Context, cluster: &DbCluster) -> Result<Vec<DbInstance>> {
     let id = cluster.db_cluster_identifier().unwrap_or_default();
     let filter = Filter::builder().name("db-cluster-id").values(id).build();
@@ -62,10 +66,12 @@ pub fn writer(cluster: &DbCluster) -> Option<&str> {
         .db_instance_identifier()
 }
 
-/// What keeps the cluster or a member from being changed right now: `None` when everything is `available`.
+/// What keeps the cluster or a member from being changed right now: `None` when everything is
+/// `available`.
 ///
-/// Statuses: https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/accessing-monitoring.html#Aurora.Status and
-/// Overview.DBInstance.Status. An unknown one is waited for until the deadline prints it.
+/// Statuses:
+/// https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/accessing-monitoring.html#Aurora.Status
+/// and Overview.DBInstance.Status. An unknown one is waited for until the deadline prints it.
 pub fn busy(cluster: &DbCluster, members: &[DbInstance]) -> Option<String> {
     let status = cluster.status().unwrap_or("unknown");
     if status != "available" {
@@ -92,13 +98,15 @@ struct Secret {
     password: String,
 }
 
-/// How a worker logs in to the writer: the secret named in the input, or the one that RDS manages for the cluster.
+/// How a worker logs in to the writer: the secret named in the input, or the one that RDS manages
+/// for the cluster.
 pub async fn login(cx: &Context, cluster: &DbCluster, secret_arn: Option<&str>) -> Result<Login> {
     let name = cluster.db_cluster_identifier().unwrap_or_default();
     let managed = cluster.master_user_secret().and_then(|secret| secret.secret_arn());
     let arn = secret_arn.or(managed).ok_or_else(|| {
         Error::Refused(format!(
-            "no secret is known to log in to {name}. Either let RDS manage the master password (ManageMasterUserPassword), or name a secret \
+            "no secret is known to log in to {name}. Either let RDS manage the master password \
+            (ManageMasterUserPassword), or name a secret \
              with username and password as \"secretArn\" in the input."
         ))
     })?;

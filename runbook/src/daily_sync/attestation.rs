@@ -1,7 +1,8 @@
 //! The proof that a cluster holds no original value. No later state does anything without it.
 //!
-//! It is bound to the DbClusterResourceId, which a rename keeps and a restore changes, and to the run: an attestation that was copied along
-//! with a snapshot, or left by yesterday's run, proves nothing.
+//! It is bound to the DbClusterResourceId, which a rename keeps and a restore changes, and to the
+//! run: an attestation that was copied along with a snapshot, or left by yesterday's run, proves
+//! nothing.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -31,7 +32,8 @@ pub async fn check(cx: &Context, run: &Run, resource_id: &str) -> Result<Attesta
     let found = cx.store.get_json::<Attestation>(&key(resource_id)).await?;
     valid(found, run, resource_id).map_err(|why| {
         Error::Refused(format!(
-            "{why}. What holds production's data must not become reachable: nothing was changed. Start a new execution; it sanitises and attests again."
+            "{why}. What holds production's data must not become reachable: nothing was changed. Start a \
+            new execution; it sanitises and attests again."
         ))
     })
 }

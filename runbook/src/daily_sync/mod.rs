@@ -1,4 +1,5 @@
-//! What the states of a sync share: the policy that the run goes by, its names and tags, and the attestation.
+//! What the states of a sync share: the policy that the run goes by, its names and tags, and the
+//! attestation.
 
 pub mod attestation;
 pub mod names;
@@ -51,7 +52,8 @@ fn one(text: &str, sync: &str) -> Result<Sync> {
 
 fn missing(cx: &Context) -> Error {
     Error::Refused(format!(
-        "there is no s3://{}/{POLICY_KEY}, the policy that says what a sync does. Nothing was touched. Put it there, then run this again.",
+        "there is no s3://{}/{POLICY_KEY}, the policy that says what a sync does. Nothing was touched. Put \
+        it there, then run this again.",
         cx.store.bucket
     ))
 }

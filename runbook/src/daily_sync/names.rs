@@ -1,7 +1,9 @@
-//! The names of what a run makes. RDS knows no idempotency token, so a name that follows from the execution is what makes a second call
-//! harmless (botocore rds 2014-10-31: no ClientToken on any of these calls).
+//! The names of what a run makes. RDS knows no idempotency token, so a name that follows from the
+//! execution is what makes a second call harmless (botocore rds 2014-10-31: no ClientToken on any
+//! of these calls).
 //!
-//! A DB cluster identifier has at most 63 lower-case letters, digits and hyphens; the policy keeps a sync's name to 40 and a target's to 48.
+//! A DB cluster identifier has at most 63 lower-case letters, digits and hyphens; the policy keeps
+//! a sync's name to 40 and a target's to 48.
 
 use crate::Run;
 

@@ -1,4 +1,5 @@
-//! Secrets that clients read: JSON objects in Secrets Manager, changed key by key so that what others keep in them stays.
+//! Secrets that clients read: JSON objects in Secrets Manager, changed key by key so that what
+//! others keep in them stays.
 
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use serde_json::{Map, Value};
@@ -9,7 +10,8 @@ use crate::{Context, Error, Result, error::aws};
 pub async fn get(cx: &Context, name: &str) -> Result<Map<String, Value>> {
     let answer = match cx.secrets.get_secret_value().secret_id(name).send().await {
         Ok(answer) => answer,
-        // Also when the secret exists without a value: "can't find the specified secret value for staging label: AWSCURRENT".
+        // Also when the secret exists without a value: "can't find the specified secret value for
+        // staging label: AWSCURRENT".
         Err(error) if error.code() == Some("ResourceNotFoundException") => return Ok(Map::new()),
         Err(error) => return Err(aws("secretsmanager:GetSecretValue")(error)),
     };
@@ -35,7 +37,8 @@ pub async fn set(cx: &Context, name: &str, changes: &[(&str, Value)]) -> Result<
     {
         Ok(_) => Ok(true),
         Err(error) if error.code() == Some("ResourceNotFoundException") => Err(Error::Refused(format!(
-            "there is no secret {name}, which the policy names. Create it (an empty one is enough), then run this again."
+            "there is no secret {name}, which the policy names. Create it (an empty one is enough), then \
+            run this again."
         ))),
         Err(error) => Err(aws("secretsmanager:PutSecretValue")(error)),
     }

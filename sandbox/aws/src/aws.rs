@@ -1,6 +1,7 @@
 //! The two accounts of the sandbox, and its one region.
 
-/// Where the runbooks run: functions, state machines, buckets, secrets, and the environments' clusters.
+/// Where the runbooks run: functions, state machines, buckets, secrets, and the environments'
+/// clusters.
 pub const ACCOUNT: &str = "444455556666";
 /// Where production runs. The runbooks reach it with an assumed role only.
 pub const PRODUCTION: &str = "111122223333";

@@ -1,5 +1,5 @@
-//! The one endpoint of the local AWS: a plain function from request to response that routes by the service name in the SigV4
-//! credential scope, lays faults on calls, and keeps a log of them.
+//! The one endpoint of the local AWS: a plain function from request to response that routes by the
+//! service name in the SigV4 credential scope, lays faults on calls, and keeps a log of them.
 
 use std::{
     collections::BTreeMap,
@@ -45,7 +45,8 @@ impl Call {
     }
 }
 
-/// The answer was lost on its way: the socket breaks the connection, the in-process client reports a time-out.
+/// The answer was lost on its way: the socket breaks the connection, the in-process client reports
+/// a time-out.
 #[derive(Debug, Clone, Copy)]
 pub struct Lost;
 
@@ -60,7 +61,8 @@ impl Gateway {
         })
     }
 
-    /// The services need the gateway, and the gateway the services: they are put in once, before the first call.
+    /// The services need the gateway, and the gateway the services: they are put in once, before
+    /// the first call.
     pub fn connect(&self, services: BTreeMap<&'static str, Arc<dyn Endpoint>>, killer: Killer) {
         let connected = self.services.set(services).is_ok() && self.killer.set(killer).is_ok();
         assert!(connected, "a gateway is connected once");
@@ -157,7 +159,8 @@ fn lost() -> Response {
     response
 }
 
-/// `Authorization: AWS4-HMAC-SHA256 Credential=AKID/20261125/eu-west-1/rds/aws4_request, …`, or the same in a presigned query.
+/// `Authorization: AWS4-HMAC-SHA256 Credential=AKID/20261125/eu-west-1/rds/aws4_request, …`, or the
+/// same in a presigned query.
 fn caller(request: &Request) -> Option<Caller> {
     let header = request.headers().get("authorization").and_then(|header| header.to_str().ok());
     let scope = match header {

@@ -1,4 +1,5 @@
-//! What travels between clients, the gateway and its services: plain HTTP messages, and who sent them.
+//! What travels between clients, the gateway and its services: plain HTTP messages, and who sent
+//! them.
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -9,11 +10,12 @@ pub type Request = http::Request<Bytes>;
 pub type Response = http::Response<Bytes>;
 
 /// Who calls what, read from the SigV4 credential scope `AKID/date/region/service/aws4_request`
-/// (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html). The gateway puts it into
-/// the request's extensions.
+/// (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html).
+/// The gateway puts it into the request's extensions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
-    /// The access key. Each of our executables has its own, so that the call log and the fault plan can name it.
+    /// The access key. Each of our executables has its own, so that the call log and the fault plan
+    /// can name it.
     pub principal: String,
     /// The home account, unless the access key is of an assumed role of the other.
     pub account: String,
@@ -33,7 +35,8 @@ impl Caller {
         }
     }
 
-    /// `<principal>` or, for an assumed role, `<principal>.<account>`: the principal stays the one that assumed it.
+    /// `<principal>` or, for an assumed role, `<principal>.<account>`: the principal stays the one
+    /// that assumed it.
     pub fn of_key(access_key: &str, region: &str, service: &str) -> Self {
         let (principal, account) = access_key.split_once('.').unwrap_or((access_key, ACCOUNT));
         Self { account: account.to_owned(), region: region.to_owned(), ..Self::home(principal, service) }
@@ -51,7 +54,8 @@ pub trait Endpoint: Send + Sync {
     async fn call(&self, request: Request) -> Response;
 }
 
-/// The events that services send to the default bus: whole EventBridge envelopes (`source`, `detail-type`, `detail`, ...).
+/// The events that services send to the default bus: whole EventBridge envelopes (`source`,
+/// `detail-type`, `detail`, ...).
 pub type EventSender = tokio::sync::mpsc::UnboundedSender<serde_json::Value>;
 
 pub fn respond(status: u16, content_type: &str, body: impl Into<Bytes>) -> Response {

@@ -1,4 +1,5 @@
-//! Identifiers as AWS makes them, from a seeded generator, so that a run replays with the same ones.
+//! Identifiers as AWS makes them, from a seeded generator, so that a run replays with the same
+//! ones.
 
 use std::sync::Mutex;
 

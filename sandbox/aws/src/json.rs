@@ -1,5 +1,5 @@
-//! What services with the AWS JSON 1.1 protocol share: the operation's name, the input, answers and errors
-//! (https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html).
+//! What services with the AWS JSON 1.1 protocol share: the operation's name, the input, answers and
+//! errors (https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html).
 
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;

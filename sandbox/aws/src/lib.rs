@@ -1,4 +1,5 @@
-//! A local AWS that is true where operating Aurora depends on it, on real PostgreSQL. It knows nothing of the runbooks.
+//! A local AWS that is true where operating Aurora depends on it, on real PostgreSQL. It knows
+//! nothing of the runbooks.
 
 pub mod aws;
 pub mod client;

@@ -91,8 +91,8 @@ impl SecretsManager {
             let message = format!("The operation failed because the secret {name} already exists.");
             return Err(Error::new("ResourceExistsException", message));
         }
-        // "Secrets Manager automatically adds a hyphen and six random characters after the secret name at the end of the ARN"
-        // (CreateSecret, Name).
+        // "Secrets Manager automatically adds a hyphen and six random characters after the secret
+        // name at the end of the ARN" (CreateSecret, Name).
         let arn = arn_in(account, "secretsmanager", &format!("secret:{name}-{}", self.ids.suffix()));
         let now = self.clock.now();
         let secret = Secret {
@@ -115,7 +115,8 @@ impl SecretsManager {
         let secret = find(secrets, &input.secret_id)?;
         secret.changed = now;
         secret.description = input.description.or(secret.description.take());
-        // The token makes a retry harmless: a version that is there already is left alone (PutSecretValue, ClientRequestToken).
+        // The token makes a retry harmless: a version that is there already is left alone
+        // (PutSecretValue, ClientRequestToken).
         if let Some(version) = version.filter(|new| secret.versions.iter().all(|old| old.id != new.id)) {
             secret.versions.push(version);
         }
@@ -194,8 +195,8 @@ impl Secret {
     }
 }
 
-/// By name, ARN, or ARN without its random suffix: "we recommend that you specify a complete ARN rather than a partial ARN"
-/// (GetSecretValue, SecretId).
+/// By name, ARN, or ARN without its random suffix: "we recommend that you specify a complete ARN
+/// rather than a partial ARN" (GetSecretValue, SecretId).
 fn find<'a>(secrets: &'a mut Secrets, id: &str) -> Result<&'a mut Secret, Error> {
     let matches = |secret: &Secret| {
         secret.name == id

@@ -1,4 +1,5 @@
-//! Security Token Service: who calls, and keys for a role. Query API, 2011-06-15 (botocore sts 1.43.11).
+//! Security Token Service: who calls, and keys for a role. Query API, 2011-06-15 (botocore sts
+//! 1.43.11).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -42,8 +43,8 @@ impl Sts {
         )
     }
 
-    /// The access key that is handed out leaves the principal as it is, so that the call log and the fault plan still name it, and moves
-    /// its calls into the role's account.
+    /// The access key that is handed out leaves the principal as it is, so that the call log and
+    /// the fault plan still name it, and moves its calls into the role's account.
     fn assume_role(&self, caller: &Caller, input: &BTreeMap<String, String>) -> Result<String, Error> {
         let required = |name: &str| {
             input.get(name).ok_or_else(|| Error {
@@ -60,7 +61,8 @@ impl Sts {
             role.ok_or_else(|| Error { code: "ValidationError", message: format!("{role_arn} is invalid") })?;
         let account = role_arn.split(':').nth(4).unwrap_or_default();
         if !ACCOUNTS.contains(&account) {
-            // STS says the same of a role that does not exist and of one that does not trust the caller.
+            // STS says the same of a role that does not exist and of one that does not trust the
+            // caller.
             let message = format!(
                 "User: {} is not authorized to perform: sts:AssumeRole on resource: {role_arn}",
                 caller.principal
@@ -118,7 +120,8 @@ impl Endpoint for Sts {
                     status,
                     "text/xml",
                     format!(
-                        "<ErrorResponse xmlns=\"{NAMESPACE}\">{error}<RequestId>{id}</RequestId></ErrorResponse>"
+                        "<ErrorResponse \
+                        xmlns=\"{NAMESPACE}\">{error}<RequestId>{id}</RequestId></ErrorResponse>"
                     ),
                 )
             }

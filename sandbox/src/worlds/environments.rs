@@ -1,5 +1,5 @@
-//! What a daily sync begins with in the environments' account: the groups, keys and secrets that the policy names, the policy itself, and,
-//! if wanted, the targets as yesterday's run left them.
+//! What a daily sync begins with in the environments' account: the groups, keys and secrets that
+//! the policy names, the policy itself, and, if wanted, the targets as yesterday's run left them.
 
 use aws_sdk_rds::types::Tag;
 use runbook::{
@@ -28,7 +28,8 @@ pub const DEV: &str = "orders-dev";
 /// Its clients follow a secret.
 pub const SUPPORT: &str = "orders-support";
 
-/// What keeps a restored copy of production quiet before anyone has looked inside: no worker that subscribes, no job, no query in a log.
+/// What keeps a restored copy of production quiet before anyone has looked inside: no worker that
+/// subscribes, no job, no query in a log.
 pub const QUARANTINE: [(&str, &str); 8] = [
     ("max_logical_replication_workers", "0"),
     // A server does not start with fewer than the copy has prepared transactions.
@@ -89,7 +90,8 @@ pub fn example_policy() -> anyhow::Result<String> {
     Ok(std::fs::read_to_string(root().join("policy/examples/orders.yaml"))?)
 }
 
-/// The example's policy for a production into which the live wires are planted: they bring tables of their own.
+/// The example's policy for a production into which the live wires are planted: they bring tables
+/// of their own.
 pub fn policy_with_wires() -> anyhow::Result<String> {
     let policy = example_policy()?;
     let shop = "        shop:\n          large-objects: truncate\n";
@@ -100,8 +102,8 @@ pub fn policy_with_wires() -> anyhow::Result<String> {
     ))
 }
 
-/// Both targets, as a run of yesterday would have published them. Each holds little more than the table that the policy keeps, with one row
-/// of the environment's own.
+/// Both targets, as a run of yesterday would have published them. Each holds little more than the
+/// table that the policy keeps, with one row of the environment's own.
 pub async fn create_targets(sandbox: &Sandbox) -> anyhow::Result<()> {
     let yesterday = Run::of(&arn("states", &format!("execution:{PREFIX}-daily-sync:yesterday")));
     let cx = context(sandbox);
@@ -150,7 +152,8 @@ pub async fn create_targets(sandbox: &Sandbox) -> anyhow::Result<()> {
                 .await?
                 .batch_execute("CREATE DATABASE \"customer-events\"")
                 .await?;
-            let own = "CREATE TABLE empty_so_far (id int PRIMARY KEY, note text); INSERT INTO empty_so_far VALUES (1, 'of the environment')";
+            let own = "CREATE TABLE empty_so_far (id int PRIMARY KEY, note text); INSERT INTO empty_so_far \
+            VALUES (1, 'of the environment')";
             orders::connect(&login, "customer-events").await?.batch_execute(own).await?;
         }
     }

@@ -1,8 +1,10 @@
-//! What stops a major upgrade, to be planted into a cluster and to be put right: SQL files of `sandbox/data/findings`.
+//! What stops a major upgrade, to be planted into a cluster and to be put right: SQL files of
+//! `sandbox/data/findings`.
 //!
-//! A file is a list of statements with a blank line between two. Comment lines at the top of one may say more: `-- database: x` and
-//! `-- as: rdsadmin` or `master` where and as whom it and the following run; `-- parameter: name=value` what the cluster must be started with
-//! for it, and `-- target: name=value` which parameter of the upgraded cluster makes it fail.
+//! A file is a list of statements with a blank line between two. Comment lines at the top of one
+//! may say more: `-- database: x` and `-- as: rdsadmin` or `master` where and as whom it and the
+//! following run; `-- parameter: name=value` what the cluster must be started with for it, and `--
+//! target: name=value` which parameter of the upgraded cluster makes it fail.
 
 use anyhow::Context;
 
@@ -28,7 +30,8 @@ macro_rules! finding {
     };
 }
 
-/// All of them. Each needs the databases of the shop ([`super::shop`]) and stops an upgrade from 16 to 18.
+/// All of them. Each needs the databases of the shop ([`super::shop`]) and stops an upgrade from 16
+/// to 18.
 pub fn findings() -> Vec<Planted> {
     vec![
         finding!("inherited-not-null"),

@@ -1,4 +1,5 @@
-//! The cluster that the sandbox begins with: `orders`, a writer and a reader on 16, groups that differ, maintenance pending, a shop inside.
+//! The cluster that the sandbox begins with: `orders`, a writer and a reader on 16, groups that
+//! differ, maintenance pending, a shop inside.
 
 use std::{collections::BTreeMap, time::Duration};
 

@@ -1,5 +1,5 @@
-//! What a daily sync begins with in production's account: the cluster `orders`, encrypted with a key that only production may use, a shop
-//! inside, and last night's automated snapshot.
+//! What a daily sync begins with in production's account: the cluster `orders`, encrypted with a
+//! key that only production may use, a shop inside, and last night's automated snapshot.
 
 use std::time::Duration;
 
@@ -31,7 +31,8 @@ const PARAMETERS: [(&str, &str); 4] = [
     ("max_prepared_transactions", "10"),
 ];
 
-/// The cluster without a snapshot, so that a test can plant something first. Answers the DbClusterResourceId.
+/// The cluster without a snapshot, so that a test can plant something first. Answers the
+/// DbClusterResourceId.
 pub async fn create(sandbox: &Sandbox) -> anyhow::Result<String> {
     let rds = sandbox.rds_client_in(PRODUCTION);
     sandbox.rds.plant_key(PRODUCTION, "alias/production", &[]);
@@ -80,8 +81,8 @@ pub async fn create(sandbox: &Sandbox) -> anyhow::Result<String> {
     Ok(cluster.db_cluster_resource_id().unwrap_or_default().to_owned())
 }
 
-/// The night's automated snapshot, which a policy's window `00:00-06:00` holds: it says 02:00 UTC of today, or of yesterday before that.
-/// Waits until it is available; answers its identifier.
+/// The night's automated snapshot, which a policy's window `00:00-06:00` holds: it says 02:00 UTC
+/// of today, or of yesterday before that. Waits until it is available; answers its identifier.
 pub async fn take_snapshot(sandbox: &Sandbox) -> anyhow::Result<String> {
     let now = sandbox.clock.now().to_zoned(TimeZone::UTC);
     let tonight = now.with().time(jiff::civil::time(2, 0, 0, 0)).build()?;

@@ -1,9 +1,11 @@
-//! A service of three databases with different owners, as realistic as a small one can be; the SQL is in `sandbox/data/shop`.
+//! A service of three databases with different owners, as realistic as a small one can be; the SQL
+//! is in `sandbox/data/shop`.
 
 use anyhow::Context;
 use tokio_postgres::{Client, Config, NoTls};
 
-/// The databases that [`load_shop`] fills. The second's owner is another role, the third's name needs quoting.
+/// The databases that [`load_shop`] fills. The second's owner is another role, the third's name
+/// needs quoting.
 pub const SHOP_DATABASES: [&str; 3] = ["shop", "billing", "customer-events"];
 
 const CONTENT: [(&str, &str, &str); 3] = [
@@ -12,7 +14,8 @@ const CONTENT: [(&str, &str, &str); 3] = [
     ("customer-events", "events_owner", include_str!("../../data/shop/customer-events.sql")),
 ];
 
-/// Fills a new cluster. `login` says how to reach it as the master user, as a libpq connection string; its database is ignored.
+/// Fills a new cluster. `login` says how to reach it as the master user, as a libpq connection
+/// string; its database is ignored.
 pub async fn load_shop(login: &str) -> anyhow::Result<()> {
     let config: Config = login.parse().context("the login is no connection string")?;
     let master = connect(&config, "postgres").await?;

@@ -1,7 +1,8 @@
-//! Live wires to be planted into the shop, one file a kind in `sandbox/data/wires`, written like the files of [`super::findings`].
+//! Live wires to be planted into the shop, one file a kind in `sandbox/data/wires`, written like
+//! the files of [`super::findings`].
 //!
-//! Some are planted by the sandbox's superuser: what RDS has and a plain server has not is written into the catalog as it stands there on RDS, so
-//! that what finds and cuts it is the same.
+//! Some are planted by the sandbox's superuser: what RDS has and a plain server has not is written
+//! into the catalog as it stands there on RDS, so that what finds and cuts it is the same.
 
 use super::findings::Planted;
 
@@ -11,7 +12,8 @@ macro_rules! wires {
     };
 }
 
-/// All that the master user can cut. The order matters: a later one may use what an earlier one made.
+/// All that the master user can cut. The order matters: a later one may use what an earlier one
+/// made.
 pub fn wires() -> Vec<Planted> {
     wires![
         "login-role",
@@ -43,12 +45,14 @@ pub fn wires() -> Vec<Planted> {
         "security-definer",
         "subscription",
         "event-trigger",
-        // Last: creating a replication slot waits for every transaction to end, and this one does not.
+        // Last: creating a replication slot waits for every transaction to end, and this one does
+        // not.
         "prepared-transaction",
     ]
 }
 
-/// The one that cannot be cut: removing a security label needs the library of its provider. It stops a run.
+/// The one that cannot be cut: removing a security label needs the library of its provider. It
+/// stops a run.
 pub fn stubborn() -> Planted {
     Planted { slug: "security-label", plant: include_str!("../../data/wires/security-label.sql"), remedy: "" }
 }

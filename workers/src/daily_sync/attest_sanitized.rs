@@ -1,14 +1,15 @@
 //! Checks that the quarantined copy holds no original value and no live wire, and attests it.
 //!
-//! Changes nothing in the copy. Writes `attestations/<DbClusterResourceId>.json`, bound to this run, and tags the cluster with the run that
-//! attested it. It shares no query with the state that masks: a mistake there does not prove itself right.
+//! Changes nothing in the copy. Writes `attestations/<DbClusterResourceId>.json`, bound to this
+//! run, and tags the cluster with the run that attested it. It shares no query with the state that
+//! masks: a mistake there does not prove itself right.
 //!
 //! Again is harmless: it looks again.
 //!
 //! Nothing to undo; an attestation is only worth something for this run.
 //!
-//! Errors: `OperationFailed` with every place where something is left; `Refused` (no cluster of this run, or it was not sanitised); `NotReady`
-//! while the server does not answer.
+//! Errors: `OperationFailed` with every place where something is left; `Refused` (no cluster of
+//! this run, or it was not sanitised); `NotReady` while the server does not answer.
 
 use runbook::{
     Context, Error, Result, Run, State, aurora,
@@ -127,7 +128,8 @@ pub async fn look(
         .chain(survivors.found)
         .collect();
     let summary = format!(
-        "0 of {} original values found again in {} looked-at values, {live} live wires, all {} columns have a rule",
+        "0 of {} original values found again in {} looked-at values, {live} live wires, all {} columns have \
+        a rule",
         survivors.looked_for, survivors.rows, coverage.columns
     );
     let counts = json!({

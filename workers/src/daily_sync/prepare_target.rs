@@ -1,9 +1,12 @@
-//! Makes a target's new cluster the environment's: roles, grants, kept tables, settings, statistics, and answers to the smoke queries.
+//! Makes a target's new cluster the environment's: roles, grants, kept tables, settings,
+//! statistics, and answers to the smoke queries.
 //!
-//! Changes the new cluster only, and the passwords in the environment's secrets where there is none yet; the present cluster is read.
-//! Again is harmless: roles are made or altered, grants granted, kept tables replaced, each as if it were the first time. Undo: none needed,
-//! nobody uses the cluster yet. Errors: `NotReady` (the server goes away), `Refused` (a secret or a login), `Conflict` (not this run's cluster),
-//! `OperationFailed` (a grant, a kept table, a setting or a smoke query, with PostgreSQL's words).
+//! Changes the new cluster only, and the passwords in the environment's secrets where there is none
+//! yet; the present cluster is read. Again is harmless: roles are made or altered, grants granted,
+//! kept tables replaced, each as if it were the first time. Undo: none needed, nobody uses the
+//! cluster yet. Errors: `NotReady` (the server goes away), `Refused` (a secret or a login),
+//! `Conflict` (not this run's cluster), `OperationFailed` (a grant, a kept table, a setting or a
+//! smoke query, with PostgreSQL's words).
 
 use std::collections::BTreeMap;
 
@@ -104,7 +107,8 @@ impl PrepareTarget {
         let ours = tags::is_of_run(tags, &self.sync, run) && tags::has_role(tags, tags::Role::Fresh);
         if !ours || tags::value(tags, tags::ATTESTED_RUN) != Some(run.name()) {
             return Err(Error::Conflict(format!(
-                "{} is not the new cluster that this run restored from an attested snapshot. Nothing was changed.",
+                "{} is not the new cluster that this run restored from an attested snapshot. Nothing was \
+                changed.",
                 self.cluster
             )));
         }
@@ -136,8 +140,10 @@ async fn present(cx: &Context, clusters: &[DbCluster], former: &str) -> Result<L
     }
     if former.master_user_secret().is_none() {
         return Err(Error::Refused(format!(
-            "keep-tables needs a login to {name}, and RDS does not manage its master password. Run aws rds modify-db-cluster --db-cluster-identifier {name} \
-             --manage-master-user-password --apply-immediately, or remove keep-tables from the policy, then start a new execution."
+            "keep-tables needs a login to {name}, and RDS does not manage its master password. Run aws rds \
+            modify-db-cluster --db-cluster-identifier {name} \
+             --manage-master-user-password --apply-immediately, or remove keep-tables from the policy, then \
+             start a new execution."
         )));
     }
     aurora::login(cx, former, None).await
@@ -179,7 +185,8 @@ fn setting(name: &str) -> String {
     name.split('.').map(quote).collect::<Vec<_>>().join(".")
 }
 
-/// Lists of names are given as several literals: one literal would be one name with a comma in it (GUC_LIST_QUOTE, guc_tables.c).
+/// Lists of names are given as several literals: one literal would be one name with a comma in it
+/// (GUC_LIST_QUOTE, guc_tables.c).
 fn literal(name: &str, value: &str) -> String {
     const LISTS: [&str; 6] = [
         "search_path",

@@ -1,15 +1,18 @@
-//! Cuts every live wire of the quarantined copy and masks every value that the policy does not keep.
+//! Cuts every live wire of the quarantined copy and masks every value that the policy does not
+//! keep.
 //!
-//! Changes the copy, and nothing else; writes under the run's prefix `wires.json` (what was cut), `fingerprints.json` (keyed, taken before
-//! masking) and `masked.json` (what was masked, which also says that it was).
+//! Changes the copy, and nothing else; writes under the run's prefix `wires.json` (what was cut),
+//! `fingerprints.json` (keyed, taken before masking) and `masked.json` (what was masked, which also
+//! says that it was).
 //!
-//! Again is harmless: what is cut is not found again; every table's masking is one transaction with a line in a journal of the database; once
-//! `masked.json` is written no table is touched.
+//! Again is harmless: what is cut is not found again; every table's masking is one transaction with
+//! a line in a journal of the database; once `masked.json` is written no table is touched.
 //!
 //! Nothing undoes it: the copy is thrown away.
 //!
-//! Errors: `Refused` (no cluster of this run), `Blocked` (the policy does not say what becomes of a column, a table, a database; with the lines to
-//! paste), `OperationFailed` (a wire or a table that cannot be done), `NotReady` while the server does not answer.
+//! Errors: `Refused` (no cluster of this run), `Blocked` (the policy does not say what becomes of a
+//! column, a table, a database; with the lines to paste), `OperationFailed` (a wire or a table that
+//! cannot be done), `NotReady` while the server does not answer.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -106,7 +109,8 @@ impl State for SanitizeDatabases {
         let cut: usize = wires.values().sum();
         Ok(Sanitized {
             summary: format!(
-                "{cut} live wires cut; {} tables with {rows} rows masked, {views} materialised views filled anew",
+                "{cut} live wires cut; {} tables with {rows} rows masked, {views} materialised views filled \
+                anew",
                 masked.len()
             ),
             wires,
@@ -171,7 +175,8 @@ pub async fn masking_key(cx: &Context, masking: &Masking) -> Result<String> {
     match secret.get("key").and_then(|key| key.as_str()) {
         Some(key) if key.len() >= 16 => Ok(key.to_owned()),
         _ => Err(Error::Refused(format!(
-            "the secret {} must be a JSON object with a \"key\" of at least 16 characters, such as 32 random bytes in base64. Nothing was touched.",
+            "the secret {} must be a JSON object with a \"key\" of at least 16 characters, such as 32 \
+            random bytes in base64. Nothing was touched.",
             masking.key_secret
         ))),
     }

@@ -1,14 +1,15 @@
 //! Looks in every database for what would stop the upgrade, before anything is changed.
 //!
-//! Changes nothing in the cluster: every session is read-only. Writes `runs/<execution>/findings.json` and, when nothing stands in the way,
-//! what the upgrade forgets (size, scans and rows of every table) to `upgrades/<resource id>/inspection.json`.
+//! Changes nothing in the cluster: every session is read-only. Writes
+//! `runs/<execution>/findings.json` and, when nothing stands in the way, what the upgrade forgets
+//! (size, scans and rows of every table) to `upgrades/<resource id>/inspection.json`.
 //!
 //! Again is harmless: it looks again. After a hop it keeps the workload that was recorded before.
 //!
 //! Nothing to undo.
 //!
-//! Errors: `Blocked` with every finding that a person must mend or skip with a reason; `Refused` when the login is refused; `NotReady` while
-//! the server does not answer.
+//! Errors: `Blocked` with every finding that a person must mend or skip with a reason; `Refused`
+//! when the login is refused; `NotReady` while the server does not answer.
 
 use futures::{StreamExt, TryStreamExt, stream};
 use runbook::{
@@ -222,7 +223,8 @@ fn judge(found: Vec<Finding>, skip: &[SkippedFinding]) -> (Vec<Finding>, Vec<Fin
 fn summary(input: &InspectDatabases, findings: &[Finding], databases: usize, tables: usize) -> String {
     let warnings = findings.iter().filter(|finding| finding.level == Level::Warn).count();
     let mut text = format!(
-        "Nothing stands in the way from {} to {}: {databases} databases with {tables} tables inspected, {warnings} warnings.",
+        "Nothing stands in the way from {} to {}: {databases} databases with {tables} tables inspected, \
+        {warnings} warnings.",
         input.from, input.target
     );
     let unused: Vec<&str> = input

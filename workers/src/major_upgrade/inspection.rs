@@ -1,8 +1,10 @@
-//! What is known of every table before an upgrade, because the upgrade forgets it: how often it is read, how many rows it has.
+//! What is known of every table before an upgrade, because the upgrade forgets it: how often it is
+//! read, how many rows it has.
 //!
-//! One object a cluster, `upgrades/<resource id>/inspection.json`: InspectDatabases writes it, RunAnalyze orders its work by it, VerifyUpgrade
-//! compares the rows with it. The resource id stays when a cluster is renamed and is never used again
-//! (DBCluster.DbClusterResourceId, RDS API reference).
+//! One object a cluster, `upgrades/<resource id>/inspection.json`: InspectDatabases writes it,
+//! RunAnalyze orders its work by it, VerifyUpgrade compares the rows with it. The resource id stays
+//! when a cluster is renamed and is never used again (DBCluster.DbClusterResourceId, RDS API
+//! reference).
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -66,7 +68,8 @@ pub fn key(cluster: &DbCluster) -> Result<String> {
 }
 
 impl Inspection {
-    /// The record to keep. Counters die in every hop and rows may, so what an earlier look for the same target saw is worth more.
+    /// The record to keep. Counters die in every hop and rows may, so what an earlier look for the
+    /// same target saw is worth more.
     pub fn merge(self, earlier: Option<Inspection>) -> Inspection {
         let Some(earlier) = earlier.filter(|earlier| major(&earlier.target) == major(&self.target)) else {
             return self;
@@ -131,8 +134,9 @@ pub async fn look(client: &Client, clock: Clock, database: &str) -> Result<Datab
     Ok(Database { statements: statements(client).await?, tables })
 }
 
-/// The one value that a question about a table's rows has. Without ONLY a parent would answer for its children, too. `None` when it takes too
-/// long, is locked, or when row security would hide rows.
+/// The one value that a question about a table's rows has. Without ONLY a parent would answer for
+/// its children, too. `None` when it takes too long, is locked, or when row security would hide
+/// rows.
 async fn ask<T: for<'a> FromSql<'a>>(client: &Client, sql: &str) -> Result<Option<T>> {
     match client.query_one(sql, &[]).await {
         Ok(row) => Ok(Some(row.get(0))),
@@ -142,7 +146,8 @@ async fn ask<T: for<'a> FromSql<'a>>(client: &Client, sql: &str) -> Result<Optio
 }
 
 fn not_countable(code: &SqlState) -> bool {
-    // 55000: a materialized view that was never filled; 42P01: dropped meanwhile; 42501: row_security = off refuses to hide rows.
+    // 55000: a materialized view that was never filled; 42P01: dropped meanwhile; 42501:
+    // row_security = off refuses to hide rows.
     [
         SqlState::QUERY_CANCELED,
         SqlState::LOCK_NOT_AVAILABLE,
@@ -155,11 +160,13 @@ fn not_countable(code: &SqlState) -> bool {
 
 async fn statements(client: &Client) -> Result<Option<Statements>> {
     let failed = |error: tokio_postgres::Error| query_failed("look for pg_stat_statements", &error);
-    let sql = "SELECT format('%I.pg_stat_statements', n.nspname) FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace \
+    let sql = "SELECT format('%I.pg_stat_statements', n.nspname) FROM pg_extension e JOIN pg_namespace n ON \
+    n.oid = e.extnamespace \
                WHERE e.extname = 'pg_stat_statements'";
     let Some(row) = client.query_opt(sql, &[]).await.map_err(failed)? else { return Ok(None) };
     let view: String = row.get(0);
-    // Since 13 it is total_exec_time. Without the library preloaded, or the right to read it, the view only answers with an error.
+    // Since 13 it is total_exec_time. Without the library preloaded, or the right to read it, the
+    // view only answers with an error.
     let sql = format!(
         "SELECT coalesce(sum(calls), 0)::bigint, coalesce(sum(total_exec_time), 0)::float8 FROM {view} \
          WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())"
@@ -171,9 +178,12 @@ async fn statements(client: &Client) -> Result<Option<Statements>> {
         .map(|row| Statements { calls: row.get(0), total_ms: row.get(1) }))
 }
 
-/// How a session that only looks is set up: names printed in full, nothing changed, nobody kept waiting, no row hidden.
-pub const READ_ONLY: &str = "SET search_path = pg_catalog; SET default_transaction_read_only = on; SET row_security = off; \
-                             SET statement_timeout = '60s'; SET lock_timeout = '5s'; SET idle_in_transaction_session_timeout = 0";
+/// How a session that only looks is set up: names printed in full, nothing changed, nobody kept
+/// waiting, no row hidden.
+pub const READ_ONLY: &str = "SET search_path = pg_catalog; SET default_transaction_read_only = on; SET \
+row_security = off; \
+                             SET statement_timeout = '60s'; SET lock_timeout = '5s'; SET \
+                             idle_in_transaction_session_timeout = 0";
 /// Counting gives up sooner than a check.
 pub const QUICK: &str = "SET statement_timeout = '5s'; SET lock_timeout = '1s'";
 

@@ -1,14 +1,16 @@
 //! Updates the extensions and gathers statistics in every database, hot tables first.
 //!
-//! Changes extension versions (by their update paths) and statistics, nothing else: `ALTER EXTENSION … UPDATE`, `ANALYZE`.
+//! Changes extension versions (by their update paths) and statistics, nothing else: `ALTER
+//! EXTENSION … UPDATE`, `ANALYZE`.
 //!
-//! Again is harmless: an upgrade sets the counters to nothing, so a table with a time of analysis was done after it and is left out. A
-//! killed run goes on where it was.
+//! Again is harmless: an upgrade sets the counters to nothing, so a table with a time of analysis
+//! was done after it and is left out. A killed run goes on where it was.
 //!
 //! Nothing to undo.
 //!
-//! Errors: `OperationFailed` with every table that could not be analysed, why, and the statement to run, after all others were done;
-//! `NotReady` when the server goes away in the middle; `Refused` when the login is refused.
+//! Errors: `OperationFailed` with every table that could not be analysed, why, and the statement to
+//! run, after all others were done; `NotReady` when the server goes away in the middle; `Refused`
+//! when the login is refused.
 
 use std::{fmt::Write, time::Duration};
 
@@ -42,7 +44,8 @@ pub struct RunAnalyze {
     pub secret_arn: Option<String>,
     /// The engine version that the cluster has now.
     pub target: String,
-    /// How many connections analyse at the same time; by default 8, or what half of `max_connections` allows.
+    /// How many connections analyse at the same time; by default 8, or what half of
+    /// `max_connections` allows.
     pub connections: Option<usize>,
 }
 
@@ -119,9 +122,11 @@ impl State for RunAnalyze {
     }
 }
 
-/// The server's major version, and how many connections may be taken: half of what is free of reserve.
+/// The server's major version, and how many connections may be taken: half of what is free of
+/// reserve.
 async fn server(client: &tokio_postgres::Client) -> Result<(u32, usize)> {
-    let sql = "SELECT current_setting('server_version_num')::int / 10000, current_setting('max_connections')::int / 2";
+    let sql = "SELECT current_setting('server_version_num')::int / 10000, \
+    current_setting('max_connections')::int / 2";
     let row =
         client.query_one(sql, &[]).await.map_err(|error| query_failed("ask for the version", &error))?;
     let (version, room): (i32, i32) = (row.get(0), row.get(1));
@@ -169,7 +174,8 @@ async fn look(
     Ok((updated, left, tables))
 }
 
-/// Pages and rows; before 18 an upgrade forgets them, and what was seen before it is the better guess.
+/// Pages and rows; before 18 an upgrade forgets them, and what was seen before it is the better
+/// guess.
 fn size(pages: i64, rows: f64, known: Option<&inspection::Table>) -> (f64, f64) {
     match known {
         Some(known) if pages == 0 || rows < 0.0 => {
@@ -209,7 +215,8 @@ fn summary(
 fn failed(failures: &[Failure], planned: usize) -> String {
     let (number, others) = (failures.len(), planned.saturating_sub(failures.len()));
     let mut text = format!(
-        "{number} of {planned} tables could not be analysed; the other {others} have their statistics. The cluster is upgraded and in use."
+        "{number} of {planned} tables could not be analysed; the other {others} have their statistics. The \
+        cluster is upgraded and in use."
     );
     for failure in failures {
         let _ = write!(
@@ -218,7 +225,10 @@ fn failed(failures: &[Failure], planned: usize) -> String {
             failure.database, failure.statement, failure.reason, failure.statement
         );
     }
-    text.push_str("\n\nMend the cause and redrive the execution, or run the statements yourself (as the table's owner): only these tables are tried again.");
+    text.push_str(
+        "\n\nMend the cause and redrive the execution, or run the statements yourself (as the \
+    table's owner): only these tables are tried again.",
+    );
     text
 }
 

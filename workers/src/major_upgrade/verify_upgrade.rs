@@ -6,8 +6,9 @@
 //!
 //! Nothing to undo.
 //!
-//! Errors: `NotReady` while a member, a parameter group or the server is not there yet; `OperationFailed` when the version is not the
-//! target, a table that had rows shows none, or a table has no statistics.
+//! Errors: `NotReady` while a member, a parameter group or the server is not there yet;
+//! `OperationFailed` when the version is not the target, a table that had rows shows none, or a
+//! table has no statistics.
 
 use std::{collections::BTreeMap, fmt::Write};
 
@@ -45,7 +46,8 @@ pub struct VerifyUpgrade {
     pub secret_arn: Option<String>,
     /// The engine version that the cluster shall have.
     pub target: String,
-    /// Tables that may be empty though they had rows, e.g. `emptied-table:shop/public.queue`, each with a reason.
+    /// Tables that may be empty though they had rows, e.g. `emptied-table:shop/public.queue`, each
+    /// with a reason.
     #[serde(default)]
     pub skip: Vec<SkippedFinding>,
 }
@@ -188,7 +190,8 @@ async fn look(cx: &Context, login: &Login, databases: Vec<String>) -> Result<Vec
         .await
 }
 
-/// Tables without statistics: those that were there before the upgrade, or all when nothing is known of before.
+/// Tables without statistics: those that were there before the upgrade, or all when nothing is
+/// known of before.
 fn missing(looks: &[Look], before: Option<&Inspection>) -> Vec<String> {
     let mut missing = Vec::new();
     for look in looks {
@@ -224,7 +227,8 @@ fn failed(rows: Option<&Rows>, missing: &[String], skip: &[SkippedFinding]) -> O
             let _ = write!(text, "\n  {id} had {} rows", change.before);
         }
         text.push_str(
-            "\nStop the application and compare with the snapshot taken before the upgrade. What the application itself emptied can be named \
+            "\nStop the application and compare with the snapshot taken before the upgrade. What the \
+            application itself emptied can be named \
              in \"skip\", with a reason.",
         );
     }

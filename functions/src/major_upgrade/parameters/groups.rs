@@ -1,4 +1,5 @@
-//! RDS's two kinds of parameter groups behind one set of verbs: their APIs are twins with other names.
+//! RDS's two kinds of parameter groups behind one set of verbs: their APIs are twins with other
+//! names.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +21,8 @@ pub struct Group {
     pub arn: String,
 }
 
-/// botocore rds 2014-10-31, ModifyDBClusterParameterGroup: "A maximum of 20 parameters can be modified in a single request."
+/// botocore rds 2014-10-31, ModifyDBClusterParameterGroup: "A maximum of 20 parameters can be
+/// modified in a single request."
 const MODIFY_AT_MOST: usize = 20;
 
 impl Kind {
@@ -93,10 +95,12 @@ impl Kind {
             }
         };
         match failed {
-            // Created at this moment by an attempt whose answer was lost, or by someone else: the next look tells whose it is.
+            // Created at this moment by an attempt whose answer was lost, or by someone else: the
+            // next look tells whose it is.
             Some((Some(code), _)) if code == "DBParameterGroupAlreadyExists" => Ok(()),
             Some((Some(code), _)) if code == "DBParameterGroupQuotaExceeded" => Err(Error::Refused(format!(
-                "the account has no room for the parameter group {name}. Delete unused groups or raise the quota, then redrive. The cluster was not touched."
+                "the account has no room for the parameter group {name}. Delete unused groups or raise the \
+                quota, then redrive. The cluster was not touched."
             ))),
             Some((_, error)) => Err(error),
             None => Ok(()),
@@ -197,7 +201,8 @@ impl Kind {
         let count = parameters.len();
         let refused = |message: Option<&str>| {
             Error::Refused(format!(
-                "RDS does not take a value for {name}: {} Give another in the input (\"parameters\", with a reason), then start a new execution. The cluster was not touched.",
+                "RDS does not take a value for {name}: {} Give another in the input (\"parameters\", with a \
+                reason), then start a new execution. The cluster was not touched.",
                 message.unwrap_or_default()
             ))
         };

@@ -1,5 +1,5 @@
-//! Which values go into the parameter group of the new family: a three-way comparison of the owner's values, the old family's defaults
-//! and the new family's.
+//! Which values go into the parameter group of the new family: a three-way comparison of the
+//! owner's values, the old family's defaults and the new family's.
 
 use std::collections::BTreeMap;
 
@@ -53,7 +53,8 @@ pub struct Migration {
 
 pub type Family = BTreeMap<String, Parameter>;
 
-/// Parameters that live on under another name. PostgreSQL 18's release notes, "Migration": `ssl_ecdh_curve` became `ssl_groups`.
+/// Parameters that live on under another name. PostgreSQL 18's release notes, "Migration":
+/// `ssl_ecdh_curve` became `ssl_groups`.
 const RENAMED: &[(&str, &str)] =
     &[("ssl_ecdh_curve", "ssl_groups"), ("force_parallel_mode", "debug_parallel_query")];
 
@@ -129,8 +130,8 @@ fn row(name: &str, value: Option<String>, old: &Family, new: Option<&Parameter>,
     }
 }
 
-/// `AllowedValues` is a range (`0-1000`, `-1-100`, `0.0-1.0`) or a list (`on,off`); a formula such as
-/// `{DBInstanceClassMemory/32768}` and what cannot be read is left to RDS.
+/// `AllowedValues` is a range (`0-1000`, `-1-100`, `0.0-1.0`) or a list (`on,off`); a formula such
+/// as `{DBInstanceClassMemory/32768}` and what cannot be read is left to RDS.
 fn allows(allowed: &str, value: &str) -> bool {
     if allowed.is_empty() || value.contains('{') {
         return true;

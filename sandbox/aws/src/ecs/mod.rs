@@ -1,4 +1,5 @@
-//! ECS on Fargate: tasks run the shipped worker as a process, or as a Rust function in this process.
+//! ECS on Fargate: tasks run the shipped worker as a process, or as a Rust function in this
+//! process.
 //!
 //! JSON 1.1, 2014-11-13, shapes from botocore ecs 1.43.11.
 
@@ -37,7 +38,8 @@ pub struct Ecs {
 enum Fault {
     /// RunTask answers a failure and starts nothing.
     Fail(String),
-    /// The task stays PROVISIONING: no capacity, no image, no route (wellcomecollection's twelve-hour hangs, catalogue-pipeline#3496).
+    /// The task stays PROVISIONING: no capacity, no image, no route (wellcomecollection's
+    /// twelve-hour hangs, catalogue-pipeline#3496).
     NeverStart,
 }
 
@@ -107,7 +109,8 @@ impl Ecs {
         self.tasks.lock().unwrap().clone()
     }
 
-    /// The next RunTask starts nothing and answers a failure with this reason, e.g. `RESOURCE:MEMORY`
+    /// The next RunTask starts nothing and answers a failure with this reason, e.g.
+    /// `RESOURCE:MEMORY`
     /// (https://docs.aws.amazon.com/AmazonECS/latest/developerguide/api_failures_messages.html).
     pub fn fail_next_run(&self, reason: &str) {
         self.faults.lock().unwrap().push_back(Fault::Fail(reason.into()));
@@ -118,7 +121,8 @@ impl Ecs {
         self.faults.lock().unwrap().push_back(Fault::NeverStart);
     }
 
-    /// SIGKILL for one running task, given by its ARN or by the first word of its command. Answers whether there was one.
+    /// SIGKILL for one running task, given by its ARN or by the first word of its command. Answers
+    /// whether there was one.
     pub fn kill(&self, arn_or_command: &str) -> bool {
         let tasks = self.tasks.lock().unwrap();
         let named = |task: &&Task| {
@@ -134,7 +138,8 @@ impl Ecs {
         if !(1..=10).contains(&request.count) {
             return Err(invalid("Task count must be between 1 and 10."));
         }
-        // "A total of 8192 characters are allowed for overrides. This limit includes the JSON formatting characters" (RunTask).
+        // "A total of 8192 characters are allowed for overrides. This limit includes the JSON
+        // formatting characters" (RunTask).
         if request.overrides.is_object() && request.overrides.to_string().len() > 8192 {
             return Err(invalid("Container Overrides length must be at most 8192"));
         }
@@ -164,8 +169,9 @@ impl Ecs {
         Ok(json!({ "tasks": started, "failures": [] }))
     }
 
-    /// The same token and the same parameters mean the same tasks; "The provided clientToken is already in use with a different
-    /// RunTask request. The resourceIds are the existing task ARNs" (RunTask, ConflictException).
+    /// The same token and the same parameters mean the same tasks; "The provided clientToken is
+    /// already in use with a different RunTask request. The resourceIds are the existing task ARNs"
+    /// (RunTask, ConflictException).
     fn started_with(&self, token: Option<&str>, input: &Value) -> Result<Option<Vec<Value>>, Error> {
         let Some(token) = token else { return Ok(None) };
         let tasks = self.tasks.lock().unwrap();

@@ -35,8 +35,8 @@ pub struct Processes {
     pub log_folder: PathBuf,
 }
 
-/// "a default 30-second timeout, after which the SIGKILL value is sent" (StopTask). However fast the sandbox's clock runs, a
-/// process needs some time of this machine to end in good order.
+/// "a default 30-second timeout, after which the SIGKILL value is sent" (StopTask). However fast
+/// the sandbox's clock runs, a process needs some time of this machine to end in good order.
 const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 const SHORTEST_STOP: Duration = Duration::from_secs(2);
 

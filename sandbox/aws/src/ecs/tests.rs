@@ -30,7 +30,8 @@ fn processes(folder: &Folder) -> Arc<Ecs> {
     Ecs::new(Clock::scaled(600.0), Runner::Processes(processes), tokio::sync::mpsc::unbounded_channel().0)
 }
 
-/// A worker in this process that takes ten minutes and exits with the code that its second argument gives.
+/// A worker in this process that takes ten minutes and exits with the code that its second argument
+/// gives.
 fn in_process() -> (Arc<Ecs>, UnboundedReceiver<Value>, Clock) {
     let clock = Clock::virtual_time("2026-01-01T00:00:00Z".parse().unwrap());
     let worker: Worker = Arc::new(move |command, _| {

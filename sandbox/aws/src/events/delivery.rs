@@ -23,8 +23,10 @@ pub struct Delivery {
     pub status: u16,
 }
 
-/// "By default, EventBridge retries sending the event for 24 hours and up to 185 times with an exponential back off"
-/// (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-retry-policy.html). Here without its jitter.
+/// "By default, EventBridge retries sending the event for 24 hours and up to 185 times with an
+/// exponential back off"
+/// (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-retry-policy.html). Here
+/// without its jitter.
 const MAXIMUM_AGE: Duration = Duration::from_secs(24 * 3600);
 const MAXIMUM_ATTEMPTS: u32 = 186;
 const LONGEST_PAUSE: Duration = Duration::from_secs(600);
@@ -40,7 +42,8 @@ impl Events {
             attempts += 1;
             let status = gateway.call(self.request(&target, &event_id, &event)).await.status().as_u16();
             drop(gateway);
-            // A target that is not there, or that refuses the event, is not asked again (eb-rule-dlq).
+            // A target that is not there, or that refuses the event, is not asked again
+            // (eb-rule-dlq).
             let is_transient = status == 429 || status >= 500;
             let too_old = self.clock.now() >= begun + MAXIMUM_AGE;
             if !is_transient || too_old || attempts == MAXIMUM_ATTEMPTS {

@@ -194,7 +194,8 @@ impl Events {
     }
 }
 
-/// An event as services send it (https://docs.aws.amazon.com/eventbridge/latest/ref/overiew-event-structure.html).
+/// An event as services send it
+/// (https://docs.aws.amazon.com/eventbridge/latest/ref/overiew-event-structure.html).
 pub fn envelope(
     ids: &Ids,
     time: Timestamp,

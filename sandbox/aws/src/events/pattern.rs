@@ -1,4 +1,5 @@
-//! Event patterns (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html).
+//! Event patterns
+//! (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html).
 
 use anyhow::{Context, bail, ensure};
 use serde_json::{Map, Value};

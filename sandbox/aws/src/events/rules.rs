@@ -1,4 +1,5 @@
-//! Rules and their targets, as `infra/events/*.json` describe them for Terraform and for the sandbox.
+//! Rules and their targets, as `infra/events/*.json` describe them for Terraform and for the
+//! sandbox.
 
 use std::path::Path;
 

@@ -44,7 +44,8 @@ enum Reply {
 
 struct Api {
     function_arn: String,
-    // The runtime asks for the next invocation before there is one, so this lock is held while it waits; nobody else wants it.
+    // The runtime asks for the next invocation before there is one, so this lock is held while it
+    // waits; nobody else wants it.
     invocations: tokio::sync::Mutex<mpsc::Receiver<Invocation>>,
     current: Mutex<Option<String>>,
     replies: mpsc::Sender<Reply>,
@@ -63,7 +64,9 @@ impl Environment {
             .route("/2018-06-01/runtime/invocation/{id}/response", post(response))
             .route("/2018-06-01/runtime/invocation/{id}/error", post(error))
             .route("/2018-06-01/runtime/init/error", post(init_error))
-            // The largest response (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html): 413 beyond it.
+            // The largest response
+            // (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html): 413 beyond
+            // it.
             .layer(DefaultBodyLimit::max(6 << 20))
             .with_state(Arc::new(api));
         let process =
@@ -81,7 +84,8 @@ impl Environment {
         matches!(self.process.try_wait(), Ok(None))
     }
 
-    /// `limit` is the time that the process really gets, `timeout` the one that the function is configured with.
+    /// `limit` is the time that the process really gets, `timeout` the one that the function is
+    /// configured with.
     pub async fn invoke(
         &mut self,
         id: &str,

@@ -56,7 +56,8 @@ impl From<FunctionError> for Bytes {
     }
 }
 
-/// How Lambda tells that a runtime died (https://docs.aws.amazon.com/lambda/latest/dg/troubleshooting-execution.html).
+/// How Lambda tells that a runtime died
+/// (https://docs.aws.amazon.com/lambda/latest/dg/troubleshooting-execution.html).
 pub(super) fn exited(id: &str, how: &str) -> Bytes {
     let error_message = format!("RequestId: {id} Error: Runtime exited with error: {how}");
     FunctionError { error_type: "Runtime.ExitError".into(), error_message }.into()
@@ -108,8 +109,9 @@ impl Invoker {
         }
     }
 
-    /// An asynchronous invocation: it waits for its turn, and is tried three times, "with a one-minute wait between the first two
-    /// attempts, and two minutes between the second and third" (https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html).
+    /// An asynchronous invocation: it waits for its turn, and is tried three times, "with a
+    /// one-minute wait between the first two attempts, and two minutes between the second and
+    /// third" (https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html).
     pub async fn run_queued(self: Arc<Self>, name: String, id: String, payload: Bytes) {
         for pause in [Some(60), Some(120), None] {
             let Ok(permit) = self.concurrency.clone().acquire_owned().await else { return };

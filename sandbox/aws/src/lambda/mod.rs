@@ -1,4 +1,5 @@
-//! Lambda: functions are invoked through the shipped executable, or as a Rust function in this process.
+//! Lambda: functions are invoked through the shipped executable, or as a Rust function in this
+//! process.
 //!
 //! REST JSON, 2015-03-31, shapes from botocore lambda 1.43.11.
 
@@ -52,7 +53,8 @@ pub struct Functions {
 impl Functions {
     pub fn new(prefix: &str, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
         let names = names.into_iter().map(Into::into).collect();
-        // The default quota (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html).
+        // The default quota
+        // (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html).
         Self {
             prefix: prefix.into(),
             names,
@@ -70,7 +72,8 @@ impl Functions {
         arn("lambda", &format!("function:{}", self.full_name(name)))
     }
 
-    /// The name of the handler behind `aurora-runbooks-take-snapshot`, its ARN or its partial ARN, with or without a qualifier.
+    /// The name of the handler behind `aurora-runbooks-take-snapshot`, its ARN or its partial ARN,
+    /// with or without a qualifier.
     fn find(&self, function: &str) -> Result<&str, Error> {
         let function = function.replace("%3A", ":").replace("%3a", ":").replace("%24", "$");
         let parts: Vec<_> = function.split(':').collect();
@@ -117,8 +120,8 @@ impl Lambda {
         Arc::new(Self { invoker: Arc::new(Invoker::new(clock, functions, runtime)), ids: Ids::new("lambda") })
     }
 
-    /// Kills one execution environment of a function, given by its handler's name: a busy one rather than an idle one.
-    /// Answers whether there was one.
+    /// Kills one execution environment of a function, given by its handler's name: a busy one
+    /// rather than an idle one. Answers whether there was one.
     pub fn kill(&self, function: &str) -> bool {
         self.invoker.kill(function)
     }
@@ -138,7 +141,8 @@ impl Lambda {
             .headers()
             .get("x-amz-invocation-type")
             .map_or(&b"RequestResponse"[..], |value| value.as_bytes());
-        // "the maximum payload size is 6 MB. For asynchronous invocations, the maximum payload size is 1 MB" (Invoke).
+        // "the maximum payload size is 6 MB. For asynchronous invocations, the maximum payload size
+        // is 1 MB" (Invoke).
         let limit = if invocation_type == b"Event" { 1 << 20 } else { 6 << 20 };
         if payload.len() > limit {
             let message =
@@ -181,7 +185,8 @@ fn answer(outcome: Outcome) -> Response {
     response
 }
 
-/// The REST JSON protocol names the error in a header; the members' names are not the same for every error of Lambda.
+/// The REST JSON protocol names the error in a header; the members' names are not the same for
+/// every error of Lambda.
 fn refuse(Error { status, code, message, mut details }: Error) -> Response {
     let member = if code == "ResourceNotFoundException" { "Message" } else { "message" };
     details[member] = message.into();

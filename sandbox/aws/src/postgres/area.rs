@@ -1,4 +1,5 @@
-//! The folders of one engine: data directories, snapshots and sockets. They, and the servers in them, do not outlive this process.
+//! The folders of one engine: data directories, snapshots and sockets. They, and the servers in
+//! them, do not outlive this process.
 
 use std::{
     fs::{DirBuilder, File},
@@ -23,7 +24,8 @@ pub struct Area {
     alive: Option<ChildStdin>,
 }
 
-/// Waits for the end of this process, however it ends; then stops what runs and removes the folders.
+/// Waits for the end of this process, however it ends; then stops what runs and removes the
+/// folders.
 const KEEPER: &str = r#"
 read -r _
 for i in 1 2 3 4 5 6 7 8 9 10; do
@@ -95,7 +97,8 @@ impl Drop for Area {
     }
 }
 
-/// A socket's path may have 107 bytes (unix(7)), so it cannot be below a cache folder of any length.
+/// A socket's path may have 107 bytes (unix(7)), so it cannot be below a cache folder of any
+/// length.
 fn sockets(name: &str) -> PathBuf {
     Path::new("/tmp").join(format!("pg-{name}"))
 }
@@ -108,7 +111,8 @@ pub(super) fn private_folder(path: &Path, user: User) -> anyhow::Result<()> {
     user.own(path)
 }
 
-/// Removes the folders of engines whose process and keeper both died, as they do when the machine stops.
+/// Removes the folders of engines whose process and keeper both died, as they do when the machine
+/// stops.
 fn remove_leftovers(all: &Path) {
     for entry in std::fs::read_dir(all).into_iter().flatten().flatten() {
         let abandoned = File::open(entry.path().join("lock")).is_ok_and(|lock| lock.try_lock().is_ok());

@@ -47,9 +47,11 @@ pub struct Place<'a> {
 
 /// The text of [`FILE`].
 pub fn render(place: &Place, parameters: &Parameters) -> anyhow::Result<String> {
-    // A sandbox does not promise to survive a power cut: fsync = off makes initdb, upgrades and loads several times as fast.
+    // A sandbox does not promise to survive a power cut: fsync = off makes initdb, upgrades and
+    // loads several times as fast.
     let mut text = format!(
-        "listen_addresses = '127.0.0.1'\nport = {}\nunix_socket_directories = {}\nfsync = off\nshared_buffers = 32MB\nmax_wal_size = 512MB\n\
+        "listen_addresses = '127.0.0.1'\nport = {}\nunix_socket_directories = {}\nfsync = \
+        off\nshared_buffers = 32MB\nmax_wal_size = 512MB\n\
          max_connections = 100\nhuge_pages = off\nlog_line_prefix = '%t:%r:%u@%d:[%p]:'\ntimezone = 'UTC'\n",
         place.port,
         quote(&place.sockets.to_string_lossy())
@@ -69,7 +71,8 @@ pub fn render(place: &Place, parameters: &Parameters) -> anyhow::Result<String> 
             !value.contains(['\n', '\r', '\0']),
             "the value of parameter {name} is refused: it has more than one line"
         );
-        // `{DBInstanceClassMemory/10922}` and the like follow the instance class; here the server's own default stands.
+        // `{DBInstanceClassMemory/10922}` and the like follow the instance class; here the server's
+        // own default stands.
         let formula = value.contains('{');
         if OURS.contains(&name.as_str()) || AURORAS.iter().any(|prefix| name.starts_with(prefix)) || formula {
             continue;

@@ -57,7 +57,8 @@ impl PostgresEngine {
         Ok(self.cluster(resource_id)?.master)
     }
 
-    /// Where the cluster's volume lies: what a snapshot of it would hold, and the WAL, which an Aurora snapshot does not hold.
+    /// Where the cluster's volume lies: what a snapshot of it would hold, and the WAL, which an
+    /// Aurora snapshot does not hold.
     pub fn volume(&self, resource_id: &str) -> anyhow::Result<std::path::PathBuf> {
         Ok(self.cluster(resource_id)?.server.data())
     }
@@ -104,7 +105,8 @@ impl PostgresEngine {
         Ok(server)
     }
 
-    /// Starts a cluster whose data directory is `Ok`; a cluster that does not start leaves nothing behind.
+    /// Starts a cluster whose data directory is `Ok`; a cluster that does not start leaves nothing
+    /// behind.
     async fn launch(
         &self,
         resource_id: &str,
@@ -272,8 +274,10 @@ impl Engine for PostgresEngine {
 /// What a new cluster holds: RDS's roles and database, the master user, and its first database.
 async fn populate(admin: &Client, new: &NewCluster<'_>) -> anyhow::Result<()> {
     admin.batch_execute(include_str!("roles.sql")).await?;
-    // REPLICATION: what membership in rds_replication gives on Aurora is an attribute on a plain server.
-    let create = "SELECT format('CREATE ROLE %I LOGIN CREATEDB CREATEROLE REPLICATION PASSWORD %L VALID UNTIL ''infinity''', $1::text, $2::text)";
+    // REPLICATION: what membership in rds_replication gives on Aurora is an attribute on a plain
+    // server.
+    let create = "SELECT format('CREATE ROLE %I LOGIN CREATEDB CREATEROLE REPLICATION PASSWORD %L VALID \
+    UNTIL ''infinity''', $1::text, $2::text)";
     written(admin, create, &[&new.master_username, &new.master_password]).await?;
     written(
         admin,

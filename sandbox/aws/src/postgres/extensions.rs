@@ -1,7 +1,8 @@
 //! Who owns the extensions, kept over an upgrade.
 //!
-//! pg_upgrade makes every extension anew as its own superuser, so that on a plain server nobody else may update it. On RDS the owner may
-//! ("ALTER EXTENSION … UPDATE" after an upgrade: AuroraUserGuide, USER_UpgradeDBInstance.Upgrading.ExtensionUpgrades).
+//! pg_upgrade makes every extension anew as its own superuser, so that on a plain server nobody
+//! else may update it. On RDS the owner may ("ALTER EXTENSION … UPDATE" after an upgrade:
+//! AuroraUserGuide, USER_UpgradeDBInstance.Upgrading.ExtensionUpgrades).
 
 use super::{server::Server, template::SUPERUSER};
 
@@ -33,7 +34,8 @@ pub async fn give_back(server: &Server, owned: &[Owned]) -> anyhow::Result<()> {
     for one in owned {
         let session = server.connect(SUPERUSER, &one.database).await?;
         // There is no ALTER EXTENSION … OWNER TO.
-        let update = "UPDATE pg_extension SET extowner = (SELECT oid FROM pg_roles WHERE rolname = $2) WHERE extname = $1";
+        let update = "UPDATE pg_extension SET extowner = (SELECT oid FROM pg_roles WHERE rolname = $2) \
+        WHERE extname = $1";
         session.execute(update, &[&one.extension, &one.owner]).await?;
     }
     Ok(())

@@ -22,9 +22,10 @@ pub struct Installs {
 
 /// Finds PostgreSQL 16 and 18 (and 15 and 17 where named) or fetches them.
 ///
-/// `SANDBOX_PG15` ... `SANDBOX_PG18` each name the bin folder of an install to use; with 16 and 18 named nothing is fetched. Their contrib
-/// extensions should be `trusted` in the control files, as those of the fetched ones are made: else only `rdsadmin` can create them.
-/// `SANDBOX_CACHE` names another cache folder.
+/// `SANDBOX_PG15` ... `SANDBOX_PG18` each name the bin folder of an install to use; with 16 and 18
+/// named nothing is fetched. Their contrib extensions should be `trusted` in the control files, as
+/// those of the fetched ones are made: else only `rdsadmin` can create them. `SANDBOX_CACHE` names
+/// another cache folder.
 pub async fn install() -> anyhow::Result<Installs> {
     let user = User::detect()?;
     let cache = std::path::absolute(cache_folder(user)?)?;
@@ -87,7 +88,8 @@ impl Installs {
     }
 }
 
-/// Another user must be able to reach the servers' programs and data, so root's own (closed) home will not do.
+/// Another user must be able to reach the servers' programs and data, so root's own (closed) home
+/// will not do.
 fn cache_folder(user: User) -> anyhow::Result<PathBuf> {
     const NAME: &str = "aurora-runbooks";
     let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
@@ -113,7 +115,8 @@ pub(super) fn create_folder(path: &Path) -> anyhow::Result<()> {
         .with_context(|| format!("could not create {}", path.display()))
 }
 
-/// Waits until no other process holds the lock. It is let go when the file is dropped, or when this process dies.
+/// Waits until no other process holds the lock. It is let go when the file is dropped, or when this
+/// process dies.
 pub(super) async fn lock(path: &Path) -> anyhow::Result<File> {
     let file = File::create(path).with_context(|| format!("could not create {}", path.display()))?;
     loop {

@@ -1,5 +1,6 @@
-//! Real PostgreSQL servers behind the simulated clusters: a cluster is a data directory and a server, a snapshot is a copy, a restore is a
-//! start from the copy, a major upgrade is a real `pg_upgrade`.
+//! Real PostgreSQL servers behind the simulated clusters: a cluster is a data directory and a
+//! server, a snapshot is a copy, a restore is a start from the copy, a major upgrade is a real
+//! `pg_upgrade`.
 
 mod area;
 mod configuration;

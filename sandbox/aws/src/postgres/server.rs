@@ -51,7 +51,8 @@ impl Server {
         }
     }
 
-    /// Writes the parameters into the server's configuration. A configuration that the server refuses is taken back.
+    /// Writes the parameters into the server's configuration. A configuration that the server
+    /// refuses is taken back.
     pub async fn write_parameters(&self, data: &Path, parameters: &Parameters) -> anyhow::Result<()> {
         let place = Place { port: self.port, sockets: &self.sockets, bin: &self.bin };
         let text = configuration::render(&place, parameters)?;
@@ -84,7 +85,8 @@ impl Server {
     pub async fn reload(&self) -> anyhow::Result<Vec<String>> {
         let loaded = "SELECT pg_conf_load_time()::text";
         let before: String = self.connect(SUPERUSER, "postgres").await?.query_one(loaded, &[]).await?.get(0);
-        // The load time has microseconds, but two loads within one do not happen: each is a signal and a file read.
+        // The load time has microseconds, but two loads within one do not happen: each is a signal
+        // and a file read.
         self.connect(SUPERUSER, "postgres").await?.execute("SELECT pg_reload_conf()", &[]).await?;
         for _ in 0..200 {
             // A new session inherits what the server has read by now.

@@ -13,8 +13,8 @@ use super::{
 /// The superuser of every server, as on RDS.
 pub const SUPERUSER: &str = "rdsadmin";
 
-/// Who may log in: on the socket (in a private folder) everybody, over TCP with a password everybody but the superuser. The database
-/// `rdsadmin` is nobody else's, as on RDS.
+/// Who may log in: on the socket (in a private folder) everybody, over TCP with a password
+/// everybody but the superuser. The database `rdsadmin` is nobody else's, as on RDS.
 const PG_HBA: &str = "local all rdsadmin trust
 local replication rdsadmin trust
 local rdsadmin all reject

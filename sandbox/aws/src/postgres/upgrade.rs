@@ -12,10 +12,12 @@ use super::{
 };
 use crate::rds::engine::{Parameters, UpgradeFailure};
 
-/// Stops the server, upgrades its data directory and starts it in the new version; or starts it again as it was.
+/// Stops the server, upgrades its data directory and starts it in the new version; or starts it
+/// again as it was.
 ///
-/// The files are moved or linked, not copied: pg_upgrade touches the old ones only after everything that a database's content can make fail,
-/// and says so by renaming the old pg_control (https://www.postgresql.org/docs/18/pgupgrade.html, step 17 and `--swap`).
+/// The files are moved or linked, not copied: pg_upgrade touches the old ones only after everything
+/// that a database's content can make fail, and says so by renaming the old pg_control
+/// (https://www.postgresql.org/docs/18/pgupgrade.html, step 17 and `--swap`).
 pub async fn upgrade(
     installs: &Installs,
     old: &Server,
@@ -74,8 +76,9 @@ fn pg_upgrade(old: &Server, new: &Server, fresh: &Path) -> tokio::process::Comma
     command
 }
 
-/// What RDS publishes of a failed run's output folder: pg_upgrade's own log and its server's, the lists of offending objects, and of the
-/// databases' logs those with an error. The rest is of no use to a reader, and `pg_upgrade_utility.log` repeats the roles' password hashes.
+/// What RDS publishes of a failed run's output folder: pg_upgrade's own log and its server's, the
+/// lists of offending objects, and of the databases' logs those with an error. The rest is of no
+/// use to a reader, and `pg_upgrade_utility.log` repeats the roles' password hashes.
 fn evidence(folder: &Path) -> anyhow::Result<Vec<(String, String)>> {
     let mut files = Vec::new();
     let mut folders = vec![folder.to_owned()];
@@ -119,7 +122,8 @@ fn as_on_rds(text: &str, old: &Server, new: &Server) -> String {
     text
 }
 
-/// Parts of what pg_upgrade prints, and the function of its check.c (or pg_upgrade.c) that printed it: RDS's event names the function.
+/// Parts of what pg_upgrade prints, and the function of its check.c (or pg_upgrade.c) that printed
+/// it: RDS's event names the function.
 const CHECKS: [(&str, &str); 11] = [
     ("reg* data types in user tables", "check_for_reg_data_type_usage"),
     ("system-defined composite types", "check_for_composite_data_type_usage"),

@@ -1,5 +1,5 @@
-//! Who runs the servers: PostgreSQL refuses to run as root (https://www.postgresql.org/docs/current/postgres-user.html), so root runs them
-//! as `nobody`.
+//! Who runs the servers: PostgreSQL refuses to run as root
+//! (https://www.postgresql.org/docs/current/postgres-user.html), so root runs them as `nobody`.
 
 use std::{
     ffi::OsStr,
@@ -27,7 +27,8 @@ impl User {
         self.other.is_some()
     }
 
-    /// A command of that user, at home in `home`, that knows nothing of our own PostgreSQL settings and speaks English.
+    /// A command of that user, at home in `home`, that knows nothing of our own PostgreSQL settings
+    /// and speaks English.
     pub fn command(self, program: impl AsRef<OsStr>, home: &Path) -> Command {
         let mut command = Command::new(program);
         if let Some((uid, gid)) = self.other {
@@ -67,7 +68,8 @@ fn id(arguments: &[&str]) -> anyhow::Result<u32> {
     String::from_utf8_lossy(&output.stdout).trim().parse().context("`id` printed no number")
 }
 
-/// Runs the command to its end and answers what it printed; what it complained about is in the error.
+/// Runs the command to its end and answers what it printed; what it complained about is in the
+/// error.
 pub async fn run(mut command: Command) -> anyhow::Result<String> {
     let name = command.as_std().get_program().to_string_lossy().into_owned();
     let name = name.rsplit('/').next().unwrap_or_default();

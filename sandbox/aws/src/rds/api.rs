@@ -1,7 +1,9 @@
-//! The shapes of the API: which actions there are, which members they take and answer, which errors they know.
+//! The shapes of the API: which actions there are, which members they take and answer, which errors
+//! they know.
 //!
-//! `tests/data/rds-2014-10-31.json` is an extract of botocore rds 2014-10-31 (Apache-2.0): every action of the sandbox with its
-//! structures. It makes the sandbox refuse what RDS refuses, and keeps it from answering what no SDK could read.
+//! `sandbox/aws/data/rds-2014-10-31.json` is an extract of botocore rds 2014-10-31 (Apache-2.0): every
+//! action of the sandbox with its structures. It makes the sandbox refuse what RDS refuses, and
+//! keeps it from answering what no SDK could read.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -36,7 +38,8 @@ pub struct Structure {
     pub required: Vec<String>,
 }
 
-/// `"string"`, `"integer"`, `"boolean"`, `"double"`, `"timestamp"` or a structure's name; a list is `[element name, shape]`.
+/// `"string"`, `"integer"`, `"boolean"`, `"double"`, `"timestamp"` or a structure's name; a list is
+/// `[element name, shape]`.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 pub enum Shape {

@@ -1,11 +1,12 @@
-//! What a scenario may ask of the service: how long things take, and which of its documented moods it shows.
+//! What a scenario may ask of the service: how long things take, and which of its documented moods
+//! it shows.
 
 use std::time::Duration;
 
 use super::engine::UpgradeFailure;
 
-/// How RDS events reach the bus and DescribeEvents: they are best effort, unordered and at least once
-/// (https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/working-with-events.html).
+/// How RDS events reach the bus and DescribeEvents: they are best effort, unordered and at least
+/// once (https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/working-with-events.html).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum EventDelivery {
     #[default]
@@ -18,16 +19,18 @@ pub enum EventDelivery {
     Reordered,
 }
 
-/// Changed with [`super::Rds::behave`]. The defaults are modest; all durations are of the sandbox's clock.
+/// Changed with [`super::Rds::behave`]. The defaults are modest; all durations are of the sandbox's
+/// clock.
 #[derive(Debug, Clone)]
 pub struct Behaviour {
     pub events: EventDelivery,
-    /// From an accepted ModifyDBCluster to `upgrading`: the cluster is `available` with a pending version
-    /// (hashicorp/terraform-provider-aws #28339).
+    /// From an accepted ModifyDBCluster to `upgrading`: the cluster is `available` with a pending
+    /// version (hashicorp/terraform-provider-aws #28339).
     pub upgrade_lag: Duration,
     /// From the cluster's `available` at the new version to the readers'.
     pub reader_lag: Duration,
-    /// From an applied maintenance action to the list without it: DescribePendingMaintenanceActions is eventually consistent
+    /// From an applied maintenance action to the list without it: DescribePendingMaintenanceActions
+    /// is eventually consistent
     /// (https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DescribePendingMaintenanceActions.html).
     pub maintenance_staleness: Duration,
     /// Per instance.
@@ -44,7 +47,8 @@ pub struct Behaviour {
     pub password_delay: Duration,
     /// While a cluster or an instance is renamed, neither name is found.
     pub rename_blackout: Duration,
-    /// After a rename a describe of the old name is still answered, by what has the new one (hashicorp/terraform-provider-aws compares).
+    /// After a rename a describe of the old name is still answered, by what has the new one
+    /// (hashicorp/terraform-provider-aws compares).
     pub rename_echo: Duration,
     /// From a rename to the DNS that shows it.
     pub dns_delay: Duration,
@@ -52,7 +56,8 @@ pub struct Behaviour {
     pub upgrade_snapshot: Duration,
     /// pg_upgrade, in the model gear; a real one takes its own time.
     pub upgrade: Duration,
-    /// The model gear's next upgrade fails so. A reason that begins with `PreUpgrade checks failed` fails before the downtime.
+    /// The model gear's next upgrade fails so. A reason that begins with `PreUpgrade checks failed`
+    /// fails before the downtime.
     pub fail_next_upgrade: Option<UpgradeFailure>,
 }
 

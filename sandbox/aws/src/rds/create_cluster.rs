@@ -132,7 +132,8 @@ impl Rds {
         let backup_retention = input.number("BackupRetentionPeriod").unwrap_or(1);
         if !(1..=35).contains(&backup_retention) {
             return Err(Fault::value(format!(
-                "Invalid backup retention period: {backup_retention}. Retention period must be between 1 and 35"
+                "Invalid backup retention period: {backup_retention}. Retention period must be between 1 \
+                and 35"
             )));
         }
         let key = input.text("KmsKeyId").map(|id| self.usable_key(id)).transpose()?;
@@ -155,8 +156,8 @@ impl Rds {
             waiting_password: None,
             group,
             subnet_group,
-            // "PubliclyAccessible" defaults to true where the default VPC has an internet gateway and no subnet group is given
-            // (botocore rds 2014-10-31, CreateDBInstance).
+            // "PubliclyAccessible" defaults to true where the default VPC has an internet gateway
+            // and no subnet group is given (botocore rds 2014-10-31, CreateDBInstance).
             public_by_default: !input.has("DBSubnetGroupName"),
             security_groups,
             writer: None,
@@ -190,7 +191,8 @@ impl Rds {
         Ok(cluster)
     }
 
-    /// Real clusters share one host, so each takes a free port of it, whatever the caller asked for.
+    /// Real clusters share one host, so each takes a free port of it, whatever the caller asked
+    /// for.
     fn port(&self, input: &Input) -> Result<(u16, Option<TcpListener>), Fault> {
         if self.engine.is_none() {
             let port = input.number("Port").unwrap_or(5432);
@@ -210,14 +212,16 @@ fn free_port() -> Result<(u16, TcpListener), Fault> {
     bound.map_err(|error| Fault::new("InternalFailure", format!("find a free port: {error}")))
 }
 
-/// botocore rds 2014-10-31, CreateDBCluster: at least eight printable characters without `/`, `"` and `@`.
+/// botocore rds 2014-10-31, CreateDBCluster: at least eight printable characters without `/`, `"`
+/// and `@`.
 pub fn checked_password(password: &str) -> Result<&str, Fault> {
     let legal = password.chars().all(|c| c.is_ascii_graphic() && !"/\"@".contains(c));
     if legal && (8..=128).contains(&password.len()) {
         return Ok(password);
     }
     Err(Fault::value(
-        "The parameter MasterUserPassword is not a valid password. Only printable ASCII characters besides '/', '@', '\"', ' ' may be used, \
+        "The parameter MasterUserPassword is not a valid password. Only printable ASCII characters besides \
+        '/', '@', '\"', ' ' may be used, \
          and it must have at least 8.",
     ))
 }
@@ -227,7 +231,8 @@ pub fn serverless(input: &Input) -> Result<Option<(f64, f64)>, Fault> {
     match (scaling["MinCapacity"].as_f64(), scaling["MaxCapacity"].as_f64()) {
         (Some(least), Some(most)) if least <= most => Ok(Some((least, most))),
         _ => Err(Fault::combination(
-            "Serverless v2 scaling needs a minimum and a maximum capacity, the minimum not above the maximum.",
+            "Serverless v2 scaling needs a minimum and a maximum capacity, the minimum not above the \
+            maximum.",
         )),
     }
 }

@@ -1,5 +1,6 @@
-//! Where an endpoint's name leads. It follows a rename late: clients keep the old name's address for minutes, and "the new DNS name becomes
-//! effective in about 10 minutes" (AmazonRDS UserGuide, USER_RenameInstance).
+//! Where an endpoint's name leads. It follows a rename late: clients keep the old name's address
+//! for minutes, and "the new DNS name becomes effective in about 10 minutes" (AmazonRDS UserGuide,
+//! USER_RenameInstance).
 //!
 //! Only the model gear's endpoints have names; real servers are told apart by their ports.
 

@@ -18,21 +18,26 @@ pub struct NewCluster<'a> {
     pub parameters: &'a Parameters,
 }
 
-/// Why an upgrade did not happen, as RDS leaves it behind: an event text and log files of the writer.
+/// Why an upgrade did not happen, as RDS leaves it behind: an event text and log files of the
+/// writer.
 #[derive(Debug, Clone)]
 pub struct UpgradeFailure {
-    /// The tail of RDS-EVENT-0174's text, e.g. `pg_upgrade reported failure for check_for_reg_data_type_usage`.
+    /// The tail of RDS-EVENT-0174's text, e.g. `pg_upgrade reported failure for
+    /// check_for_reg_data_type_usage`.
     pub reason: String,
-    /// File name without the timestamp suffix (`pg_upgrade_internal.log`, `tables_using_reg.txt`, ...) and content.
+    /// File name without the timestamp suffix (`pg_upgrade_internal.log`, `tables_using_reg.txt`,
+    /// ...) and content.
     pub files: Vec<(String, String)>,
 }
 
 #[async_trait]
 pub trait Engine: Send + Sync {
-    /// initdb, start, roles (`rdsadmin` superuser, `rds_superuser`, the master user), the first database.
+    /// initdb, start, roles (`rdsadmin` superuser, `rds_superuser`, the master user), the first
+    /// database.
     async fn create(&self, cluster: NewCluster<'_>) -> anyhow::Result<()>;
-    /// Writes the parameters into the server's configuration. With `restart` the server is restarted; without, reloaded.
-    /// Answers the names that wait for a restart (`pg_settings.pending_restart`).
+    /// Writes the parameters into the server's configuration. With `restart` the server is
+    /// restarted; without, reloaded. Answers the names that wait for a restart
+    /// (`pg_settings.pending_restart`).
     async fn configure(
         &self,
         resource_id: &str,
@@ -59,7 +64,8 @@ pub trait Engine: Send + Sync {
         port: u16,
         parameters: &Parameters,
     ) -> anyhow::Result<()>;
-    /// A new cluster from another's present volume (copy-on-write where the file system can), started.
+    /// A new cluster from another's present volume (copy-on-write where the file system can),
+    /// started.
     async fn clone_cluster(
         &self,
         source: &str,
@@ -67,7 +73,8 @@ pub trait Engine: Send + Sync {
         port: u16,
         parameters: &Parameters,
     ) -> anyhow::Result<()>;
-    /// Aurora's own pre-checks, then pg_upgrade; the server runs again afterwards, upgraded or as it was.
+    /// Aurora's own pre-checks, then pg_upgrade; the server runs again afterwards, upgraded or as
+    /// it was.
     async fn upgrade(
         &self,
         resource_id: &str,

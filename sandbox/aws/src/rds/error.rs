@@ -9,7 +9,8 @@ pub struct Fault {
 }
 
 /// Errors that any action may answer
-/// (https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/CommonErrors.html; the two `InvalidParameter…` are RDS's own).
+/// (https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/CommonErrors.html; the two
+/// `InvalidParameter…` are RDS's own).
 pub const COMMON: [&str; 6] = [
     "InvalidAction",
     "InvalidParameterCombination",

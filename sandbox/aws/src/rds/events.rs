@@ -1,7 +1,9 @@
 //! RDS events: kept for DescribeEvents and sent to the default bus.
 //!
-//! Ids, texts and categories: https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/USER_Events.Messages.html; the texts of an
-//! upgrade under way, which that page cuts short, as Aurora MySQL's and DocumentDB's pages on major version upgrades print them.
+//! Ids, texts and categories:
+//! https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/USER_Events.Messages.html; the
+//! texts of an upgrade under way, which that page cuts short, as Aurora MySQL's and DocumentDB's
+//! pages on major version upgrades print them.
 
 use std::time::Duration;
 
@@ -75,7 +77,8 @@ fn detail_type(kind: &str) -> &'static str {
     }
 }
 
-/// `CLUSTER`, `DB_INSTANCE`, ... (https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/rds-cloud-watch-events.html).
+/// `CLUSTER`, `DB_INSTANCE`, ...
+/// (https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/rds-cloud-watch-events.html).
 fn envelope_type(kind: &str) -> &'static str {
     match kind {
         "db-cluster" => "CLUSTER",

@@ -1,9 +1,11 @@
-//! Parameter group families: which parameters a major version has, with defaults, ranges and how they apply.
+//! Parameter group families: which parameters a major version has, with defaults, ranges and how
+//! they apply.
 //!
-//! `tests/data/families.json` holds each parameter once; `since`, `until` and `changes` say how the majors differ. Names and
-//! descriptions follow PostgreSQL's documentation, Aurora's defaults and scopes its page
-//! https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/AuroraPostgreSQL.Reference.ParameterGroups.html; `assumed` marks
-//! what neither says and a test needs.
+//! `sandbox/aws/data/families.json` holds each parameter once; `since`, `until` and `changes` say how the
+//! majors differ. Names and descriptions follow PostgreSQL's documentation, Aurora's defaults and
+//! scopes its page
+//! https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/AuroraPostgreSQL.Reference.ParameterGroups.html;
+//! `assumed` marks what neither says and a test needs.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;

@@ -1,11 +1,13 @@
-//! The values of a parameter group that depend on the instance class, e.g. `LEAST({DBInstanceClassMemory/9531392},5000)`
+//! The values of a parameter group that depend on the instance class, e.g.
+//! `LEAST({DBInstanceClassMemory/9531392},5000)`
 //! (https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/USER_ParamValuesRef.html).
 
 /// Every class of the sandbox has as much memory and as many processors as a db.r6g.large.
 const MEMORY: f64 = 16.0 * 1024.0 * 1024.0 * 1024.0;
 const PROCESSORS: f64 = 2.0;
 
-/// What the server is given: the value itself, or what its formula yields. A formula that this does not understand yields none.
+/// What the server is given: the value itself, or what its formula yields. A formula that this does
+/// not understand yields none.
 pub fn evaluate(value: &str) -> Option<String> {
     if !value.contains(['{', '(']) {
         return Some(value.to_owned());

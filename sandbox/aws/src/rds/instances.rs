@@ -38,7 +38,8 @@ impl Rds {
         {
             if input.has(parameter) {
                 let message = format!(
-                    "The requested DB Instance will be a member of a DB Cluster. Set {parameter} on the DB Cluster."
+                    "The requested DB Instance will be a member of a DB Cluster. Set {parameter} on the DB \
+                    Cluster."
                 );
                 return Err(Fault::combination(message));
             }
@@ -47,7 +48,8 @@ impl Rds {
             input.text("EngineVersion").filter(|version| *version != cluster.engine_version)
         {
             return Err(Fault::combination(format!(
-                "The engine version that you requested for your DB instance ({version}) does not match the engine version of your DB \
+                "The engine version that you requested for your DB instance ({version}) does not match the \
+                engine version of your DB \
                  cluster ({})",
                 cluster.engine_version
             )));
@@ -56,7 +58,8 @@ impl Rds {
         versions::check_class(&class, &cluster.engine_version)?;
         if class == "db.serverless" && cluster.serverless.is_none() {
             return Err(Fault::combination(
-                "Set the Serverless v2 scaling configuration on the parent DB cluster before creating a Serverless v2 DB instance.",
+                "Set the Serverless v2 scaling configuration on the parent DB cluster before creating a \
+                Serverless v2 DB instance.",
             ));
         }
         let family = families::family(versions::major(&cluster.engine_version));
@@ -131,7 +134,8 @@ impl Rds {
         self.event(&mut world, &found, "0005", "DB instance created");
     }
 
-    /// The writer's server runs with the parameters of both groups, and with the master password that was set meanwhile.
+    /// The writer's server runs with the parameters of both groups, and with the master password
+    /// that was set meanwhile.
     async fn serve(&self, cluster: &str, instance: &str) -> anyhow::Result<()> {
         let (was_running, changed, parameters, password, username) = {
             let mut world = self.world();

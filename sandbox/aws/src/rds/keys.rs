@@ -1,7 +1,8 @@
 //! KMS keys, as far as RDS looks at them: whose they are and which accounts may use them.
 //!
-//! An account's default key, `alias/aws/rds`, is always there and its own; customer keys are planted. Whoever may not use a key is told
-//! what is told of a key that does not exist (awslabs/aurora-snapshot-tool #25, #29).
+//! An account's default key, `alias/aws/rds`, is always there and its own; customer keys are
+//! planted. Whoever may not use a key is told what is told of a key that does not exist
+//! (awslabs/aurora-snapshot-tool #25, #29).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
@@ -26,7 +27,8 @@ pub fn default_key(account: &str) -> String {
 }
 
 impl Rds {
-    /// Lets an account have a customer key `alias/…`, whose key policy lets it and other accounts use it. Answers the key's ARN.
+    /// Lets an account have a customer key `alias/…`, whose key policy lets it and other accounts
+    /// use it. Answers the key's ARN.
     pub fn plant_key(&self, account: &str, alias: &str, usable_by: &[&str]) -> String {
         let arn = aws::arn_in(account, "kms", &format!("key/{}", self.world().random_uuid()));
         let usable_by = usable_by.iter().copied().chain([account]).map(str::to_owned).collect();
@@ -35,7 +37,8 @@ impl Rds {
         arn
     }
 
-    /// The ARN of a key that this account may use, named by key ARN, key id, alias ARN or alias. Only ARNs reach into the other account.
+    /// The ARN of a key that this account may use, named by key ARN, key id, alias ARN or alias.
+    /// Only ARNs reach into the other account.
     pub(super) fn usable_key(&self, id: &str) -> Result<String, Fault> {
         self.find_key(id).ok_or_else(|| not_accessible(&format!("Specified KMS key [{id}]")))
     }

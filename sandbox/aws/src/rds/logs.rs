@@ -89,7 +89,8 @@ impl Rds {
     }
 }
 
-/// The part of a file that a request asks for, and where it ends. `"0"` is the beginning; without a marker it is the file's end.
+/// The part of a file that a request asks for, and where it ends. `"0"` is the beginning; without a
+/// marker it is the file's end.
 fn portion<'a>(
     content: &'a str,
     marker: Option<&str>,

@@ -1,8 +1,9 @@
 //! Pending maintenance of clusters and instances.
 //!
-//! https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/USER_UpgradeDBInstance.Maintenance.html: a cluster's `os-upgrade` rolls
-//! over its instances, the writer last; the same update shows as `system-update` on each instance. A cluster's `system-update` is an
-//! engine patch. The list trails what was applied, and leaves out resources without actions.
+//! https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/USER_UpgradeDBInstance.Maintenance.html:
+//! a cluster's `os-upgrade` rolls over its instances, the writer last; the same update shows as
+//! `system-update` on each instance. A cluster's `system-update` is an engine patch. The list
+//! trails what was applied, and leaves out resources without actions.
 
 use std::time::Duration;
 
@@ -21,8 +22,8 @@ const LAG: Duration = Duration::from_secs(15);
 const CERTIFICATE: Duration = Duration::from_secs(60);
 
 impl Rds {
-    /// Lets an action be pending on a cluster or an instance, named by its ARN. A cluster's `os-upgrade` shows as `system-update` on its
-    /// instances too. An unknown ARN changes nothing.
+    /// Lets an action be pending on a cluster or an instance, named by its ARN. A cluster's
+    /// `os-upgrade` shows as `system-update` on its instances too. An unknown ARN changes nothing.
     pub fn plant_maintenance(&self, arn: &str, action: &str, description: &str) {
         let mut world = self.world();
         let Some(resource) = world.resource_id(arn) else {

@@ -1,11 +1,11 @@
 //! The RDS Query API (2014-10-31) over an [`engine::Engine`].
 //!
-//! Each action looks at and changes the [`model::World`] under its lock and answers at once, as RDS does; what takes time goes on in
-//! a background transition that moves statuses over the sandbox's clock. Without an engine (the model gear) only the clusters'
-//! contents are missing.
+//! Each action looks at and changes the [`model::World`] under its lock and answers at once, as RDS
+//! does; what takes time goes on in a background transition that moves statuses over the sandbox's
+//! clock. Without an engine (the model gear) only the clusters' contents are missing.
 //!
-//! Each account has a world of its own; a call looks at the one of its caller. What one account lets another use, keys and shared
-//! snapshots, is looked up in the owner's.
+//! Each account has a world of its own; a call looks at the one of its caller. What one account
+//! lets another use, keys and shared snapshots, is looked up in the owner's.
 
 mod api;
 pub mod behaviour;
@@ -88,7 +88,8 @@ struct Shared {
 }
 
 impl Rds {
-    /// Without an engine upgrades and everything else take a modelled time and leave nothing behind. The same seed gives the same ids.
+    /// Without an engine upgrades and everything else take a modelled time and leave nothing
+    /// behind. The same seed gives the same ids.
     pub fn new(
         clock: Clock,
         engine: Option<Arc<dyn Engine>>,

@@ -1,6 +1,7 @@
 //! The world: everything an account holds, in one place behind one lock.
 //!
-//! Clusters and instances are kept by their resource ids, which survive renames: a transition under way never loses its cluster.
+//! Clusters and instances are kept by their resource ids, which survive renames: a transition under
+//! way never loses its cluster.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -366,7 +367,8 @@ impl Snapshot {
 }
 
 /// RDS's rule for the identifiers of clusters, instances, snapshots and groups, in lower case
-/// (botocore rds 2014-10-31, CreateDBCluster: 1 to 63 letters, numbers or hyphens; first a letter; no hyphen last nor two together).
+/// (botocore rds 2014-10-31, CreateDBCluster: 1 to 63 letters, numbers or hyphens; first a letter;
+/// no hyphen last nor two together).
 pub fn identifier(parameter: &str, value: &str, longest: usize) -> Result<String, Fault> {
     let letters = value.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
     let starts = value.starts_with(|c: char| c.is_ascii_alphabetic());
@@ -374,7 +376,8 @@ pub fn identifier(parameter: &str, value: &str, longest: usize) -> Result<String
         return Ok(value.to_lowercase());
     }
     Err(Fault::value(format!(
-        "The parameter {parameter} is not a valid identifier. Identifiers must begin with a letter; must contain only ASCII letters, \
+        "The parameter {parameter} is not a valid identifier. Identifiers must begin with a letter; must \
+        contain only ASCII letters, \
          digits, and hyphens; and must not end with a hyphen or contain two consecutive hyphens."
     )))
 }

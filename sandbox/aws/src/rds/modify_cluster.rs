@@ -37,8 +37,8 @@ impl Rds {
         Ok(json!({"DBCluster": self.described_cluster(&world, found)}))
     }
 
-    /// Checks everything, then changes what changes at once and starts the rest. Answers the cluster as it was, and the passwords that
-    /// go into a new or into the present secret.
+    /// Checks everything, then changes what changes at once and starts the rest. Answers the
+    /// cluster as it was, and the passwords that go into a new or into the present secret.
     fn accept_modification(
         &self,
         input: &Input,
@@ -145,7 +145,8 @@ impl Rds {
             }
         }
         changed.pending.password = password.is_some();
-        // Without ApplyImmediately a rename waits for the maintenance window, which the sandbox never reaches.
+        // Without ApplyImmediately a rename waits for the maintenance window, which the sandbox
+        // never reaches.
         changed.pending.identifier = new_name.clone();
         changed.pending.engine_version =
             upgrade.as_ref().map(|upgrade| upgrade.target.clone()).or(changed.pending.engine_version);
@@ -172,7 +173,8 @@ impl Rds {
         Ok((cluster, new_secret, rotated))
     }
 
-    /// The server asks for the new password only after a while, which the status shows in its second half.
+    /// The server asks for the new password only after a while, which the status shows in its
+    /// second half.
     async fn change_password(&self, id: &str, password: &str) {
         let half = self.behaviour().password_delay / 2;
         self.pause(half).await;
@@ -202,7 +204,8 @@ impl Rds {
         self.event(&mut world, &cluster, "0016", "Reset master credentials");
     }
 
-    /// The old name answers `available` for a moment, then neither is found, then the new one (boto3 #2613).
+    /// The old name answers `available` for a moment, then neither is found, then the new one
+    /// (boto3 #2613).
     async fn rename_cluster(&self, id: &str, name: &str) {
         self.pause(Duration::from_secs(10)).await;
         if let Some(cluster) = self.world().clusters.get_mut(id) {

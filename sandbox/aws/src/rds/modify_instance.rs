@@ -1,4 +1,5 @@
-//! ModifyDBInstance: class, parameter group, certificate, name and the settings that change nothing else.
+//! ModifyDBInstance: class, parameter group, certificate, name and the settings that change nothing
+//! else.
 
 use std::time::Duration;
 
@@ -36,7 +37,8 @@ impl Rds {
         ] {
             if input.has(parameter) {
                 return Err(Fault::combination(format!(
-                    "The specified DB Instance is a member of a DB Cluster. Modify {parameter} using the ModifyDBCluster API"
+                    "The specified DB Instance is a member of a DB Cluster. Modify {parameter} using the \
+                    ModifyDBCluster API"
                 )));
             }
         }

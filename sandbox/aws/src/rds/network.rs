@@ -1,9 +1,11 @@
-//! Who reaches a cluster: its security groups, and its instances' PubliclyAccessible, decide, and only trying tells.
+//! Who reaches a cluster: its security groups, and its instances' PubliclyAccessible, decide, and
+//! only trying tells.
 //!
-//! A cluster's endpoint is a small proxy before its server. It tells a client's place by its source address: 127.0.0.1 is where the
-//! runbooks' workers are, other loopback addresses (Linux answers to all of 127.0.0.0/8) are given out by [`Rds::place`]. Whom no rule lets
-//! in has its connection closed before a byte is read. A security group is stateful: a connection that stands is not looked at again
-//! (https://docs.aws.amazon.com/vpc/latest/userguide/vpc-security-groups.html).
+//! A cluster's endpoint is a small proxy before its server. It tells a client's place by its source
+//! address: 127.0.0.1 is where the runbooks' workers are, other loopback addresses (Linux answers
+//! to all of 127.0.0.0/8) are given out by [`Rds::place`]. Whom no rule lets in has its connection
+//! closed before a byte is read. A security group is stateful: a connection that stands is not
+//! looked at again (https://docs.aws.amazon.com/vpc/latest/userguide/vpc-security-groups.html).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
@@ -71,7 +73,8 @@ impl Shared {
             let world = self.worlds[account].lock().unwrap_or_else(PoisonError::into_inner);
             let cluster = world.clusters.get(resource_id)?;
             let members = world.members(resource_id);
-            // An endpoint answers when an instance is up, with the master password that was set before.
+            // An endpoint answers when an instance is up, with the master password that was set
+            // before.
             members.iter().find(|member| member.status != "creating")?;
             let public = members.iter().any(|member| member.publicly_accessible);
             (cluster.security_groups.clone(), public, cluster.server_port)
@@ -83,7 +86,8 @@ impl Shared {
 }
 
 impl Rds {
-    /// An address in a place: a member of that security group, or [`INTERNET`]. A client binds its socket to it.
+    /// An address in a place: a member of that security group, or [`INTERNET`]. A client binds its
+    /// socket to it.
     pub fn place(&self, security_group: &str) -> IpAddr {
         let mut network = self.shared.network();
         if let Some((address, _)) = network.places.iter().find(|(_, place)| *place == security_group) {

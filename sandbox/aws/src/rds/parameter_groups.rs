@@ -85,7 +85,8 @@ impl World {
         kind.groups(self).get(&name).cloned()
     }
 
-    /// For the actions on groups themselves: they know only one fault for both kinds (botocore rds 2014-10-31).
+    /// For the actions on groups themselves: they know only one fault for both kinds (botocore rds
+    /// 2014-10-31).
     pub fn known_group(&self, kind: Kind, name: &str) -> Result<Group, Fault> {
         self.group(kind, name).ok_or_else(|| {
             Fault::new("DBParameterGroupNotFound", format!("{} not found: {name}", kind.noun()))
@@ -101,7 +102,8 @@ impl World {
         if group.family != family {
             // The wording is AWS's (cloudposse/terraform-aws-rds-cluster #227).
             return Err(Fault::combination(format!(
-                "The Parameter Group {name} with DBParameterGroupFamily {} cannot be used for this instance. Please use a Parameter Group \
+                "The Parameter Group {name} with DBParameterGroupFamily {} cannot be used for this \
+                instance. Please use a Parameter Group \
                  with DBParameterGroupFamily {family}",
                 group.family
             )));
@@ -198,7 +200,8 @@ impl Rds {
             return Err(Fault::new(
                 "InvalidDBParameterGroupState",
                 format!(
-                    "One or more database {what} are still members of this parameter group {name}, so the group cannot be deleted"
+                    "One or more database {what} are still members of this parameter group {name}, so the \
+                    group cannot be deleted"
                 ),
             ));
         }

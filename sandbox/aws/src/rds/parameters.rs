@@ -1,6 +1,8 @@
-//! Parameters: described, set in groups, and brought to the servers of the clusters that use the groups.
+//! Parameters: described, set in groups, and brought to the servers of the clusters that use the
+//! groups.
 //!
-//! A dynamic parameter with ApplyMethod `immediate` reaches the servers at once; all else waits for a reboot
+//! A dynamic parameter with ApplyMethod `immediate` reaches the servers at once; all else waits for
+//! a reboot
 //! (https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/USER_WorkingWithParamGroups.html).
 
 use std::collections::BTreeSet;
@@ -124,7 +126,8 @@ impl Rds {
         Ok(json!({kind.name_member(): name}))
     }
 
-    /// Members of the clusters that use the group learn of the change; what is immediate goes to the servers.
+    /// Members of the clusters that use the group learn of the change; what is immediate goes to
+    /// the servers.
     fn propagate(&self, world: &mut World, kind: Kind, group: &str, changed: &[(String, String)]) {
         let immediate: BTreeSet<String> =
             changed.iter().filter(|(_, apply)| apply == "immediate").map(|(name, _)| name.clone()).collect();
@@ -236,7 +239,8 @@ fn setting(kind: Kind, family: &str, parameter: &Value) -> Result<(String, Setti
 }
 
 impl World {
-    /// What the server of a cluster is to be given after a reboot: the cluster group's values under the writer's instance group's.
+    /// What the server of a cluster is to be given after a reboot: the cluster group's values under
+    /// the writer's instance group's.
     pub fn effective(&self, cluster: &str) -> Parameters {
         let Some(cluster) = self.clusters.get(cluster) else { return Parameters::new() };
         let writer = cluster.writer.as_ref().and_then(|writer| self.instances.get(writer));

@@ -123,7 +123,8 @@ impl Rds {
         Ok(answer)
     }
 
-    /// Brings one member in sync with its groups. Only the writer's reboot restarts the server: the sandbox has one for all members.
+    /// Brings one member in sync with its groups. Only the writer's reboot restarts the server: the
+    /// sandbox has one for all members.
     pub(super) async fn reboot(&self, id: &str) {
         let (cluster, restart) = {
             let mut world = self.world();

@@ -6,7 +6,8 @@ use serde_json::{Map, Value};
 use super::api::{API, Shape, Structure};
 use super::error::Fault;
 
-/// An action's parameters: each one known to the model, of the right type, and the required ones there.
+/// An action's parameters: each one known to the model, of the right type, and the required ones
+/// there.
 #[derive(Debug, Default)]
 pub struct Input(Map<String, Value>);
 
@@ -111,7 +112,8 @@ fn put_shape(
         // An empty list is sent as `Name=`.
         Shape::List(..) if path.is_empty() && value.is_empty() => *target = Value::Array(Vec::new()),
         Shape::List(element, inner) => {
-            // SDKs send the list's own element name; `member` is the protocol's default, and botocore leaves it out nowhere.
+            // SDKs send the list's own element name; `member` is the protocol's default, and
+            // botocore leaves it out nowhere.
             let path = if path.first().is_some_and(|first| first == element || *first == "member") {
                 &path[1..]
             } else {

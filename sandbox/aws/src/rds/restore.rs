@@ -1,5 +1,6 @@
-//! New clusters from a snapshot or from another cluster's volume. Both come without an instance, with the default groups unless others
-//! are given, and answer to the source's master password (botocore rds 2014-10-31: neither restore takes one).
+//! New clusters from a snapshot or from another cluster's volume. Both come without an instance,
+//! with the default groups unless others are given, and answer to the source's master password
+//! (botocore rds 2014-10-31: neither restore takes one).
 
 use serde_json::json;
 
@@ -28,8 +29,8 @@ impl Rds {
         if snapshot.status != "available" {
             return Err(not_available(&snapshot));
         }
-        // "If you don't specify an engine version, the default version for the database engine in the Amazon Web Services Region is
-        // used" (botocore rds 2014-10-31), not the snapshot's.
+        // "If you don't specify an engine version, the default version for the database engine in
+        // the Amazon Web Services Region is used" (botocore rds 2014-10-31), not the snapshot's.
         let version = versions::resolve(input.text("EngineVersion"))?;
         if version != snapshot.of.engine_version
             && !versions::is_newer_minor(&snapshot.of.engine_version, &version)
@@ -165,7 +166,8 @@ mod tests {
         sandbox.pass(150).await;
 
         let restore = [("DBClusterIdentifier", "copy"), ("SnapshotIdentifier", "nightly"), ENGINE];
-        // The Region's default is another major version, to which nothing is upgraded by restoring it.
+        // The Region's default is another major version, to which nothing is upgraded by restoring
+        // it.
         let (code, message) = sandbox.refused("RestoreDBClusterFromSnapshot", &restore).await;
         assert_eq!(code, "InvalidParameterCombination");
         assert!(message.starts_with("Cannot upgrade aurora-postgresql from 16.14 to 17."), "{message}");

@@ -1,5 +1,6 @@
 //! The master password that RDS manages in Secrets Manager
-//! (https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/rds-secrets-manager.html): calls through the gateway.
+//! (https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/rds-secrets-manager.html): calls
+//! through the gateway.
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -23,7 +24,8 @@ impl Rds {
         let body = json!({"Name": name, "SecretString": secret_string(username, password)});
         let created = self.secrets_manager("CreateSecret", &body).await;
         let arn = created.as_ref().and_then(|answer| answer["ARN"].as_str()).map(str::to_owned);
-        // Without a Secrets Manager behind the gateway the cluster still shows where its secret would be.
+        // Without a Secrets Manager behind the gateway the cluster still shows where its secret
+        // would be.
         let arn =
             arn.unwrap_or_else(|| aws::arn_in(self.account, "secretsmanager", &format!("secret:{name}")));
         if let Some(cluster) = self.world().clusters.get_mut(resource_id) {

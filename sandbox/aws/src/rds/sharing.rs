@@ -1,6 +1,7 @@
 //! Snapshots that one account lets others restore and copy
-//! (https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-share-snapshot.html): manual ones, not encrypted with the default
-//! key. They stay the owner's: when it unshares or deletes one, the others have nothing.
+//! (https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-share-snapshot.html):
+//! manual ones, not encrypted with the default key. They stay the owner's: when it unshares or
+//! deletes one, the others have nothing.
 
 use serde_json::{Value, json};
 
@@ -99,7 +100,8 @@ fn shares(snapshot: &Snapshot, account: &str) -> bool {
 }
 
 /// As another account sees it: named by its ARN, of its own type, without the owner's tags
-/// (awslabs/aurora-snapshot-tool reads both: `SnapshotType == 'shared'`, the ARN in `DBClusterSnapshotIdentifier`).
+/// (awslabs/aurora-snapshot-tool reads both: `SnapshotType == 'shared'`, the ARN in
+/// `DBClusterSnapshotIdentifier`).
 pub fn as_shared(snapshot: Snapshot) -> Snapshot {
     let kind = if snapshot.shared_with.contains("all") { "public" } else { "shared" };
     Snapshot { id: snapshot.arn(), kind, tags: Default::default(), ..snapshot }
@@ -120,7 +122,8 @@ mod tests {
     const ENGINE: (&str, &str) = ("Engine", "aurora-postgresql");
     const VERSION: (&str, &str) = ("EngineVersion", "16.14");
 
-    /// Production's cluster `orders`, encrypted with that key; `None` is the default key, `Some("")` no encryption.
+    /// Production's cluster `orders`, encrypted with that key; `None` is the default key,
+    /// `Some("")` no encryption.
     async fn production(sandbox: &Sandbox, key: Option<&str>) -> Sandbox {
         let production = sandbox.as_production();
         let mut form = vec![

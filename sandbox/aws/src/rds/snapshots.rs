@@ -32,7 +32,8 @@ impl Rds {
         Ok(answer)
     }
 
-    /// The automated snapshot that RDS takes in the backup window; the sandbox takes it when asked. Answers its identifier.
+    /// The automated snapshot that RDS takes in the backup window; the sandbox takes it when asked.
+    /// Answers its identifier.
     pub fn take_automated_snapshot(&self, cluster: &str) -> anyhow::Result<String> {
         self.take_automated_snapshot_at(cluster, self.clock.now())
     }
@@ -143,7 +144,8 @@ impl Rds {
         }
     }
 
-    /// An encrypted copy across accounts needs a key of its own, and nothing is encrypted by copying it
+    /// An encrypted copy across accounts needs a key of its own, and nothing is encrypted by
+    /// copying it
     /// (https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-copy-snapshot.html).
     pub(super) fn copy_db_cluster_snapshot(&self, input: &Input) -> Answer {
         let source = self.usable_snapshot(input.required("SourceDBClusterSnapshotIdentifier")?)?;
@@ -167,7 +169,8 @@ impl Rds {
         };
         self.readable(source.kms_key.as_deref())?;
         let mut tags = tags::read(input)?;
-        // Given tags win over CopyTags, which then does nothing (getmoto/moto, checked against AWS).
+        // Given tags win over CopyTags, which then does nothing (getmoto/moto, checked against
+        // AWS).
         if tags.is_empty() && input.flag("CopyTags") == Some(true) {
             tags.extend(source.tags.clone());
         }
@@ -236,7 +239,8 @@ impl Rds {
         page("DBClusterSnapshots", snapshots.iter().map(describe).collect(), input)
     }
 
-    /// A copy that is being made can be deleted too, which cancels it (botocore rds 2014-10-31, CopyDBClusterSnapshot).
+    /// A copy that is being made can be deleted too, which cancels it (botocore rds 2014-10-31,
+    /// CopyDBClusterSnapshot).
     pub(super) fn delete_db_cluster_snapshot(&self, input: &Input) -> Answer {
         let mut world = self.world();
         let snapshot = world.snapshot(input.required("DBClusterSnapshotIdentifier")?)?.clone();

@@ -25,7 +25,8 @@ impl Rds {
         if subnets.len() < 2 {
             return Err(Fault::new(
                 "DBSubnetGroupDoesNotCoverEnoughAZs",
-                "The DB subnet group doesn't meet Availability Zone (AZ) coverage requirement. Please add subnets to cover at least 2 AZs.",
+                "The DB subnet group doesn't meet Availability Zone (AZ) coverage requirement. Please add \
+                subnets to cover at least 2 AZs.",
             ));
         }
         let mut world = self.world();

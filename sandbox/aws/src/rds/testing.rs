@@ -1,4 +1,5 @@
-//! What the tests of the actions share: a service in the model gear and a cluster in it, reached by requests as an SDK sends them.
+//! What the tests of the actions share: a service in the model gear and a cluster in it, reached by
+//! requests as an SDK sends them.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -76,7 +77,8 @@ impl Sandbox {
         Self { account: aws::PRODUCTION, rds: self.rds.clone(), clock: self.clock, bus }
     }
 
-    /// A cluster `orders` of 16.14 with the writer `orders-1` and the reader `orders-2`, all available.
+    /// A cluster `orders` of 16.14 with the writer `orders-1` and the reader `orders-2`, all
+    /// available.
     pub async fn with_cluster() -> Self {
         let sandbox = Self::new();
         sandbox.create_cluster("orders", "16.14", &["orders-1", "orders-2"]).await;

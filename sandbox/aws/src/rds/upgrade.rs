@@ -1,8 +1,9 @@
 //! Upgrades of the engine version: the sequence that follows an accepted request.
 //!
-//! https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/USER_UpgradeDBInstance.PostgreSQL.MajorVersion.html. The cluster stays
-//! `available` for a while with a pending version; then it and its writer are `upgrading`: pre-checks while it is online, a snapshot
-//! `preupgrade-…`, a clone of the volume, pg_upgrade on the writer, the readers. Instances trail the cluster. A failure leaves the old
+//! https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/USER_UpgradeDBInstance.PostgreSQL.MajorVersion.html.
+//! The cluster stays `available` for a while with a pending version; then it and its writer are
+//! `upgrading`: pre-checks while it is online, a snapshot `preupgrade-…`, a clone of the volume,
+//! pg_upgrade on the writer, the readers. Instances trail the cluster. A failure leaves the old
 //! version, `available`, nothing pending: only events and the writer's log files tell.
 
 use std::time::Duration;
@@ -112,7 +113,8 @@ impl Rds {
         if let (Err(failure), Some(snapshot)) = (&outcome, snapshot)
             && in_prechecks(failure)
         {
-            // The engine runs Aurora's pre-checks itself; RDS would not have come as far as the snapshot.
+            // The engine runs Aurora's pre-checks itself; RDS would not have come as far as the
+            // snapshot.
             self.drop_snapshot(&mut self.world(), &snapshot);
         }
         outcome
@@ -199,7 +201,8 @@ impl Rds {
         }
     }
 
-    /// "DB cluster isn't rebooted automatically" (botocore rds 2014-10-31, ModifyDBCluster): custom groups wait for a reboot.
+    /// "DB cluster isn't rebooted automatically" (botocore rds 2014-10-31, ModifyDBCluster): custom
+    /// groups wait for a reboot.
     fn finish_member(&self, id: &str, upgrade: &Upgrade) {
         let status = |group: &str| if is_default(group) { "in-sync" } else { "pending-reboot" };
         let mut world = self.world();
@@ -371,7 +374,8 @@ mod tests {
         for (kind, source) in [("db-cluster", "orders"), ("db-instance", "orders-1")] {
             let events =
                 sandbox.ok("DescribeEvents", &[("SourceType", kind), ("SourceIdentifier", source)]).await;
-            let told = "is in a state that cannot be upgraded: fatal : pg_upgrade reported failure for check_for_reg_data_type_usage";
+            let told = "is in a state that cannot be upgraded: fatal : pg_upgrade reported failure for \
+            check_for_reg_data_type_usage";
             assert!(events.all("Message").iter().any(|message| message.ends_with(told)), "{events:?}");
         }
         let files = sandbox
@@ -399,7 +403,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_failure_of_the_prechecks_comes_before_the_snapshot() {
         let sandbox = Sandbox::with_cluster().await;
-        let reason = "PreUpgrade checks failed: The instance could not be upgraded because one or more databases have logical replication slots.";
+        let reason = "PreUpgrade checks failed: The instance could not be upgraded because one or more \
+        databases have logical replication slots.";
         sandbox.rds.behave(|behaviour| {
             behaviour.fail_next_upgrade = Some(UpgradeFailure { reason: reason.into(), files: Vec::new() });
         });

@@ -15,7 +15,8 @@ pub struct Upgrade {
     pub instance_group: Option<String>,
 }
 
-/// Checks a wanted version in the order that RDS's messages suggest: state, target, flag, instance groups, cluster group, family.
+/// Checks a wanted version in the order that RDS's messages suggest: state, target, flag, instance
+/// groups, cluster group, family.
 pub fn plan(world: &World, cluster: &Cluster, input: &Input) -> Result<Option<Upgrade>, Fault> {
     let instance_group = input.text("DBInstanceParameterGroupName");
     let wanted = input.text("EngineVersion").filter(|version| *version != cluster.engine_version);
@@ -43,7 +44,8 @@ pub fn plan(world: &World, cluster: &Cluster, input: &Input) -> Result<Option<Up
         if member.pending_class.is_some() {
             // AWS's words (hashicorp/terraform-provider-aws #15146).
             return Err(Fault::instance_state(format!(
-                "Cannot modify engine version because there is a pending orderable config change for DB instance: {}",
+                "Cannot modify engine version because there is a pending orderable config change for DB \
+                instance: {}",
                 member.id
             )));
         }
@@ -77,10 +79,12 @@ pub fn plan(world: &World, cluster: &Cluster, input: &Input) -> Result<Option<Up
             "The AllowMajorVersionUpgrade flag must be present when upgrading to a new major version.",
         ));
     }
-    // AWS's words for the instance group (hashicorp/terraform-provider-aws #17357); the cluster group's are the same by analogy.
+    // AWS's words for the instance group (hashicorp/terraform-provider-aws #17357); the cluster
+    // group's are the same by analogy.
     let must_be_given = |what: &str, name: &str| {
         Fault::combination(format!(
-            "The current DB {what} parameter group {name} is custom. You must explicitly specify a new DB {what} parameter group, either \
+            "The current DB {what} parameter group {name} is custom. You must explicitly specify a new DB \
+            {what} parameter group, either \
              default or custom, for the engine version upgrade."
         ))
     };
@@ -104,16 +108,19 @@ pub fn plan(world: &World, cluster: &Cluster, input: &Input) -> Result<Option<Up
     }))
 }
 
-/// After botocore rds 2014-10-31: "Valid only in combination with the AllowMajorVersionUpgrade parameter for a major version upgrade."
+/// After botocore rds 2014-10-31: "Valid only in combination with the AllowMajorVersionUpgrade
+/// parameter for a major version upgrade."
 fn instance_group_alone() -> Fault {
     Fault::combination(
-        "The DBInstanceParameterGroupName parameter is valid only in combination with the AllowMajorVersionUpgrade parameter for a major \
+        "The DBInstanceParameterGroupName parameter is valid only in combination with the \
+        AllowMajorVersionUpgrade parameter for a major \
          version upgrade.",
     )
 }
 
 impl Upgrade {
-    /// A minor upgrade that a maintenance action stands for: to the newest minor version, if there is a newer one.
+    /// A minor upgrade that a maintenance action stands for: to the newest minor version, if there
+    /// is a newer one.
     pub fn to_newest_minor(cluster: &Cluster) -> Option<Self> {
         let major = versions::major(&cluster.engine_version).to_string();
         let target = versions::newest_target(&cluster.engine_version, &major)?.clone();
@@ -165,7 +172,8 @@ mod tests {
         assert_eq!(
             refused(&[orders, target, allow, ("DBClusterParameterGroupName", "own-16")]).await,
             combination(
-                "The Parameter Group own-16 with DBParameterGroupFamily aurora-postgresql16 cannot be used for this instance. Please use a \
+                "The Parameter Group own-16 with DBParameterGroupFamily aurora-postgresql16 cannot be used \
+                for this instance. Please use a \
                  Parameter Group with DBParameterGroupFamily aurora-postgresql18"
             )
         );
@@ -175,7 +183,8 @@ mod tests {
         assert_eq!(
             refused(&[orders, target, allow]).await,
             combination(
-                "The current DB instance parameter group own-16 is custom. You must explicitly specify a new DB instance parameter group, \
+                "The current DB instance parameter group own-16 is custom. You must explicitly specify a \
+                new DB instance parameter group, \
                  either default or custom, for the engine version upgrade."
             )
         );
@@ -190,7 +199,9 @@ mod tests {
         let class = [("DBInstanceIdentifier", "orders-2"), ("DBInstanceClass", "db.r6g.xlarge")];
         sandbox.ok("ModifyDBInstance", &class).await;
         let expected =
-            "Cannot modify engine version because there is a pending orderable config change for DB instance: orders-2".to_owned();
+            "Cannot modify engine version because there is a pending orderable config change for DB \
+            instance: orders-2"
+                .to_owned();
         assert_eq!(refused(&TO_18).await, ("InvalidDBInstanceState".to_owned(), expected));
     }
 

@@ -1,8 +1,10 @@
 //! Engine versions: what each can be upgraded to, and which instance classes it runs on.
 //!
-//! `tests/data/engine_versions.json`: a target is never older than its source, and an old source reaches only the nearer majors
-//! (https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/USER_UpgradeDBInstance.Upgrading.html); so 13.9 needs a hop to
-//! reach 18. The `-limitless` versions are a trap that RDS really sets in the same list.
+//! `sandbox/aws/data/engine_versions.json`: a target is never older than its source, and an old source
+//! reaches only the nearer majors
+//! (https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/USER_UpgradeDBInstance.Upgrading.html);
+//! so 13.9 needs a hop to reach 18. The `-limitless` versions are a trap that RDS really sets in
+//! the same list.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -49,7 +51,8 @@ fn order(version: &str) -> (u32, u32, bool) {
     )
 }
 
-/// The full version for a new cluster: as given, or the default of the engine or of a major version named alone.
+/// The full version for a new cluster: as given, or the default of the engine or of a major version
+/// named alone.
 pub fn resolve(version: Option<&str>) -> Result<String, Fault> {
     let Some(version) = version else { return Ok(VERSIONS.default.clone()) };
     if let Some(version) = VERSIONS.default_minor.get(version) {
@@ -83,8 +86,10 @@ pub fn check_class(class: &str, version: &str) -> Result<(), Fault> {
     match VERSIONS.classes.get(class) {
         Some((first, last)) if (*first..=*last).contains(&major) => Ok(()),
         _ => Err(Fault::combination(format!(
-            "RDS does not support creating a DB instance with the following combination: DBInstanceClass={class}, Engine={ENGINE}, \
-             EngineVersion={version}, LicenseModel=postgresql-license. For supported combinations of instance class and database engine \
+            "RDS does not support creating a DB instance with the following combination: \
+            DBInstanceClass={class}, Engine={ENGINE}, \
+             EngineVersion={version}, LicenseModel=postgresql-license. For supported combinations of \
+             instance class and database engine \
              version, see the documentation."
         ))),
     }

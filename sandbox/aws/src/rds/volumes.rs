@@ -1,4 +1,5 @@
-//! The engine's copies behind snapshots. Copies of one snapshot share one, across accounts; it goes with the last of them.
+//! The engine's copies behind snapshots. Copies of one snapshot share one, across accounts; it goes
+//! with the last of them.
 
 use std::collections::BTreeMap;
 use std::sync::{MutexGuard, PoisonError};

@@ -10,7 +10,8 @@ use super::error::Fault;
 
 const NAMESPACE: &str = "http://rds.amazonaws.com/doc/2014-10-31/";
 
-/// The document of a successful action. Members that are null are left out; one that the model lacks is a mistake of ours.
+/// The document of a successful action. Members that are null are left out; one that the model
+/// lacks is a mistake of ours.
 pub fn answer(action: &str, result: &Value, request_id: &str) -> String {
     let mut xml = format!("<{action}Response xmlns=\"{NAMESPACE}\">");
     if let Some(output) = &API.operations[action].output {
@@ -38,7 +39,8 @@ pub fn error(fault: &Fault, request_id: &str) -> String {
     let kind = if fault.status() < 500 { "Sender" } else { "Receiver" };
     let (code, message) = (fault.code, text(&fault.message));
     format!(
-        "<ErrorResponse xmlns=\"{NAMESPACE}\"><Error><Type>{kind}</Type><Code>{code}</Code><Message>{message}</Message></Error>\
+        "<ErrorResponse \
+        xmlns=\"{NAMESPACE}\"><Error><Type>{kind}</Type><Code>{code}</Code><Message>{message}</Message></Error>\
          <RequestId>{request_id}</RequestId></ErrorResponse>"
     )
 }

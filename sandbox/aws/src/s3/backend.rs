@@ -55,8 +55,9 @@ fn precondition_failed() -> s3s::S3Error {
     s3_error!(PreconditionFailed, "At least one of the pre-conditions you specified did not hold")
 }
 
-/// Conditional writes (https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html): `If-None-Match` takes `*`
-/// alone, and `If-Match` on a key without an object is 404.
+/// Conditional writes
+/// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html): `If-None-Match`
+/// takes `*` alone, and `If-Match` on a key without an object is 404.
 fn check(
     present: Option<&Object>,
     if_match: Option<&IfMatch>,
@@ -81,7 +82,8 @@ fn check(
     }
 }
 
-/// The protocol of an operation stands in the crate; `Backend` is what its trait is implemented for.
+/// The protocol of an operation stands in the crate; `Backend` is what its trait is implemented
+/// for.
 pub struct Backend(pub Arc<Store>);
 
 #[async_trait::async_trait]
@@ -136,7 +138,8 @@ impl S3 for Backend {
                 body.extend_from_slice(&chunk);
             }
         }
-        // "The ETag may or may not be an MD5 digest of the object data" (API_Object): here it is not.
+        // "The ETag may or may not be an MD5 digest of the object data" (API_Object): here it is
+        // not.
         let etag = ETag::Strong(hex::encode(&Sha256::digest(&body)[..16]));
         let object = Object {
             body: body.freeze(),

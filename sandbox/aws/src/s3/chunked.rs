@@ -10,7 +10,8 @@ pub fn is_chunked(headers: &HeaderMap) -> bool {
     headers.get(HASH).is_some_and(|value| value.as_bytes().starts_with(b"STREAMING-"))
 }
 
-/// `<size in hex>[;chunk-signature=...]\r\n<data>\r\n` until a chunk of size 0; the trailers behind it are left out.
+/// `<size in hex>[;chunk-signature=...]\r\n<data>\r\n` until a chunk of size 0; the trailers behind
+/// it are left out.
 pub fn decode(mut body: &[u8]) -> Option<Bytes> {
     let mut decoded = BytesMut::new();
     loop {

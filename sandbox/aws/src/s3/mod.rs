@@ -1,6 +1,7 @@
 //! S3, path-style, in memory: crate `s3s` speaks the protocol, the objects are ours.
 //!
-//! The crate's own file system backend loses races of conditional writes; here one lock makes them atomic.
+//! The crate's own file system backend loses races of conditional writes; here one lock makes them
+//! atomic.
 
 mod backend;
 mod chunked;
@@ -66,7 +67,8 @@ impl S3 {
 #[async_trait]
 impl Endpoint for S3 {
     async fn call(&self, request: Request) -> Response {
-        // Who calls is known already: the gateway reads it from the credential scope, and nobody checks signatures.
+        // Who calls is known already: the gateway reads it from the credential scope, and nobody
+        // checks signatures.
         let (mut parts, mut body) = request.into_parts();
         let is_head = parts.method == http::Method::HEAD;
         parts.headers.remove(http::header::AUTHORIZATION);

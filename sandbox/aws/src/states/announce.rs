@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use super::execution::Execution;
 
 impl Execution {
-    /// The event of https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html
+    /// The event of
+    /// https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html
     pub fn announce(&self) {
         let millis = |at: Option<Timestamp>| at.map(Timestamp::as_millisecond);
         let (now, id) = (self.world.clock.now(), self.uuid());

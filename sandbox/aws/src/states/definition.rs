@@ -1,6 +1,7 @@
 //! A state machine as it is written in the Amazon States Language.
 //!
-//! https://states-language.net/spec.html and https://docs.aws.amazon.com/step-functions/latest/dg/concepts-amazon-states-language.html;
+//! https://states-language.net/spec.html and
+//! https://docs.aws.amazon.com/step-functions/latest/dg/concepts-amazon-states-language.html;
 //! JSONata only. Unknown fields are refused where they stand.
 
 use std::collections::BTreeMap;
@@ -90,7 +91,9 @@ impl Definition {
         let mut machine: Map<String, Value> =
             serde_json::from_str(text).map_err(|e| format!("the definition is not a JSON object: {e}"))?;
         if machine.remove("QueryLanguage") != Some("JSONata".into()) {
-            return Err("QueryLanguage must be \"JSONata\" at the top of the definition: the sandbox does not speak JSONPath".into());
+            return Err("QueryLanguage must be \"JSONata\" at the top of the definition: the sandbox does \
+            not speak JSONPath"
+                .into());
         }
         if machine.remove("Version").is_some_and(|version| version != "1.0") {
             return Err("Version must be \"1.0\"".into());

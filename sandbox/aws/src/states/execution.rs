@@ -127,7 +127,8 @@ impl Execution {
         last_event: u64,
     ) -> (Status, Result<Value, Failure>) {
         let flow = &self.machine.definition.flow;
-        // Dropping the run is what cancels it: its tasks are closed and its states recorded as aborted.
+        // Dropping the run is what cancels it: its tasks are closed and its states recorded as
+        // aborted.
         tokio::select! {
             biased;
             Ok(reason) = stop => (Status::Aborted, Err(reason)),
@@ -302,7 +303,8 @@ impl Ledger {
         if self.not_redrivable().is_none() { "REDRIVABLE" } else { "NOT_REDRIVABLE" }
     }
 
-    /// https://docs.aws.amazon.com/step-functions/latest/dg/redrive-executions.html, "Redrive eligibility"; the 14 days are left out.
+    /// https://docs.aws.amazon.com/step-functions/latest/dg/redrive-executions.html, "Redrive
+    /// eligibility"; the 14 days are left out.
     pub fn not_redrivable(&self) -> Option<String> {
         match self.status {
             Status::Running | Status::Succeeded => {

@@ -1,4 +1,5 @@
-//! An error as Step Functions names it: what Retry and Catch match, and what a failed execution shows.
+//! An error as Step Functions names it: what Retry and Catch match, and what a failed execution
+//! shows.
 
 use serde_json::{Value, json};
 
@@ -35,7 +36,8 @@ impl Failure {
         json!({"Error": self.name(), "Cause": self.cause.as_deref().unwrap_or_default()})
     }
 
-    /// The `error` and `cause` of history events and of DescribeExecution, absent where they are not known.
+    /// The `error` and `cause` of history events and of DescribeExecution, absent where they are
+    /// not known.
     pub fn details(&self) -> Value {
         let mut details = serde_json::Map::new();
         if let Some(error) = &self.error {
@@ -47,8 +49,9 @@ impl Failure {
         Value::Object(details)
     }
 
-    /// Whether a Retry or Catch that names `pattern` is meant: `States.ALL` leaves out the two errors that end an execution,
-    /// `States.TaskFailed` also `States.Timeout` (page "concepts-error-handling").
+    /// Whether a Retry or Catch that names `pattern` is meant: `States.ALL` leaves out the two
+    /// errors that end an execution, `States.TaskFailed` also `States.Timeout` (page
+    /// "concepts-error-handling").
     pub fn matches(&self, pattern: &str) -> bool {
         let terminal = matches!(self.name(), "States.Runtime" | "States.DataLimitExceeded");
         match pattern {

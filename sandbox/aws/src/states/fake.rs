@@ -1,4 +1,5 @@
-//! For the tests of this module: a gateway whose Lambda, ECS and EventBridge are one closure, in virtual time.
+//! For the tests of this module: a gateway whose Lambda, ECS and EventBridge are one closure, in
+//! virtual time.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, OnceLock, Weak};

@@ -23,7 +23,8 @@ pub const PAYLOAD_LIMIT: usize = 262_144;
 #[derive(Clone)]
 pub struct Branch {
     path: Vec<usize>,
-    /// Those of the outer scopes included: an inner scope reads them and, as `validate` holds, never assigns them.
+    /// Those of the outer scopes included: an inner scope reads them and, as `validate` holds,
+    /// never assigns them.
     variables: Variables,
     item: Option<Item>,
     last: Arc<AtomicU64>,
@@ -57,7 +58,8 @@ pub struct Visit<'a> {
 }
 
 impl Branch {
-    /// `last` is 0 at the start: the first state's event has no predecessor, as in the samples of GetExecutionHistory's page.
+    /// `last` is 0 at the start: the first state's event has no predecessor, as in the samples of
+    /// GetExecutionHistory's page.
     pub fn root(last: u64) -> Self {
         Self {
             path: Vec::new(),
@@ -83,7 +85,8 @@ impl Branch {
     }
 }
 
-/// Runs a flow to its output, from its start or, in a redriven execution, from the state that was not left.
+/// Runs a flow to its output, from its start or, in a redriven execution, from the state that was
+/// not left.
 pub fn run<'a>(
     execution: &'a Execution,
     flow: &'a Flow,
@@ -143,8 +146,9 @@ pub fn run<'a>(
 }
 
 impl Visit<'_> {
-    /// A redriven state is not entered again: its first `…StateEntered` still waits for its `…StateExited` (page "redrive-map-run"). So its
-    /// EnteredTime stays, which no page says; code that counts from it must mind `Execution.RedriveTime`.
+    /// A redriven state is not entered again: its first `…StateEntered` still waits for its
+    /// `…StateExited` (page "redrive-map-run"). So its EnteredTime stays, which no page says; code
+    /// that counts from it must mind `Execution.RedriveTime`.
     async fn run(&mut self, fresh: bool) -> Result<Step, Failure> {
         let kind = self.state.kind.name();
         if fresh {
@@ -205,14 +209,16 @@ impl Visit<'_> {
         self.leave_by_common_fields(result)
     }
 
-    /// By the state's own Assign, Output and Next; `default` is the output where there is no Output.
+    /// By the state's own Assign, Output and Next; `default` is the output where there is no
+    /// Output.
     pub fn leave_by_common_fields(&mut self, default: Value) -> Result<Step, Failure> {
         let common = &self.state.common;
         self.leave(common.assign.as_ref(), common.output.as_ref(), default, common.next.clone())
     }
 
     /// Output and every expression of Assign see the variables as they were before Assign
-    /// (https://docs.aws.amazon.com/step-functions/latest/dg/workflow-variables.html, "Evaluation order").
+    /// (https://docs.aws.amazon.com/step-functions/latest/dg/workflow-variables.html, "Evaluation
+    /// order").
     pub fn leave(
         &mut self,
         assign: Option<&Template>,
@@ -224,7 +230,9 @@ impl Visit<'_> {
             None => Map::new(),
             Some(Value::Object(assigned)) => assigned,
             Some(other) => {
-                return Err(self.query_error("Assign", &format!("must return an object and returned {other}")));
+                return Err(
+                    self.query_error("Assign", &format!("must return an object and returned {other}"))
+                );
             }
         };
         let output = output.map_or(Ok(default), |output| self.evaluate("Output", output))?;
@@ -311,13 +319,15 @@ impl Visit<'_> {
             return Ok(());
         }
         let cause = format!(
-            "The state/task '{}' returned a result with a size exceeding the maximum number of bytes service limit.",
+            "The state/task '{}' returned a result with a size exceeding the maximum number of bytes \
+            service limit.",
             self.name
         );
         Err(Failure::new("States.DataLimitExceeded", cause))
     }
 
-    /// `$states`: https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html, "Reserved variable".
+    /// `$states`: https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html,
+    /// "Reserved variable".
     fn states(&self, item: Option<&Item>) -> Value {
         let mut states = json!({"input": self.input, "context": self.context(item)});
         if let Some(result) = &self.result {
@@ -343,7 +353,8 @@ impl Visit<'_> {
     }
 }
 
-/// Runs when it is dropped before it is disarmed: how a cancelled branch or a stopped execution leaves its trace.
+/// Runs when it is dropped before it is disarmed: how a cancelled branch or a stopped execution
+/// leaves its trace.
 pub struct OnDrop<F: FnOnce()>(Option<F>);
 
 impl<F: FnOnce()> OnDrop<F> {

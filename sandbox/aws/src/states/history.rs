@@ -1,9 +1,11 @@
-//! The history of an execution, in the shapes of GetExecutionHistory (botocore stepfunctions/2016-11-23, HistoryEvent).
+//! The history of an execution, in the shapes of GetExecutionHistory (botocore
+//! stepfunctions/2016-11-23, HistoryEvent).
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-/// The longest history of an execution (https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html).
+/// The longest history of an execution
+/// (https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html).
 pub const LIMIT: usize = 25_000;
 
 #[derive(Debug, Clone)]
@@ -16,7 +18,8 @@ pub struct Event {
 }
 
 impl Event {
-    /// `included` is the caller's `includeExecutionData`: without it, inputs and outputs are left out.
+    /// `included` is the caller's `includeExecutionData`: without it, inputs and outputs are left
+    /// out.
     pub fn to_json(&self, included: bool) -> Value {
         let mut event = json!({
             "id": self.id,
@@ -74,7 +77,8 @@ pub fn exited(name: &str, output: &Value, assigned: &Map<String, Value>) -> Opti
     Some(("stateExitedEventDetails", details))
 }
 
-/// One page of a list and the token of the next. Tokens are opaque to clients; ours hold the index of the next item.
+/// One page of a list and the token of the next. Tokens are opaque to clients; ours hold the index
+/// of the next item.
 pub fn page<T>(mut items: Vec<T>, request: &Value) -> Option<(Vec<T>, Option<String>)> {
     let from = match request["nextToken"].as_str() {
         None => 0,

@@ -1,7 +1,8 @@
 //! JSONata as Step Functions speaks it: templates whose strings `{% … %}` are expressions.
 //!
-//! https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html: JSONata 2.0.6 without `$eval`, with `$parse`, `$uuid`,
-//! `$hash`, `$partition`, `$range` and a `$random` that takes a seed. Time and randomness come from the sandbox.
+//! https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html: JSONata 2.0.6
+//! without `$eval`, with `$parse`, `$uuid`, `$hash`, `$partition`, `$range` and a `$random` that
+//! takes a seed. Time and randomness come from the sandbox.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -58,7 +59,8 @@ impl Expression {
             .map_err(|e| format!("the JSONata expression '{source}' cannot be parsed: {e}"))?;
         if calls_eval(&serde_json::to_value(&ast).unwrap_or_default()) {
             return Err(format!(
-                "the JSONata expression '{source}' calls $eval, which Step Functions does not support: use $parse"
+                "the JSONata expression '{source}' calls $eval, which Step Functions does not support: use \
+                $parse"
             ));
         }
         Ok(Self { source: source.to_owned(), ast })
@@ -157,7 +159,8 @@ impl<'de> Deserialize<'de> for Template {
     }
 }
 
-/// What stands between `{%` and `%}`. A string that has only one of the two is refused, as the page "transforming-data" says.
+/// What stands between `{%` and `%}`. A string that has only one of the two is refused, as the page
+/// "transforming-data" says.
 fn expression(text: &str) -> Result<Option<&str>, String> {
     match (text.strip_prefix("{%"), text.ends_with("%}")) {
         (Some(rest), true) if rest.len() >= 2 => Ok(Some(rest[..rest.len() - 2].trim())),
@@ -199,7 +202,8 @@ fn calls_eval(tree: &Value) -> bool {
     }
 }
 
-/// The JSON of a result: `None` for undefined. Members that are undefined are left out, as `JSON.stringify` does.
+/// The JSON of a result: `None` for undefined. Members that are undefined are left out, as
+/// `JSON.stringify` does.
 fn plain(value: &JValue) -> Result<Option<Value>, &'static str> {
     Ok(Some(match value {
         JValue::Undefined => return Ok(None),

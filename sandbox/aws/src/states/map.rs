@@ -122,7 +122,8 @@ mod tests {
     async fn items_are_selected_processed_within_the_limit_and_kept_in_order() {
         let fake = Fake::alone();
         let processor = json!({"ProcessorConfig": {"Mode": "INLINE"}, "StartAt": "Pause", "States": {"Pause": {"Type": "Wait",
-            "Seconds": "{% $states.input.seconds %}", "Output": "{% [$states.input.name, $states.context.Map.Item.Index, $prefix] %}", "End": true}}});
+            "Seconds": "{% $states.input.seconds %}", "Output": "{% [$states.input.name, \
+            $states.context.Map.Item.Index, $prefix] %}", "End": true}}});
         let map = json!({"Type": "Map", "Items": "{% $states.input.targets %}", "MaxConcurrency": 2, "End": true, "ItemProcessor": processor,
             "ItemSelector": {"name": "{% $states.context.Map.Item.Value %}", "seconds": "{% 10 - $states.context.Map.Item.Index %}"}});
         let states =

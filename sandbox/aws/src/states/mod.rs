@@ -1,7 +1,9 @@
-//! A Step Functions endpoint: an interpreter for the part of the Amazon States Language that our state machines are written in.
+//! A Step Functions endpoint: an interpreter for the part of the Amazon States Language that our
+//! state machines are written in.
 //!
-//! Standard workflows, JSONata only. It is a test double, kept small: what it does not know, it refuses when a machine is created.
-//! Left out: versions and aliases, activities, distributed Map, tags, roles, logging.
+//! Standard workflows, JSONata only. It is a test double, kept small: what it does not know, it
+//! refuses when a machine is created. Left out: versions and aliases, activities, distributed Map,
+//! tags, roles, logging.
 
 mod announce;
 mod api;

@@ -1,7 +1,8 @@
 //! Where an execution is: what RedriveExecution goes on from.
 //!
-//! "It continues the failed execution from the unsuccessful step and uses the same input"; "for workflows that include an Inline Map or
-//! Parallel state, [it] reschedules and redrives only the iterations and branches that failed or aborted"
+//! "It continues the failed execution from the unsuccessful step and uses the same input"; "for
+//! workflows that include an Inline Map or Parallel state, [it] reschedules and redrives only the
+//! iterations and branches that failed or aborted"
 //! (https://docs.aws.amazon.com/step-functions/latest/apireference/API_RedriveExecution.html).
 
 use std::collections::BTreeMap;

@@ -8,7 +8,8 @@ use serde::Deserialize;
 
 use super::failure::Failure;
 
-/// https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html, "Retry field examples"; the defaults are there.
+/// https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html, "Retry field
+/// examples"; the defaults are there.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct Retrier {
@@ -54,7 +55,8 @@ impl Attempts {
         Self(vec![0; retriers.len()])
     }
 
-    /// The wait before the next attempt, by the first retrier that names the error; none when that one is exhausted.
+    /// The wait before the next attempt, by the first retrier that names the error; none when that
+    /// one is exhausted.
     pub fn next(&mut self, retriers: &[Retrier], failure: &Failure, rng: &mut StdRng) -> Option<Duration> {
         let index = retriers
             .iter()

@@ -81,7 +81,8 @@ impl Task {
         }
     }
 
-    /// Listens to the worker from the first moment: it may be faster than the answer of the request that started it.
+    /// Listens to the worker from the first moment: it may be faster than the answer of the request
+    /// that started it.
     async fn wait_for_token(
         &self,
         visit: &Visit<'_>,

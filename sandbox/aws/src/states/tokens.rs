@@ -26,7 +26,8 @@ impl Signal {
 pub enum Refusal {
     /// "The provided token is not valid."
     InvalidToken,
-    /// "The task token has either expired or the task associated with the token has already been closed."
+    /// "The task token has either expired or the task associated with the token has already been
+    /// closed."
     TaskTimedOut,
 }
 
@@ -34,7 +35,8 @@ pub enum Refusal {
 #[derive(Debug, Default)]
 pub struct Tokens(Mutex<BTreeMap<String, Option<UnboundedSender<Signal>>>>);
 
-/// The task's end of a token. What arrives before the task listens is kept. Dropping it closes the task.
+/// The task's end of a token. What arrives before the task listens is kept. Dropping it closes the
+/// task.
 pub struct Ticket {
     pub token: String,
     tokens: Arc<Tokens>,

@@ -213,8 +213,8 @@ impl<'a> Check<'a> {
         seconds
     }
 
-    /// https://docs.aws.amazon.com/step-functions/latest/dg/workflow-variables.html: `$states` is reserved, a name starts with a letter
-    /// or an underscore and has at most 80 characters.
+    /// https://docs.aws.amazon.com/step-functions/latest/dg/workflow-variables.html: `$states` is
+    /// reserved, a name starts with a letter or an underscore and has at most 80 characters.
     fn assign(&mut self, place: &str, assign: Option<&Template>) {
         let Some(assign) = assign else { return };
         let place = format!("{place}/Assign");
@@ -261,7 +261,8 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// `States.ALL` stands alone in its ErrorEquals, in the last retrier or catcher (page "concepts-error-handling").
+    /// `States.ALL` stands alone in its ErrorEquals, in the last retrier or catcher (page
+    /// "concepts-error-handling").
     fn error_names(&mut self, place: &str, field: &str, lists: Vec<&[String]>) {
         for (index, names) in lists.iter().enumerate() {
             let place = format!("{place}/{field}[{index}]/ErrorEquals");

@@ -3,7 +3,8 @@
 use aws_sdk_rds::types::{ActivityStreamStatus, DbCluster, DbInstance};
 use policy::Quarantine;
 
-/// Everything that a quarantined cluster must not have. Attributes: botocore rds 2014-10-31, DBCluster and DBInstance.
+/// Everything that a quarantined cluster must not have. Attributes: botocore rds 2014-10-31,
+/// DBCluster and DBInstance.
 pub fn check(cluster: &DbCluster, instances: &[DbInstance], quarantine: &Quarantine) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut must = |holds: bool, what: &str| {

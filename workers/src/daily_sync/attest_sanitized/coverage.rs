@@ -1,4 +1,5 @@
-//! Is there anything that the policy says nothing of? Asked of the information schema, not of what masking has read.
+//! Is there anything that the policy says nothing of? Asked of the information schema, not of what
+//! masking has read.
 
 use policy::{LargeObjects, Masking, TableName, TableRule};
 use runbook::{Result, postgres::query_failed};
@@ -14,7 +15,8 @@ pub struct Coverage {
 
 pub async fn check(sessions: &Sessions<'_>, masking: &Masking, databases: &[String]) -> Result<Coverage> {
     let mut coverage = Coverage::default();
-    let closed = "SELECT datname::text FROM pg_database WHERE (NOT datallowconn OR datconnlimit = -2) AND datname NOT IN ('template0', 'rdsadmin')";
+    let closed = "SELECT datname::text FROM pg_database WHERE (NOT datallowconn OR datconnlimit = -2) AND \
+    datname NOT IN ('template0', 'rdsadmin')";
     for database in texts(&sessions.open("postgres").await?, "look for closed databases", closed).await? {
         coverage.wrong.push(format!("database {database} refuses connections"));
     }

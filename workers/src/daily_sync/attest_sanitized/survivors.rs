@@ -1,5 +1,6 @@
-//! Looks for original values by the fingerprints that were taken before masking: in their columns, in statistics, materialised views and
-//! comments. The values themselves are not known here either; the server compares fingerprints.
+//! Looks for original values by the fingerprints that were taken before masking: in their columns,
+//! in statistics, materialised views and comments. The values themselves are not known here either;
+//! the server compares fingerprints.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,7 +30,8 @@ pub struct Survivors {
 /// The fingerprint of `text`, in SQL.
 fn mark(text: &str) -> String {
     format!(
-        "encode(substring(sha256(convert_to(concat(current_setting('mask.key'), ':fingerprint:', {text}), 'UTF8')) FOR 16), 'hex')"
+        "encode(substring(sha256(convert_to(concat(current_setting('mask.key'), ':fingerprint:', {text}), \
+        'UTF8')) FOR 16), 'hex')"
     )
 }
 
@@ -135,7 +137,8 @@ async fn in_column(client: &Client, column: &Fingerprint, survivors: &mut Surviv
     Ok(())
 }
 
-/// In all statistics of the database values that nobody writes twice by chance; in those of a column all that were its own.
+/// In all statistics of the database values that nobody writes twice by chance; in those of a
+/// column all that were its own.
 async fn in_statistics(
     client: &Client,
     database: &str,
@@ -187,7 +190,8 @@ async fn in_views(
                    WHERE c.relkind = 'm' AND c.relispopulated";
     for values in texts(client, "read materialised views", columns).await? {
         let sql = format!(
-            "SELECT DISTINCT place FROM ({values}) AS v (place, text) WHERE length(text) >= 6 AND {} = ANY ($1)",
+            "SELECT DISTINCT place FROM ({values}) AS v (place, text) WHERE length(text) >= 6 AND {} = ANY \
+            ($1)",
             mark("v.text")
         );
         let rows = client

@@ -1,5 +1,5 @@
-//! Looks for live wires once more, in another way than they were cut: it reads the catalog and judges here, so that a mistake in the queries of
-//! the cut does not prove itself right.
+//! Looks for live wires once more, in another way than they were cut: it reads the catalog and
+//! judges here, so that a mistake in the queries of the cut does not prove itself right.
 
 use std::collections::BTreeMap;
 
@@ -112,7 +112,8 @@ pub async fn find(sessions: &Sessions<'_>, databases: &[String]) -> Result<Found
             }
         }
         queues(&client, &mut add).await?;
-        let defaults = "SELECT pg_get_userbyid(defaclrole)::text, defaclobjtype::text, defaclacl::text[] FROM pg_default_acl";
+        let defaults = "SELECT pg_get_userbyid(defaclrole)::text, defaclobjtype::text, defaclacl::text[] \
+        FROM pg_default_acl";
         for row in rows(&client, "read default privileges", defaults).await? {
             let (owner, kind, entries): (String, String, Vec<String>) = (row.get(0), row.get(1), row.get(2));
             let usual = |entry: &String| {

@@ -1,4 +1,5 @@
-//! Tables whose rows are the environment's own, carried over from the present cluster with COPY through this worker.
+//! Tables whose rows are the environment's own, carried over from the present cluster with COPY
+//! through this worker.
 
 use futures::SinkExt;
 use policy::{KeptTable, Target};
@@ -33,13 +34,15 @@ pub async fn carry_over(cx: &Context, fresh: &Login, present: &Login, target: &T
     Ok(done)
 }
 
-/// `None` when the present cluster does not have the table yet: then it is as production's sanitised copy has it.
+/// `None` when the present cluster does not have the table yet: then it is as production's
+/// sanitised copy has it.
 async fn copy(from: &Client, to: &Client, kept: &KeptTable) -> Result<Option<u64>> {
     let table = format!("{}.{}", quote(&kept.table.schema), quote(&kept.table.table));
     let (old, new) = (columns(from, &table).await?, columns(to, &table).await?);
     if new.is_empty() {
         return Err(Error::OperationFailed(format!(
-            "the policy keeps table {} of {}, and production does not have it any more. Remove it from keep-tables, then start a new execution.",
+            "the policy keeps table {} of {}, and production does not have it any more. Remove it from \
+            keep-tables, then start a new execution.",
             kept.table, kept.database
         )));
     }
@@ -68,7 +71,8 @@ async fn columns(client: &Client, table: &str) -> Result<Vec<String>> {
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
-/// The next value comes after the carried rows and after production's: rows that refer to either stay unambiguous.
+/// The next value comes after the carried rows and after production's: rows that refer to either
+/// stay unambiguous.
 async fn sequences(client: &Client, table: &str) -> std::result::Result<(), tokio_postgres::Error> {
     for row in client.query(include_str!("../sql/prepare/sequences.sql"), &[&table]).await? {
         let (column, sequence): (String, String) = (row.get(0), row.get(1));
@@ -96,8 +100,10 @@ fn refused(kept: &KeptTable, error: &tokio_postgres::Error) -> Error {
         .next()
         .unwrap_or_default();
     Error::OperationFailed(format!(
-        "table {} of {} cannot be carried over from the present cluster: SQLSTATE {} {at} (https://www.postgresql.org/docs/current/errcodes-appendix.html). \
-         The present cluster is as it was. Change the table there or remove it from keep-tables, then start a new execution.",
+        "table {} of {} cannot be carried over from the present cluster: SQLSTATE {} {at} \
+        (https://www.postgresql.org/docs/current/errcodes-appendix.html). \
+         The present cluster is as it was. Change the table there or remove it from keep-tables, then start \
+         a new execution.",
         kept.table,
         kept.database,
         server.code().code()

@@ -11,7 +11,8 @@ use tokio_postgres::Client;
 
 use super::{failed, session};
 
-/// Makes or alters every role. The password is the one in the role's secret, so that clients keep theirs from day to day.
+/// Makes or alters every role. The password is the one in the role's secret, so that clients keep
+/// theirs from day to day.
 pub async fn make(cx: &Context, client: &Client, target: &Target) -> Result<()> {
     for role in &target.roles {
         let verifier = match &role.secret {
@@ -79,7 +80,8 @@ pub async fn grant(cx: &Context, login: &Login, database: &str, target: &Target)
     Ok(())
 }
 
-/// The master user is no superuser: it takes part in the owners' roles to grant what they own. Where it may not, the grant itself says so.
+/// The master user is no superuser: it takes part in the owners' roles to grant what they own.
+/// Where it may not, the grant itself says so.
 pub async fn own(client: &Client) -> Result<()> {
     let rows = client
         .query(include_str!("../sql/prepare/owners.sql"), &[])

@@ -23,7 +23,8 @@ pub async fn ask(cx: &Context, login: &Login, target: &Target) -> Result<()> {
         return Ok(());
     }
     Err(Error::OperationFailed(format!(
-        "{} of {} smoke queries failed, so clients stay on the present cluster.\n{}\nLook at the data in production or mend the policy, then start a new execution.",
+        "{} of {} smoke queries failed, so clients stay on the present cluster.\n{}\nLook at the data in \
+        production or mend the policy, then start a new execution.",
         wrong.len(),
         target.smoke.len(),
         wrong.join("\n")

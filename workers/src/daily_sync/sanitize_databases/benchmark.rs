@@ -12,7 +12,8 @@ pub struct Speed {
     pub update_seconds: f64,
 }
 
-/// Masks copies of the table with both ways and drops them. `client` is a session with the masking key (`Sessions::open_with_key`).
+/// Masks copies of the table with both ways and drops them. `client` is a session with the masking
+/// key (`Sessions::open_with_key`).
 pub async fn compare(client: &Client, plan: &TablePlan) -> Result<Speed> {
     let failed = |error: tokio_postgres::Error| query_failed("compare the ways of masking", &error);
     let schema = quote(&plan.table.schema);

@@ -1,7 +1,9 @@
-//! Cuts the live wires: what in a restored copy would log in, connect, run, replicate or tell a secret by itself.
+//! Cuts the live wires: what in a restored copy would log in, connect, run, replicate or tell a
+//! secret by itself.
 //!
-//! A kind is a file `sql/wires/<kind>.sql`: a query that finds the wires of its kind and writes the statements that cut each. Every database is
-//! looked at, `postgres` and `template1` too. Nothing that is already cut is found again, so that a second run is harmless.
+//! A kind is a file `sql/wires/<kind>.sql`: a query that finds the wires of its kind and writes the
+//! statements that cut each. Every database is looked at, `postgres` and `template1` too. Nothing
+//! that is already cut is found again, so that a second run is harmless.
 
 use std::collections::BTreeMap;
 
@@ -82,7 +84,8 @@ pub struct Wire {
     pub object: String,
 }
 
-/// Cuts everything and answers what there was. What cannot be cut is an error that names it: a copy with a live wire goes nowhere.
+/// Cuts everything and answers what there was. What cannot be cut is an error that names it: a copy
+/// with a live wire goes nowhere.
 pub async fn cut(sessions: &Sessions<'_>) -> Result<Vec<Wire>> {
     let cluster = sessions.open("postgres").await?;
     let version: String = one(&cluster, "SHOW server_version").await?;
@@ -118,7 +121,8 @@ pub async fn cut(sessions: &Sessions<'_>) -> Result<Vec<Wire>> {
         format!("\n- {} {}{place}: {why}", wire.kind, wire.object)
     });
     Err(Error::OperationFailed(format!(
-        "{} live wires could not be cut, so the copy goes nowhere. Remove them in production, or give its master user the right to:{}",
+        "{} live wires could not be cut, so the copy goes nowhere. Remove them in production, or give its \
+        master user the right to:{}",
         left.len(),
         lines.collect::<String>()
     )))
@@ -155,7 +159,8 @@ async fn cut_kind(
                     .batch_execute("RESET ROLE")
                     .await
                     .map_err(|error| query_failed("become the master user again", &error))?;
-                // A subscription that cannot be stopped may still be dropped; a DROP without the former steps may not be tried.
+                // A subscription that cannot be stopped may still be dropped; a DROP without the
+                // former steps may not be tried.
                 break;
             }
         }
@@ -175,7 +180,8 @@ async fn left(sessions: &Sessions<'_>, databases: &[String]) -> Result<Vec<Wire>
     Ok(left)
 }
 
-/// A role that cannot log in may keep a password, and come to life by one ALTER ROLE. Whether it has one only a superuser sees.
+/// A role that cannot log in may keep a password, and come to life by one ALTER ROLE. Whether it
+/// has one only a superuser sees.
 async fn kill_passwords(client: &Client) -> Result<()> {
     let sql = "SELECT format('ALTER ROLE %I PASSWORD NULL', rolname) FROM pg_roles WHERE rolname !~ '^pg_' AND rolname <> current_user
                AND rolname <> ALL (string_to_array(current_setting('sync.system_roles'), ','))";

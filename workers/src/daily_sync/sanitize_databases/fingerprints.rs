@@ -1,7 +1,9 @@
-//! Keyed fingerprints of original values, taken before masking, so that attesting can look for the values without anybody having kept them.
+//! Keyed fingerprints of original values, taken before masking, so that attesting can look for the
+//! values without anybody having kept them.
 //!
-//! The server computes them: no original value leaves it. What is looked for later is told by the rule: values that chance can make again
-//! (an address among 16 million, a shifted date) are not looked for one by one; their column as a whole must have changed.
+//! The server computes them: no original value leaves it. What is looked for later is told by the
+//! rule: values that chance can make again (an address among 16 million, a shifted date) are not
+//! looked for one by one; their column as a whole must have changed.
 
 use policy::{JsonPath, Rule, Step};
 use runbook::{
@@ -49,10 +51,12 @@ pub struct Fingerprint {
     pub telling: bool,
 }
 
-/// The fingerprint of the SQL expression `value`, as SQL. Attesting has its own wording of the same.
+/// The fingerprint of the SQL expression `value`, as SQL. Attesting has its own wording of the
+/// same.
 fn fingerprint(value: &str) -> String {
     format!(
-        "substr(encode(sha256(convert_to(current_setting('mask.key') || ':fingerprint:' || {value}, 'UTF8')), 'hex'), 1, 32)"
+        "substr(encode(sha256(convert_to(current_setting('mask.key') || ':fingerprint:' || {value}, \
+        'UTF8')), 'hex'), 1, 32)"
     )
 }
 
@@ -82,7 +86,8 @@ pub async fn take(
     Ok(all)
 }
 
-/// Where in a column the replaced values are, as a set-returning SQL expression, and by which rule they are replaced.
+/// Where in a column the replaced values are, as a set-returning SQL expression, and by which rule
+/// they are replaced.
 fn sources<'a>(table: &'a TablePlan, masked: &'a MaskedColumn) -> Vec<(String, &'a Rule)> {
     let name = quote(&masked.name);
     let array = table.table.column(&masked.name).is_some_and(|column: &Column| column.array);
@@ -99,7 +104,8 @@ fn sources<'a>(table: &'a TablePlan, masked: &'a MaskedColumn) -> Vec<(String, &
     }
 }
 
-/// The path in PostgreSQL's own language (https://www.postgresql.org/docs/current/functions-json.html, SQL/JSON path).
+/// The path in PostgreSQL's own language
+/// (https://www.postgresql.org/docs/current/functions-json.html, SQL/JSON path).
 fn sql_path(path: &JsonPath) -> String {
     let step = |step: &Step| match step {
         Step::Key(key) => format!(".{}", serde_json::Value::from(key.as_str())),

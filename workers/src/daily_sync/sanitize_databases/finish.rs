@@ -1,4 +1,5 @@
-//! What masking leaves to do: materialised views, statistics, dead rows of catalogs, texts of statements.
+//! What masking leaves to do: materialised views, statistics, dead rows of catalogs, texts of
+//! statements.
 
 use futures::{StreamExt, TryStreamExt, stream};
 use runbook::{
@@ -12,8 +13,9 @@ use super::{
     sessions::{Notices, Sessions, texts},
 };
 
-/// Catalogs of a database whose dead rows can hold values of rows, or secrets that were cut: samples, comments, defaults, bodies of functions,
-/// addresses and passwords. Those of the whole cluster nobody but RDS may rewrite before 17.
+/// Catalogs of a database whose dead rows can hold values of rows, or secrets that were cut:
+/// samples, comments, defaults, bodies of functions, addresses and passwords. Those of the whole
+/// cluster nobody but RDS may rewrite before 17.
 const CATALOGS: [&str; 13] = [
     "pg_statistic",
     "pg_statistic_ext_data",
@@ -76,8 +78,9 @@ async fn in_database(sessions: &Sessions<'_>, database: String) -> Result<usize>
     Ok(views.len())
 }
 
-/// A VACUUM that is not allowed is only warned about: the file tells whether it was done. One that runs beside another transaction (autovacuum's,
-/// for one) keeps the dead rows that it could see, and says so.
+/// A VACUUM that is not allowed is only warned about: the file tells whether it was done. One that
+/// runs beside another transaction (autovacuum's, for one) keeps the dead rows that it could see,
+/// and says so.
 async fn rewrite(
     sessions: &Sessions<'_>,
     client: &Client,
@@ -96,7 +99,8 @@ async fn rewrite(
             .map_err(|error| failed(&format!("rewrite {catalog} of database {database}"), &error))?;
         if before == texts(client, "ask for a file", &file).await? {
             return Err(Error::OperationFailed(format!(
-                "dead rows of {catalog} in database {database} still hold values: only the database's owner may VACUUM it, and the master user cannot \
+                "dead rows of {catalog} in database {database} still hold values: only the database's owner \
+                may VACUUM it, and the master user cannot \
                  act for that owner. Make the master user of production a member of it."
             )));
         }
@@ -121,8 +125,8 @@ fn keeps_dead_rows(detail: &str) -> bool {
         .is_some_and(|(before, _)| before.rsplit([' ', '\n']).next() != Some("0"))
 }
 
-/// Texts of statements are in the memory and the files of one instance; a snapshot does not carry them. So it is no failure when nobody may
-/// reset them.
+/// Texts of statements are in the memory and the files of one instance; a snapshot does not carry
+/// them. So it is no failure when nobody may reset them.
 async fn forget_statements(client: &Client) {
     let function = "SELECT format('SELECT %I.pg_stat_statements_reset()', n.nspname)
                     FROM pg_extension AS e JOIN pg_namespace AS n ON n.oid = e.extnamespace WHERE extname = 'pg_stat_statements'";

@@ -1,4 +1,5 @@
-//! Foreign keys of masked columns: away before, back and checked after. Their definitions are in the journal meanwhile.
+//! Foreign keys of masked columns: away before, back and checked after. Their definitions are in
+//! the journal meanwhile.
 
 use runbook::{Error, Result, postgres::quote};
 use tokio_postgres::{Client, types::Json};
@@ -14,8 +15,9 @@ pub async fn take_away(client: &Client, keys: &[ForeignKey]) -> Result<()> {
         let name = quote(&key.name);
         let begin = || format!("ALTER TABLE {table} ADD CONSTRAINT {name} {}", key.definition);
         let mut finish = Vec::new();
-        // With partitions on either side it comes back as a whole: before 18 a partitioned table takes none that is NOT VALID, and VALIDATE
-        // leaves out what it is for each partition that it refers to. One that was not valid says so in its definition.
+        // With partitions on either side it comes back as a whole: before 18 a partitioned table
+        // takes none that is NOT VALID, and VALIDATE leaves out what it is for each partition that
+        // it refers to. One that was not valid says so in its definition.
         let add = if key.valid && !key.partitioned {
             finish.push(format!("ALTER TABLE {table} VALIDATE CONSTRAINT {name}"));
             format!("{} NOT VALID", begin())
@@ -61,7 +63,8 @@ pub async fn bring_back(client: &Client) -> Result<()> {
         for statement in begin.iter().chain(&finish) {
             client.batch_execute(statement).await.map_err(|error| match error.code() {
                 Some(code) if code.code() == "23503" => Error::OperationFailed(format!(
-                    "the foreign key {name} does not hold any more: {}. Its two sides must have the same rule, and no rows may be missing on one.",
+                    "the foreign key {name} does not hold any more: {}. Its two sides must have the same \
+                    rule, and no rows may be missing on one.",
                     harmless(&error)
                 )),
                 _ => failed(&format!("bring back the foreign key {name}"), &error),

@@ -1,7 +1,9 @@
-//! Masks the tables: several connections take from one queue, across all databases, the biggest table first.
+//! Masks the tables: several connections take from one queue, across all databases, the biggest
+//! table first.
 //!
-//! The masking of a table and the line of the journal that says so are one transaction. Killed at any moment and begun again, no table is masked
-//! twice and none is left out; foreign keys that were taken away are in the journal until they are back.
+//! The masking of a table and the line of the journal that says so are one transaction. Killed at
+//! any moment and begun again, no table is masked twice and none is left out; foreign keys that
+//! were taken away are in the journal until they are back.
 
 use std::{
     collections::VecDeque,
@@ -114,7 +116,8 @@ async fn remove_large_objects(client: &Client) -> Result<()> {
     let sql =
         "SELECT count(lo_unlink(oid)) FROM (SELECT oid FROM pg_largeobject_metadata LIMIT 2000) AS portion";
     while client.query_one(sql, &[]).await.map_err(failed)?.get::<_, i64>(0) > 0 {}
-    // ANALYZE leaves the statistics of an empty table as they are, with samples of what was in it: here is something else to be sampled.
+    // ANALYZE leaves the statistics of an empty table as they are, with samples of what was in it:
+    // here is something else to be sampled.
     let other = "SELECT lo_from_bytea(0, '\\x00')::oid";
     let other: u32 = client.query_one(other, &[]).await.map_err(failed)?.get(0);
     client
@@ -135,13 +138,16 @@ async fn journal(client: &Client, database: &str) -> Result<Vec<MaskedTable>> {
     Ok(rows.iter().map(masked).collect())
 }
 
-/// Drops the journal of a database. From then on nothing in it says that it is masked: the caller has written that down elsewhere.
+/// Drops the journal of a database. From then on nothing in it says that it is masked: the caller
+/// has written that down elsewhere.
 pub async fn drop_journal(client: &Client) -> Result<()> {
-    let sql = "SET client_min_messages = warning; DROP SCHEMA IF EXISTS aurora_runbooks CASCADE; RESET client_min_messages";
+    let sql = "SET client_min_messages = warning; DROP SCHEMA IF EXISTS aurora_runbooks CASCADE; RESET \
+    client_min_messages";
     client.batch_execute(sql).await.map_err(|error| query_failed("drop the journal", &error))
 }
 
-/// What PostgreSQL says, without the values that it repeats: errors about data (class 22) hold the datum.
+/// What PostgreSQL says, without the values that it repeats: errors about data (class 22) hold the
+/// datum.
 pub fn harmless(error: &tokio_postgres::Error) -> String {
     let Some(server) = error.as_db_error() else { return error.to_string() };
     let code = server.code().code();

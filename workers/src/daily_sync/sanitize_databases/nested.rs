@@ -1,4 +1,5 @@
-//! Values inside values: arrays and JSON documents. ALTER TABLE takes no subquery, so each such column gets a function for the time of masking.
+//! Values inside values: arrays and JSON documents. ALTER TABLE takes no subquery, so each such
+//! column gets a function for the time of masking.
 
 use policy::{Rule, Step};
 use postgres_protocol::escape::escape_literal;
@@ -20,13 +21,14 @@ pub fn array(name: &str, column: &Column, slot: &Slot<'_>, rule: &Rule) -> Resul
     let replaced = expression(rule, &element)?;
     let element_type = column.element_type();
     let body = format!(
-        "SELECT coalesce((SELECT array_agg(({replaced})::{element_type} ORDER BY n) FROM unnest(v) WITH ORDINALITY AS u (e, n)), v)"
+        "SELECT coalesce((SELECT array_agg(({replaced})::{element_type} ORDER BY n) FROM unnest(v) WITH \
+        ORDINALITY AS u (e, n)), v)"
     );
     Ok(helper(name, &format!("{element_type}[]"), "sql", &body, slot.value))
 }
 
-/// One path after the other. In PL/pgSQL, for there the document after each step is a variable; as subqueries the planner would write each step
-/// into the next one as often as that looks at it.
+/// One path after the other. In PL/pgSQL, for there the document after each step is a variable; as
+/// subqueries the planner would write each step into the next one as often as that looks at it.
 pub fn json(name: &str, base: &str, slot: &Slot<'_>, paths: &[(&[Step], &Rule)]) -> Result<Helper, String> {
     let mut body = "DECLARE x jsonb := v; BEGIN ".to_owned();
     for (steps, rule) in paths {
@@ -38,7 +40,8 @@ pub fn json(name: &str, base: &str, slot: &Slot<'_>, paths: &[(&[Step], &Rule)])
 fn helper(name: &str, data_type: &str, language: &str, body: &str, value: &str) -> Helper {
     Helper {
         definition: format!(
-            "CREATE OR REPLACE FUNCTION aurora_runbooks.{name}(v {data_type}) RETURNS {data_type} STABLE STRICT LANGUAGE {language} AS {}",
+            "CREATE OR REPLACE FUNCTION aurora_runbooks.{name}(v {data_type}) RETURNS {data_type} STABLE \
+            STRICT LANGUAGE {language} AS {}",
             escape_literal(body).trim_start()
         ),
         call: format!("aurora_runbooks.{name}(({value})::{data_type})"),
@@ -54,13 +57,15 @@ fn at(v: &str, steps: &[Step], rule: &Rule, depth: usize) -> Result<String, Stri
             let key = escape_literal(key);
             let inner = at(&format!("({v} -> {key})"), rest, rule, depth + 1)?;
             format!(
-                "CASE WHEN jsonb_typeof({v}) = 'object' AND {v} ? {key} THEN {v} || jsonb_build_object({key}, {inner}) ELSE {v} END"
+                "CASE WHEN jsonb_typeof({v}) = 'object' AND {v} ? {key} THEN {v} || \
+                jsonb_build_object({key}, {inner}) ELSE {v} END"
             )
         }
         Step::Elements => {
             let inner = at(&e, rest, rule, depth + 1)?;
             let all = format!(
-                "(SELECT jsonb_agg({inner} ORDER BY {n}) FROM jsonb_array_elements({v}) WITH ORDINALITY AS u{depth} ({e}, {n}))"
+                "(SELECT jsonb_agg({inner} ORDER BY {n}) FROM jsonb_array_elements({v}) WITH ORDINALITY AS \
+                u{depth} ({e}, {n}))"
             );
             format!("CASE WHEN jsonb_typeof({v}) = 'array' THEN coalesce({all}, {v}) ELSE {v} END")
         }
@@ -74,7 +79,8 @@ fn at(v: &str, steps: &[Step], rule: &Rule, depth: usize) -> Result<String, Stri
     })
 }
 
-/// A number stays a number where the rule makes numbers; an object or array where a value was meant becomes one value, so that nothing survives in it.
+/// A number stays a number where the rule makes numbers; an object or array where a value was meant
+/// becomes one value, so that nothing survives in it.
 fn leaf(v: &str, rule: &Rule) -> Result<String, String> {
     let text = format!("({v} #>> '{{}}')");
     let slot = |kind| Slot {
@@ -97,7 +103,8 @@ fn leaf(v: &str, rule: &Rule) -> Result<String, String> {
         }
         Rule::DateShift { days } => {
             let digest = format!(
-                "encode(sha256(convert_to(current_setting('mask.key') || ':date-shift:' || {text}, 'UTF8')), 'hex')"
+                "encode(sha256(convert_to(current_setting('mask.key') || ':date-shift:' || {text}, \
+                'UTF8')), 'hex')"
             );
             format!(
                 "overlay({text} placing (left({text}, 10)::date + ({})::int)::text from 1 for 10)",
@@ -115,6 +122,7 @@ fn leaf(v: &str, rule: &Rule) -> Result<String, String> {
 
 fn number(v: &str, replaced: &str) -> String {
     format!(
-        "CASE jsonb_typeof({v}) WHEN 'null' THEN {v} WHEN 'number' THEN to_jsonb({replaced}) ELSE 'null'::jsonb END"
+        "CASE jsonb_typeof({v}) WHEN 'null' THEN {v} WHEN 'number' THEN to_jsonb({replaced}) ELSE \
+        'null'::jsonb END"
     )
 }

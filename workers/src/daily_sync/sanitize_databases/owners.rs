@@ -1,4 +1,5 @@
-//! The master user is no superuser: what it shall change, it must own. It becomes a member of every role that it may grant.
+//! The master user is no superuser: what it shall change, it must own. It becomes a member of every
+//! role that it may grant.
 
 use runbook::{Result, postgres::query_failed, postgres::quote};
 use tokio_postgres::Client;

@@ -1,4 +1,5 @@
-//! What the policy makes of a database: what becomes of each table, or what a person must add to the policy first.
+//! What the policy makes of a database: what becomes of each table, or what a person must add to
+//! the policy first.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,9 +18,11 @@ use super::{
 pub enum Way {
     /// Nothing in it is masked.
     Keep,
-    /// One `ALTER TABLE … ALTER COLUMN … TYPE … USING …` for all columns: no dead row, no index that remembers.
+    /// One `ALTER TABLE … ALTER COLUMN … TYPE … USING …` for all columns: no dead row, no index
+    /// that remembers.
     Alter,
-    /// Where ALTER is refused: the masked rows into a temporary table, TRUNCATE, and back. No dead row either.
+    /// Where ALTER is refused: the masked rows into a temporary table, TRUNCATE, and back. No dead
+    /// row either.
     Reload,
     Truncate,
 }

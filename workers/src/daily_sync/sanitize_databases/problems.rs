@@ -129,7 +129,8 @@ impl Problems {
         text
     }
 
-    /// What the policy names and the database has not: a rule that was meant for something protects nothing.
+    /// What the policy names and the database has not: a rule that was meant for something protects
+    /// nothing.
     pub fn unknown(
         &mut self,
         schema: &Schema,
@@ -179,7 +180,8 @@ impl Problems {
                 matches!(Kind::of(&column.base), Kind::Text | Kind::Bytes | Kind::Json) && !column.generated;
             if secret && SENSITIVE.iter().any(|word| name.contains(word)) {
                 let remedy = format!(
-                    "Give it hash, null or constant. If it is none, say so: {}: {{rule: sql, expression: '{}'}}",
+                    "Give it hash, null or constant. If it is none, say so: {}: {{rule: sql, expression: \
+                    '{}'}}",
                     key(&column.name),
                     runbook::postgres::quote(&column.name)
                 );
@@ -210,7 +212,8 @@ impl Problems {
         );
     }
 
-    /// Both sides of a foreign key get the same rule; what is emptied is referred to by nothing that is not.
+    /// Both sides of a foreign key get the same rule; what is emptied is referred to by nothing
+    /// that is not.
     pub fn links(&mut self, schema: &Schema, rules: &DatabaseRules, _: &Links) {
         let by_oid = schema.by_oid();
         let rule = |(oid, column): &(i64, String)| match rules.tables.get(&by_oid.get(oid)?.id())? {

@@ -1,7 +1,8 @@
 //! From a rule to the SQL expression that replaces a value.
 //!
-//! Every expression is a function of the value and the key alone, so that equal values stay equal, in every table and database. NULL stays NULL.
-//! Expressions are written inline: a SQL function round them would cost twice as much. docs/masking.md says what each promises.
+//! Every expression is a function of the value and the key alone, so that equal values stay equal,
+//! in every table and database. NULL stays NULL. Expressions are written inline: a SQL function
+//! round them would cost twice as much. docs/masking.md says what each promises.
 
 use policy::Rule;
 use postgres_protocol::escape::escape_literal;
@@ -142,7 +143,8 @@ pub fn expression(rule: &Rule, slot: &Slot<'_>) -> Result<String, String> {
         (Rule::FreeText, Kind::Text) => {
             let (length, digest) = (format!("length({})", slot.text()), slot.digest(rule));
             Ok(format!(
-                "left(repeat(translate({digest}, '0123456789abcdef', 'aeiou bdklmnrst.'), 1 + {length} / 64), {length})"
+                "left(repeat(translate({digest}, '0123456789abcdef', 'aeiou bdklmnrst.'), 1 + {length} / \
+                64), {length})"
             ))
         }
         (Rule::Hash, Kind::Text) => {
@@ -183,7 +185,8 @@ pub fn shift(digest: &str, days: u32) -> String {
     format!("CASE WHEN ({number}) < {days} THEN ({number}) - {days} ELSE ({number}) - {days} + 1 END")
 }
 
-/// Another address of a private network (RFC 1918), or of a unique local one (RFC 4193), which has room for as many as there are.
+/// Another address of a private network (RFC 1918), or of a unique local one (RFC 4193), which has
+/// room for as many as there are.
 fn ip(rule: &Rule, slot: &Slot<'_>) -> Result<String, String> {
     let digest = slot.digest(rule);
     let v6 = format!("('fd00' || regexp_replace(substr({digest}, 1, 28), '(....)', ':\\1', 'g'))::inet");
@@ -196,7 +199,8 @@ fn ip(rule: &Rule, slot: &Slot<'_>) -> Result<String, String> {
     Ok(match slot.kind {
         Kind::Cidr => {
             format!(
-                "network(set_masklen({address}, least(masklen({}), CASE family({address}) WHEN 4 THEN 32 ELSE 128 END)))",
+                "network(set_masklen({address}, least(masklen({}), CASE family({address}) WHEN 4 THEN 32 \
+                ELSE 128 END)))",
                 slot.value
             )
         }

@@ -136,9 +136,11 @@ impl Schema {
     }
 }
 
-/// The foreign keys that a former attempt took away and did not bring back yet: without them their columns would be replaced otherwise.
+/// The foreign keys that a former attempt took away and did not bring back yet: without them their
+/// columns would be replaced otherwise.
 async fn taken_away(client: &Client) -> Result<Vec<String>> {
-    let there = "SELECT to_regclass('aurora_runbooks.foreign_key')::text WHERE to_regclass('aurora_runbooks.foreign_key') IS NOT NULL";
+    let there = "SELECT to_regclass('aurora_runbooks.foreign_key')::text WHERE \
+    to_regclass('aurora_runbooks.foreign_key') IS NOT NULL";
     if texts(client, "look for a journal", there).await?.is_empty() {
         return Ok(Vec::new());
     }

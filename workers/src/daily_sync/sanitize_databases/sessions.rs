@@ -9,11 +9,13 @@ use tokio_postgres::{Client, error::DbError};
 
 pub type Notices = UnboundedReceiver<DbError>;
 
-/// RDS's own roles (AuroraUserGuide, Appendix.PostgreSQL.CommonDBATasks.Roles; the last ones as a cluster's `pg_roles` shows them).
+/// RDS's own roles (AuroraUserGuide, Appendix.PostgreSQL.CommonDBATasks.Roles; the last ones as a
+/// cluster's `pg_roles` shows them).
 pub const SYSTEM_ROLES: &str = "rdsadmin,rds_superuser,rds_replication,rds_password,rds_iam,rds_ad,rds_pgaudit,rds_extension,rds_reserved,\
                                 rdstopmgr,rdsrepladmin,rdswriteforwarduser";
 
-/// Nobody else is connected: what waits for a lock longer than this waits for something that was overlooked.
+/// Nobody else is connected: what waits for a lock longer than this waits for something that was
+/// overlooked.
 const SET_UP: &str = "SET lock_timeout = '60s'; SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0;
                       SET default_transaction_read_only = off; SET synchronous_commit = off; SET row_security = on";
 
@@ -36,10 +38,12 @@ impl Sessions<'_> {
         Ok((client, notices))
     }
 
-    /// A session that knows the masking key. The key goes as a parameter, so that it stands in no statement and in no statistic of statements.
+    /// A session that knows the masking key. The key goes as a parameter, so that it stands in no
+    /// statement and in no statistic of statements.
     pub async fn open_with_key(&self, database: &str, key: &str) -> Result<Client> {
         let client = self.open(database).await?;
-        let set = "SELECT set_config('mask.key', $1, false), set_config('search_path', 'pg_catalog, public', false)";
+        let set = "SELECT set_config('mask.key', $1, false), set_config('search_path', 'pg_catalog, \
+        public', false)";
         client
             .query(set, &[&key])
             .await

@@ -18,7 +18,8 @@ pub async fn mask(client: &Client, database: &str, plan: &TablePlan) -> Result<(
         let Failure::Sql(error) = error else {
             let _ = client.batch_execute("ROLLBACK").await;
             return Err(Error::OperationFailed(format!(
-                "{table} of database {database} would have lost rows: nothing of it was changed. A trigger or rule must be in the way."
+                "{table} of database {database} would have lost rows: nothing of it was changed. A trigger \
+                or rule must be in the way."
             )));
         };
         let locked =
@@ -75,7 +76,8 @@ async fn count(client: &Client, plan: &TablePlan) -> std::result::Result<i64, Fa
     Ok(client.query_one(&format!("SELECT count(*) FROM {}", only(plan)), &[]).await?.get(0))
 }
 
-/// Type, length, domain and collation are repeated: ALTER would drop them. Every USING sees the row as it was.
+/// Type, length, domain and collation are repeated: ALTER would drop them. Every USING sees the row
+/// as it was.
 pub fn alter_statement(table: &str, columns: &[MaskedColumn]) -> String {
     let columns: Vec<String> = columns
         .iter()
@@ -162,8 +164,8 @@ async fn truncate(client: &Client, plan: &TablePlan) -> std::result::Result<i64,
     Ok(before)
 }
 
-/// ANALYZE leaves the statistics of an empty table as they are, with values of the rows that were. ALTER COLUMN … TYPE removes them. Where it
-/// is refused they stay, and attesting finds them.
+/// ANALYZE leaves the statistics of an empty table as they are, with values of the rows that were.
+/// ALTER COLUMN … TYPE removes them. Where it is refused they stay, and attesting finds them.
 async fn forget_statistics(client: &Client, plan: &TablePlan) -> std::result::Result<(), Failure> {
     for column in plan.table.columns.iter().filter(|column| !column.generated) {
         let collation =

@@ -1,7 +1,8 @@
 //! A check: a statement in `sql/inspect/<slug>.sql` that answers one row a finding.
 //!
-//! Its columns are `object`, `detail`, `remedy`, and for the whole cluster `database`. It runs read-only, as the master user, with
-//! `search_path = pg_catalog`, so that every name it prints is complete.
+//! Its columns are `object`, `detail`, `remedy`, and for the whole cluster `database`. It runs
+//! read-only, as the master user, with `search_path = pg_catalog`, so that every name it prints is
+//! complete.
 
 use anyhow::Context as _;
 use runbook::{Finding, Level, Result, postgres::query_failed};

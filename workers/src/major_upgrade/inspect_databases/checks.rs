@@ -42,7 +42,8 @@ const REMOVED_TYPES: &[&str] = &[
     "pg_catalog.tinterval",
 ];
 
-/// In the order of a report: what stops pg_upgrade, what kills it after its own checks, what bites later, what is good to know.
+/// In the order of a report: what stops pg_upgrade, what kills it after its own checks, what bites
+/// later, what is good to know.
 pub const CHECKS: &[Check] = &[
     check!(
         "prepared-transaction",
@@ -56,14 +57,16 @@ pub const CHECKS: &[Check] = &[
         Cluster,
         Block,
         ALWAYS,
-        "Aurora refuses a major upgrade while a logical replication slot exists; its consumer must start anew from a fresh slot"
+        "Aurora refuses a major upgrade while a logical replication slot exists; its consumer must start \
+        anew from a fresh slot"
     ),
     check!(
         "subscription",
         Cluster,
         Block,
         ALWAYS,
-        "Aurora wants subscriptions torn down before a major upgrade; one that is carried over arrives disabled and without its state"
+        "Aurora wants subscriptions torn down before a major upgrade; one that is carried over arrives \
+        disabled and without its state"
     ),
     check!(
         "invalid-database",
@@ -105,7 +108,8 @@ pub const CHECKS: &[Check] = &[
         Cluster,
         Block,
         ALWAYS,
-        "names that begin with pg_ are reserved for built-in roles: pg_upgrade does not carry this role over, and what it owns then fails to restore, after its own check has passed"
+        "names that begin with pg_ are reserved for built-in roles: pg_upgrade does not carry this role \
+        over, and what it owns then fails to restore, after its own check has passed"
     ),
     check!(
         "refused-role-setting",
@@ -206,7 +210,8 @@ pub const CHECKS: &[Check] = &[
         Database,
         Block,
         ALWAYS,
-        "Amazon's guide wants PostGIS and its relatives at their newest version before a major upgrade, else their library is missing on the target"
+        "Amazon's guide wants PostGIS and its relatives at their newest version before a major upgrade, \
+        else their library is missing on the target"
     ),
     check!(
         "view-on-catalog-column",
@@ -214,7 +219,8 @@ pub const CHECKS: &[Check] = &[
         Block,
         ALWAYS,
         Lists::ColumnsAndFunctions,
-        "the target's catalogs lack what it uses: restoring the schema fails in the middle of the upgrade, after pg_upgrade's own check has passed"
+        "the target's catalogs lack what it uses: restoring the schema fails in the middle of the upgrade, \
+        after pg_upgrade's own check has passed"
     ),
     check!(
         "refused-function-setting",
@@ -229,7 +235,8 @@ pub const CHECKS: &[Check] = &[
         Database,
         Block,
         ALWAYS,
-        "dumping the schema locks every table of a database at once and runs out of shared memory, after pg_upgrade's own check has passed"
+        "dumping the schema locks every table of a database at once and runs out of shared memory, after \
+        pg_upgrade's own check has passed"
     ),
     check!(
         "inet-index",
@@ -243,7 +250,8 @@ pub const CHECKS: &[Check] = &[
         Database,
         Warn,
         ALWAYS,
-        "whether the target has the library of this C function cannot be seen from here; pg_upgrade refuses if not"
+        "whether the target has the library of this C function cannot be seen from here; pg_upgrade refuses \
+        if not"
     ),
     check!(
         "outdated-extension",
@@ -257,7 +265,8 @@ pub const CHECKS: &[Check] = &[
         Database,
         Warn,
         ALWAYS,
-        "updating the extension after the upgrade drops and creates its views, which a view of yours on them prevents"
+        "updating the extension after the upgrade drops and creates its views, which a view of yours on \
+        them prevents"
     ),
     check!(
         "function-text-on-catalog-column",
@@ -272,7 +281,8 @@ pub const CHECKS: &[Check] = &[
         Database,
         Warn,
         |hop| hop.from <= 16 && hop.to >= 17,
-        "from 17 on ANALYZE, REINDEX and REFRESH run with a safe search_path, under which a function that relies on the caller's fails"
+        "from 17 on ANALYZE, REINDEX and REFRESH run with a safe search_path, under which a function that \
+        relies on the caller's fails"
     ),
     check!(
         "unicode-dependent-index",
@@ -293,7 +303,8 @@ pub const CHECKS: &[Check] = &[
         Database,
         Warn,
         |hop| hop.from >= 13,
-        "the collation library changed since the collation was made: indexes that use it may give wrong answers"
+        "the collation library changed since the collation was made: indexes that use it may give wrong \
+        answers"
     ),
     check!("physical-slot", Cluster, Warn, ALWAYS, "replication slots do not survive an upgrade"),
     check!("publication", Database, Warn, ALWAYS, "its subscribers lose their slots in the upgrade"),
@@ -353,7 +364,8 @@ pub const CHECKS: &[Check] = &[
         Database,
         Info,
         ALWAYS,
-        "extended statistics are not carried over by any version, and autovacuum never analyses partitioned tables"
+        "extended statistics are not carried over by any version, and autovacuum never analyses partitioned \
+        tables"
     ),
     check!(
         "object-count",

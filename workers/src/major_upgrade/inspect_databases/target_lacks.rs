@@ -21,7 +21,8 @@ pub struct Lacks {
 }
 
 impl Lacks {
-    /// What is gone on the target. An upgrade of several hops meets all of it, so where it starts does not matter.
+    /// What is gone on the target. An upgrade of several hops meets all of it, so where it starts
+    /// does not matter.
     pub fn of(target: u32) -> Self {
         let mut lacks = Self { known_settings: lines(KNOWN_SETTINGS).collect(), ..Self::default() };
         for line in lines(TARGET_LACKS) {

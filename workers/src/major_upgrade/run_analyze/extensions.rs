@@ -1,4 +1,5 @@
-//! Brings extensions to the version that the new server has as the default: an upgrade leaves them as they were.
+//! Brings extensions to the version that the new server has as the default: an upgrade leaves them
+//! as they were.
 
 use runbook::{
     Result,
@@ -16,7 +17,8 @@ pub struct Updated {
     pub to: String,
 }
 
-/// An extension that stays behind. The database works with it, so this is told and does not fail the state.
+/// An extension that stays behind. The database works with it, so this is told and does not fail
+/// the state.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Left {
@@ -59,7 +61,8 @@ pub async fn update(client: &Client, database: &str) -> Result<(Vec<Updated>, Ve
         .map(|e| e.stays(database))
         .collect();
     let mut updated = Vec::new();
-    // One may need another at its new version first: as long as a round gets anywhere, the rest is tried again.
+    // One may need another at its new version first: as long as a round gets anywhere, the rest is
+    // tried again.
     loop {
         let mut refused = Vec::new();
         let tried = waiting.len();

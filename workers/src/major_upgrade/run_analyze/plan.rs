@@ -1,7 +1,9 @@
-//! Which ANALYZE statements to run, and in which order: what queries need first comes first, and no connection is left with a giant at the end.
+//! Which ANALYZE statements to run, and in which order: what queries need first comes first, and no
+//! connection is left with a giant at the end.
 //!
-//! Measured against vacuumdb on the same servers: a statement a table, spread over all databases, gains little by itself; small tables in one
-//! statement and `synchronous_commit = off` halve the time; the hot set first brings statistics to where the load is many times sooner.
+//! Measured against vacuumdb on the same servers: a statement a table, spread over all databases,
+//! gains little by itself; small tables in one statement and `synchronous_commit = off` halve the
+//! time; the hot set first brings statistics to where the load is many times sooner.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -80,7 +82,8 @@ impl Unit {
     }
 }
 
-/// The statements for every table that is not done, hot ones first, in each phase the longest first.
+/// The statements for every table that is not done, hot ones first, in each phase the longest
+/// first.
 pub fn plan(tables: &[Table], server: u32) -> Vec<Unit> {
     let tables = sum_up_parents(tables);
     let hot = hot_set(&tables);

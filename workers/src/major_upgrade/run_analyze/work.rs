@@ -104,7 +104,8 @@ impl<'a> Work<'a> {
         Ok(Outcome { failures: board.failures, hot_done: board.hot_done })
     }
 
-    /// One connection's work: a unit after the other until the queue is empty. A failed table ends nobody's work; a lost server ends all.
+    /// One connection's work: a unit after the other until the queue is empty. A failed table ends
+    /// nobody's work; a lost server ends all.
     async fn take_turns(&self) -> Result<()> {
         let mut session: Option<Session> = None;
         while let Some(unit) = self.next(session.as_ref().map(|session| session.database.as_str())) {
@@ -119,7 +120,8 @@ impl<'a> Work<'a> {
     async fn analyze(&self, session: &mut Session, unit: &Unit) -> Result<()> {
         match session.analyze(unit).await? {
             Ending::Done => {}
-            // Catalogs belong to the database's owner; without statistics of ours they are as autovacuum keeps them.
+            // Catalogs belong to the database's owner; without statistics of ours they are as
+            // autovacuum keeps them.
             _ if unit.phase == Phase::Catalog => {}
             _ if unit.tables.len() > 1 => {
                 for single in unit.singly() {
@@ -212,11 +214,13 @@ struct Session {
 impl Session {
     async fn open(cx: &Context, login: &Login, database: &str, lock_timeout: &'static str) -> Result<Self> {
         let (client, notices) = postgres::connect_with_notices(cx, login, database).await?;
-        // Statistics that a crash loses are made again, so no commit has to wait for the disk. Not every version has every timeout.
+        // Statistics that a crash loses are made again, so no commit has to wait for the disk. Not
+        // every version has every timeout.
         let settings = format!(
             "SET synchronous_commit = off; SET vacuum_cost_delay = 0; SET lock_timeout = '{lock_timeout}'; \
              SELECT set_config(name, '0', false) FROM pg_catalog.pg_settings \
-             WHERE name IN ('statement_timeout', 'transaction_timeout', 'idle_session_timeout', 'idle_in_transaction_session_timeout')"
+             WHERE name IN ('statement_timeout', 'transaction_timeout', 'idle_session_timeout', \
+             'idle_in_transaction_session_timeout')"
         );
         client
             .batch_execute(&settings)
@@ -253,7 +257,8 @@ impl Session {
     }
 }
 
-/// `permission denied to analyze "t", skipping it`: only a WARNING, and vacuumdb ends with success. The table has no statistics.
+/// `permission denied to analyze "t", skipping it`: only a WARNING, and vacuumdb ends with success.
+/// The table has no statistics.
 fn is_skip(severity: &str, code: &SqlState, message: &str) -> bool {
     severity == "WARNING" && *code == SqlState::WARNING && message.contains("skipping")
 }

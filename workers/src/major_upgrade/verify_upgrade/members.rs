@@ -3,7 +3,8 @@
 use aws_sdk_rds::types::{DbCluster, DbInstance, PendingModifiedValues};
 use runbook::{Error, Result, aurora};
 
-/// Everything at the target, nothing pending, every parameter group in sync; otherwise what is waited for, or what went wrong.
+/// Everything at the target, nothing pending, every parameter group in sync; otherwise what is
+/// waited for, or what went wrong.
 pub fn verify(cluster: &DbCluster, members: &[DbInstance], target: &str) -> Result<()> {
     let name = cluster.db_cluster_identifier().unwrap_or_default();
     if let Some(what) = aurora::busy(cluster, members) {
@@ -20,7 +21,8 @@ pub fn verify(cluster: &DbCluster, members: &[DbInstance], target: &str) -> Resu
     let version = cluster.engine_version().unwrap_or("unknown");
     if version != target {
         return Err(Error::OperationFailed(format!(
-            "cluster {name} is at {version} and not at {target}, with nothing pending. Somebody stopped or changed the upgrade; run it again."
+            "cluster {name} is at {version} and not at {target}, with nothing pending. Somebody stopped or \
+            changed the upgrade; run it again."
         )));
     }
     for instance in members {

@@ -1,4 +1,5 @@
-//! The rows of every table, before and after. A `pg_upgrade` can end with success and every row invisible.
+//! The rows of every table, before and after. A `pg_upgrade` can end with success and every row
+//! invisible.
 
 use serde::Serialize;
 

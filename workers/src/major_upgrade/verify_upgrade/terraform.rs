@@ -27,7 +27,8 @@ impl Kind {
     }
 }
 
-/// `instances`: each with its group. The attributes are those of the provider's aws_rds_cluster and aws_rds_cluster_instance.
+/// `instances`: each with its group. The attributes are those of the provider's aws_rds_cluster and
+/// aws_rds_cluster_instance.
 pub fn text(
     cluster: &str,
     version: &str,
@@ -38,13 +39,16 @@ pub fn text(
     let mut text = String::new();
     let _ = write!(
         text,
-        "# aws_rds_cluster {cluster}\nengine_version                  = \"{version}\"\ndb_cluster_parameter_group_name = \"{cluster_group}\"\n\
-         # Leave out allow_major_version_upgrade and db_instance_parameter_group_name: they only steer an upgrade.\n"
+        "# aws_rds_cluster {cluster}\nengine_version                  = \
+        \"{version}\"\ndb_cluster_parameter_group_name = \"{cluster_group}\"\n\
+         # Leave out allow_major_version_upgrade and db_instance_parameter_group_name: they only steer an \
+         upgrade.\n"
     );
     for (instance, group) in instances {
         let _ = write!(
             text,
-            "\n# aws_rds_cluster_instance {instance}\nengine_version          = \"{version}\"\ndb_parameter_group_name = \"{group}\"\n"
+            "\n# aws_rds_cluster_instance {instance}\nengine_version          = \
+            \"{version}\"\ndb_parameter_group_name = \"{group}\"\n"
         );
     }
     for group in groups {
@@ -52,7 +56,8 @@ pub fn text(
         if group.ours {
             let _ = write!(
                 text,
-                "\n# family = \"{}\"; terraform plan -generate-config-out=groups.tf writes the resource\nimport {{\n  to = {resource}.{label}\n  id = \"{}\"\n}}\n",
+                "\n# family = \"{}\"; terraform plan -generate-config-out=groups.tf writes the \
+                resource\nimport {{\n  to = {resource}.{label}\n  id = \"{}\"\n}}\n",
                 group.family, group.name
             );
         } else {

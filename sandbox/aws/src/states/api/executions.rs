@@ -15,8 +15,9 @@ use crate::states::flow::PAYLOAD_LIMIT;
 use crate::states::history::{epoch, page};
 use crate::states::{StepFunctions, uuid};
 
-/// With the name and input of a running execution, the answer is that of its start; any other use of a name that was used is refused
-/// (API_StartExecution). The 90 days after which a name is free again are left out.
+/// With the name and input of a running execution, the answer is that of its start; any other use
+/// of a name that was used is refused (API_StartExecution). The 90 days after which a name is free
+/// again are left out.
 pub fn start_execution(service: &StepFunctions, body: &Value) -> Answer {
     let machine = machine(service, body)?;
     let input_text = body["input"].as_str().unwrap_or("{}");

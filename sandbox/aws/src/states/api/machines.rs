@@ -21,7 +21,8 @@ pub fn create_state_machine(service: &StepFunctions, body: &Value) -> Answer {
     let now = service.world.clock.now();
     let mut state = service.state();
     if let Some(existing) = state.machines.get(&arn) {
-        // Idempotent by name, definition and type; another role is ignored (API_CreateStateMachine).
+        // Idempotent by name, definition and type; another role is ignored
+        // (API_CreateStateMachine).
         if existing.text != definition {
             return error("StateMachineAlreadyExists", format!("State Machine Already Exists: '{arn}'"));
         }

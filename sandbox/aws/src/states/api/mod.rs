@@ -1,4 +1,5 @@
-//! The API: JSON 1.0, the action in `X-Amz-Target: AWSStepFunctions.<Action>`, shapes as in botocore stepfunctions/2016-11-23.
+//! The API: JSON 1.0, the action in `X-Amz-Target: AWSStepFunctions.<Action>`, shapes as in
+//! botocore stepfunctions/2016-11-23.
 
 mod executions;
 mod machines;
@@ -113,7 +114,8 @@ fn failure(body: &Value) -> Result<Failure, ApiError> {
 
 fn too_long(field: &str, most: usize) -> String {
     format!(
-        "1 validation error detected: Value at '{field}' failed to satisfy constraint: Member must have length less than or equal to {most}"
+        "1 validation error detected: Value at '{field}' failed to satisfy constraint: Member must have \
+        length less than or equal to {most}"
     )
 }
 
@@ -123,7 +125,8 @@ fn text<'a>(body: &'a Value, field: &str) -> Result<&'a str, ApiError> {
         None => error(
             "ValidationException",
             format!(
-                "1 validation error detected: Value at '{field}' failed to satisfy constraint: Member must not be null"
+                "1 validation error detected: Value at '{field}' failed to satisfy constraint: Member must \
+                not be null"
             ),
         ),
     }

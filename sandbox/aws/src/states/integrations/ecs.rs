@@ -1,4 +1,5 @@
-//! `ecs:runTask.waitForTaskToken`: https://docs.aws.amazon.com/step-functions/latest/dg/connect-ecs.html
+//! `ecs:runTask.waitForTaskToken`:
+//! https://docs.aws.amazon.com/step-functions/latest/dg/connect-ecs.html
 
 use serde_json::Value;
 

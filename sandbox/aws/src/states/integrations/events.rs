@@ -1,4 +1,5 @@
-//! `events:putEvents`: https://docs.aws.amazon.com/step-functions/latest/dg/connect-eventbridge.html
+//! `events:putEvents`:
+//! https://docs.aws.amazon.com/step-functions/latest/dg/connect-eventbridge.html
 
 use serde_json::{Value, json};
 

@@ -52,7 +52,8 @@ pub async fn invoke(visit: &Visit<'_>, arguments: Value) -> Result<Value, Failur
     }
     let body: Value = serde_json::from_slice(response.body()).unwrap_or_default();
     if response.headers().contains_key("x-amz-function-error") {
-        // A function that died without an error of its own is Lambda.Unknown (page "concepts-error-handling").
+        // A function that died without an error of its own is Lambda.Unknown (page
+        // "concepts-error-handling").
         let error = body["errorType"].as_str().unwrap_or("Lambda.Unknown");
         return Err(Failure::new(error, String::from_utf8_lossy(response.body())));
     }

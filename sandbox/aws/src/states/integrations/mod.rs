@@ -42,7 +42,8 @@ impl Resource {
         }
     }
 
-    /// The names that its Arguments may have; the service refuses others when the machine is created.
+    /// The names that its Arguments may have; the service refuses others when the machine is
+    /// created.
     pub fn arguments(self) -> &'static [&'static str] {
         match self {
             Self::LambdaInvoke => lambda::ARGUMENTS,
@@ -63,7 +64,8 @@ impl Resource {
     }
 }
 
-/// How a service's own errors appear: prefix, the SDK's name of the service, the modelled errors; others are one generic error.
+/// How a service's own errors appear: prefix, the SDK's name of the service, the modelled errors;
+/// others are one generic error.
 struct Errors {
     prefix: &'static str,
     service: &'static str,
@@ -71,7 +73,8 @@ struct Errors {
     modelled: &'static [&'static str],
 }
 
-/// Sends in a task of its own: a Task that times out or is cancelled abandons its request, it does not undo it.
+/// Sends in a task of its own: a Task that times out or is cancelled abandons its request, it does
+/// not undo it.
 async fn send(
     world: &World,
     service: &str,
@@ -132,7 +135,8 @@ impl Errors {
     }
 }
 
-/// Renames every member of every object inside: ECS speaks camelCase, the arguments of a Task PascalCase.
+/// Renames every member of every object inside: ECS speaks camelCase, the arguments of a Task
+/// PascalCase.
 fn rename(value: Value, first: fn(&char) -> char) -> Value {
     match value {
         Value::Array(items) => items.into_iter().map(|item| rename(item, first)).collect(),

@@ -1,4 +1,5 @@
-//! `states:startExecution.sync:2`: https://docs.aws.amazon.com/step-functions/latest/dg/connect-stepfunctions.html
+//! `states:startExecution.sync:2`:
+//! https://docs.aws.amazon.com/step-functions/latest/dg/connect-stepfunctions.html
 
 use std::sync::Arc;
 
@@ -56,7 +57,8 @@ pub async fn start_execution(visit: &Visit<'_>, mut arguments: Value) -> Result<
 }
 
 impl Child {
-    /// Its description, with the output parsed; a child that does not succeed fails the task with the description as the cause.
+    /// Its description, with the output parsed; a child that does not succeed fails the task with
+    /// the description as the cause.
     pub async fn wait(self) -> Result<Value, Failure> {
         // The service tries to stop what it waits for (page "connect-to-resource", "Run a Job").
         let cancelled = OnDrop::new(|| {
