@@ -35,6 +35,7 @@ pub struct Ecs {
     faults: Mutex<VecDeque<Fault>>,
 }
 
+#[derive(Debug)]
 enum Fault {
     /// RunTask answers a failure and starts nothing.
     Fail(String),
@@ -119,6 +120,11 @@ impl Ecs {
     /// The task of the next RunTask stays PROVISIONING until it is stopped.
     pub fn never_start_next(&self) {
         self.faults.lock().unwrap().push_back(Fault::NeverStart);
+    }
+
+    /// The faults that have met no RunTask.
+    pub fn unfired(&self) -> Vec<String> {
+        self.faults.lock().unwrap().iter().map(|fault| format!("{fault:?}")).collect()
     }
 
     /// SIGKILL for one running task, given by its ARN or by the first word of its command. Answers
