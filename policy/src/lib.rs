@@ -31,8 +31,8 @@ pub use types::*;
 pub use values::{Cron, JsonPath, Step, TableName, Window};
 
 impl Policy {
-    /// Reads and checks a policy. All mistakes of form are reported at once; when there are none, all
-    /// mistakes of sense.
+    /// Reads and checks a policy. All mistakes of form are reported at once; when there are none,
+    /// all mistakes of sense.
     pub fn parse(yaml: &str) -> Result<Policy, Errors> {
         let root = yaml::parse(yaml)?;
         let read::Reading { json, errors, places } = read::read(&root, schema().as_value());

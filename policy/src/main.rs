@@ -164,6 +164,6 @@ fn check_page(policy: &Policy, from: Option<civil::Date>, path: &Path) -> anyhow
         "{}",
         similar::TextDiff::from_lines(&found, &expected).unified_diff().header(&name, "the policy's")
     );
-    eprintln!("{name} is stale: make it anew with `policy calendar`");
+    eprintln!("{name} is stale: make it again with `policy calendar`");
     Ok(ExitCode::FAILURE)
 }

@@ -17,7 +17,7 @@ const FIRST_DAY: &str = "<!-- policy calendar --from ";
 /// The page, with the starts from the beginning of `from` in each schedule's time zone.
 pub fn render(policy: &Policy, from: Date) -> String {
     let mut page = format!("{FIRST_DAY}{from} -->\n# Daily syncs\n\n");
-    page += "Made from the policy by `policy calendar`: change the policy, then make the page anew.\n";
+    page += "Made from the policy by `policy calendar`: change the policy, then make the page again.\n";
     for (name, sync) in &policy.syncs {
         // Writing to a String does not fail.
         let _ = self::sync(&mut page, name, sync, from);
@@ -39,7 +39,8 @@ fn sync(page: &mut String, name: &str, sync: &Sync, from: Date) -> std::fmt::Res
         "From the cluster `{}` of account {}, at `{}` {zone}.\n",
         source.cluster, source.account, schedule.cron
     )?;
-    writeln!(page, "- **Snapshot:** {}", snapshot(&source.snapshot, zone))?;
+    writeln!(page, "- **Snapshot:** {}.", snapshot(&source.snapshot, zone))?;
+    writeln!(page, "- **Its age:** at most {}.", age::text(&source.snapshot.max_age))?;
     let otherwise = match source.snapshot.otherwise {
         Otherwise::Fail => "the run fails",
         Otherwise::Skip => "the run ends well without a sync",
@@ -60,11 +61,6 @@ fn sync(page: &mut String, name: &str, sync: &Sync, from: Date) -> std::fmt::Res
     }
 
     writeln!(page, "\n### Who gets it\n")?;
-    writeln!(
-        page,
-        "| Cluster | Account | Instance | Clients follow | Roles that log in | Own tables kept | Old copies |"
-    )?;
-    writeln!(page, "|---|---|---|---|---|---|---|")?;
     targets.iter().try_for_each(|target| self::target(page, target))?;
 
     writeln!(page, "\n### The next {STARTS} starts from {from}\n")?;
@@ -85,8 +81,6 @@ fn sync(page: &mut String, name: &str, sync: &Sync, from: Date) -> std::fmt::Res
     }
 
     writeln!(page, "\n### How it is masked\n")?;
-    writeln!(page, "| Database | Tables | Emptied | Columns | Rules | Large objects |")?;
-    writeln!(page, "|---|---|---|---|---|---|")?;
     masking.databases.iter().try_for_each(|(name, rules)| database(page, name, rules))
 }
 
@@ -103,7 +97,7 @@ fn snapshot(rule: &SnapshotRule, zone: &str) -> String {
         let tags: Vec<_> = rule.tags.iter().map(|(key, value)| format!("`{key}={value}`")).collect();
         text += &format!(" with the {} {}", if tags.len() == 1 { "tag" } else { "tags" }, tags.join(", "));
     }
-    text + &format!(", at most {} old.", age::text(&rule.max_age))
+    text
 }
 
 fn target(page: &mut String, target: &Target) -> std::fmt::Result {
@@ -121,11 +115,11 @@ fn target(page: &mut String, target: &Target) -> std::fmt::Result {
         0 => "deleted at once".to_owned(),
         count => format!("{count}, for {}", age::text(&target.keep_old.age)),
     };
-    writeln!(
-        page,
-        "| `{}` | {} | {} | {follow} | {logins} | {kept} | {old} |",
-        target.cluster, target.account, target.instance_class
-    )
+    writeln!(page, "- **`{}`** in account {}, on {}", target.cluster, target.account, target.instance_class)?;
+    writeln!(page, "  - Clients follow: {follow}")?;
+    writeln!(page, "  - Roles that log in: {logins}")?;
+    writeln!(page, "  - Own tables kept: {kept}")?;
+    writeln!(page, "  - Old copies: {old}")
 }
 
 fn database(page: &mut String, name: &str, rules: &DatabaseRules) -> std::fmt::Result {
@@ -148,10 +142,9 @@ fn database(page: &mut String, name: &str, rules: &DatabaseRules) -> std::fmt::R
         Some(LargeObjects::Truncate) => "removed",
         Some(LargeObjects::Keep) => "kept",
     };
-    writeln!(
-        page,
-        "| `{name}` | {} | {emptied} | {columns} | {} | {large} |",
-        rules.tables.len(),
-        ordered.join(", ")
-    )
+    writeln!(page, "- **`{name}`**: {} tables, {emptied} of them emptied", rules.tables.len())?;
+    if columns > 0 {
+        writeln!(page, "  - {columns} columns: {}", ordered.join(", "))?;
+    }
+    writeln!(page, "  - Large objects: {large}")
 }

@@ -30,13 +30,17 @@ pub async fn work(cx: &Context, state: &str, payload: &str) -> Result<Value> {
             .map_err(|error| Error::Refused(format!("INPUT is no payload: {error}")))
     };
     match state {
-        "sanitize-databases" => Ok(
-            json!({"summary": "no PostgreSQL stands behind the model gear", "wires": {}, "tables": 0, "rows": 0, "seconds": TIME.as_secs()}),
-        ),
+        "sanitize-databases" => Ok(json!({
+            "summary": "no PostgreSQL stands behind the model gear",
+            "wires": {},
+            "tables": 0,
+            "rows": 0,
+            "seconds": TIME.as_secs(),
+        })),
         "attest-sanitized" => attest(cx, payload()?).await,
-        "prepare-target" => Ok(
-            json!({"summary": "no PostgreSQL stands behind the model gear", "roles": 0, "kept": [], "smoke": 0}),
-        ),
+        "prepare-target" => Ok(json!({
+            "summary": "no PostgreSQL stands behind the model gear", "roles": 0, "kept": [], "smoke": 0,
+        })),
         _ => Ok(json!({"summary": "no PostgreSQL stands behind the model gear"})),
     }
 }

@@ -12,6 +12,7 @@ mod daily_sync_prepare;
 mod expressions;
 mod faults;
 mod harness;
+mod house;
 mod iam;
 mod major_upgrade;
 mod major_upgrade_model;

@@ -34,22 +34,33 @@ fn policy() -> Value {
             "shop": {
                 "large-objects": "truncate",
                 "public.customers": {
-                    "id": "integer", "email": "email", "first_name": "name", "last_name": "name", "full_name": "keep", "phone": "phone",
-                    "birth_date": {"rule": "date-shift", "days": 30}, "street": "address", "postcode": "keep", "city": "keep", "preferences": "keep",
-                    "profile": {"rule": "json", "paths": {"$.nickname": "name", "$.device.ip": "ip"}}, "created_at": "keep",
+                    "id": "integer", "email": "email", "first_name": "name", "last_name": "name",
+                    "full_name": "keep", "phone": "phone",
+                    "birth_date": {"rule": "date-shift", "days": 30}, "street": "address",
+                    "postcode": "keep", "city": "keep", "preferences": "keep",
+                    "profile": {"rule": "json", "paths": {"$.nickname": "name", "$.device.ip": "ip"}},
+                    "created_at": "keep",
                 },
-                "public.products": {"id": "keep", "sku": "keep", "name": "keep", "description": "keep", "attributes": "keep", "price": "keep"},
+                "public.products": {"id": "keep", "sku": "keep", "name": "keep", "description": "keep",
+                    "attributes": "keep", "price": "keep"},
                 "public.orders": {
-                    "id": "keep", "placed_at": "keep", "customer_id": "integer", "status": "keep", "ship_to": "address", "note": "free-text",
+                    "id": "keep", "placed_at": "keep", "customer_id": "integer", "status": "keep",
+                    "ship_to": "address", "note": "free-text",
                 },
                 "public.order_items": {
-                    "id": "keep", "order_id": "keep", "placed_at": "keep", "product_id": "keep", "quantity": "keep", "unit_price": "keep",
+                    "id": "keep", "order_id": "keep", "placed_at": "keep", "product_id": "keep",
+                    "quantity": "keep", "unit_price": "keep",
                 },
                 "zoo.person": {
-                    "id": "integer", "email": "email", "login": "hash", "phone": "phone", "other_addresses": "email", "second": "email",
-                    "profile": {"rule": "json", "paths": {"$.email": "email", "$.age": {"rule": "numeric", "min": 18, "max": 90}, "$.cards[*].holder": "name"}},
-                    "born": {"rule": "date-shift", "days": 20}, "note": "free-text", "salary": "numeric", "address": "ip", "homepage": "url",
-                    "token": "uuid", "fingerprint": "hash", "code": "hash", "active": "keep", "friend": "integer",
+                    "id": "integer", "email": "email", "login": "hash", "phone": "phone",
+                    "other_addresses": "email", "second": "email",
+                    "profile": {"rule": "json",
+                        "paths": {"$.email": "email", "$.age": {"rule": "numeric", "min": 18, "max": 90},
+                            "$.cards[*].holder": "name"}},
+                    "born": {"rule": "date-shift", "days": 20}, "note": "free-text", "salary": "numeric",
+                    "address": "ip", "homepage": "url",
+                    "token": "uuid", "fingerprint": "hash", "code": "hash", "active": "keep",
+                    "friend": "integer",
                 },
                 "zoo.membership": {"person": "integer", "team": "hash", "since": "keep"},
                 "zoo.badge": {"id": "uuid", "person": "integer", "team": "hash"},
@@ -62,17 +73,22 @@ fn policy() -> Value {
                 "zoo.address": {"full_name": "name", "street": "address"},
             },
             "billing": {
-                "ledger.accounts": {"id": "keep", "holder": "name", "iban": "hash", "tax_number": "hash", "parent_id": "keep"},
-                "ledger.invoices": {"number": "keep", "account_id": "keep", "issued_on": "keep", "net": "keep", "vat": "keep", "contact_email": "email"},
+                "ledger.accounts": {"id": "keep", "holder": "name", "iban": "hash", "tax_number": "hash",
+                    "parent_id": "keep"},
+                "ledger.invoices": {"number": "keep", "account_id": "keep", "issued_on": "keep",
+                    "net": "keep", "vat": "keep", "contact_email": "email"},
                 "ledger.payments": {
-                    "id": "keep", "invoice": "keep", "amount": "keep", "card_last4": {"rule": "sql", "expression": "lpad((length(card_last4) * 7)::text, 4, '0')"},
+                    "id": "keep", "invoice": "keep", "amount": "keep",
+                    "card_last4": {"rule": "sql",
+                        "expression": "lpad((length(card_last4) * 7)::text, 4, '0')"},
                     "payer_ip": "ip", "paid_at": "keep",
                 },
                 "ledger.rates": {"account_id": "keep", "valid": "keep", "rate": "keep"},
             },
             "customer-events": {
                 "public.Event": {
-                    "eventId": "keep", "occurredAt": "keep", "customer": "integer", "payload": {"rule": "json", "paths": {"$.email": "email"}}, "tags": "keep",
+                    "eventId": "keep", "occurredAt": "keep", "customer": "integer",
+                    "payload": {"rule": "json", "paths": {"$.email": "email"}}, "tags": "keep",
                 },
                 "public.empty_so_far": {"id": "keep", "note": "free-text"},
             },
@@ -146,15 +162,19 @@ const SAME: [(&str, &str); 17] = [
 /// Columns, constraints, indexes, triggers, policies, views, grants and comments.
 const SHAPE: &str = "
     SELECT string_agg(line, E'\\n' ORDER BY line) FROM (
-        SELECT format('%s.%s %s %s %s %s %s', attrelid::regclass, attname, format_type(atttypid, atttypmod), attnotnull, attcollation, attidentity, attacl) AS line
+        SELECT format('%s.%s %s %s %s %s %s', attrelid::regclass, attname,
+                format_type(atttypid, atttypmod), attnotnull, attcollation, attidentity, attacl) AS line
             FROM pg_attribute WHERE attnum > 0 AND NOT attisdropped
-        UNION ALL SELECT format('%s %s %s %s', conrelid::regclass, conname, pg_get_constraintdef(oid), convalidated) FROM pg_constraint
+        UNION ALL SELECT format('%s %s %s %s', conrelid::regclass, conname, pg_get_constraintdef(oid),
+                convalidated) FROM pg_constraint
         UNION ALL SELECT pg_get_indexdef(indexrelid) || indisvalid FROM pg_index
         UNION ALL SELECT pg_get_triggerdef(oid) || tgenabled::text FROM pg_trigger WHERE NOT tgisinternal
         UNION ALL SELECT format('%s %s', pg_get_ruledef(oid), ev_enabled) FROM pg_rewrite
         UNION ALL SELECT format('%s %s', polname, pg_get_expr(polqual, polrelid)) FROM pg_policy
-        UNION ALL SELECT format('%s %s %s %s %s %s', oid::regclass, relkind, relowner, relacl, relrowsecurity, relforcerowsecurity) FROM pg_class WHERE relkind <> 'S'
-        UNION ALL SELECT format('%s %s', pg_describe_object(classoid, objoid, objsubid), description) FROM pg_description WHERE objoid >= 16384
+        UNION ALL SELECT format('%s %s %s %s %s %s', oid::regclass, relkind, relowner, relacl,
+                relrowsecurity, relforcerowsecurity) FROM pg_class WHERE relkind <> 'S'
+        UNION ALL SELECT format('%s %s', pg_describe_object(classoid, objoid, objsubid), description)
+            FROM pg_description WHERE objoid >= 16384
     ) AS all_of_it WHERE line NOT LIKE 'pg_toast%' AND line NOT LIKE '%pg_toast.%'";
 
 async fn ask_all(copy: &Copy) -> Vec<String> {

@@ -1,9 +1,9 @@
 //! Writes the run's report when an execution changes its status: `runs/<execution>/report.json` and
 //! `report.html` in the run bucket.
 //!
-//! EventBridge calls it (infra/events), so aborted and timed-out runs are reported, too. The event only
-//! says which execution: the report is made from what Step Functions shows now, so events may come
-//! late, twice or out of order.
+//! EventBridge calls it (infra/events), so aborted and timed-out runs are reported, too. The event
+//! only says which execution: the report is made from what Step Functions shows now, so events may
+//! come late, twice or out of order.
 
 mod html;
 pub mod report;

@@ -1,0 +1,188 @@
+//! What holds for every file of the repository: widths that can be read side by side, pages whose
+//! paths and tests exist.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    process::Command,
+};
+
+use sandbox::executables::root;
+
+/// Every file of the repository with that ending, by its path.
+fn files(ending: &str) -> BTreeMap<String, String> {
+    // Also what is not committed yet, but nothing that is ignored, as target/ is.
+    let list = Command::new("git")
+        .args(["ls-files", "--cached", "--others", "--exclude-standard"])
+        .current_dir(root())
+        .output()
+        .expect("git must be installed: the files of the repository are listed");
+    assert!(list.status.success(), "{}", String::from_utf8_lossy(&list.stderr));
+    let paths = String::from_utf8(list.stdout).unwrap();
+    let files: BTreeMap<_, _> = paths
+        .lines()
+        .filter(|path| path.ends_with(ending))
+        // One that is deleted and not committed is listed, too.
+        .filter_map(|path| Some((path.to_owned(), std::fs::read_to_string(root().join(path)).ok()?)))
+        .collect();
+    assert!(files.len() > 5, "git lists no files that end with {ending}");
+    files
+}
+
+fn page(name: &str) -> String {
+    std::fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// The lines of a page that are no listing: what a program printed is as wide as it is.
+fn prose(page: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut listing = false;
+    page.lines().enumerate().filter(move |(_, line)| {
+        let fence = line.trim_start().starts_with("```");
+        listing ^= fence;
+        !listing && !fence
+    })
+}
+
+/// An address is one word, however long.
+fn holds_an_address(line: &str) -> bool {
+    line.split_whitespace().any(|word| word.contains("https://") && word.chars().count() > 80)
+}
+
+#[track_caller]
+fn none_is_too_wide(too_wide: &[String]) {
+    assert!(too_wide.is_empty(), "{} lines are too wide:\n{}", too_wide.len(), too_wide.join("\n"));
+}
+
+#[test]
+fn lines_of_code_have_110_columns_and_comments_100() {
+    let mut too_wide = Vec::new();
+    for (path, text) in files(".rs") {
+        for (index, line) in text.lines().enumerate() {
+            let comment = line.trim_start().starts_with("//");
+            let width = line.chars().count();
+            if width > if comment { 100 } else { 110 } && !(comment && holds_an_address(line)) {
+                too_wide.push(format!("{path}:{}: {width}", index + 1));
+            }
+        }
+    }
+    none_is_too_wide(&too_wide);
+}
+
+#[test]
+fn lines_of_pages_have_100_columns_and_so_have_their_tables() {
+    let mut too_wide = Vec::new();
+    for (path, text) in files(".md") {
+        for (index, line) in prose(&text) {
+            let width = line.chars().count();
+            if width > 100 && !holds_an_address(line) {
+                too_wide.push(format!("{path}:{}: {width}", index + 1));
+            }
+        }
+    }
+    none_is_too_wide(&too_wide);
+}
+
+/// The functions that `cargo test` runs, by name.
+fn tests() -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for text in files(".rs").into_values() {
+        let mut lines = text.lines().map(str::trim);
+        while let Some(line) = lines.next() {
+            if line != "#[test]" && !line.starts_with("#[tokio::test") {
+                continue;
+            }
+            // Other attributes may stand between.
+            let function = lines.find_map(|line| Some(line.split_once("fn ")?.1.split_once('(')?.0));
+            found.extend(function.map(str::to_owned));
+        }
+    }
+    assert!(found.len() > 200, "only {} tests were found", found.len());
+    found
+}
+
+/// Every heading of the chapters of invariants, with the tests that it names.
+fn invariants() -> Vec<(String, Vec<String>)> {
+    let page = page("docs/architecture.md");
+    let mut found: Vec<(String, Vec<String>)> = Vec::new();
+    let mut inside = false;
+    for line in page.lines() {
+        if let Some(chapter) = line.strip_prefix("## ") {
+            inside = chapter.starts_with("Invariants");
+        } else if let Some(invariant) = line.strip_prefix("### ").filter(|_| inside) {
+            found.push((invariant.to_owned(), Vec::new()));
+        } else if let Some(test) =
+            line.strip_prefix("* `").and_then(|line| line.strip_suffix('`')).filter(|_| inside)
+        {
+            let (_, tests) = found.last_mut().expect("a test stands below an invariant");
+            tests.push(test.to_owned());
+        }
+    }
+    found
+}
+
+#[test]
+fn every_invariant_of_the_architecture_names_tests_and_each_of_them_exists() {
+    let (tests, invariants) = (tests(), invariants());
+    assert!(invariants.len() > 30, "only {} invariants were found", invariants.len());
+    for (invariant, named) in invariants {
+        assert!(!named.is_empty(), "{invariant}: no test holds it");
+        for test in named {
+            assert!(tests.contains(&test), "{invariant}: there is no test {test}");
+        }
+    }
+}
+
+/// A word in backticks that looks like a test's name, wherever it stands in the page.
+#[test]
+fn every_test_that_the_architecture_names_in_its_prose_exists() {
+    let (tests, page) = (tests(), page("docs/architecture.md"));
+    let named: Vec<&str> = page
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(|word| {
+            word.matches('_').count() > 4 && !word.contains(|c: char| !c.is_alphanumeric() && c != '_')
+        })
+        .collect();
+    assert!(named.len() > 50, "only {} tests are named", named.len());
+    for test in named {
+        assert!(tests.contains(test), "there is no test {test}");
+    }
+}
+
+/// `functions/src/daily_sync/production.rs`, and in the map of the code what stands below a folder.
+#[test]
+fn every_path_in_the_map_of_the_code_exists() {
+    let page = page("docs/architecture.md");
+    let (_, map) = page.split_once("## Map of the code").expect("there is a map of the code");
+    let (map, _) = map.split_once("\nOne name is spelled").expect("the map has an end");
+    let (mut top, mut folder, mut count) = (String::new(), String::new(), 0);
+    for line in map.lines() {
+        let bold = line.strip_prefix("* **`").and_then(|line| line.split_once("`**"));
+        if let Some((path, _)) = bold {
+            top = path.to_owned();
+            folder.clone_from(&top);
+        } else if line.starts_with("  * ") {
+            folder.clone_from(&top);
+        }
+        for word in line.split('`').skip(1).step_by(2) {
+            let is_path = word.ends_with('/') || word.contains(".rs") || word.contains(".json");
+            if !is_path || word.contains('<') {
+                continue;
+            }
+            // Below the folder that the item began with, or beside the file that it began with.
+            let places = [
+                word.to_owned(),
+                format!("{top}{word}"),
+                format!("{folder}{word}"),
+                format!("{folder}src/{word}"),
+            ];
+            let place = places.iter().find(|place| root().join(place).exists());
+            let place = place.unwrap_or_else(|| panic!("{word}, below {folder}, does not exist"));
+            if line.starts_with("  * ") && folder == top {
+                folder = place.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
+            }
+            count += 1;
+        }
+    }
+    assert!(count > 30, "only {count} paths were found");
+}
