@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fmt::Write};
 
 use jiff::{SignedDuration, civil::Date};
 
+use crate::rule::Rule;
 use crate::types::{
     DatabaseRules, LargeObjects, Otherwise, Policy, SnapshotRule, Swap, Sync, TableRule, Target,
 };
@@ -134,6 +135,7 @@ fn database(page: &mut String, name: &str, rules: &DatabaseRules) -> std::fmt::R
         }
     }
     let columns: usize = counts.values().sum();
+    let kept = counts.remove(Rule::Keep.name()).unwrap_or(0);
     let mut ordered: Vec<_> = counts.into_iter().collect();
     ordered.sort_by_key(|(rule, count)| (std::cmp::Reverse(*count), *rule));
     let ordered: Vec<_> = ordered.into_iter().map(|(rule, count)| format!("{rule} {count}")).collect();
@@ -143,8 +145,9 @@ fn database(page: &mut String, name: &str, rules: &DatabaseRules) -> std::fmt::R
         Some(LargeObjects::Keep) => "kept",
     };
     writeln!(page, "- **`{name}`**: {} tables, {emptied} of them emptied", rules.tables.len())?;
-    if columns > 0 {
-        writeln!(page, "  - {columns} columns: {}", ordered.join(", "))?;
+    writeln!(page, "  - {columns} columns, {kept} of them kept")?;
+    if !ordered.is_empty() {
+        writeln!(page, "  - The others: {}", ordered.join(", "))?;
     }
     writeln!(page, "  - Large objects: {large}")
 }

@@ -1,5 +1,7 @@
 //! The `policy` command as a person or CI calls it.
 
+#![allow(clippy::unwrap_used, reason = "a test says what is wrong by panicking")]
+
 use std::{
     io::Write,
     path::{Path, PathBuf},

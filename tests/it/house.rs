@@ -32,13 +32,20 @@ fn page(name: &str) -> String {
     std::fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// The lines of a page that are no listing: what a program printed is as wide as it is.
-fn prose(page: &str) -> impl Iterator<Item = (usize, &str)> {
-    let mut listing = false;
-    page.lines().enumerate().filter(move |(_, line)| {
-        let fence = line.trim_start().starts_with("```");
-        listing ^= fence;
-        !listing && !fence
+/// Each line of a page, and how wide it may be: a listing as wide as code, and what a program
+/// printed as wide as it is.
+fn lines(page: &str) -> impl Iterator<Item = (usize, &str, usize)> {
+    let mut listing: Option<&str> = None;
+    page.lines().enumerate().map(move |(index, line)| {
+        if let Some(language) = line.trim_start().strip_prefix("```") {
+            listing = if listing.is_some() { None } else { Some(language) };
+        }
+        let width = match listing {
+            None => 100,
+            Some("console") => usize::MAX,
+            Some(_) => 110,
+        };
+        (index, line, width)
     })
 }
 
@@ -71,9 +78,9 @@ fn lines_of_code_have_110_columns_and_comments_100() {
 fn lines_of_pages_have_100_columns_and_so_have_their_tables() {
     let mut too_wide = Vec::new();
     for (path, text) in files(".md") {
-        for (index, line) in prose(&text) {
+        for (index, line, most) in lines(&text) {
             let width = line.chars().count();
-            if width > 100 && !holds_an_address(line) {
+            if width > most && !holds_an_address(line) {
                 too_wide.push(format!("{path}:{}: {width}", index + 1));
             }
         }
@@ -185,4 +192,43 @@ fn every_path_in_the_map_of_the_code_exists() {
         }
     }
     assert!(count > 30, "only {count} paths were found");
+}
+
+#[test]
+fn no_function_and_no_worker_carries_what_a_command_needs() {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let tree = Command::new(cargo)
+        .args(["tree", "--locked", "--package", "functions", "--package", "workers"])
+        .args(["--edges", "normal", "--prefix", "none", "--format", "{p}"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(tree.status.success(), "{}", String::from_utf8_lossy(&tree.stderr));
+    let tree = String::from_utf8(tree.stdout).unwrap();
+    let crates: BTreeSet<&str> = tree.lines().filter_map(|line| line.split(' ').next()).collect();
+    assert!(crates.contains("policy") && crates.contains("tokio"), "{crates:?}");
+    for command in ["clap", "similar", "comfy-table", "indicatif", "axum"] {
+        assert!(!crates.contains(command), "{command} is in an executable that runs on AWS");
+    }
+}
+
+#[test]
+fn the_toolchain_is_the_one_that_the_manifests_name() {
+    let toolchain = page("rust-toolchain.toml");
+    let manifest = page("Cargo.toml");
+    let value = |text: &str, key: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(" = "));
+        line.unwrap_or_else(|| panic!("no {key}")).trim_matches('"').to_owned()
+    };
+    let (channel, least) = (value(&toolchain, "channel"), value(&manifest, "rust-version"));
+    assert_eq!(channel.rsplit_once('.').map(|(minor, _)| minor), Some(least.as_str()), "{channel}");
+}
+
+/// Also of the crate that somebody adds tomorrow.
+#[test]
+fn every_crate_is_under_the_lints_of_the_workspace() {
+    let manifests = files("Cargo.toml");
+    for (path, manifest) in manifests.iter().filter(|(path, _)| *path != "Cargo.toml") {
+        assert!(manifest.contains("\n[lints]\nworkspace = true\n"), "{path} is not");
+    }
 }

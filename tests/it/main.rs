@@ -1,6 +1,9 @@
 //! The tests of the whole: the real ASL, the shipped executables, real PostgreSQL. One module a
 //! topic, each test a sentence.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what is wrong by panicking")]
+#![allow(clippy::disallowed_methods, reason = "real processes take real time")]
+
 mod clients;
 mod contract;
 mod copy;

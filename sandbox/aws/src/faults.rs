@@ -1,12 +1,9 @@
 //! Faults that a test lays on calls: which call, how often, and what goes wrong.
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::BTreeMap, fmt};
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 
 use crate::http::{Caller, Response, respond};
 
@@ -86,18 +83,18 @@ pub struct Faults {
 
 impl Faults {
     pub fn lay(&self, fault: Fault) {
-        lock(&self.plan).push(Laid { fault, fired: false });
+        self.plan.lock().push(Laid { fault, fired: false });
     }
 
     pub fn next(&self, caller: &Caller, action: &str, key: &Key) -> Option<Kind> {
-        let mut plan = lock(&self.plan);
+        let mut plan = self.plan.lock();
         let laid = plan.iter_mut().find(|Laid { fault, .. }| {
             fault.times > 0
                 && fault.service == caller.service
                 && fault.action == action
                 && fault.principal.as_ref().is_none_or(|principal| *principal == caller.principal)
                 // Nothing is stale before it has been seen.
-                && (fault.kind != Kind::Stale || lock(&self.answers).contains_key(key))
+                && (fault.kind != Kind::Stale || self.answers.lock().contains_key(key))
         })?;
         if laid.fault.after > 0 {
             laid.fault.after -= 1;
@@ -110,14 +107,14 @@ impl Faults {
 
     /// The faults that were laid and have met no call: a test that lays one has shown nothing then.
     pub fn unfired(&self) -> Vec<String> {
-        lock(&self.plan).iter().filter(|laid| !laid.fired).map(|laid| laid.fault.to_string()).collect()
+        self.plan.lock().iter().filter(|laid| !laid.fired).map(|laid| laid.fault.to_string()).collect()
     }
 
     /// Keeps the describes' answers for [`Kind::Stale`].
     pub fn remember(&self, key: Key, response: &Response) {
         if key.0.ends_with(":rds") && response.status().is_success() && key.2.starts_with(b"Action=Describe")
         {
-            let mut answers = lock(&self.answers);
+            let mut answers = self.answers.lock();
             let kept = answers.entry(key).or_default();
             kept.push(response.body().clone());
             if kept.len() > 3 {
@@ -127,12 +124,8 @@ impl Faults {
     }
 
     pub fn earlier(&self, key: &Key) -> Option<Response> {
-        Some(respond(200, "text/xml", lock(&self.answers).get(key)?.first()?.clone()))
+        Some(respond(200, "text/xml", self.answers.lock().get(key)?.first()?.clone()))
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Kind {
