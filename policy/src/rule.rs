@@ -178,7 +178,7 @@ impl JsonSchema for Rule {
             if required.is_empty() {
                 short.push(json!(name));
             }
-            if parameters.as_object().is_some_and(|parameters| parameters.is_empty()) {
+            if parameters.as_object().is_some_and(serde_json::Map::is_empty) {
                 continue;
             }
             let mut properties =
