@@ -15,7 +15,8 @@ mod runs;
 mod schema;
 #[cfg(feature = "command")]
 mod snapshots;
-#[cfg(all(test, feature = "command"))]
+#[cfg(test)]
+#[cfg(feature = "command")]
 mod tests;
 mod types;
 mod values;

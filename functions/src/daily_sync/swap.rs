@@ -193,7 +193,7 @@ pub async fn published<'a>(
         cluster.endpoint().is_some_and(|host| secret.get("host").and_then(|host| host.as_str()) == Some(host))
             && secret
                 .get("port")
-                .and_then(|port| port.as_i64())
+                .and_then(serde_json::Value::as_i64)
                 .is_none_or(|port| cluster.port().map(i64::from) == Some(port))
     });
     let tagged = clusters.iter().find(|cluster| {
