@@ -147,7 +147,7 @@ fn database(page: &mut String, name: &str, rules: &DatabaseRules) -> std::fmt::R
     writeln!(page, "- **`{name}`**: {} tables, {emptied} of them emptied", rules.tables.len())?;
     writeln!(page, "  - {columns} columns, {kept} of them kept")?;
     if !ordered.is_empty() {
-        writeln!(page, "  - The others: {}", ordered.join(", "))?;
+        writeln!(page, "  - Masked: {}", ordered.join(", "))?;
     }
     writeln!(page, "  - Large objects: {large}")
 }

@@ -166,7 +166,8 @@ fn every_path_in_the_map_of_the_code_exists() {
     for line in map.lines() {
         let bold = line.strip_prefix("* **`").and_then(|line| line.split_once("`**"));
         if let Some((path, _)) = bold {
-            top = path.to_owned();
+            // One of the runbooks stands for all.
+            top = path.replace("<runbook>", "daily-sync");
             folder.clone_from(&top);
         } else if line.starts_with("  * ") {
             folder.clone_from(&top);
