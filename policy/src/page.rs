@@ -138,7 +138,11 @@ fn database(page: &mut String, name: &str, rules: &DatabaseRules) -> std::fmt::R
     let kept = counts.remove(Rule::Keep.name()).unwrap_or(0);
     let mut ordered: Vec<_> = counts.into_iter().collect();
     ordered.sort_by_key(|(rule, count)| (std::cmp::Reverse(*count), *rule));
-    let ordered: Vec<_> = ordered.into_iter().map(|(rule, count)| format!("{rule} {count}")).collect();
+    let times = |(rule, count): (&str, usize)| match count {
+        1 => rule.to_owned(),
+        _ => format!("{rule} {count}"),
+    };
+    let ordered: Vec<_> = ordered.into_iter().map(times).collect();
     let large = match rules.large_objects {
         None => "none known",
         Some(LargeObjects::Truncate) => "removed",

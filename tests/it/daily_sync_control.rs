@@ -378,7 +378,7 @@ async fn lost_answers_throttling_and_server_errors_end_in_the_same_clusters() {
     clean.whole("monday").await;
     let mut changes = call_sites(&clean.sandbox);
     changes.retain(|site| site.service == "rds" && !site.action.starts_with("Describe"));
-    assert!(changes.len() > 20, "only {} calls change something", changes.len());
+    assert!(changes.len() > 15, "only {} calls change something", changes.len());
     for kind in [Kind::TimeoutAfter, Kind::TimeoutBefore, Kind::Throttle, Kind::ServerError] {
         let mut sync = Sync::new().await;
         for change in &changes {
