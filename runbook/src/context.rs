@@ -5,10 +5,11 @@
 //! - `PGSSLMODE`, `PGSSLROOTCERT`: see [`crate::postgres`].
 //! - `RUNBOOK_CLOCK`: see [`crate::clock`]. Only the sandbox sets it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use aws_config::{BehaviorVersion, SdkConfig, sts::AssumeRoleProvider};
 use aws_sdk_rds::config::SharedCredentialsProvider;
+use parking_lot::Mutex;
 
 use crate::{
     clock::Clock,
@@ -84,10 +85,10 @@ impl Progress {
     pub fn say(&self, text: impl Into<String>) {
         let text = text.into();
         tracing::info!("{text}");
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = text;
+        *self.0.lock() = text;
     }
 
     pub fn last(&self) -> String {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.lock().clone()
     }
 }

@@ -1,12 +1,15 @@
 //! The errors of a state. Their names are the contract with the ASL: Lambda's `error_type`, the
 //! worker's `SendTaskFailure` error. docs/errors.md says what a person does about each.
 
-use std::fmt::Write;
+use std::fmt::{self, Display, Write};
 
-use aws_smithy_runtime_api::client::result::SdkError;
+use aws_runtime::retries::classifiers::{THROTTLING_ERRORS, TRANSIENT_ERRORS};
+use aws_smithy_runtime_api::{client::result::SdkError, http::Response};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::{Run, aurora::Fault};
 
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -18,24 +21,136 @@ pub enum Error {
     /// A person must change something first. Nothing was changed.
     #[error("{}", blocked(.0))]
     Blocked(Vec<Finding>),
-    /// The input, or a guard rail. Nothing was touched.
+    /// The input, or a guard rail.
     #[error("{0}")]
-    Refused(String),
+    Refused(Box<Failure>),
     /// Someone else owns it or changed it.
     #[error("{0}")]
-    Conflict(String),
+    Conflict(Box<Failure>),
     /// AWS or PostgreSQL says that it failed. Carries their evidence.
     #[error("{0}")]
-    OperationFailed(String),
+    OperationFailed(Box<Failure>),
     #[error("{0}")]
-    DeadlineExceeded(String),
+    DeadlineExceeded(Box<Failure>),
     #[error("{0:#}")]
     Unexpected(#[from] anyhow::Error),
+}
+
+/// What a person reads at night: what was found, what this state has changed, what to type next.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Failure {
+    found: String,
+    changed: Option<String>,
+    fix: Option<String>,
+    then: Option<Then>,
+    /// The command of `then` is about this one.
+    execution: Option<String>,
+}
+
+/// How a run goes on once the cause is out of the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    /// From the state that failed, with what the earlier ones found out.
+    Redrive,
+    /// From the beginning, with the same input.
+    StartAgain,
+}
+
+impl Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.found)?;
+        if let Some(changed) = &self.changed {
+            write!(f, "\nChanged: {changed}.")?;
+        }
+        let then = match self.then {
+            Some(Then::Redrive) => {
+                let execution = self.execution.as_deref().unwrap_or("<this execution>");
+                Some(format!(
+                    "redrive the execution: aws stepfunctions redrive-execution --execution-arn {execution}"
+                ))
+            }
+            Some(Then::StartAgain) => Some("start a new execution with the same input.".to_owned()),
+            None => None,
+        };
+        match (&self.fix, then) {
+            (Some(fix), Some(then)) => write!(f, "\nNext: {fix}, then {then}"),
+            (Some(fix), None) => write!(f, "\nNext: {fix}."),
+            (None, Some(then)) => write!(f, "\nNext: {then}"),
+            (None, None) => Ok(()),
+        }
+    }
 }
 
 impl Error {
     pub const NAMES: [&str; 7] =
         ["NotReady", "Blocked", "Refused", "Conflict", "OperationFailed", "DeadlineExceeded", "Unexpected"];
+
+    pub fn not_ready(what: impl Into<String>) -> Self {
+        Self::NotReady(what.into())
+    }
+
+    /// The input or a guard rail; nothing was changed unless [`Error::changed`] says otherwise.
+    pub fn refused(found: impl Into<String>) -> Self {
+        Self::Refused(Box::new(Failure::of(found, Some("nothing".into()))))
+    }
+
+    /// Someone else's; nothing was changed unless [`Error::changed`] says otherwise.
+    pub fn conflict(found: impl Into<String>) -> Self {
+        Self::Conflict(Box::new(Failure::of(found, Some("nothing, it was left alone".into()))))
+    }
+
+    pub fn failed(found: impl Into<String>) -> Self {
+        Self::OperationFailed(Box::new(Failure::of(found, None)))
+    }
+
+    /// The state has waited longer than it may.
+    pub(crate) fn overdue(state: &str, what: &str, run: &Run) -> Self {
+        let failure = Failure::of(
+            format!(
+                "{state} has waited for {what} since {}, longer than the deadline of {} min",
+                run.since(),
+                run.deadline.as_secs() / 60
+            ),
+            Some("what AWS has begun goes on there".into()),
+        );
+        Self::DeadlineExceeded(Box::new(failure)).then(Then::Redrive).of_run(run)
+    }
+
+    /// Something that no state expects: AWS or the run bucket answered what it never should.
+    pub fn unexpected(found: impl Into<String>) -> Self {
+        Self::Unexpected(anyhow::Error::msg(found.into()))
+    }
+
+    /// What this state has changed so far, as the end of "Changed: …".
+    pub fn changed(self, changed: impl Into<String>) -> Self {
+        self.with(|failure| failure.changed = Some(changed.into()))
+    }
+
+    /// What a person does about it, as an imperative; nothing to type follows.
+    pub fn fix(self, fix: impl Into<String>) -> Self {
+        self.with(|failure| failure.fix = Some(fix.into()))
+    }
+
+    /// How the run goes on, after the fix when there is one.
+    pub fn then(self, then: Then) -> Self {
+        self.with(|failure| failure.then = Some(then))
+    }
+
+    /// The command of the next step names this run's execution.
+    pub(crate) fn of_run(self, run: &Run) -> Self {
+        self.with(|failure| failure.execution = Some(run.execution.to_string()))
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Failure)) -> Self {
+        if let Self::Refused(failure)
+        | Self::Conflict(failure)
+        | Self::OperationFailed(failure)
+        | Self::DeadlineExceeded(failure) = &mut self
+        {
+            change(failure);
+        }
+        self
+    }
 
     /// The name by which the ASL knows it.
     pub fn name(&self) -> &'static str {
@@ -58,6 +173,12 @@ impl Error {
             Some((end, _)) => format!("{} … (cut; the whole is in the run's folder)", &text[..end]),
             None => text,
         }
+    }
+}
+
+impl Failure {
+    fn of(found: impl Into<String>, changed: Option<String>) -> Self {
+        Self { found: found.into(), changed, ..Self::default() }
     }
 }
 
@@ -117,7 +238,7 @@ impl SkippedFinding {
 
 fn blocked(findings: &[Finding]) -> String {
     let mut text = format!(
-        "{} thing{} must be mended first; nothing was changed.",
+        "{} thing{} must be fixed first; nothing was changed.",
         findings.len(),
         if findings.len() == 1 { "" } else { "s" }
     );
@@ -131,11 +252,11 @@ fn blocked(findings: &[Finding]) -> String {
 /// An AWS call that failed. What may pass by itself is looked at again; the rest is shown as AWS
 /// said it.
 ///
-/// Error codes that may pass: the "throttling" and "transient" classes of the SDK retry behaviour
-/// page, https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
-pub fn aws<E: ProvideErrorMetadata + std::fmt::Debug, R: std::fmt::Debug>(
+/// What may pass is what the SDK itself would try again: its codes, and HTTP 500, 502, 503 and 504
+/// (https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html).
+pub fn aws<E: ProvideErrorMetadata + fmt::Debug>(
     action: &str,
-) -> impl FnOnce(SdkError<E, R>) -> Error + '_ {
+) -> impl FnOnce(SdkError<E, Response>) -> Error + '_ {
     move |error| match &error {
         SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => {
             Error::NotReady(format!("AWS to answer {action} (the call was lost on its way)"))
@@ -143,32 +264,28 @@ pub fn aws<E: ProvideErrorMetadata + std::fmt::Debug, R: std::fmt::Debug>(
         SdkError::ServiceError(context) => {
             let (code, message) =
                 (context.err().code().unwrap_or("no code"), context.err().message().unwrap_or("no message"));
+            if THROTTLING_ERRORS.contains(&code)
+                || TRANSIENT_ERRORS.contains(&code)
+                || matches!(context.raw().status().as_u16(), 500 | 502 | 503 | 504)
+            {
+                return Error::NotReady(format!("AWS to answer {action} ({code}: {message})"));
+            }
             match code {
-                "Throttling"
-                | "ThrottlingException"
-                | "ThrottledException"
-                | "RequestLimitExceeded"
-                | "TooManyRequestsException"
-                | "SlowDown"
-                | "RequestThrottled"
-                | "InternalFailure"
-                | "InternalError"
-                | "InternalServerError"
-                | "ServiceUnavailable"
-                | "RequestTimeout" => Error::NotReady(format!("AWS to answer {action} ({code}: {message})")),
+                "AccessDenied" | "AccessDeniedException" | "AccessDeniedFault" => {
+                    Error::refused(format!("{action} is not allowed: {message}"))
+                        .changed("nothing by this call")
+                        .fix("grant this state's role the permission")
+                        .then(Then::Redrive)
+                }
                 // Busy with something, most often with what an earlier call of ours began: the next
                 // look tells.
-                "InvalidDBClusterStateFault" | "InvalidDBInstanceState" => {
+                _ if Fault::of(context.err()).is_some_and(Fault::is_busy) => {
                     Error::NotReady(format!("RDS to take {action} ({message})"))
                 }
-                "AccessDenied" | "AccessDeniedException" | "AccessDeniedFault" => Error::Refused(format!(
-                    "{action} is not allowed: {message}. The role of this state lacks the permission; \
-                    nothing was changed by this call. Grant it, then redrive the execution."
-                )),
-                _ => Error::Unexpected(anyhow::anyhow!("{action}: {code}: {message}")),
+                _ => Error::unexpected(format!("{action}: {code}: {message}")),
             }
         }
-        _ => Error::Unexpected(anyhow::anyhow!("{action}: {error:?}")),
+        _ => Error::unexpected(format!("{action}: {error:?}")),
     }
 }
 
@@ -199,8 +316,25 @@ mod tests {
     }
 
     #[test]
+    fn a_failure_says_what_was_changed_and_what_to_type_next() {
+        let run = Run::of("arn:aws:states:eu-west-1:444455556666:execution:major-upgrade:one");
+        let error = Error::refused("the key is disabled").fix("enable it").then(Then::Redrive).of_run(&run);
+        assert_eq!(
+            error.to_string(),
+            "the key is disabled\nChanged: nothing.\nNext: enable it, then redrive the execution: aws \
+             stepfunctions redrive-execution --execution-arn \
+             arn:aws:states:eu-west-1:444455556666:execution:major-upgrade:one"
+        );
+        let error = Error::failed("it broke").changed("one tag").then(Then::StartAgain);
+        assert_eq!(
+            error.to_string(),
+            "it broke\nChanged: one tag.\nNext: start a new execution with the same input."
+        );
+    }
+
+    #[test]
     fn a_cause_fits_into_step_functions() {
-        let error = Error::OperationFailed("ü".repeat(40_000));
+        let error = Error::failed("ü".repeat(40_000));
         assert!(error.cause().chars().count() < 32_768);
     }
 }

@@ -3,6 +3,7 @@
 //! A state of a runbook is a type that implements [`State`]: it looks at the world, makes at most
 //! one change, and answers done or [`Error::NotReady`]. Step Functions is the only loop.
 
+pub mod arn;
 pub mod aurora;
 pub mod context;
 pub mod daily_sync;
@@ -15,6 +16,7 @@ pub mod store;
 pub mod telemetry;
 pub mod worker;
 
+pub use arn::Arn;
 pub use clock;
 pub use context::Context;
 pub use error::{Error, Finding, Level, Result, SkippedFinding};

@@ -6,14 +6,17 @@ use std::collections::BTreeMap;
 use aws_sdk_rds::types::Tag;
 use serde::{Deserialize, Serialize};
 
-use crate::Run;
+use crate::{
+    Run,
+    aurora::{EngineVersion, ResourceId},
+};
 
 /// The groups of the target family, chosen before the upgrade and attached during and after it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ParameterGroups {
     /// The engine version that they are for.
-    pub version: String,
+    pub version: EngineVersion,
     pub cluster: String,
     /// DB instance identifier → its DB parameter group.
     pub instances: BTreeMap<String, String>,
@@ -21,11 +24,11 @@ pub struct ParameterGroups {
     pub made: Vec<String>,
 }
 
-pub fn parameter_groups_key(resource_id: &str) -> String {
+pub fn parameter_groups_key(resource_id: &ResourceId) -> String {
     format!("upgrades/{resource_id}/parameter-groups.json")
 }
 
-pub fn inspection_key(resource_id: &str) -> String {
+pub fn inspection_key(resource_id: &ResourceId) -> String {
     format!("upgrades/{resource_id}/inspection.json")
 }
 

@@ -20,7 +20,7 @@ use tokio_postgres::{
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::{Context, Error, Result};
+use crate::{Context, Error, Result, error::Then};
 
 /// Who connects where. No `Debug`: it holds a password.
 #[derive(Clone)]
@@ -125,11 +125,9 @@ fn not_connected(error: &tokio_postgres::Error, database: &str) -> Error {
             "PostgreSQL to accept connections (connecting to {database}: {})",
             server.message()
         )),
-        "28" => Error::Refused(format!(
-            "PostgreSQL refuses the login to {database}: {}. The secret must hold the present user name and \
-            password of a role that may connect.",
-            server.message()
-        )),
+        "28" => Error::refused(format!("PostgreSQL refuses the login to {database}: {}", server.message()))
+            .fix("put the present user name and password of a role that may connect into the secret")
+            .then(Then::Redrive),
         _ => Error::Unexpected(anyhow::anyhow!("connect to {database}: {}", server.message())),
     }
 }

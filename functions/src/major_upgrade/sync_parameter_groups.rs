@@ -9,10 +9,10 @@
 //! automatically" (ModifyDBCluster); ModifyDBCluster takes one instance group for all members,
 //! although each may have its own.
 
-use aws_sdk_rds::types::{DbCluster, DbInstance};
 use runbook::{
-    Context, Error, Result, Run, State, aurora,
-    error::aws,
+    Context, Error, Result, Run, State,
+    aurora::{self, Cluster, Instance},
+    error::{Then, aws},
     lease,
     major_upgrade::{self, ParameterGroups},
 };
@@ -36,28 +36,19 @@ impl State for SyncParameterGroups {
 
     async fn reconcile(self, cx: &Context, run: &Run) -> Result<InSync> {
         let cluster = aurora::cluster(cx, &self.cluster).await?;
-        lease::take(cx, run, cluster.db_cluster_resource_id().unwrap_or_default()).await?;
+        lease::take(cx, run, cluster.resource_id.as_str()).await?;
         let members = aurora::members(cx, &cluster).await?;
-        if let Some(what) = aurora::busy(&cluster, &members) {
-            return Err(Error::NotReady(what));
-        }
-        let key = major_upgrade::parameter_groups_key(cluster.db_cluster_resource_id().unwrap_or_default());
+        aurora::ready(&cluster, &members)?;
+        let key = major_upgrade::parameter_groups_key(&cluster.resource_id);
         let chosen = cx.store.get_json::<ParameterGroups>(&key).await?;
         // Groups chosen for another version are not for this one.
-        let chosen = chosen.filter(|chosen| Some(chosen.version.as_str()) == cluster.engine_version());
+        let chosen = chosen.filter(|chosen| chosen.version == cluster.version);
         for member in &members {
-            let id = member.db_instance_identifier().unwrap_or_default();
-            if let Some(group) = chosen
-                .as_ref()
-                .and_then(|chosen| chosen.instances.get(id))
-                .filter(|group| Some(group.as_str()) != group_of(member))
-            {
-                let modify = cx
-                    .rds
-                    .modify_db_instance()
-                    .db_instance_identifier(id)
-                    .db_parameter_group_name(group)
-                    .apply_immediately(true);
+            let id = &member.id;
+            let Some(group) = chosen.as_ref().and_then(|chosen| chosen.instances.get(id)) else { continue };
+            if group != member.parameter_group()? {
+                let modify = cx.rds.modify_db_instance().db_instance_identifier(id);
+                let modify = modify.db_parameter_group_name(group).apply_immediately(true);
                 modify.send().await.map_err(aws("rds:ModifyDBInstance"))?;
                 return Err(Error::NotReady(format!(
                     "instance {id} to take its own parameter group {group}"
@@ -65,14 +56,16 @@ impl State for SyncParameterGroups {
             }
         }
         for member in &members {
-            let id = member.db_instance_identifier().unwrap_or_default();
+            let id = &member.id;
             let statuses = statuses(&cluster, member);
             if statuses.contains(&"failed-to-apply") {
-                return Err(Error::OperationFailed(format!(
-                    "RDS could not apply a parameter group to {id} (failed-to-apply). The upgrade itself is \
-                    done. The instance's events name the parameter; \
-                     mend its value in the group, reboot the instance, then redrive."
-                )));
+                return Err(Error::failed(format!(
+                    "RDS could not apply a parameter group to {id} (failed-to-apply); the instance's events \
+                     name the parameter"
+                ))
+                .changed("the version is raised, and that is done")
+                .fix("correct its value in the group and reboot the instance")
+                .then(Then::Redrive));
             }
             // One reboot is for both groups, so it waits until neither is on its way.
             if let Some(other) =
@@ -83,39 +76,25 @@ impl State for SyncParameterGroups {
                 )));
             }
             if statuses.contains(&"pending-reboot") {
-                cx.rds
-                    .reboot_db_instance()
-                    .db_instance_identifier(id)
-                    .send()
-                    .await
-                    .map_err(aws("rds:RebootDBInstance"))?;
+                let reboot = cx.rds.reboot_db_instance().db_instance_identifier(id);
+                reboot.send().await.map_err(aws("rds:RebootDBInstance"))?;
                 return Err(Error::NotReady(format!("instance {id} to reboot into its parameter groups")));
             }
         }
+        let group = cluster.shown.db_cluster_parameter_group().unwrap_or("the cluster's group");
         Ok(InSync {
-            summary: format!(
-                "{} instances are in-sync with {} and their own groups",
-                members.len(),
-                cluster.db_cluster_parameter_group().unwrap_or_default()
-            ),
+            summary: format!("{} instances are in-sync with {group} and their own groups", members.len()),
         })
     }
 }
 
-fn group_of(member: &DbInstance) -> Option<&str> {
-    member.db_parameter_groups().first()?.db_parameter_group_name()
-}
-
 /// The cluster group's status at this member, and its instance group's.
-fn statuses<'a>(cluster: &'a DbCluster, member: &'a DbInstance) -> [&'a str; 2] {
-    let id = member.db_instance_identifier();
-    let of_cluster = cluster.db_cluster_members().iter().find(|one| one.db_instance_identifier() == id);
+fn statuses<'a>(cluster: &'a Cluster, member: &'a Instance) -> [&'a str; 2] {
+    let members = cluster.shown.db_cluster_members();
+    let of_cluster = members.iter().find(|one| one.db_instance_identifier() == Some(&member.id));
+    let of_instance = member.shown.db_parameter_groups().first();
     [
         of_cluster.and_then(|one| one.db_cluster_parameter_group_status()).unwrap_or("unknown"),
-        member
-            .db_parameter_groups()
-            .first()
-            .and_then(|group| group.parameter_apply_status())
-            .unwrap_or("unknown"),
+        of_instance.and_then(|group| group.parameter_apply_status()).unwrap_or("unknown"),
     ]
 }

@@ -8,44 +8,42 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Context, Error, Result, Run};
+use crate::{Arn, Context, Error, Result, Run, aurora::ResourceId, error::Then};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Attestation {
     /// The ARN of the execution that attested.
-    pub execution: String,
+    pub execution: Arn,
     /// The DbClusterResourceId of the cluster that was looked at.
-    pub resource_id: String,
+    pub resource_id: ResourceId,
     pub attested: Timestamp,
     /// What was counted: tables, columns, rows, live wires and so on, for people.
     #[serde(default)]
     pub counts: Value,
 }
 
-pub fn key(resource_id: &str) -> String {
+pub fn key(resource_id: &ResourceId) -> String {
     format!("attestations/{resource_id}.json")
 }
 
 /// The attestation of that cluster by this run, or `Refused`.
-pub async fn check(cx: &Context, run: &Run, resource_id: &str) -> Result<Attestation> {
+pub async fn check(cx: &Context, run: &Run, resource_id: &ResourceId) -> Result<Attestation> {
     let found = cx.store.get_json::<Attestation>(&key(resource_id)).await?;
     valid(found, run, resource_id).map_err(|why| {
-        Error::Refused(format!(
-            "{why}. What holds production's data must not become reachable: nothing was changed. Start a \
-            new execution; it sanitises and attests again."
-        ))
+        Error::refused(format!("{why}. What holds production's data must not become reachable"))
+            .then(Then::StartAgain)
     })
 }
 
 fn valid(
     found: Option<Attestation>,
     run: &Run,
-    resource_id: &str,
+    resource_id: &ResourceId,
 ) -> std::result::Result<Attestation, String> {
     let found =
         found.ok_or_else(|| format!("there is no attestation for {resource_id} ({})", key(resource_id)))?;
-    if found.resource_id != resource_id {
+    if found.resource_id != *resource_id {
         return Err(format!("{} is about {}, not about {resource_id}", key(resource_id), found.resource_id));
     }
     if found.execution != run.execution {
