@@ -16,9 +16,12 @@ pub struct Failure {
     /// What RDS and pg_upgrade say.
     pub evidence: String,
     pub remedy: &'static str,
+    /// RDS itself says that it failed. A log alone does not: RDS's pre-checks write one while the
+    /// cluster is online and the upgrade goes on.
+    pub is_certain: bool,
 }
 
-/// What is known of an upgrade that failed since `since`; `None` when nothing says that one did.
+/// What is known of an upgrade that failed since `since`; `None` when nothing hints at one.
 pub async fn read(cx: &Context, cluster: &Cluster, since: Timestamp) -> Result<Option<Failure>> {
     let mut events = events(cx, SourceType::DbCluster, &cluster.id, since).await?;
     let mut logs = Vec::new();
@@ -38,7 +41,7 @@ pub async fn read(cx: &Context, cluster: &Cluster, since: Timestamp) -> Result<O
     for (file, content) in &logs {
         evidence.push_str(&format!("\n\n{file}:\n{}", excerpt(content)));
     }
-    Ok(Some(Failure { remedy: remedy(&evidence), evidence }))
+    Ok(Some(Failure { remedy: remedy(&evidence), evidence, is_certain: !failures.is_empty() }))
 }
 
 fn remedy(evidence: &str) -> &'static str {

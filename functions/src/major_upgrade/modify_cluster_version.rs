@@ -42,14 +42,21 @@ pub struct Modified {
 
 /// Written before ModifyDBCluster is called, because RDS knows no idempotency token.
 #[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Request {
     version: EngineVersion,
     requested: Timestamp,
+    /// When pg_upgrade's logs were first seen while the cluster stood still at the old version.
+    #[serde(default)]
+    logs_seen: Option<Timestamp>,
 }
 
 /// The lag between the answer and the first sign was seconds to minutes
 /// (hashicorp/terraform-provider-aws#28339).
 const FIRST_SIGN: Duration = Duration::from_secs(15 * 60);
+/// Pre-checks write pg_upgrade's logs while the cluster is `available`; only logs beside which
+/// nothing happens for this long are those of a failure.
+const STANDSTILL: Duration = Duration::from_secs(5 * 60);
 
 impl State for ModifyClusterVersion {
     const NAME: &'static str = "ModifyClusterVersion";
@@ -73,9 +80,9 @@ impl State for ModifyClusterVersion {
         }
 
         let key = format!("{}/modify-{}-{}.json", run.prefix(), self.version, run.since().as_millisecond());
-        let request = Request { version: self.version.clone(), requested: cx.clock.now() };
+        let request = Request { version: self.version.clone(), requested: cx.clock.now(), logs_seen: None };
         if let Some(earlier) = cx.store.get_json::<Request>(&key).await? {
-            return Err(self.explain(cx, &cluster, earlier.requested).await?);
+            return Err(self.explain(cx, &cluster, earlier, &key).await?);
         }
         self.check_snapshot(cx).await?;
         let groups = self.groups(cx, &cluster).await?;
@@ -92,16 +99,29 @@ impl State for ModifyClusterVersion {
 
 impl ModifyClusterVersion {
     /// The version was requested before, and the cluster stands still at the old one: why.
-    async fn explain(&self, cx: &Context, cluster: &Cluster, requested: Timestamp) -> Result<Error> {
+    async fn explain(&self, cx: &Context, cluster: &Cluster, request: Request, key: &str) -> Result<Error> {
         let as_before = format!("nothing, the cluster runs at {} as before", cluster.version);
+        let (now, requested) = (cx.clock.now(), request.requested);
         if let Some(failure) = failure::read(cx, cluster, requested).await? {
-            return Ok(Error::failed(format!(
-                "the upgrade of {} to {} failed. {}",
-                self.cluster, self.version, failure.evidence
-            ))
-            .changed(as_before)
-            .fix(failure.remedy)
-            .then(Then::Redrive));
+            let stands_still = request
+                .logs_seen
+                .is_some_and(|seen| Duration::try_from(now - seen).is_ok_and(|since| since >= STANDSTILL));
+            if failure.is_certain || stands_still {
+                return Ok(Error::failed(format!(
+                    "the upgrade of {} to {} failed. {}",
+                    self.cluster, self.version, failure.evidence
+                ))
+                .changed(as_before)
+                .fix(failure.remedy)
+                .then(Then::Redrive));
+            }
+            if request.logs_seen.is_none() {
+                cx.store.put_json(key, &Request { logs_seen: Some(now), ..request }).await?;
+            }
+            return Ok(Error::NotReady(format!(
+                "RDS to go on with the upgrade to {} or to say that it failed (pg_upgrade has written logs)",
+                self.version
+            )));
         }
         let waited = Duration::try_from(cx.clock.now() - requested).unwrap_or_default();
         if waited < FIRST_SIGN {

@@ -13,7 +13,7 @@ use aws_sdk_rds::types::Tag;
 use jiff::{SignedDuration, Timestamp};
 use runbook::{
     Context, Error, Finding, Level, Result, Run, State,
-    aurora::{self, EngineVersion},
+    aurora::{self, Cluster, EngineVersion},
     error::{Then, aws},
     major_upgrade::{self, MANAGED_BY, ParameterGroups},
 };
@@ -86,6 +86,9 @@ impl State for PrepareParameterGroups {
             .iter()
             .map(|member| Ok((member.id.clone(), member.parameter_group()?.to_owned())))
             .collect::<Result<BTreeMap<_, _>>>()?;
+        if cluster.version.major() == self.version.major() {
+            return self.keep(cx, run, cluster, instance_groups, &cluster_group).await;
+        }
         let distinct: BTreeSet<&String> = instance_groups.values().collect();
         let groups = [(Kind::Cluster, &cluster_group)]
             .into_iter()
@@ -121,15 +124,15 @@ impl State for PrepareParameterGroups {
         }
 
         let chosen = ParameterGroups {
-            version: self.version.clone(),
             cluster: new_names[&(Kind::Cluster, cluster_group)].clone(),
             instances: instance_groups
                 .into_iter()
                 .map(|(instance, group)| (instance, new_names[&(Kind::Instance, group)].clone()))
                 .collect(),
             made: reports.iter().filter(|report| report.made_by_us).map(|report| report.to.clone()).collect(),
+            ..self.unchosen(&cluster)
         };
-        let report = format!("{}/parameters-{}.json", run.prefix(), self.version);
+        let report = self.report(run);
         cx.store.put_json(&report, &reports).await?;
         cx.store.put_json(&major_upgrade::parameter_groups_key(&cluster.resource_id), &chosen).await?;
         Ok(Prepared {
@@ -142,6 +145,47 @@ impl State for PrepareParameterGroups {
 }
 
 impl PrepareParameterGroups {
+    fn report(&self, run: &Run) -> String {
+        format!("{}/parameters-{}.json", run.prefix(), self.version)
+    }
+
+    fn unchosen(&self, cluster: &Cluster) -> ParameterGroups {
+        ParameterGroups {
+            from: cluster.version.clone(),
+            version: self.version.clone(),
+            cluster: String::new(),
+            instances: BTreeMap::new(),
+            made: Vec::new(),
+            rebooted: BTreeMap::new(),
+            synced: None,
+        }
+    }
+
+    /// A minor version has the same family: the groups stay, and values of the input wait for the
+    /// hop that changes the major version.
+    async fn keep(
+        self,
+        cx: &Context,
+        run: &Run,
+        cluster: Cluster,
+        instances: BTreeMap<String, String>,
+        group: &str,
+    ) -> Result<Prepared> {
+        let chosen = ParameterGroups { cluster: group.to_owned(), instances, ..self.unchosen(&cluster) };
+        let report = self.report(run);
+        cx.store.put_json(&report, &Vec::<Report>::new()).await?;
+        cx.store.put_json(&major_upgrade::parameter_groups_key(&cluster.resource_id), &chosen).await?;
+        Ok(Prepared {
+            summary: format!(
+                "{} is of the same family as {}: the parameter groups stay",
+                self.version, cluster.version
+            ),
+            cluster_parameter_group: chosen.cluster,
+            instance_parameter_groups: chosen.instances,
+            report,
+        })
+    }
+
     fn unknown_overrides<'a>(&'a self, reports: &[Report]) -> Vec<&'a str> {
         let known = |name: &str| {
             reports.iter().any(|report| {
