@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 
 use crate::{
     clock::Clock,
+    patience::Patience,
     postgres::{Connections, Tls},
     store::Store,
 };
@@ -25,6 +26,7 @@ pub struct Context {
     pub store: Store,
     pub clock: Clock,
     pub progress: Progress,
+    pub patience: Patience,
     pub tls: Tls,
     pub connections: Connections,
     config: SdkConfig,
@@ -49,6 +51,7 @@ impl Context {
             store: Store::new(aws_sdk_s3::Client::from_conf(s3), bucket),
             clock,
             progress: Progress::default(),
+            patience: Patience::default(),
             tls,
             connections: Connections::default(),
             config: config.clone(),

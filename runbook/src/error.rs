@@ -3,13 +3,14 @@
 
 use std::fmt::{self, Display, Write};
 
+use aws_credential_types::provider::error::CredentialsError;
 use aws_runtime::retries::classifiers::{THROTTLING_ERRORS, TRANSIENT_ERRORS};
-use aws_smithy_runtime_api::{client::result::SdkError, http::Response};
+use aws_sdk_sts::{error::SdkError, operation::assume_role::AssumeRoleError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Run, aurora::Fault};
+use crate::{Run, aurora::Fault, patience::UNREACHABLE};
 
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -18,6 +19,13 @@ pub enum Error {
     /// Look again later. Says what is waited for.
     #[error("waiting for {0}")]
     NotReady(String),
+    /// `NotReady`, because AWS says that a cluster or instance is busy. It says the same for good
+    /// when it can never do it, so it is not believed for ever.
+    #[error("waiting for {0}")]
+    Busy(String),
+    /// `NotReady`, because nobody took the call. Not believed for ever either.
+    #[error("waiting for {0}")]
+    Unreachable(String),
     /// A person must change something first. Nothing was changed.
     #[error("{}", blocked(.0))]
     Blocked(Vec<Finding>),
@@ -116,6 +124,25 @@ impl Error {
         Self::DeadlineExceeded(Box::new(failure)).then(Then::Redrive).of_run(run)
     }
 
+    /// AWS says the same at every look although nothing is busy: that is its answer.
+    pub(crate) fn given_up(what: &str) -> Self {
+        Self::refused(format!("RDS keeps refusing although nothing is busy: waiting for {what}"))
+            .changed("nothing by this call")
+            .fix("change what it names")
+            .then(Then::Redrive)
+    }
+
+    /// No call has come through for a long time.
+    pub(crate) fn cut_off(what: &str) -> Self {
+        Self::refused(format!("no connection for {} min: waiting for {what}", UNREACHABLE.as_mins()))
+            .changed("nothing by this call")
+            .fix(
+                "check the way out of this function's or task's subnets: VPC endpoint or NAT gateway, DNS, \
+                 outgoing rules of its security group, ingoing rules of the other side's",
+            )
+            .then(Then::Redrive)
+    }
+
     /// Something that no state expects: AWS or the run bucket answered what it never should.
     pub fn unexpected(found: impl Into<String>) -> Self {
         Self::Unexpected(anyhow::Error::msg(found.into()))
@@ -152,10 +179,18 @@ impl Error {
         self
     }
 
+    /// What is waited for, when this is a wait.
+    pub fn waiting_for(&self) -> Option<&str> {
+        match self {
+            Self::NotReady(what) | Self::Busy(what) | Self::Unreachable(what) => Some(what),
+            _ => None,
+        }
+    }
+
     /// The name by which the ASL knows it.
     pub fn name(&self) -> &'static str {
         match self {
-            Self::NotReady(_) => "NotReady",
+            Self::NotReady(_) | Self::Busy(_) | Self::Unreachable(_) => "NotReady",
             Self::Blocked(_) => "Blocked",
             Self::Refused(_) => "Refused",
             Self::Conflict(_) => "Conflict",
@@ -251,41 +286,75 @@ fn blocked(findings: &[Finding]) -> String {
 
 /// An AWS call that failed. What may pass by itself is looked at again; the rest is shown as AWS
 /// said it.
-///
+pub fn aws<E>(action: &str) -> impl FnOnce(SdkError<E>) -> Error + '_
+where
+    E: std::error::Error + ProvideErrorMetadata + 'static,
+{
+    move |error| sort(action, &error)
+}
+
 /// What may pass is what the SDK itself would try again: its codes, and HTTP 500, 502, 503 and 504
 /// (https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html).
-pub fn aws<E: ProvideErrorMetadata + fmt::Debug>(
-    action: &str,
-) -> impl FnOnce(SdkError<E, Response>) -> Error + '_ {
-    move |error| match &error {
-        SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | SdkError::ResponseError(_) => {
-            Error::NotReady(format!("AWS to answer {action} (the call was lost on its way)"))
+fn sort<E>(action: &str, error: &SdkError<E>) -> Error
+where
+    E: std::error::Error + ProvideErrorMetadata + 'static,
+{
+    let SdkError::ServiceError(context) = error else { return not_sent(action, error) };
+    let (code, message) =
+        (context.err().code().unwrap_or("no code"), context.err().message().unwrap_or("no message"));
+    if THROTTLING_ERRORS.contains(&code)
+        || TRANSIENT_ERRORS.contains(&code)
+        || matches!(context.raw().status().as_u16(), 500 | 502 | 503 | 504)
+    {
+        return Error::NotReady(format!("AWS to answer {action} ({code}: {message})"));
+    }
+    match code {
+        "AccessDenied" | "AccessDeniedException" | "AccessDeniedFault" => {
+            Error::refused(format!("{action} is not allowed: {message}"))
+                .changed("nothing by this call")
+                .fix("grant this state's role the permission")
+                .then(Then::Redrive)
         }
-        SdkError::ServiceError(context) => {
-            let (code, message) =
-                (context.err().code().unwrap_or("no code"), context.err().message().unwrap_or("no message"));
-            if THROTTLING_ERRORS.contains(&code)
-                || TRANSIENT_ERRORS.contains(&code)
-                || matches!(context.raw().status().as_u16(), 500 | 502 | 503 | 504)
-            {
-                return Error::NotReady(format!("AWS to answer {action} ({code}: {message})"));
-            }
-            match code {
-                "AccessDenied" | "AccessDeniedException" | "AccessDeniedFault" => {
-                    Error::refused(format!("{action} is not allowed: {message}"))
-                        .changed("nothing by this call")
-                        .fix("grant this state's role the permission")
-                        .then(Then::Redrive)
-                }
-                // Busy with something, most often with what an earlier call of ours began: the next
-                // look tells.
-                _ if Fault::of(context.err()).is_some_and(Fault::is_busy) => {
-                    Error::NotReady(format!("RDS to take {action} ({message})"))
-                }
-                _ => Error::unexpected(format!("{action}: {code}: {message}")),
-            }
+        // Busy with something, most often with what an earlier call of ours began: the next look
+        // tells.
+        _ if Fault::of(context.err()).is_some_and(Fault::is_busy) => {
+            Error::Busy(format!("RDS to take {action} ({message})"))
         }
-        _ => Error::unexpected(format!("{action}: {error:?}")),
+        _ => Error::unexpected(format!("{action}: {code}: {message}")),
+    }
+}
+
+/// A call without an answer of the service. The SDK reports missing credentials, a role that may not
+/// be assumed, names that do not resolve and connections that nobody takes all as a dispatch
+/// failure: what it is stands in the chain of causes.
+fn not_sent<E>(action: &str, error: &SdkError<E>) -> Error
+where
+    E: std::error::Error + ProvideErrorMetadata + 'static,
+{
+    let causes: Vec<&(dyn std::error::Error + 'static)> =
+        std::iter::successors(std::error::Error::source(error), |cause| cause.source()).collect();
+    let chain = causes.iter().map(ToString::to_string).collect::<Vec<_>>().join(": ");
+    let chain = if chain.is_empty() { error.to_string() } else { chain };
+    for cause in &causes {
+        if let Some(denied) = cause.downcast_ref::<SdkError<AssumeRoleError>>() {
+            return sort("sts:AssumeRole", denied);
+        }
+    }
+    match causes.iter().find_map(|cause| cause.downcast_ref::<CredentialsError>()) {
+        Some(CredentialsError::ProviderTimedOut(_)) => {
+            Error::Unreachable(format!("AWS to hand out credentials for {action} ({chain})"))
+        }
+        Some(_) => Error::refused(format!("{action} was not sent, for there are no credentials: {chain}"))
+            .changed("nothing by this call")
+            .fix("give this function or task its role")
+            .then(Then::Redrive),
+        None => match error {
+            SdkError::ConstructionFailure(_) => Error::unexpected(format!("{action}: {chain}")),
+            SdkError::ResponseError(_) => {
+                Error::NotReady(format!("AWS to answer {action} in full ({chain})"))
+            }
+            _ => Error::Unreachable(format!("AWS to answer {action} (lost on its way: {chain})")),
+        },
     }
 }
 

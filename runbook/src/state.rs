@@ -115,8 +115,10 @@ pub async fn call<S: State>(cx: &Context, payload: Value) -> Result<Value> {
         let result = attempt::<S>(cx, &call.run, call.input).await;
         match &result {
             Ok(_) => info!("done"),
-            Err(Error::NotReady(what)) => info!(what, "not ready"),
-            Err(error) => error!(error = error.name(), "{error}"),
+            Err(error) => match error.waiting_for() {
+                Some(what) => info!(what, "not ready"),
+                None => error!(error = error.name(), "{error}"),
+            },
         }
         result
     }
@@ -133,10 +135,23 @@ async fn attempt<S: State>(cx: &Context, run: &Run, input: Value) -> Result<Valu
     let result = outcome.unwrap_or_else(|panic| {
         Err(Error::unexpected(format!("{} panicked: {}", S::NAME, panic_text(&panic))))
     });
-    match result {
-        Ok(output) => serde_json::to_value(output).map_err(|error| Error::Unexpected(error.into())),
-        Err(Error::NotReady(what)) if run.is_over(cx.clock.now()) => Err(Error::overdue(S::NAME, &what, run)),
-        Err(error) => Err(error.of_run(run)),
+    let (now, whose) = (cx.clock.now(), format!("{} {}", run.execution, S::NAME));
+    let error = match result {
+        Ok(output) => {
+            cx.patience.forget(&whose);
+            return serde_json::to_value(output).map_err(|error| Error::Unexpected(error.into()));
+        }
+        Err(Error::Busy(what)) if cx.patience.is_refusal(&whose, &what, now) => Error::given_up(&what),
+        Err(Error::Unreachable(what)) if cx.patience.is_unreachable(&whose, now) => Error::cut_off(&what),
+        Err(error @ (Error::Busy(_) | Error::Unreachable(_))) => error,
+        Err(error) => {
+            cx.patience.forget(&whose);
+            error
+        }
+    };
+    match error.waiting_for() {
+        Some(what) if run.is_over(now) => Err(Error::overdue(S::NAME, what, run)),
+        _ => Err(error.of_run(run)),
     }
 }
 

@@ -58,8 +58,10 @@ impl Look {
     fn note(&mut self, thing: &str, result: Result<()>) {
         match result {
             Ok(()) => {}
-            Err(Error::NotReady(what)) => self.waiting.push(what),
-            Err(error) => self.left.push(format!("{thing}: {error}")),
+            Err(error) => match error.waiting_for() {
+                Some(what) => self.waiting.push(what.to_owned()),
+                None => self.left.push(format!("{thing}: {error}")),
+            },
         }
     }
 }

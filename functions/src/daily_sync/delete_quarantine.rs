@@ -50,12 +50,12 @@ impl State for DeleteQuarantine {
             Some(copy) => source.remove(&copy).await,
             None => Ok(()),
         };
-        match (cluster, copy) {
-            (Err(Error::NotReady(cluster)), Err(Error::NotReady(copy))) => {
-                return Err(Error::NotReady(format!("{cluster}; {copy}")));
-            }
-            (cluster, copy) => cluster.and(copy)?,
+        if let (Err(cluster), Err(copy)) = (&cluster, &copy)
+            && let (Some(cluster), Some(copy)) = (cluster.waiting_for(), copy.waiting_for())
+        {
+            return Err(Error::NotReady(format!("{cluster}; {copy}")));
         }
+        cluster.and(copy)?;
         let summary =
             format!("{name} and the copy of production's snapshot are deleted; the run holds no raw data");
         Ok(Deleted { summary })

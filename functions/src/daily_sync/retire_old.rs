@@ -53,9 +53,9 @@ impl State for RetireOld {
         let instances = aurora::instances(cx).await?;
         let mut waiting = Vec::new();
         for cluster in &retire {
-            match removal::remove_cluster(cx, &self.sync, cluster, &instances).await {
-                Err(Error::NotReady(what)) => waiting.push(what),
-                removed => removed?,
+            if let Err(error) = removal::remove_cluster(cx, &self.sync, cluster, &instances).await {
+                let what = error.waiting_for().map(str::to_owned);
+                waiting.push(what.ok_or(error)?);
             }
         }
         if !waiting.is_empty() {

@@ -164,7 +164,7 @@ impl SwapTarget {
 /// the end of none.
 async fn rename_fresh(cx: &Context, plan: &Plan<'_>) -> Result<()> {
     let evidence = match swap::rename(cx, &plan.fresh_name, plan.stable).await {
-        Err(Error::NotReady(what)) => return Err(Error::NotReady(what)),
+        Err(error) if error.waiting_for().is_some() => return Err(error),
         Err(error) => error.to_string(),
         Ok(()) => return Ok(()),
     };

@@ -175,13 +175,14 @@ impl Kind {
     }
 }
 
+/// What every operation's error is.
+trait Refusal: std::error::Error + ProvideErrorMetadata + 'static {}
+impl<E: std::error::Error + ProvideErrorMetadata + 'static> Refusal for E {}
+
 type Answer<T, E> = std::result::Result<T, SdkError<E>>;
 
 /// `None` when there is no such group.
-fn known<T, E: ProvideErrorMetadata + std::fmt::Debug>(
-    answer: Answer<T, E>,
-    action: &str,
-) -> Result<Option<T>> {
+fn known<T, E: Refusal>(answer: Answer<T, E>, action: &str) -> Result<Option<T>> {
     match answer {
         Ok(answer) => Ok(Some(answer)),
         Err(error) if Fault::of(&error) == Some(Fault::DBParameterGroupNotFound) => Ok(None),
@@ -189,11 +190,7 @@ fn known<T, E: ProvideErrorMetadata + std::fmt::Debug>(
     }
 }
 
-fn created<E: ProvideErrorMetadata + std::fmt::Debug>(
-    answer: Answer<(), E>,
-    action: &str,
-    name: &str,
-) -> Result<()> {
+fn created<E: Refusal>(answer: Answer<(), E>, action: &str, name: &str) -> Result<()> {
     let Err(error) = answer else { return Ok(()) };
     match Fault::of(&error) {
         // Created at this moment by an attempt whose answer was lost, or by someone else: the next
@@ -209,11 +206,7 @@ fn created<E: ProvideErrorMetadata + std::fmt::Debug>(
     }
 }
 
-fn taken<E: ProvideErrorMetadata + std::fmt::Debug>(
-    answer: Answer<(), E>,
-    action: &str,
-    name: &str,
-) -> Result<()> {
+fn taken<E: Refusal>(answer: Answer<(), E>, action: &str, name: &str) -> Result<()> {
     let Err(error) = answer else { return Ok(()) };
     match Fault::of(&error) {
         Some(Fault::InvalidParameterValue | Fault::InvalidParameterCombination) => {
