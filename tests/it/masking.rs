@@ -7,7 +7,8 @@ use runbook::{Error, postgres::databases};
 use serde_json::{Value, json};
 use workers::daily_sync::{
     attest_sanitized,
-    sanitize_databases::{cut, fingerprints, finish, look, mask},
+    fingerprints::Fingerprints,
+    sanitize_databases::{cut, finish, look, mask, take_fingerprints},
 };
 
 use crate::copy::{Copy, KEY};
@@ -213,7 +214,7 @@ async fn sanitise(copy: &Copy, masking: &Masking) -> Vec<String> {
     let sessions = copy.sessions();
     cut::cut(&sessions).await.unwrap();
     let (plans, names) = look(&sessions, masking).await.unwrap_or_else(|error| panic!("{error}"));
-    let before = fingerprints::take(&sessions, &plans, KEY, copy.id).await.unwrap();
+    let before = take_fingerprints::take(&sessions, &plans, KEY, copy.id).await.unwrap();
     mask::mask(&sessions, &plans, KEY).await.unwrap();
     finish(copy, &names).await;
     attest_sanitized::look(sessions.cx, sessions.login, masking, &before, KEY).await.unwrap().wrong
@@ -330,7 +331,7 @@ async fn killed_between_two_tables_and_run_again_it_comes_to_the_same_end() {
     let sessions = killed.sessions();
     cut::cut(&sessions).await.unwrap();
     let (plans, _) = look(&sessions, &masking).await.unwrap();
-    let before = fingerprints::take(&sessions, &plans, KEY, killed.id).await.unwrap();
+    let before = take_fingerprints::take(&sessions, &plans, KEY, killed.id).await.unwrap();
     let mut attempts = 0;
     loop {
         // Longer each time: some of it is done when the axe falls.
@@ -413,7 +414,7 @@ async fn attesting_finds_what_masking_would_have_left() {
     let sessions = copy.sessions();
     cut::cut(&sessions).await.unwrap();
     let (plans, _) = look(&sessions, &masking).await.unwrap();
-    let before = fingerprints::take(&sessions, &plans, KEY, copy.id).await.unwrap();
+    let before = take_fingerprints::take(&sessions, &plans, KEY, copy.id).await.unwrap();
     let bound = "SELECT (histogram_bounds::text::text[])[1] FROM pg_stats WHERE tablename = 'person' AND \
     attname = 'homepage'";
     let homepage = copy.ask("rdsadmin", "shop", bound).await;

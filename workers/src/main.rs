@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use runbook::{Context, Error, telemetry, worker};
+use runbook::{Context, Error, postgres::Tls, telemetry, worker};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
@@ -13,7 +13,12 @@ async fn main() -> anyhow::Result<ExitCode> {
     let state = std::env::args().nth(1).context("usage: worker <state>, e.g. worker run-analyze")?;
     let (token, input) = (worker::required("TASK_TOKEN")?, worker::required("INPUT")?);
     let cx = Context::from_environment().await?;
+    let (cx, tls) = match Tls::from_environment() {
+        Ok(tls) => (cx.with_tls(tls), Ok(())),
+        Err(error) => (cx, Err(Error::Refused(format!("{error:#}. Nothing was touched.")))),
+    };
     let work = async {
+        tls?;
         let payload = serde_json::from_str(&input)
             .map_err(|error| Error::Refused(format!("INPUT is not JSON: {error}")))?;
         let known = workers::call(&state, &cx, payload).await;

@@ -27,11 +27,14 @@ use serde_json::{Value, json};
 
 pub mod cluster;
 pub mod coverage;
+pub mod places;
 pub mod survivors;
 pub mod wires;
 
-use crate::daily_sync::sanitize_databases::{
-    fingerprints::Fingerprints, fingerprints_key, login, masking_key, sessions::Sessions,
+use super::{
+    fingerprints::{self, Fingerprints},
+    quarantine::{Quarantined, masking_key},
+    sanitize_databases::sessions::Sessions,
 };
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -58,16 +61,17 @@ impl State for AttestSanitized {
     type Output = Attested;
 
     async fn reconcile(self, cx: &Context, run: &Run) -> Result<Attested> {
-        let login = login(cx, run, &self.cluster, &self.sync, &self.resource_id).await?;
+        let copy = Quarantined { cluster: &self.cluster, sync: &self.sync, resource_id: &self.resource_id };
+        let login = copy.login(cx, run).await?;
         let policy = daily_sync::policy(cx, run, &self.sync).await?;
         let key = masking_key(cx, &policy.masking).await?;
-        let before: Fingerprints = cx.store.get_json(&fingerprints_key(run)).await?.unwrap_or_default();
-        if before.resource_id != self.resource_id {
-            return Err(Error::Refused(format!(
+        let before: Option<Fingerprints> = cx.store.get_json(&fingerprints::key(run)).await?;
+        let before = before.filter(|before| before.resource_id == self.resource_id).ok_or_else(|| {
+            Error::Refused(format!(
                 "{} was not sanitised by this run: there are no fingerprints of it. Nothing was touched.",
                 self.cluster
-            )));
-        }
+            ))
+        })?;
         let found = aurora::cluster(cx, &self.cluster).await?;
         let mut wrong = cluster::check(&found, &aurora::members(cx, &found).await?, &policy.quarantine);
         let seen = look(cx, &login, &policy.masking, &before, &key).await?;

@@ -16,7 +16,7 @@ use runbook::{
     Context, Error, Result, Run, State, aurora,
     daily_sync::{self, tags},
     error::aws,
-    postgres::{self, Login, chain, query_failed, quote},
+    postgres::{self, Login, failed, query_failed, quote, said},
 };
 use serde::{Deserialize, Serialize};
 use tokio_postgres::Client;
@@ -165,7 +165,7 @@ async fn settings(cx: &Context, login: &Login, target: &Target) -> Result<()> {
             client
                 .batch_execute(&statement)
                 .await
-                .map_err(|error| failed(&format!("the setting of the policy ({statement})"), &error))?;
+                .map_err(|error| refused(&format!("the setting of the policy ({statement})"), &error))?;
         }
     }
     Ok(())
@@ -207,14 +207,14 @@ fn literal(name: &str, value: &str) -> String {
     value.split(',').map(|text| postgres::literal(&unquoted(text.trim()))).collect::<Vec<_>>().join(", ")
 }
 
-/// SQL that stands in the policy, or follows from it, and does not go: a person mends the policy.
-fn failed(what: &str, error: &tokio_postgres::Error) -> Error {
-    match query_failed(what, error) {
-        Error::NotReady(waiting) => Error::NotReady(waiting),
-        _ => Error::OperationFailed(format!(
-            "{what} does not go: {}. Mend the policy, then start a new execution.",
-            chain(error)
+/// SQL that stands in the policy, or follows from it, and fails: a person fixes the policy.
+fn refused(what: &str, error: &tokio_postgres::Error) -> Error {
+    match failed(what, error) {
+        Error::OperationFailed(_) => Error::OperationFailed(format!(
+            "{what} fails: {}. Fix the policy, then start a new execution.",
+            said(error)
         )),
+        waiting => waiting,
     }
 }
 

@@ -9,7 +9,7 @@ use runbook::{
 use serde_json::json;
 use tokio_postgres::Client;
 
-use super::{failed, session};
+use super::{refused, session};
 
 /// Makes or alters every role. The password is the one in the role's secret, so that clients keep
 /// theirs from day to day.
@@ -26,7 +26,7 @@ pub async fn make(cx: &Context, client: &Client, target: &Target) -> Result<()> 
         client
             .batch_execute(&statement(role, exists, verifier.as_deref()))
             .await
-            .map_err(|error| failed(&format!("role {}", role.name), &error))?;
+            .map_err(|error| refused(&format!("role {}", role.name), &error))?;
     }
     Ok(())
 }
@@ -74,7 +74,7 @@ pub async fn grant(cx: &Context, login: &Login, database: &str, target: &Target)
             client
                 .batch_execute(&statement)
                 .await
-                .map_err(|error| failed(&format!("{statement} in {database}"), &error))?;
+                .map_err(|error| refused(&format!("{statement} in {database}"), &error))?;
         }
     }
     Ok(())
@@ -92,7 +92,7 @@ pub async fn own(client: &Client) -> Result<()> {
         if let Err(error) = client.batch_execute(&format!("GRANT {} TO CURRENT_USER", quote(&owner))).await {
             tracing::info!(
                 owner,
-                error = postgres::chain(&error),
+                error = postgres::said(&error),
                 "the master user cannot take part in this role"
             );
         }

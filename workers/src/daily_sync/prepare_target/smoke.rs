@@ -4,7 +4,7 @@ use policy::{Smoke, Target};
 use runbook::{Context, Error, Result, postgres::Login, postgres::query_failed};
 use tokio_postgres::SimpleQueryMessage;
 
-use super::{failed, session};
+use super::{refused, session};
 
 /// All of them, and all that do not say true are told.
 pub async fn ask(cx: &Context, login: &Login, target: &Target) -> Result<()> {
@@ -38,7 +38,7 @@ async fn answer(cx: &Context, login: &Login, smoke: &Smoke) -> Result<bool> {
     let answer = client
         .simple_query(&smoke.sql)
         .await
-        .map_err(|error| failed(&format!("the smoke query {} in {}", smoke.sql, smoke.database), &error))?;
+        .map_err(|error| refused(&format!("the smoke query {} in {}", smoke.sql, smoke.database), &error))?;
     let mut rows = answer
         .iter()
         .filter_map(|message| if let SimpleQueryMessage::Row(row) = message { Some(row) } else { None });

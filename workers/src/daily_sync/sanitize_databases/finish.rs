@@ -4,14 +4,11 @@
 use futures::{StreamExt, TryStreamExt, stream};
 use runbook::{
     Error, Result,
-    postgres::{query_failed, quote},
+    postgres::{failed, query_failed, quote, said},
 };
 use tokio_postgres::Client;
 
-use super::{
-    mask::failed,
-    sessions::{Notices, Sessions, texts},
-};
+use super::sessions::{Notices, Sessions, texts};
 
 /// Catalogs of a database whose dead rows can hold values of rows, or secrets that were cut:
 /// samples, comments, defaults, bodies of functions, addresses and passwords. Those of the whole
@@ -132,7 +129,7 @@ async fn forget_statements(client: &Client) {
                     FROM pg_extension AS e JOIN pg_namespace AS n ON n.oid = e.extnamespace WHERE extname = 'pg_stat_statements'";
     for reset in texts(client, "look for pg_stat_statements", function).await.unwrap_or_default() {
         if let Err(error) = client.batch_execute(&reset).await {
-            tracing::warn!(error = super::mask::harmless(&error), "the texts of statements were not reset");
+            tracing::warn!(error = said(&error), "the texts of statements were not reset");
         }
     }
 }

@@ -10,7 +10,7 @@ use futures::future::try_join_all;
 use jiff::Timestamp;
 use runbook::{
     Context, Error, Result,
-    postgres::{self, Login, chain, query_failed},
+    postgres::{self, Login, query_failed, said},
 };
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_postgres::{
@@ -248,11 +248,11 @@ impl Session {
         match error.code() {
             _ if matches!(lost, Error::NotReady(_)) => Err(lost),
             Some(code) if *code == SqlState::LOCK_NOT_AVAILABLE => {
-                Ok(Ending::Locked(format!("{}: another session holds a lock on the table", chain(&error))))
+                Ok(Ending::Locked(format!("{}: another session holds a lock on the table", said(&error))))
             }
             // Dropped since the plan was made.
             Some(code) if *code == SqlState::UNDEFINED_TABLE && unit.tables.len() == 1 => Ok(Ending::Done),
-            _ => Ok(Ending::Failed(chain(&error))),
+            _ => Ok(Ending::Failed(said(&error))),
         }
     }
 }
