@@ -32,7 +32,6 @@ mod foreign_keys;
 mod links;
 pub mod mask;
 mod nested;
-mod owners;
 pub mod plan;
 mod problems;
 mod rules;

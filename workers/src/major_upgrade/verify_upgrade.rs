@@ -14,6 +14,7 @@ use std::{collections::BTreeMap, fmt::Write};
 
 use aws_sdk_rds::types::{DbCluster, DbInstance};
 use futures::{StreamExt, TryStreamExt, stream};
+use policy::TableName;
 use runbook::{
     Context, Error, Result, Run, SkippedFinding, State,
     aurora::{self, major},
@@ -138,7 +139,7 @@ struct Look {
 
 /// A table without statistics.
 struct Missing {
-    table: String,
+    table: TableName,
     remedy: String,
     /// Never analysed nor vacuumed: as a table that the application has just made.
     never: bool,
@@ -157,7 +158,7 @@ async fn look(cx: &Context, login: &Login, databases: Vec<String>) -> Result<Vec
                 .await?
                 .iter()
                 .map(|row| Missing {
-                    table: row.get("name"),
+                    table: TableName { schema: row.get("schema"), table: row.get("table") },
                     remedy: row.get("remedy"),
                     never: row.get("never"),
                 })

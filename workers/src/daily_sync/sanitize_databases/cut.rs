@@ -9,13 +9,13 @@ use std::collections::BTreeMap;
 
 use runbook::{
     Error, Result,
-    aurora::major,
     postgres::{self, query_failed, said},
 };
 use serde::{Deserialize, Serialize};
 use tokio_postgres::Client;
 
-use super::{owners, sessions::Sessions};
+use super::sessions::Sessions;
+use crate::shared::roles::{self, Of};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Scope {
@@ -107,8 +107,7 @@ pub struct Wire {
 /// with a live wire goes nowhere.
 pub async fn cut(sessions: &Sessions<'_>) -> Result<Vec<Wire>> {
     let cluster = sessions.open("postgres").await?;
-    let version: String = one(&cluster, "SHOW server_version").await?;
-    owners::become_member(&cluster, major(&version)).await?;
+    roles::become_member(&cluster, Of::All).await?;
     let databases = postgres::databases(&cluster).await?;
     let mut wires = Vec::new();
     let mut refusals = BTreeMap::new();
@@ -202,7 +201,7 @@ async fn left(sessions: &Sessions<'_>, databases: &[String]) -> Result<Vec<Wire>
 /// has one only a superuser sees.
 async fn kill_passwords(client: &Client) -> Result<()> {
     let sql = "SELECT format('ALTER ROLE %I PASSWORD NULL', rolname) FROM pg_roles WHERE rolname !~ '^pg_' AND rolname <> current_user
-               AND rolname <> ALL (string_to_array(current_setting('sync.system_roles'), ','))";
+               AND rolname <> ALL (current_setting('runbook.system_roles')::text[])";
     for row in client.query(sql, &[]).await.map_err(|error| query_failed("look for roles", &error))? {
         let statement: String = row.get(0);
         client.batch_execute(&statement).await.map_err(|error| {
@@ -213,10 +212,6 @@ async fn kill_passwords(client: &Client) -> Result<()> {
         })?;
     }
     Ok(())
-}
-
-async fn one(client: &Client, sql: &str) -> Result<String> {
-    Ok(client.query_one(sql, &[]).await.map_err(|error| query_failed(sql, &error))?.get(0))
 }
 
 #[cfg(test)]
