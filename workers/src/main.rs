@@ -1,4 +1,6 @@
-//! `worker <state>`: runs one state as a Fargate task. See [`runbook::worker`] for its environment.
+//! `worker <state>`: runs one state as a Fargate task. See [`runbook::worker`] for its environment
+//! and [`runbook::postgres::Tls`] for how it connects. `worker --check` only reads the latter: the
+//! image's build runs it.
 
 use std::process::ExitCode;
 
@@ -11,6 +13,9 @@ async fn main() -> anyhow::Result<ExitCode> {
     // PID 1 of a container ignores SIGTERM unless it asks for it.
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     let state = std::env::args().nth(1).context("usage: worker <state>, e.g. worker run-analyze")?;
+    if state == "--check" {
+        return Tls::from_environment().map(|_| ExitCode::SUCCESS);
+    }
     let (token, input) = (worker::required("TASK_TOKEN")?, worker::required("INPUT")?);
     let cx = Context::from_environment().await?;
     let (cx, tls) = match Tls::from_environment() {

@@ -50,7 +50,7 @@ fn place(server: &DbError) -> String {
 }
 
 /// The server restarts or the connection is lost: the next look finds another.
-fn is_gone(error: &tokio_postgres::Error) -> bool {
+pub fn is_gone(error: &tokio_postgres::Error) -> bool {
     let lost = || causes(error).any(|cause| cause.is::<std::io::Error>());
     match error.as_db_error() {
         // 57P: operator intervention of the kind that ends sessions.

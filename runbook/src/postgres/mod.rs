@@ -13,10 +13,10 @@ use tokio_postgres::{
     AsyncMessage, CancelToken, Client, Config, NoTls, config::SslMode, error::DbError, tls::MakeTlsConnect,
 };
 
-pub mod error;
+mod error;
 mod tls;
 
-pub use error::{failed, query_failed, said};
+pub use error::{failed, is_gone, query_failed, said};
 pub use tls::Tls;
 
 use crate::{Context, Error, Result};

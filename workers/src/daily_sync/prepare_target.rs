@@ -21,6 +21,8 @@ use runbook::{
 use serde::{Deserialize, Serialize};
 use tokio_postgres::Client;
 
+use crate::shared::roles::{Of, become_member, learn_system_roles};
+
 mod kept;
 mod roles;
 mod smoke;
@@ -67,6 +69,14 @@ impl State for PrepareTarget {
             let databases = postgres::databases(&client).await?;
             cx.progress.say(format!("{} roles for {}", target.roles.len(), self.target));
             roles::make(cx, &client, target).await?;
+            // Only an owner grants on what it owns. Where the master user may not act for one, the
+            // grant itself says so.
+            client
+                .batch_execute("SET search_path = pg_catalog")
+                .await
+                .map_err(|error| query_failed("set up a session", &error))?;
+            learn_system_roles(&client).await?;
+            become_member(&client, Of::Owners).await?;
             databases
         };
         for database in &databases {

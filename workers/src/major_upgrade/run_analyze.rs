@@ -15,6 +15,7 @@
 
 use std::{fmt::Write, time::Duration};
 
+use anyhow::Context as _;
 use futures::{StreamExt, TryStreamExt, stream};
 use policy::TableName;
 use runbook::{
@@ -180,7 +181,8 @@ async fn server(client: &tokio_postgres::Client) -> Result<(u32, usize)> {
     let row =
         client.query_one(sql, &[]).await.map_err(|error| query_failed("ask for the version", &error))?;
     let (version, room): (i32, i32) = (row.get(0), row.get(1));
-    Ok((u32::try_from(version).unwrap_or_default(), usize::try_from(room).unwrap_or_default().max(1)))
+    let version = u32::try_from(version).context("the server's version")?;
+    Ok((version, usize::try_from(room).context("max_connections")?.max(1)))
 }
 
 /// Updates the extensions of a database and lists its tables.

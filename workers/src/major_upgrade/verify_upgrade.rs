@@ -311,7 +311,7 @@ async fn terraform(
         }
     }
     let name = cluster.db_cluster_identifier().unwrap_or_default();
-    Ok(terraform::text(name, version, cluster_group, &instances, &groups))
+    Ok(terraform::text(terraform::Cluster { name, version, group: cluster_group }, &instances, &groups))
 }
 
 /// Whether a run made it: everything that a run makes carries this tag.

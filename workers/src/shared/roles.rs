@@ -19,7 +19,7 @@ pub async fn learn_system_roles(client: &Client) -> Result<()> {
 pub enum Of {
     /// Every role of people's own.
     All,
-    /// Owners of tables and extensions.
+    /// Owners of tables, schemas and extensions.
     Owners,
 }
 

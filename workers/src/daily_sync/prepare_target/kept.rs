@@ -10,7 +10,7 @@ use runbook::{
 use serde::Serialize;
 use tokio_postgres::{Client, Transaction};
 
-use super::{roles, session};
+use super::session;
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -26,7 +26,6 @@ pub async fn carry_over(cx: &Context, fresh: &Login, present: &Login, target: &T
         cx.progress.say(format!("kept table {} in {}", kept.table, kept.database));
         let from = session(cx, present, &kept.database).await?;
         let mut to = session(cx, fresh, &kept.database).await?;
-        roles::own(&to).await?;
         if let Some(rows) = copy(&from, &mut to, kept).await? {
             done.push(Kept { database: kept.database.clone(), table: kept.table.clone(), rows });
         }

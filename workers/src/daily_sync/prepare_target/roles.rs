@@ -66,7 +66,6 @@ pub async fn grant(cx: &Context, login: &Login, database: &str, target: &Target)
         return Ok(());
     }
     let client = session(cx, login, database).await?;
-    own(&client).await?;
     for role in roles {
         let connect = format!("CONNECT ON DATABASE {}", quote(database));
         for grant in std::iter::once(&connect).chain(&role.grants) {
@@ -75,26 +74,6 @@ pub async fn grant(cx: &Context, login: &Login, database: &str, target: &Target)
                 .batch_execute(&statement)
                 .await
                 .map_err(|error| refused(&format!("{statement} in {database}"), &error))?;
-        }
-    }
-    Ok(())
-}
-
-/// The master user is no superuser: it takes part in the owners' roles to grant what they own.
-/// Where it may not, the grant itself says so.
-pub async fn own(client: &Client) -> Result<()> {
-    let rows = client
-        .query(include_str!("../sql/prepare/owners.sql"), &[])
-        .await
-        .map_err(|error| query_failed("list owners", &error))?;
-    for row in rows {
-        let owner: String = row.get(0);
-        if let Err(error) = client.batch_execute(&format!("GRANT {} TO CURRENT_USER", quote(&owner))).await {
-            tracing::info!(
-                owner,
-                error = postgres::said(&error),
-                "the master user cannot take part in this role"
-            );
         }
     }
     Ok(())

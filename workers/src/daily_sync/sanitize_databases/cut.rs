@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use runbook::{
     Error, Result,
-    postgres::{self, query_failed, said},
+    postgres::{self, failed, is_gone, query_failed, said},
 };
 use serde::{Deserialize, Serialize};
 use tokio_postgres::Client;
@@ -168,7 +168,7 @@ async fn cut_kind(
         for statement in statements {
             // One by one: some of them may not stand in a transaction with others.
             if let Err(error) = client.batch_execute(statement).await {
-                if error.is_closed() {
+                if is_gone(&error) {
                     return Err(query_failed(&format!("cut {}", kind.name), &error));
                 }
                 refusals.insert((wire.kind, wire.database.clone(), wire.object.clone()), said(&error));
@@ -204,12 +204,10 @@ async fn kill_passwords(client: &Client) -> Result<()> {
                AND rolname <> ALL (current_setting('runbook.system_roles')::text[])";
     for row in client.query(sql, &[]).await.map_err(|error| query_failed("look for roles", &error))? {
         let statement: String = row.get(0);
-        client.batch_execute(&statement).await.map_err(|error| {
-            Error::OperationFailed(format!(
-                "a role's password could not be removed ({statement}): {}",
-                said(&error)
-            ))
-        })?;
+        client
+            .batch_execute(&statement)
+            .await
+            .map_err(|error| failed(&format!("remove a role's password ({statement})"), &error))?;
     }
     Ok(())
 }

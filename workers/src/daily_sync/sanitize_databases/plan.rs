@@ -137,7 +137,7 @@ fn mask(
 ) -> Option<TablePlan> {
     let (mut masked, mut helpers) = (Vec::new(), Vec::new());
     let mut refused = table.inherits || table.typed || table.row_type_used;
-    for column in &table.columns {
+    for (number, column) in table.columns.iter().enumerate() {
         let Some(rule) = rules.get(&column.name).filter(|rule| **rule != Rule::Keep) else { continue };
         if column.generated {
             problems.misfit(
@@ -148,7 +148,8 @@ fn mask(
             );
             continue;
         }
-        match replacement(table, column, rule, &links.of_column(table, column)) {
+        let helper = format!("c_{}_{number}", table.oid);
+        match replacement(&helper, column, rule, &links.of_column(table, column)) {
             Err(why) => problems.misfit(table, column, rule, &why),
             Ok((expression, helper)) => {
                 helpers.extend(helper);
@@ -173,9 +174,9 @@ fn mask(
     Some(TablePlan { table: table.clone(), way, masked, helpers })
 }
 
-/// The expression, and the function that it needs.
+/// The expression, and the function of that name that it needs.
 fn replacement(
-    table: &Table,
+    name: &str,
     column: &Column,
     rule: &Rule,
     link: &Link,
@@ -190,11 +191,6 @@ fn replacement(
         small: link.small,
         not_null: column.not_null,
     };
-    let name = format!(
-        "c_{}_{}",
-        table.oid,
-        table.columns.iter().position(|other| other.name == column.name).unwrap_or_default()
-    );
     let helper = match rule {
         Rule::Constant { .. } if column.unique && !column.unique_alone => {
             let slot = Slot { unique: false, ..slot };
@@ -203,12 +199,12 @@ fn replacement(
         Rule::Json { paths } if slot.kind == Kind::Json && !column.array => {
             let paths: Vec<(&[Step], &Rule)> =
                 paths.iter().map(|(path, rule)| (path.0.as_slice(), rule)).collect();
-            nested::json(&name, &column.base, &slot, &paths)?
+            nested::json(name, &column.base, &slot, &paths)?
         }
         Rule::Null | Rule::Constant { .. } | Rule::Sql { .. } => {
             return rules::expression(rule, &slot).map(|expression| (expression, None));
         }
-        rule if column.array => nested::array(&name, column, &slot, rule)?,
+        rule if column.array => nested::array(name, column, &slot, rule)?,
         rule => return rules::expression(rule, &slot).map(|expression| (expression, None)),
     };
     Ok((helper.call, Some(helper.definition)))
