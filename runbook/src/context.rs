@@ -2,7 +2,6 @@
 //! progress.
 //!
 //! - `RUN_BUCKET`: the bucket for findings, inspections, leases and reports. Required.
-//! - `PGSSLMODE`, `PGSSLROOTCERT`: see [`crate::postgres`].
 //! - `RUNBOOK_CLOCK`: see [`crate::clock`]. Only the sandbox sets it.
 
 use std::sync::Arc;
@@ -27,7 +26,8 @@ pub struct Context {
     pub clock: Clock,
     pub progress: Progress,
     pub patience: Patience,
-    pub tls: Tls,
+    /// Absent where nothing speaks to PostgreSQL: in the Lambda functions.
+    pub tls: Option<Tls>,
     pub connections: Connections,
     config: SdkConfig,
 }
@@ -37,10 +37,10 @@ impl Context {
         let bucket = std::env::var("RUN_BUCKET")
             .map_err(|_| anyhow::anyhow!("RUN_BUCKET must name the run bucket"))?;
         let config = aws_config::load_defaults(BehaviorVersion::v2026_01_12()).await;
-        Ok(Self::new(&config, Clock::from_environment()?, bucket, Tls::from_environment()?))
+        Ok(Self::new(&config, Clock::from_environment()?, bucket, None))
     }
 
-    pub fn new(config: &SdkConfig, clock: Clock, bucket: String, tls: Tls) -> Self {
+    pub fn new(config: &SdkConfig, clock: Clock, bucket: String, tls: impl Into<Option<Tls>>) -> Self {
         // Buckets as a path work with every endpoint, and an AWS bucket's name never has to
         // resolve.
         let s3 = aws_sdk_s3::config::Builder::from(config).force_path_style(true).build();
@@ -52,10 +52,15 @@ impl Context {
             clock,
             progress: Progress::default(),
             patience: Patience::default(),
-            tls,
+            tls: tls.into(),
             connections: Connections::default(),
             config: config.clone(),
         }
+    }
+
+    /// The same, for a process that speaks to PostgreSQL.
+    pub fn with_tls(self, tls: Tls) -> Self {
+        Self { tls: Some(tls), ..self }
     }
 
     /// The same, in the account of that role. The run bucket stays ours.

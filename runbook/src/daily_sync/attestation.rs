@@ -58,20 +58,20 @@ mod tests {
 
     #[test]
     fn only_this_runs_attestation_of_this_cluster_counts() {
-        let run = Run::of("arn:aws:states:eu-west-1:444455556666:execution:daily-sync:one");
-        let good = Attestation {
-            execution: run.execution.clone(),
-            resource_id: "cluster-A".into(),
+        let run = |name: &str| {
+            Run::of(&format!("arn:aws:states:eu-west-1:444455556666:execution:daily-sync:{name}"))
+        };
+        let id = |id: &str| ResourceId::try_from(id.to_owned()).unwrap();
+        let good = |of: &Run| Attestation {
+            execution: of.execution.clone(),
+            resource_id: id("cluster-A"),
             attested: Timestamp::UNIX_EPOCH,
             counts: Value::Null,
         };
-        assert!(valid(Some(good.clone()), &run, "cluster-A").is_ok());
-        assert!(valid(None, &run, "cluster-A").is_err());
-        assert!(valid(Some(good.clone()), &run, "cluster-B").is_err(), "a copy under another cluster's name");
-        let yesterday = Attestation {
-            execution: "arn:aws:states:eu-west-1:444455556666:execution:daily-sync:zero".into(),
-            ..good
-        };
-        assert!(valid(Some(yesterday), &run, "cluster-A").is_err());
+        let valid = |found, cluster: &str| super::valid(found, &run("one"), &id(cluster)).is_ok();
+        assert!(valid(Some(good(&run("one"))), "cluster-A"));
+        assert!(!valid(None, "cluster-A"));
+        assert!(!valid(Some(good(&run("one"))), "cluster-B"), "a copy under another cluster's name");
+        assert!(!valid(Some(good(&run("zero"))), "cluster-A"), "yesterday's");
     }
 }
