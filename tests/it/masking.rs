@@ -424,7 +424,7 @@ async fn attesting_finds_what_masking_would_have_left() {
     copy.run(
         "shop",
         &format!(
-            "CREATE ROLE intruder LOGIN; CREATE TABLE public.leak (email text); COMMENT \
+            "INSERT INTO zoo.audit_trail VALUES (1, 'a former name'); CREATE ROLE intruder LOGIN; CREATE TABLE public.leak (email text); COMMENT \
     ON TABLE public.products IS 'see {homepage}, please'"
         ),
     )
