@@ -66,7 +66,7 @@ pub async fn masking(rows: u32) -> anyhow::Result<()> {
     let people = plans
         .iter()
         .flat_map(|plan| &plan.tables)
-        .find(|plan| plan.table.name == "people")
+        .find(|plan| plan.table.name.table == "people")
         .context("no plan for the table")?;
     let client = sessions.open_with_key("shop", KEY).await?;
     println!(

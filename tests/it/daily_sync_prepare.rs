@@ -97,8 +97,8 @@ async fn cluster(sandbox: &Sandbox, name: &str, tags: Vec<Tag>) -> (String, toki
     for _ in 0..200 {
         let cluster = aurora::cluster(&cx, name).await.unwrap();
         let members = aurora::members(&cx, &cluster).await.unwrap();
-        if !members.is_empty() && aurora::busy(&cluster, &members).is_none() {
-            let login = aurora::login(&cx, &cluster, None).await.unwrap();
+        if !members.is_empty() && aurora::ready(&cluster, &members).is_ok() {
+            let login = aurora::read_login(&cx, &cluster, None).await.unwrap();
             return (made.db_cluster_resource_id.unwrap(), orders::connect(&login, "shop").await.unwrap());
         }
         sandbox.clock.sleep(Duration::from_secs(10)).await;
@@ -196,7 +196,7 @@ async fn a_fresh_cluster_becomes_the_environments() {
     let first = secret();
     assert_eq!((&first["theirs"], &first["username"]), (&json!(1), &json!("app_dev")));
     let described = aurora::cluster(&cx, &fresh_name).await.unwrap();
-    let mut login = aurora::login(&cx, &described, None).await.unwrap();
+    let mut login = aurora::read_login(&cx, &described, None).await.unwrap();
     (login.user, login.password) = ("app_dev".into(), first["password"].as_str().unwrap().into());
     let app = orders::connect(&login, "shop").await.unwrap();
     let path: String = app.query_one("SHOW search_path", &[]).await.unwrap().get(0);

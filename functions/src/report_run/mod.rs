@@ -27,7 +27,7 @@ struct Detail {
 
 pub async fn handle(cx: &Context, event: Value) -> Result<Value> {
     let event: Event = serde_json::from_value(event).map_err(|error| {
-        Error::Refused(format!(
+        Error::refused(format!(
             "report-run takes a \"Step Functions Execution Status Change\" event: {error}"
         ))
     })?;
