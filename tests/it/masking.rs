@@ -444,8 +444,8 @@ async fn attesting_finds_what_masking_would_have_left() {
     copy.run(
         "shop",
         &format!(
-            "INSERT INTO zoo.audit_trail VALUES (1, 'a former name'); CREATE ROLE intruder LOGIN; CREATE TABLE public.leak (email text); COMMENT \
-    ON TABLE public.products IS 'see {homepage}, please'"
+            "INSERT INTO zoo.audit_trail VALUES (1, 'a former name'); CREATE ROLE intruder LOGIN; \
+             CREATE TABLE public.leak (email text); COMMENT ON TABLE public.products IS 'see {homepage}, please'"
         ),
     )
     .await;
@@ -480,8 +480,8 @@ async fn fingerprints_that_somebody_wrote_into_the_bucket_are_refused_and_run_no
     copy.run(
         "shop",
         "CREATE TABLE people (id int PRIMARY KEY, email text, tags text[], profile jsonb);
-         INSERT INTO people SELECT n, 'p' || n || '@mail.example', ARRAY['tag number ' || n], jsonb_build_object('nick name', 'nick' || n)
-             FROM generate_series(1, 50) AS n;
+         INSERT INTO people SELECT n, 'p' || n || '@mail.example', ARRAY['tag number ' || n],
+             jsonb_build_object('nick name', 'nick' || n) FROM generate_series(1, 50) AS n;
          CREATE TABLE canary (id int); ANALYZE",
     )
     .await;
@@ -539,7 +539,9 @@ async fn no_error_quotes_a_row() {
         "CREATE TABLE people (id int PRIMARY KEY, born date, CHECK (born < '3000-01-01'));
          CREATE VIEW young AS SELECT * FROM people WHERE id < 10 WITH CHECK OPTION;
          CREATE FUNCTION cry() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-             IF NEW.id = 77 THEN RAISE EXCEPTION 'rawmark-%', NEW.born USING ERRCODE = 'undefined_table'; END IF;
+             IF NEW.id = 77 THEN
+                 RAISE EXCEPTION 'rawmark-%', NEW.born USING ERRCODE = 'undefined_table';
+             END IF;
              IF NEW.id = 78 THEN RAISE EXCEPTION 'rawmark-%', NEW.born USING ERRCODE = 'ZZ001'; END IF;
              IF NEW.id = 79 THEN RAISE EXCEPTION 'rawmark-%', NEW.born; END IF;
              RETURN NEW; END $$;
