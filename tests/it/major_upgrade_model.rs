@@ -322,9 +322,8 @@ async fn members_with_groups_of_their_own_keep_them() {
     let cx = orders::context(&sandbox);
     let cluster = runbook::aurora::cluster(&cx, "orders").await.unwrap();
     for member in runbook::aurora::members(&cx, &cluster).await.unwrap() {
-        let id = &member.id;
+        assert_eq!(member.parameter_group().unwrap(), format!("{}-pg18", member.id));
         let group = &member.shown.db_parameter_groups()[0];
-        assert_eq!(group.db_parameter_group_name(), Some(format!("{id}-pg18").as_str()));
         assert_eq!(group.parameter_apply_status(), Some("in-sync"));
     }
     assert!(
