@@ -11,12 +11,11 @@ async fn main() -> anyhow::Result<ExitCode> {
     // PID 1 of a container ignores SIGTERM unless it asks for it.
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     let state = std::env::args().nth(1).context("usage: worker <state>, e.g. worker run-analyze")?;
-    let (token, input) = (worker::required("TASK_TOKEN")?, worker::required("INPUT")?);
+    let token = worker::required("TASK_TOKEN")?;
+    let (run, input) = (worker::required("RUN")?, worker::required("INPUT")?);
     let cx = Context::from_environment().await?;
     let work = async {
-        let payload = serde_json::from_str(&input)
-            .map_err(|error| Error::Refused(format!("INPUT is not JSON: {error}")))?;
-        let known = workers::call(&state, &cx, payload).await;
+        let known = workers::call(&state, &cx, worker::payload(&run, &input)?).await;
         known.unwrap_or_else(|| {
             Err(Error::Refused(format!("this worker has no state {state:?}; it has {:?}", workers::STATES)))
         })
