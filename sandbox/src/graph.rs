@@ -78,6 +78,8 @@ impl Graph {
                     None => String::new(),
                 };
                 self.line(depth, &format!("subgraph {name} [\"{name}{each}\"]"));
+                // Otherwise the inside of a subgraph is laid across, and too wide to be read.
+                self.line(depth + 1, "direction TB");
                 for inner in inner {
                     self.flow(inner, depth + 1);
                 }
