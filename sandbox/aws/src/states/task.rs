@@ -367,8 +367,21 @@ mod tests {
             ok(json!({"tasks": [], "failures": [{"reason": "Capacity is unavailable at this time"}]}))
         });
         let run = fake.run(json!({"Work": worker(json!({"End": true}))}), "Work", json!({})).await;
-        assert_eq!(run["error"], "ECS.AmazonECSException");
+        assert_eq!(run["error"], "AmazonECS.Unknown");
         assert!(run["cause"].as_str().unwrap().contains("Capacity is unavailable"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_error_of_run_task_has_the_prefix_ecs_in_capitals() {
+        for (status, code, name) in [
+            (500, "ServerException", "ECS.ServerException"),
+            (400, "InvalidParameterException", "ECS.InvalidParameterException"),
+            (400, "ThrottlingException", "ECS.AmazonECSException"),
+        ] {
+            let fake = Fake::new(move |_| async move { service_error(status, code) });
+            let run = fake.run(json!({"Work": worker(json!({"End": true}))}), "Work", json!({})).await;
+            assert_eq!(run["error"], name);
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -30,7 +30,9 @@ pub const ARGUMENTS: &[&str] = &[
     "VolumeConfigurations",
 ];
 
-/// The errors of RunTask in botocore ecs/2014-11-13.
+/// The errors of RunTask in botocore ecs/2014-11-13. Any other is the generic one, as a throttled
+/// call shows (AllenInstitute/neuron_morphology#151); the prefix is `ECS.`, never `Ecs.`
+/// (wellcomecollection/catalogue-pipeline#3554).
 const ERRORS: Errors = Errors {
     prefix: "ECS",
     service: "AmazonECS",
@@ -49,16 +51,15 @@ const ERRORS: Errors = Errors {
     ],
 };
 
-/// The answer, back in PascalCase. Failures inside a successful answer fail the task.
+/// The answer, back in PascalCase. "If a non-empty `Failures` field is encountered, the task is
+/// failed with an `AmazonECS.Unknown` error" (the page above).
 pub async fn run_task(visit: &Visit<'_>, arguments: Value) -> Result<Value, Failure> {
     let body = rename(arguments, char::to_ascii_lowercase);
     let target = "AmazonEC2ContainerServiceV20141113.RunTask";
     let answer = send_json(&visit.execution.world, "ecs", "1.1", target, &body, &ERRORS).await?;
     let answer = rename(answer, char::to_ascii_uppercase);
     match answer["Failures"].as_array() {
-        Some(failures) if !failures.is_empty() => {
-            Err(Failure::new("ECS.AmazonECSException", answer.to_string()))
-        }
+        Some(failures) if !failures.is_empty() => Err(Failure::new("AmazonECS.Unknown", answer.to_string())),
         _ => Ok(answer),
     }
 }
