@@ -2,7 +2,7 @@
 //! virtual time.
 
 use std::future::Future;
-use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,6 +11,7 @@ use clock::Clock;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -62,7 +63,7 @@ impl Endpoint for Gateway {
         let body = serde_json::from_slice(request.body())
             .unwrap_or_else(|_| String::from_utf8_lossy(request.body()).into());
         let call = Call { at: elapsed(self.clock), target, body };
-        self.calls.lock().unwrap().push(call.clone());
+        self.calls.lock().push(call.clone());
         (self.handler)(call).await
     }
 }
@@ -172,7 +173,7 @@ impl Fake {
     }
 
     pub fn calls(&self) -> Vec<Call> {
-        self.gateway.calls.lock().unwrap().clone()
+        self.gateway.calls.lock().clone()
     }
 
     /// The token that the nth RunTask call carried as the variable TASK_TOKEN.

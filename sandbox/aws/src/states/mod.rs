@@ -14,10 +14,11 @@ mod language;
 mod registry;
 mod run;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 use clock::Clock;
+use parking_lot::{Mutex, MutexGuard};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
@@ -40,7 +41,7 @@ impl StepFunctions {
     }
 
     fn registry(&self) -> MutexGuard<'_, Registry> {
-        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
+        self.registry.lock()
     }
 
     fn execution(&self, arn: &str) -> Option<Arc<Execution>> {

@@ -192,5 +192,5 @@ fn is_numeral(text: &str) -> bool {
 /// Its argument, or nothing for an empty array.
 fn some(args: &[JValue]) -> Result<JValue, EvaluatorError> {
     let [items] = args else { return Err(failed("$reduce takes a sequence first")) };
-    Ok(if items.as_array().is_some_and(|items| items.is_empty()) { JValue::Undefined } else { items.clone() })
+    Ok(if items.as_array().is_some_and(Vec::is_empty) { JValue::Undefined } else { items.clone() })
 }

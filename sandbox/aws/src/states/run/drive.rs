@@ -1,6 +1,6 @@
 //! The life of an execution: started, run to its end, stopped, redriven.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -18,12 +18,7 @@ impl Execution {
         let (sender, stop) = oneshot::channel();
         let execution = Arc::new(self);
         execution.ledger().stop = Some(sender);
-        execution
-            .world
-            .executions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(execution.arn.clone(), Arc::downgrade(&execution));
+        execution.world.executions.lock().insert(execution.arn.clone(), Arc::downgrade(&execution));
         let mut details = json!({
             "input": execution.input.text,
             "inputDetails": {"truncated": false},

@@ -1,12 +1,13 @@
 //! One execution: what it is, where it is, and what has happened in it.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use clock::Clock;
 use jiff::Timestamp;
+use parking_lot::{Mutex, MutexGuard};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
@@ -32,7 +33,7 @@ pub struct World {
 
 impl World {
     pub fn execution(&self, arn: &str) -> Option<Arc<Execution>> {
-        self.executions.lock().unwrap_or_else(PoisonError::into_inner).get(arn).and_then(Weak::upgrade)
+        self.executions.lock().get(arn).and_then(Weak::upgrade)
     }
 }
 
@@ -146,7 +147,7 @@ impl Execution {
     }
 
     pub fn ledger(&self) -> MutexGuard<'_, Ledger> {
-        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+        self.ledger.lock()
     }
 
     pub fn enter(&self, branch: &Branch, point: Point) {
@@ -170,15 +171,15 @@ impl Execution {
     }
 
     pub fn with_rng<T>(&self, draw: impl FnOnce(&mut StdRng) -> T) -> T {
-        draw(&mut self.rng.lock().unwrap_or_else(PoisonError::into_inner))
+        draw(&mut self.rng.lock())
     }
 
     pub fn draw(&self) -> u64 {
-        self.with_rng(|rng| rng.random())
+        self.with_rng(Rng::random)
     }
 
     pub fn draw_token(&self) -> String {
-        BASE64_STANDARD.encode(self.with_rng(|rng| rng.random::<[u8; 48]>()))
+        BASE64_STANDARD.encode(self.with_rng(Rng::random::<[u8; 48]>))
     }
 
     pub fn uuid(&self) -> String {

@@ -1,8 +1,9 @@
 //! Task tokens: how a worker answers a task that waits for it.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::{Mutex, MutexGuard};
 use serde_json::Value;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -62,8 +63,8 @@ impl Tokens {
         Ok(())
     }
 
-    fn locked(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Option<UnboundedSender<Signal>>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn locked(&self) -> MutexGuard<'_, BTreeMap<String, Option<UnboundedSender<Signal>>>> {
+        self.0.lock()
     }
 }
 
