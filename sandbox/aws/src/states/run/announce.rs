@@ -1,4 +1,4 @@
-//! What EventBridge is told: every change of an execution's status.
+//! What EventBridge hears of: every change of an execution's status.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -57,14 +57,14 @@ mod tests {
     use crate::states::fake::Fake;
 
     #[tokio::test(start_paused = true)]
-    async fn every_status_change_is_told() {
+    async fn every_status_change_is_announced() {
         let mut fake = Fake::alone();
         let arn =
             fake.start(json!({"Stop": {"Type": "Fail", "Error": "Mine"}}), "Stop", json!({"a": 1})).await;
         fake.finish(&arn).await;
         fake.api("RedriveExecution", json!({"executionArn": arn})).await;
         fake.finish(&arn).await;
-        let mut told = Vec::new();
+        let mut heard = Vec::new();
         while let Ok(event) = fake.events.try_recv() {
             assert_eq!(
                 (&event["source"], &event["detail-type"]),
@@ -75,7 +75,7 @@ mod tests {
                 (&json!([arn]), &json!("{\"a\":1}"))
             );
             let detail = &event["detail"];
-            told.push((
+            heard.push((
                 detail["status"].clone(),
                 detail["error"].clone(),
                 detail["stopDate"].clone(),
@@ -87,6 +87,6 @@ mod tests {
         let with = |(status, error, stop): &(Value, Value, Value), redrives: u32| {
             (status.clone(), error.clone(), stop.clone(), json!(redrives))
         };
-        assert_eq!(told, [with(&running, 0), with(&failed, 0), with(&running, 1), with(&failed, 1)]);
+        assert_eq!(heard, [with(&running, 0), with(&failed, 0), with(&running, 1), with(&failed, 1)]);
     }
 }

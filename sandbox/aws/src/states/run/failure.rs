@@ -39,7 +39,7 @@ impl Failure {
     }
 
     /// It shows as States.Timeout (localstack/localstack,
-    /// v2/timeouts/test_heartbeats.snapshot.json) and can be told from the other one in Retry and
+    /// v2/timeouts/test_heartbeats.snapshot.json) and is distinct from the other one in Retry and
     /// Catch only.
     pub fn heartbeat_timeout() -> Self {
         Self { nature: Nature::Heartbeat, ..Self::timeout() }

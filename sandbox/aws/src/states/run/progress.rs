@@ -75,9 +75,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_redrive_goes_on_at_the_failed_state_with_its_input_and_the_variables() {
-        let mended = AtomicU32::new(0);
+        let calls = AtomicU32::new(0);
         let fake = Fake::new(move |call| {
-            let fails = call.body["from"] == "First" && mended.fetch_add(1, Ordering::Relaxed) < 2;
+            let fails = call.body["from"] == "First" && calls.fetch_add(1, Ordering::Relaxed) < 2;
             async move { if fails { function_error("Blocked", "a finding") } else { ok(call.body) } }
         });
         let arguments = json!({"FunctionName": "look", "Payload": {"from": "{% $states.input %}",
