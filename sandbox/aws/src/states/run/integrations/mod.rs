@@ -66,9 +66,9 @@ impl Errors {
         let body: Value = serde_json::from_slice(response.body()).unwrap_or_default();
         let header = response.headers().get("x-amzn-errortype").and_then(|value| value.to_str().ok());
         let name = header.or(body["__type"].as_str()).or(body["Code"].as_str()).unwrap_or_default();
-        let name = name.split(':').next().and_then(|name| name.rsplit('#').next()).unwrap_or_default();
+        let code = name.split(':').next().and_then(|name| name.rsplit('#').next()).unwrap_or_default();
         // The names are those of the first Java SDK, in which every error ends in Exception.
-        let name = if name.ends_with("Exception") { name.to_owned() } else { format!("{name}Exception") };
+        let name = if code.ends_with("Exception") { code.to_owned() } else { format!("{code}Exception") };
         let known = self.modelled.iter().find(|modelled| **modelled == name).copied().unwrap_or(self.generic);
         let message =
             ["message", "Message"].iter().find_map(|field| body[*field].as_str()).unwrap_or_default();
@@ -79,7 +79,7 @@ impl Errors {
             .unwrap_or_default();
         let status = response.status().as_u16();
         let cause = format!(
-            "{message} (Service: {}; Status Code: {status}; Error Code: {name}; Request ID: {request_id}; \
+            "{message} (Service: {}; Status Code: {status}; Error Code: {code}; Request ID: {request_id}; \
             Proxy: null)",
             self.service
         );
@@ -106,5 +106,28 @@ fn rename(value: Value, first: fn(&char) -> char) -> Value {
             Value::Object(members.collect::<Map<_, _>>())
         }
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::states::fake::Fake;
+
+    /// localstack/localstack, v2/error_handling/test_task_service_sfn.snapshot.json.
+    #[tokio::test(start_paused = true)]
+    async fn the_name_ends_in_exception_and_the_code_is_the_one_on_the_wire() {
+        let fake = Fake::alone();
+        let machine = crate::aws::arn("states", "stateMachine:absent");
+        let start = json!({"Start": {"Type": "Task", "Resource": "arn:aws:states:::states:startExecution.sync:2",
+            "End": true, "Arguments": {"StateMachineArn": machine}}});
+        let run = fake.run(start, "Start", json!({})).await;
+        assert_eq!(run["error"], "StepFunctions.StateMachineDoesNotExistException");
+        let cause = format!(
+            "State Machine Does Not Exist: '{machine}' (Service: AWSStepFunctions; Status Code: 400; Error \
+            Code: StateMachineDoesNotExist; Request ID: "
+        );
+        assert!(run["cause"].as_str().unwrap().starts_with(&cause), "{run}");
     }
 }
