@@ -324,8 +324,8 @@ where
     }
 }
 
-/// A call without an answer of the service. The SDK reports missing credentials, a role that may not
-/// be assumed, names that do not resolve and connections that nobody takes all as a dispatch
+/// A call without an answer of the service. The SDK reports missing credentials, a role that may
+/// not be assumed, names that do not resolve and connections that nobody takes all as a dispatch
 /// failure: what it is stands in the chain of causes.
 fn not_sent<E>(action: &str, error: &SdkError<E>) -> Error
 where

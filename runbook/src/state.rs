@@ -174,7 +174,11 @@ macro_rules! table {
         pub const STATES: &[&str] = &[$($(<$runbook::$file::$state as $crate::State>::NAME),+),+];
 
         /// Calls the state of that kebab-case name; `None` when there is none.
-        pub async fn call(name: &str, cx: &$crate::Context, payload: serde_json::Value) -> Option<$crate::Result<serde_json::Value>> {
+        pub async fn call(
+            name: &str,
+            cx: &$crate::Context,
+            payload: serde_json::Value,
+        ) -> Option<$crate::Result<serde_json::Value>> {
             $($(if name == $crate::state::kebab(<$runbook::$file::$state as $crate::State>::NAME) {
                 // Boxed, so that the caller's future is not as large as the largest of all states.
                 return Some(Box::pin($crate::state::call::<$runbook::$file::$state>(cx, payload)).await);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use aws_sdk_rds::types::{DbCluster, Tag};
 use runbook::{
     Context, Error, Run,
+    aurora::ResourceId,
     daily_sync::{
         attestation::{self, Attestation},
         names, tags,
@@ -111,7 +112,7 @@ impl Sync {
 
     /// What AttestSanitized leaves.
     async fn attest(&self, quarantine: &Value) {
-        let resource_id = quarantine["resourceId"].as_str().unwrap().to_owned();
+        let resource_id = resource_id(quarantine);
         let attestation = Attestation {
             execution: self.run.execution.clone(),
             resource_id: resource_id.clone(),
@@ -189,6 +190,10 @@ impl Sync {
     }
 }
 
+fn resource_id(quarantine: &Value) -> ResourceId {
+    serde_json::from_value(quarantine["resourceId"].clone()).unwrap()
+}
+
 #[tokio::test(start_paused = true)]
 async fn two_days_of_syncs_leave_the_published_clusters_and_the_old_ones_that_are_kept() {
     let mut sync = Sync::new().await;
@@ -214,7 +219,7 @@ async fn two_days_of_syncs_leave_the_published_clusters_and_the_old_ones_that_ar
     let dev = sync.cluster("orders-dev").await;
     let member = dev.db_cluster_members()[0].db_instance_identifier();
     assert_eq!(member, Some("orders-dev-1"));
-    assert!(tags::has_role(dev.tag_list(), tags::Role::Published));
+    assert!(tags::has_role(&dev.tag_list().into(), tags::Role::Published));
     let secret: Value = serde_json::from_str(&sync.sandbox.secrets.value("orders-dev/app").unwrap()).unwrap();
     assert_eq!(secret["host"].as_str(), dev.endpoint());
     let support = sync.cluster(&format!("orders-support-{tuesday}")).await;
@@ -270,7 +275,7 @@ async fn without_a_valid_attestation_nothing_goes_on() {
         "resourceId": quarantine["resourceId"],
         "attested": "2026-01-01T00:00:00Z",
     });
-    let key = attestation::key(quarantine["resourceId"].as_str().unwrap());
+    let key = attestation::key(&resource_id(&quarantine));
     sync.context("owner").store.put_json(&key, &attestation).await.unwrap();
     assert_eq!(sync.call("snapshot-sanitized", input).await.unwrap_err().name(), "Refused");
     // A person's snapshot of the raw data under the right name is not ours.
@@ -332,7 +337,7 @@ async fn a_swap_stopped_between_its_renames_is_put_back() {
         assert_eq!(sync.clean_up().await, Vec::<String>::new());
         let back = sync.cluster("orders-dev").await;
         assert_eq!(back.db_cluster_resource_id(), Some(first.as_str()));
-        assert!(tags::has_role(back.tag_list(), tags::Role::Published));
+        assert!(tags::has_role(&back.tag_list().into(), tags::Role::Published));
         assert_eq!(sync.names().await.len(), 2, "{:?}", sync.names().await);
     }
 }

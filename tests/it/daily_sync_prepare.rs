@@ -206,7 +206,7 @@ async fn a_fresh_cluster_becomes_the_environments() {
 
     // Another day's cluster, here the same one with that day's tags: the environment's clients keep
     // their password.
-    let add = sandbox.rds_client().add_tags_to_resource().resource_name(described.db_cluster_arn().unwrap());
+    let add = sandbox.rds_client().add_tags_to_resource().resource_name(described.arn.to_string());
     add.tags(tags::tag(tags::EXECUTION, "second"))
         .tags(tags::tag(tags::ATTESTED_RUN, "second"))
         .send()
@@ -218,7 +218,7 @@ async fn a_fresh_cluster_becomes_the_environments() {
     // Without this run's attestation, and with a smoke query that says no, nobody is sent to it.
     assert!(prepare(&sandbox, "third", &input).await.unwrap_err().starts_with("Conflict"));
     present.batch_execute("DELETE FROM feature_flags WHERE name = 'a'").await.unwrap();
-    let add = sandbox.rds_client().add_tags_to_resource().resource_name(described.db_cluster_arn().unwrap());
+    let add = sandbox.rds_client().add_tags_to_resource().resource_name(described.arn.to_string());
     add.tags(tags::tag(tags::EXECUTION, "fourth"))
         .tags(tags::tag(tags::ATTESTED_RUN, "fourth"))
         .send()

@@ -213,7 +213,6 @@ pub async fn versions(sandbox: &Sandbox) -> Vec<String> {
     let cx = orders::context(sandbox);
     let cluster = runbook::aurora::cluster(&cx, orders::CLUSTER).await.expect("the cluster is described");
     let members = runbook::aurora::members(&cx, &cluster).await.expect("its members are described");
-    let versions =
-        [cluster.engine_version()].into_iter().chain(members.iter().map(|member| member.engine_version()));
-    versions.map(|version| version.unwrap_or_default().to_owned()).collect()
+    let versions = [&cluster.version].into_iter().chain(members.iter().map(|member| &member.version));
+    versions.map(ToString::to_string).collect()
 }

@@ -291,7 +291,7 @@ async fn groups_that_a_person_or_terraform_made_are_used_as_they_are() {
     run(&sandbox, "theirs", &to_18()).await.succeeded();
     assert_eq!(calls(&sandbox, "prepare-parameter-groups", "ModifyDBClusterParameterGroup"), 0);
     let cluster = runbook::aurora::cluster(&orders::context(&sandbox), "orders").await.unwrap();
-    assert_eq!(cluster.db_cluster_parameter_group(), Some("orders-pg18"));
+    assert_eq!(cluster.shown.db_cluster_parameter_group(), Some("orders-pg18"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -322,13 +322,13 @@ async fn members_with_groups_of_their_own_keep_them() {
     let cx = orders::context(&sandbox);
     let cluster = runbook::aurora::cluster(&cx, "orders").await.unwrap();
     for member in runbook::aurora::members(&cx, &cluster).await.unwrap() {
-        let id = member.db_instance_identifier().unwrap();
-        let group = &member.db_parameter_groups()[0];
-        assert_eq!(group.db_parameter_group_name(), Some(format!("{id}-pg18").as_str()));
+        assert_eq!(member.parameter_group().unwrap(), format!("{}-pg18", member.id));
+        let group = &member.shown.db_parameter_groups()[0];
         assert_eq!(group.parameter_apply_status(), Some("in-sync"));
     }
     assert!(
         cluster
+            .shown
             .db_cluster_members()
             .iter()
             .all(|member| member.db_cluster_parameter_group_status() == Some("in-sync"))

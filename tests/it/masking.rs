@@ -237,7 +237,7 @@ async fn sanitise(copy: &Copy, masking: &Masking) -> Vec<String> {
     let sessions = copy.sessions();
     cut::cut(&sessions).await.unwrap();
     let (plans, names) = look(&sessions, masking).await.unwrap_or_else(|error| panic!("{error}"));
-    let before = take_fingerprints::take(&sessions, &plans, KEY, copy.id).await.unwrap();
+    let before = take_fingerprints::take(&sessions, &plans, KEY, &copy.resource_id()).await.unwrap();
     mask::mask(&sessions, &plans, KEY).await.unwrap();
     finish(copy, &names).await;
     attest_sanitized::look(sessions.cx, sessions.login, masking, &before, KEY).await.unwrap().wrong
@@ -354,7 +354,7 @@ async fn killed_between_two_tables_and_run_again_it_comes_to_the_same_end() {
     let sessions = killed.sessions();
     cut::cut(&sessions).await.unwrap();
     let (plans, _) = look(&sessions, &masking).await.unwrap();
-    let before = take_fingerprints::take(&sessions, &plans, KEY, killed.id).await.unwrap();
+    let before = take_fingerprints::take(&sessions, &plans, KEY, &killed.resource_id()).await.unwrap();
     let mut attempts = 0;
     loop {
         // Longer each time: some of it is done when the axe falls.
@@ -437,15 +437,16 @@ async fn attesting_finds_what_masking_would_have_left() {
     let sessions = copy.sessions();
     cut::cut(&sessions).await.unwrap();
     let (plans, _) = look(&sessions, &masking).await.unwrap();
-    let before = take_fingerprints::take(&sessions, &plans, KEY, copy.id).await.unwrap();
+    let before = take_fingerprints::take(&sessions, &plans, KEY, &copy.resource_id()).await.unwrap();
     let bound = "SELECT (histogram_bounds::text::text[])[1] FROM pg_stats WHERE tablename = 'person' AND \
     attname = 'homepage'";
     let homepage = copy.ask("rdsadmin", "shop", bound).await;
     copy.run(
         "shop",
         &format!(
-            "INSERT INTO zoo.audit_trail VALUES (1, 'a former name'); CREATE ROLE intruder LOGIN; CREATE TABLE public.leak (email text); COMMENT \
-    ON TABLE public.products IS 'see {homepage}, please'"
+            "INSERT INTO zoo.audit_trail VALUES (1, 'a former name'); CREATE ROLE intruder LOGIN; \
+             CREATE TABLE public.leak (email text); \
+             COMMENT ON TABLE public.products IS 'see {homepage}, please'"
         ),
     )
     .await;
@@ -480,8 +481,8 @@ async fn fingerprints_that_somebody_wrote_into_the_bucket_are_refused_and_run_no
     copy.run(
         "shop",
         "CREATE TABLE people (id int PRIMARY KEY, email text, tags text[], profile jsonb);
-         INSERT INTO people SELECT n, 'p' || n || '@mail.example', ARRAY['tag number ' || n], jsonb_build_object('nick name', 'nick' || n)
-             FROM generate_series(1, 50) AS n;
+         INSERT INTO people SELECT n, 'p' || n || '@mail.example', ARRAY['tag number ' || n],
+             jsonb_build_object('nick name', 'nick' || n) FROM generate_series(1, 50) AS n;
          CREATE TABLE canary (id int); ANALYZE",
     )
     .await;
@@ -492,7 +493,7 @@ async fn fingerprints_that_somebody_wrote_into_the_bucket_are_refused_and_run_no
     }}}));
     let sessions = copy.sessions();
     let (plans, _) = look(&sessions, &masking).await.unwrap_or_else(|error| panic!("{error}"));
-    let before = take_fingerprints::take(&sessions, &plans, KEY, copy.id).await.unwrap();
+    let before = take_fingerprints::take(&sessions, &plans, KEY, &copy.resource_id()).await.unwrap();
     let good = serde_json::to_value(&before).unwrap();
     assert_eq!(good["columns"].as_array().unwrap().len(), 3);
     assert!(before.columns.iter().all(|column| !column.values.is_empty()), "{good}");
@@ -539,7 +540,9 @@ async fn no_error_quotes_a_row() {
         "CREATE TABLE people (id int PRIMARY KEY, born date, CHECK (born < '3000-01-01'));
          CREATE VIEW young AS SELECT * FROM people WHERE id < 10 WITH CHECK OPTION;
          CREATE FUNCTION cry() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-             IF NEW.id = 77 THEN RAISE EXCEPTION 'rawmark-%', NEW.born USING ERRCODE = 'undefined_table'; END IF;
+             IF NEW.id = 77 THEN
+                 RAISE EXCEPTION 'rawmark-%', NEW.born USING ERRCODE = 'undefined_table';
+             END IF;
              IF NEW.id = 78 THEN RAISE EXCEPTION 'rawmark-%', NEW.born USING ERRCODE = 'ZZ001'; END IF;
              IF NEW.id = 79 THEN RAISE EXCEPTION 'rawmark-%', NEW.born; END IF;
              RETURN NEW; END $$;

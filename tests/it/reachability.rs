@@ -125,7 +125,7 @@ async fn a_restore_across_accounts_answers_to_the_snapshots_password_until_the_n
     let of_production = production::login(&sandbox).await.unwrap();
     let cluster = aurora::cluster(&cx, "quarantine").await.unwrap();
     let (host, port) =
-        (cluster.endpoint().unwrap().to_owned(), u16::try_from(cluster.port().unwrap()).unwrap());
+        (cluster.shown.endpoint().unwrap().to_owned(), u16::try_from(cluster.shown.port().unwrap()).unwrap());
     let stolen =
         Login { host, port, user: of_production.user.clone(), password: of_production.password.clone() };
     assert_eq!(try_from(&sandbox, WORKERS, &stolen).await, Ok(1), "production's password opens it");

@@ -85,21 +85,26 @@ async fn a_wire_that_cannot_be_cut_stops_the_run_and_is_named() {
     );
 }
 
-/// A role that only RDS could let the master user act for, and one that it may act for but does not.
+/// A role that only RDS could let the master user act for, and one that it may act for but does
+/// not.
 #[tokio::test]
 async fn the_master_user_acts_for_owners_and_leaves_them_again() {
     let copy = Copy::empty("owners", "16.8", &[]).await;
     copy.run(
         "shop",
-        "CREATE ROLE app NOLOGIN; GRANT app TO CURRENT_USER WITH SET TRUE, INHERIT TRUE; GRANT ALL ON SCHEMA public TO app;
-         CREATE TABLE of_app (id int); ALTER TABLE of_app OWNER TO app; REVOKE app FROM CURRENT_USER; CREATE ROLE bystander NOLOGIN",
+        "CREATE ROLE app NOLOGIN; GRANT app TO CURRENT_USER WITH SET TRUE, INHERIT TRUE;
+         GRANT ALL ON SCHEMA public TO app;
+         CREATE TABLE of_app (id int); ALTER TABLE of_app OWNER TO app; REVOKE app FROM CURRENT_USER;
+         CREATE ROLE bystander NOLOGIN",
     )
     .await;
     copy.client("rdsadmin", "shop")
         .await
         .batch_execute(
-            "CREATE ROLE carried NOLOGIN; CREATE TABLE public.of_carried (id int); ALTER TABLE public.of_carried OWNER TO carried;
-             CREATE ROLE rdsproxyadmin LOGIN; CREATE TABLE public.of_rds (id int); ALTER TABLE public.of_rds OWNER TO rdsproxyadmin",
+            "CREATE ROLE carried NOLOGIN; CREATE TABLE public.of_carried (id int);
+             ALTER TABLE public.of_carried OWNER TO carried;
+             CREATE ROLE rdsproxyadmin LOGIN; CREATE TABLE public.of_rds (id int);
+             ALTER TABLE public.of_rds OWNER TO rdsproxyadmin",
         )
         .await
         .unwrap();

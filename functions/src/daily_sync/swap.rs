@@ -59,8 +59,8 @@ pub enum Step<'a> {
 }
 
 impl Plan<'_> {
-    /// The next step, in the order of the swap. `fresh_ready` says what keeps the new cluster or its
-    /// instance from being changed.
+    /// The next step, in the order of the swap. `fresh_ready` says what keeps the new cluster or
+    /// its instance from being changed.
     pub fn next<'a>(
         &self,
         clusters: &'a [Cluster],
@@ -211,8 +211,8 @@ pub async fn published<'a>(
 }
 
 /// The former cluster of a swap that stopped between its renames, to be put back, whether this run
-/// swapped or one that was stopped; `NotReady` when the new one may yet appear. `patience` says that
-/// CleanUp has waited long enough for a rename under way to show.
+/// swapped or one that was stopped; `NotReady` when the new one may yet appear. `patience` says
+/// that CleanUp has waited long enough for a rename under way to show.
 pub fn stuck<'a>(
     clusters: &'a [Cluster],
     target: &str,

@@ -55,7 +55,8 @@ const NO_REMEDY: &str = "remove what the evidence above names";
 const REMEDIES: &[(&str, &str)] = &[
     (
         "replication slots",
-        "ask the slot's consumer to stop and plan its resync, then SELECT pg_drop_replication_slot(slot_name)",
+        "ask the slot's consumer to stop and plan its resync, then \
+         SELECT pg_drop_replication_slot(slot_name)",
     ),
     (
         "prepared transactions",

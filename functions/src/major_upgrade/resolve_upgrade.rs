@@ -340,7 +340,9 @@ mod tests {
             serde_json::json!({"cluster": "orders", "target": "18", "dryRun": true}),
             serde_json::json!({"cluster": "orders", "target": "18", "deadline": "soon"}),
             serde_json::json!({"cluster": "orders", "target": "18", "skip": [{"finding": "x"}]}),
-            serde_json::json!({"cluster": "orders", "target": "18", "skip": [{"finding": "x", "reason": " "}]}),
+            serde_json::json!({
+                "cluster": "orders", "target": "18", "skip": [{"finding": "x", "reason": " "}],
+            }),
         ] {
             assert!(matches!(input(bad.clone()), Err(Error::Refused(_))), "{bad} was taken");
         }

@@ -71,7 +71,8 @@ pub async fn read_login(cx: &Context, cluster: &Cluster, secret_arn: Option<&str
     })?;
     let host = cluster.shown.endpoint();
     let host = host.ok_or_else(|| Error::NotReady(format!("cluster {name} to have an endpoint")))?.to_owned();
-    // RDS shows the port of every cluster that has an endpoint; 5432 is its default (CreateDBCluster).
+    // RDS shows the port of every cluster that has an endpoint; 5432 is its default
+    // (CreateDBCluster).
     let port = cluster.shown.port().and_then(|port| u16::try_from(port).ok()).unwrap_or(5432);
     Ok(Login { host, port, user: secret.username, password: secret.password })
 }

@@ -1,4 +1,5 @@
-//! RDS, as every state asks it: its answers parsed once into types of ours, one look-up of each kind.
+//! RDS, as every state asks it: its answers parsed once into types of ours, one look-up of each
+//! kind.
 
 mod fault;
 mod login;

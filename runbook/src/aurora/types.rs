@@ -1,5 +1,5 @@
-//! What RDS answers about clusters, instances and snapshots, parsed once: what identifies a thing is
-//! there or the answer is an error, and an unknown status is kept as it is.
+//! What RDS answers about clusters, instances and snapshots, parsed once: what identifies a thing
+//! is there or the answer is an error, and an unknown status is kept as it is.
 
 use std::{
     collections::BTreeMap,
@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::EngineVersion;
 use crate::{Arn, Error, Result};
 
-/// DbClusterResourceId: it survives a rename and changes with a restore. It names objects in the run
-/// bucket, so it is letters, digits and hyphens only.
+/// DbClusterResourceId: it survives a rename and changes with a restore. It names objects in the
+/// run bucket, so it is letters, digits and hyphens only.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ResourceId(String);

@@ -2,8 +2,9 @@
 //! attesting can look for the values without anybody having kept them.
 //!
 //! It passes through the run bucket, so it holds no SQL and nothing that becomes SQL: where a value
-//! stood in the words of the policy, and hexadecimal digits and numbers that are compared. Attesting
-//! works out from the policy and the catalog which places there must be, and refuses another list.
+//! stood in the words of the policy, and hexadecimal digits and numbers that are compared.
+//! Attesting works out from the policy and the catalog which places there must be, and refuses
+//! another list.
 
 use policy::{JsonPath, Rule, TableName};
 use runbook::Run;

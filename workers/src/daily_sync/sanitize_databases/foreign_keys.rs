@@ -30,8 +30,8 @@ pub async fn take_away(client: &mut Client, keys: &[ForeignKey]) -> Result<()> {
     Ok(())
 }
 
-/// The statement that brings it back, and those that finish the work. With partitions on either side
-/// it comes back as a whole: before 18 a partitioned table takes none that is NOT VALID, and
+/// The statement that brings it back, and those that finish the work. With partitions on either
+/// side it comes back as a whole: before 18 a partitioned table takes none that is NOT VALID, and
 /// VALIDATE leaves out what it is for each partition that it refers to. One that was not valid says
 /// so in its definition.
 fn restoring(key: &ForeignKey) -> (String, Vec<String>) {
