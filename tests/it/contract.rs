@@ -79,7 +79,11 @@ fn a_tasks_comment_is_the_first_sentence_of_its_file() {
         for (name, task) in tasks(runbook) {
             let source = read(&file(runbook, &name));
             let paragraph = source.lines().map_while(|line| line.strip_prefix("//! "));
-            assert_eq!(task["Comment"].as_str(), Some(paragraph.collect::<Vec<_>>().join(" ").as_str()), "{name}");
+            assert_eq!(
+                task["Comment"].as_str(),
+                Some(paragraph.collect::<Vec<_>>().join(" ").as_str()),
+                "{name}"
+            );
         }
     }
 }
