@@ -85,7 +85,7 @@ mod tests {
             refused.1.starts_with("Set the Serverless v2 scaling configuration on the parent DB cluster")
         );
         let class = [("DBInstanceIdentifier", "orders-2"), ("DBInstanceClass", "db.serverless")];
-        assert_eq!(sandbox.refused("ModifyDBInstance", &class).await.0, "InvalidParameterCombination");
+        assert_eq!(sandbox.refused("ModifyDBInstance", &class).await.0, "InvalidDBClusterStateFault");
 
         let least = ("ServerlessV2ScalingConfiguration.MinCapacity", "0.5");
         let most = ("ServerlessV2ScalingConfiguration.MaxCapacity", "4");
