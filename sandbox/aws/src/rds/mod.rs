@@ -31,6 +31,8 @@ mod parameter_groups;
 mod parameters;
 mod power;
 mod query;
+#[cfg(test)]
+mod refusals;
 mod restore;
 mod scaling;
 mod secret;

@@ -104,6 +104,6 @@ mod tests {
         // Of a configuration that is there one end may change alone.
         sandbox.ok("ModifyDBCluster", &[orders, ("ServerlessV2ScalingConfiguration.MaxCapacity", "8")]).await;
         let scaling = sandbox.cluster("orders").await.element("ServerlessV2ScalingConfiguration");
-        assert_eq!((scaling.text("MinCapacity"), scaling.text("MaxCapacity")), ("0.5", "8"));
+        assert_eq!((scaling.text("MinCapacity"), scaling.text("MaxCapacity")), ("0.5", "8.0"));
     }
 }
