@@ -72,12 +72,18 @@ async fn fenced(cx: &Context, token: &str) {
         let beat = cx.sfn.send_task_heartbeat().task_token(token).send().await;
         if let Err(error) = beat {
             match error.code() {
-                Some("TaskTimedOut" | "TaskDoesNotExist" | "InvalidToken") => return,
+                code if is_spent(code) => return,
                 code => warn!(?code, "a heartbeat was lost"),
             }
         }
         cx.clock.sleep(BEAT).await;
     }
+}
+
+/// Step Functions waits for this token no longer
+/// (https://docs.aws.amazon.com/step-functions/latest/apireference/API_SendTaskHeartbeat.html).
+fn is_spent(code: Option<&str>) -> bool {
+    matches!(code, Some("TaskTimedOut" | "TaskDoesNotExist" | "InvalidToken"))
 }
 
 async fn answer(cx: &Context, token: &str, result: Result<Value>) -> Ending {
@@ -104,11 +110,7 @@ async fn answer(cx: &Context, token: &str, result: Result<Value>) -> Ending {
         };
         match sent {
             Ok(()) => return ending,
-            Err(Some(code))
-                if ["TaskTimedOut", "TaskDoesNotExist", "InvalidToken"].contains(&code.as_str()) =>
-            {
-                return Ending::Fenced;
-            }
+            Err(code) if is_spent(code.as_deref()) => return Ending::Fenced,
             Err(code) => error!(?code, attempt, "the answer was lost"),
         }
         cx.clock.sleep(Duration::from_secs(5 << attempt)).await;

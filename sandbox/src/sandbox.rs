@@ -297,10 +297,17 @@ impl Drop for Sandbox {
         for task in &self.tasks {
             task.abort();
         }
-        if !self.keep_logs && !std::thread::panicking() {
+        if std::thread::panicking() {
+            return;
+        }
+        if !self.keep_logs {
             // There are none in the model gear.
             let _ = std::fs::remove_dir_all(&self.logs);
         }
+        // What was to be shown against them was not.
+        let mut unfired = self.gateway.unfired();
+        unfired.extend(self.ecs.unfired());
+        assert!(unfired.is_empty(), "laid and never fired: {}", unfired.join(", "));
     }
 }
 

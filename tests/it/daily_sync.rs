@@ -17,38 +17,16 @@ use sandbox::{
     orders, production,
     rds::network::INTERNET,
     sandbox::BUCKET,
-    worlds::{findings, wires},
 };
 use serde_json::{Value, json};
 use tokio::net::TcpSocket;
 use tokio_postgres::{Config, NoTls};
 
-use crate::harness::{Ended, ended};
+use crate::harness::{World, ended, sync};
 
-/// Production with every live wire planted, last night's snapshot, and yesterday's targets.
+/// Production with every live wire planted.
 async fn world() -> (Sandbox, String) {
-    let sandbox = Sandbox::start(Options::real()).await.expect("the sandbox starts");
-    let resource_id = production::create(&sandbox).await.expect("production is created");
-    let engine = sandbox.engine.clone().expect("the real gear");
-    for wire in wires::wires() {
-        findings::apply(&engine, &resource_id, wire.plant)
-            .await
-            .unwrap_or_else(|error| panic!("{}: {error:#}", wire.slug));
-    }
-    production::take_snapshot(&sandbox).await.expect("the snapshot is taken");
-    environments::create(&sandbox, Some(&environments::policy_with_wires().unwrap()))
-        .await
-        .expect("the environments are created");
-    environments::create_targets(&sandbox).await.expect("yesterday's targets are created");
-    (sandbox, resource_id)
-}
-
-async fn sync(sandbox: &Sandbox, name: &str) -> Ended {
-    let arn = sandbox
-        .start_execution("daily-sync", name, &json!({ "sync": "orders" }))
-        .await
-        .expect("the execution starts");
-    ended(sandbox, arn).await
+    World { wires: true, ..World::WHOLE }.start(Options::real()).await
 }
 
 /// Every cluster of the environments' account: identifier, resource id, endpoint.
@@ -163,8 +141,10 @@ async fn value(login: &Login, database: &str, sql: &str) -> String {
 /// What gives production's people away: the domains of all their addresses, and some whole values.
 async fn raw_values(login: &Login) -> Vec<String> {
     let client = orders::connect(login, "shop").await.unwrap();
-    let sql = "SELECT DISTINCT v FROM (SELECT '@' || split_part(email::text, '@', 2) AS v FROM customers
-               UNION ALL SELECT phone FROM customers WHERE id % 997 = 0 UNION ALL SELECT street FROM customers WHERE id % 997 = 0) x
+    let sql = "SELECT DISTINCT v
+               FROM (SELECT '@' || split_part(email::text, '@', 2) AS v FROM customers
+                     UNION ALL SELECT phone FROM customers WHERE id % 997 = 0
+                     UNION ALL SELECT street FROM customers WHERE id % 997 = 0) x
                WHERE length(v) > 9";
     client.query(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
 }

@@ -1,4 +1,4 @@
-//! The flow of daily-sync: its real ASL, with functions and workers that answer as they are told.
+//! The flow of daily-sync: its real ASL, with functions and workers that answer as the test says.
 
 use std::sync::Arc;
 
@@ -43,8 +43,10 @@ fn call_workers(flow: &mut Value) {
 fn answer(state: &str, input: &Value) -> Value {
     match state {
         "select_snapshot" => json!({
-            "summary": "s", "sync": "orders", "deadline": "28800s", "skipped": false, "snapshot": "arn:snapshot", "taken": "2026-01-05T02:00:00Z",
-            "engineVersion": "16.8", "sourceCluster": "orders", "quarantine": "q", "targets": ["orders-dev", "orders-support"]
+            "summary": "s", "sync": "orders", "deadline": "28800s", "skipped": false,
+            "snapshot": "arn:snapshot", "taken": "2026-01-05T02:00:00Z",
+            "engineVersion": "16.8", "sourceCluster": "orders", "quarantine": "q",
+            "targets": ["orders-dev", "orders-support"]
         }),
         "copy_snapshot" => json!({"summary": "s", "snapshot": "arn:copy"}),
         "restore_quarantine" => {
@@ -52,18 +54,25 @@ fn answer(state: &str, input: &Value) -> Value {
         }
         "snapshot_sanitized" => json!({"summary": "s", "snapshot": "sanitized"}),
         "restore_target" => {
-            json!({"summary": "s", "target": input["target"], "cluster": "fresh", "resourceId": "cluster-F", "former": null})
+            json!({
+                "summary": "s",
+                "target": input["target"],
+                "cluster": "fresh",
+                "resourceId": "cluster-F",
+                "former": null,
+            })
         }
         "clean_up" => json!({"summary": "clean", "left": []}),
         other => json!({"summary": other}),
     }
 }
 
+/// A state's answer, or its error's name and message, instead of the usual answer.
+type Change = Option<Result<Value, (&'static str, &'static str)>>;
+
 /// Runs the machine. `change` may fail a state or change its answer: by its name and the input that
 /// it got.
-async fn run(
-    change: impl Fn(&str, &Value) -> Option<Result<Value, (&'static str, &'static str)>> + Send + Sync + 'static,
-) -> (Value, Vec<String>, Fake) {
+async fn run(change: impl Fn(&str, &Value) -> Change + Send + Sync + 'static) -> (Value, Vec<String>, Fake) {
     let change = Arc::new(change);
     let fake = Fake::new(move |call| {
         let change = change.clone();

@@ -263,11 +263,11 @@ async fn every_finding_stops_the_upgrade_until_it_is_put_right() {
         let before = counts(&engine, id).await;
         let failure = engine.upgrade(id, "18.1", &target).await.unwrap().expect_err(slug);
         assert!(failure.reason.contains(reason), "{slug}: {}", failure.reason);
-        let told = failure.files.iter().find(|(name, _)| name.starts_with(file));
-        assert!(told.is_some_and(|(_, content)| content.contains(text)), "{slug}: {:#?}", failure.files);
+        let found = failure.files.iter().find(|(name, _)| name.starts_with(file));
+        assert!(found.is_some_and(|(_, content)| content.contains(text)), "{slug}: {:#?}", failure.files);
         assert!(
             failure.files.iter().all(|(_, content)| !content.contains("SCRAM-SHA-256")),
-            "{slug}: a password hash is told"
+            "{slug}: a password hash is shown"
         );
         assert_eq!(engine.major(id).unwrap(), 16);
         assert_eq!(counts(&engine, id).await, before, "{slug}");

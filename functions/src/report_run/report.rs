@@ -81,8 +81,8 @@ impl Report {
         report
     }
 
-    /// What to type when what stopped the run is mended. A sync has cleaned up behind itself, so it
-    /// begins anew; an upgrade goes on.
+    /// What to type when what stopped the run is fixed. A sync has cleaned up behind itself, so it
+    /// begins again; an upgrade goes on.
     pub fn again(&self) -> String {
         if self.runbook.ends_with("daily-sync") {
             format!(

@@ -196,7 +196,7 @@ def log_files_are_read():
     refused("DBLogFileNotFoundFault", rds.download_db_log_file_portion, DBInstanceIdentifier=INSTANCE, LogFileName="error/none.log")
 
 
-def events_are_told():
+def events_are_listed():
     start = cluster()["ClusterCreateTime"] - timedelta(hours=1)
     for source, name, message in (
         ("db-cluster", CLUSTER, "Cluster operating system upgrade has completed."),
@@ -260,7 +260,7 @@ def everything_is_deleted():
 
 for step in (
     the_caller_is_known, versions_are_listed, a_parameter_group_is_made, a_cluster_is_made, the_cli_sees_it_too, it_is_changed,
-    maintenance_is_applied, a_snapshot_is_taken_and_restored, log_files_are_read, events_are_told, a_run_with_bad_input_is_refused,
+    maintenance_is_applied, a_snapshot_is_taken_and_restored, log_files_are_read, events_are_listed, a_run_with_bad_input_is_refused,
     its_report_is_in_s3, everything_is_deleted,
 ):
     begun = time.monotonic()

@@ -52,9 +52,11 @@ fn run(command: &[&str], environment: &[(&str, &str)]) -> Value {
     let environment: Vec<_> =
         environment.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
     json!({
-        "cluster": "runbooks", "taskDefinition": "aurora-runbooks-worker", "launchType": "FARGATE", "startedBy": "run-1",
+        "cluster": "runbooks", "taskDefinition": "aurora-runbooks-worker", "launchType": "FARGATE",
+        "startedBy": "run-1",
         "networkConfiguration": { "awsvpcConfiguration": { "subnets": ["subnet-1"] } },
-        "overrides": { "containerOverrides": [{ "name": "worker", "command": command, "environment": environment }] },
+        "overrides": { "containerOverrides": [{ "name": "worker", "command": command,
+                    "environment": environment }] },
     })
 }
 

@@ -45,7 +45,8 @@ async fn an_event_of_a_service_reaches_the_function_of_its_rule() {
     let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
     tokio::spawn(events.clone().run(receiver));
     for status in ["RUNNING", "SUCCEEDED", "PENDING_REDRIVE"] {
-        let detail = json!({ "status": status, "stateMachineArn": arn("states", "stateMachine:aurora-runbooks-major-upgrade") });
+        let detail = json!({ "status": status,
+                "stateMachineArn": arn("states", "stateMachine:aurora-runbooks-major-upgrade") });
         let ids = Ids::new(status);
         sender
             .send(envelope(
@@ -112,7 +113,8 @@ async fn entries_fail_one_by_one() {
     let (status, answer) = put(
         &events,
         json!([
-            { "Source": "ours", "DetailType": "Ready", "Detail": "{\"a\": 1}", "Resources": ["r"], "Time": 1767225600 },
+            { "Source": "ours", "DetailType": "Ready", "Detail": "{\"a\": 1}", "Resources": ["r"],
+                "Time": 1767225600 },
             { "Source": "aws.rds", "DetailType": "Ready", "Detail": "{}" },
             { "Source": "ours", "DetailType": "Ready", "Detail": "a" },
             { "Source": "ours", "Detail": "{}" },
@@ -150,6 +152,7 @@ async fn rules_are_told() {
         json::call(&*events, "AWSEvents.DescribeRule", json!({ "Name": "other" })).await.1["__type"],
         "ResourceNotFoundException"
     );
-    let misspelt = json!({ "name": "rule", "pattern": { "source": ["a"] }, "targets": [{ "id": "run", "functoin": "run" }] });
+    let misspelt = json!({ "name": "rule", "pattern": { "source": ["a"] },
+            "targets": [{ "id": "run", "functoin": "run" }] });
     assert!(serde_json::from_value::<Rule>(misspelt).is_err());
 }

@@ -266,7 +266,7 @@ impl Execution {
     }
 
     pub fn draw(&self) -> u64 {
-        self.with_rng(|rng| rng.random())
+        self.with_rng(Rng::random)
     }
 
     pub fn draw_token(&self) -> String {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use runbook::{Result, postgres::query_failed};
 use tokio_postgres::{Client, Row};
 
-use crate::daily_sync::sanitize_databases::sessions::{SYSTEM_ROLES, Sessions};
+use crate::daily_sync::sanitize_databases::sessions::Sessions;
 
 /// What a kind has left, with a name for each.
 pub type Found = BTreeMap<String, Vec<String>>;
@@ -208,12 +208,8 @@ fn fits(name: &str, pattern: &str) -> bool {
 }
 
 async fn roles(client: &Client, found: &mut Found) -> Result<()> {
-    let system: Vec<&str> = SYSTEM_ROLES.split(',').collect();
     for row in rows(client, "read roles", include_str!("../sql/attest/roles.sql")).await? {
         let name: String = row.get(0);
-        if system.contains(&name.as_str()) {
-            continue;
-        }
         let mut add = |kind: &str, object: String| found.entry(kind.to_owned()).or_default().push(object);
         if row.get(1) {
             add("login-role", name.clone());
