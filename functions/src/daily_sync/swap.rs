@@ -300,7 +300,7 @@ mod tests {
             (vec![fresh(), marked("FORMER", "dev-old-1", just_now)], "RenameFresh"),
             (
                 vec![cluster("FRESH", "dev-1", "renaming").parse(), marked("FORMER", "dev-old-1", just_now)],
-                "Wait",
+                "NotReady",
             ),
             // The blackout of the second.
             (vec![marked("FORMER", "dev-old-1", just_now)], "NotReady"),
@@ -309,7 +309,8 @@ mod tests {
                 "Swapped",
             ),
         ] {
-            assert_eq!(next(Some("FORMER"), &clusters), step, "{clusters:?}");
+            let names: Vec<&str> = clusters.iter().map(|cluster| cluster.id.as_str()).collect();
+            assert_eq!(next(Some("FORMER"), &clusters), step, "{names:?}");
         }
     }
 

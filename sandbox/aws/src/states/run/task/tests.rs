@@ -193,7 +193,7 @@ async fn a_task_that_ecs_cannot_place_fails_the_state() {
         ok(json!({"tasks": [], "failures": [{"reason": "Capacity is unavailable at this time"}]}))
     });
     let run = fake.run(json!({"Work": worker(json!({"End": true}))}), "Work", json!({})).await;
-    assert_eq!(run["error"], "ECS.AmazonECSException");
+    assert_eq!(run["error"], "AmazonECS.Unknown");
     assert!(run["cause"].as_str().unwrap().contains("Capacity is unavailable"));
 }
 
