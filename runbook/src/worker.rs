@@ -2,7 +2,7 @@
 //! the end.
 //!
 //! - `TASK_TOKEN`: the token of the waiting state. Required.
-//! - `INPUT`: the payload, the same JSON that a function gets. Required.
+//! - `RUN`, `INPUT`: `run` and `input` of the payload that a function would get, as JSON. Required.
 //!
 //! When a heartbeat says that the token is spent, the state belongs to someone else: running
 //! statements are cancelled and nothing more is changed. SIGTERM (Fargate stops the task) is
@@ -12,7 +12,7 @@ use std::{future::Future, time::Duration};
 
 use anyhow::Context as _;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tracing::{error, warn};
 
 use crate::{Context, Error, Result, postgres::cancel_all};
@@ -42,6 +42,15 @@ impl Ending {
 pub fn required(name: &str) -> anyhow::Result<String> {
     std::env::var(name)
         .with_context(|| format!("{name} must be set; Step Functions passes it to the container"))
+}
+
+/// The payload that a function would get, from `RUN` and `INPUT`.
+pub fn payload(run: &str, input: &str) -> Result<Value> {
+    let parse = |name: &str, text: &str| {
+        serde_json::from_str::<Value>(text)
+            .map_err(|error| Error::refused(format!("{name} is not JSON: {error}")))
+    };
+    Ok(json!({"run": parse("RUN", run)?, "input": parse("INPUT", input)?}))
 }
 
 /// Does the work and answers the token. `stop` ends when the task is asked to stop.

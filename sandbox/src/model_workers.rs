@@ -24,12 +24,10 @@ struct Payload {
     input: Value,
 }
 
-pub async fn work(cx: &Context, state: &str, payload: &str) -> Result<Value> {
+pub async fn work(cx: &Context, state: &str, payload: Result<Value>) -> Result<Value> {
     cx.clock.sleep(TIME).await;
-    let payload = || {
-        serde_json::from_str::<Payload>(payload)
-            .map_err(|error| Error::refused(format!("INPUT is no payload: {error}")))
-    };
+    let payload: Payload = serde_json::from_value(payload?)
+        .map_err(|error| Error::refused(format!("the payload of {state} is malformed: {error}")))?;
     match state {
         "sanitize-databases" => Ok(json!({
             "summary": "no PostgreSQL stands behind the model gear",
@@ -38,7 +36,7 @@ pub async fn work(cx: &Context, state: &str, payload: &str) -> Result<Value> {
             "rows": 0,
             "seconds": TIME.as_secs(),
         })),
-        "attest-sanitized" => attest(cx, payload()?).await,
+        "attest-sanitized" => attest(cx, payload).await,
         "prepare-target" => Ok(json!({
             "summary": "no PostgreSQL stands behind the model gear", "roles": 0, "kept": [], "smoke": 0,
         })),

@@ -29,17 +29,18 @@ async fn world() -> (Sandbox, String) {
     World { wires: true, ..World::WHOLE }.start(Options::real()).await
 }
 
-/// Every cluster of the environments' account: identifier, resource id, port.
-async fn clusters(sandbox: &Sandbox) -> Vec<(String, String, u16)> {
+/// Every cluster of the environments' account: identifier, resource id, endpoint.
+async fn clusters(sandbox: &Sandbox) -> Vec<(String, String, Option<SocketAddr>)> {
     let answer = sandbox.rds_client().describe_db_clusters().send().await.unwrap();
     let clusters = answer.db_clusters.unwrap_or_default().into_iter();
     clusters
         .map(|cluster| {
-            let port = cluster.port().and_then(|port| u16::try_from(port).ok()).unwrap_or_default();
+            let address = cluster.endpoint().and_then(|host| host.parse().ok());
+            let port = cluster.port().and_then(|port| u16::try_from(port).ok());
             (
                 cluster.db_cluster_identifier.unwrap_or_default(),
                 cluster.db_cluster_resource_id.unwrap_or_default(),
-                port,
+                address.zip(port).map(|(address, port)| SocketAddr::new(address, port)),
             )
         })
         .collect()
@@ -55,7 +56,7 @@ async fn opens(login: &Login, database: &str) -> bool {
 async fn reaches(sandbox: &Sandbox, from: &str, login: &Login) -> bool {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(SocketAddr::new(sandbox.rds.place(from), 0)).unwrap();
-    let Ok(stream) = socket.connect(SocketAddr::new("127.0.0.1".parse().unwrap(), login.port)).await else {
+    let Ok(stream) = socket.connect(SocketAddr::new(login.host.parse().unwrap(), login.port)).await else {
         return false;
     };
     let mut config = Config::new();
@@ -87,14 +88,12 @@ fn guard(sandbox: &Arc<Sandbox>, passwords: Vec<(String, String)>) -> Guard {
     let task = tokio::spawn(async move {
         let yesterday: BTreeSet<String> = clusters(&sandbox).await.into_iter().map(|(_, id, _)| id).collect();
         loop {
-            for (name, resource_id, port) in clusters(&sandbox).await {
-                if yesterday.contains(&resource_id) {
-                    continue;
-                }
+            for (name, resource_id, endpoint) in clusters(&sandbox).await {
+                let Some(endpoint) = endpoint.filter(|_| !yesterday.contains(&resource_id)) else { continue };
                 for (user, password) in &passwords {
                     let login = Login {
-                        host: "127.0.0.1".into(),
-                        port,
+                        host: endpoint.ip().to_string(),
+                        port: endpoint.port(),
                         user: user.clone(),
                         password: password.clone(),
                     };
@@ -211,7 +210,9 @@ async fn two_targets_read_yesterdays_production_sanitised_and_a_new_column_stops
     let names = clusters(&sandbox).await;
     let support = names
         .iter()
-        .find(|(_, _, port)| secret["port"].as_u64() == Some((*port).into()))
+        .find(|(_, _, at)| {
+            at.is_some_and(|at| secret["host"] == at.ip().to_string() && secret["port"] == at.port())
+        })
         .expect("the secret leads to a cluster");
     assert!(
         support.0.starts_with(SUPPORT) && !names.iter().any(|(name, ..)| name.starts_with("quarantine-")),

@@ -17,12 +17,14 @@ fn machine() -> Value {
 fn call_workers(flow: &mut Value) {
     for (name, state) in flow["States"].as_object_mut().unwrap() {
         if state["Resource"].as_str().is_some_and(|resource| resource.contains("ecs:runTask")) {
-            let input =
-                state["Arguments"]["Overrides"]["ContainerOverrides"][0]["Environment"][1]["Value"].take();
-            let input = input.as_str().unwrap().replacen("{% $string(", "{% (", 1);
+            let environment = &state["Arguments"]["Overrides"]["ContainerOverrides"][0]["Environment"];
+            let object = |variable: usize| {
+                environment[variable]["Value"].as_str().unwrap().replacen("{% $string(", "{% (", 1)
+            };
+            let payload = json!({"run": object(1), "input": object(2)});
             state["Resource"] = "arn:aws:states:::lambda:invoke".into();
             state["Arguments"] =
-                json!({"FunctionName": runbook::state::kebab(name).replace('-', "_"), "Payload": input});
+                json!({"FunctionName": runbook::state::kebab(name).replace('-', "_"), "Payload": payload});
             state["Output"] = "{% $states.result.Payload %}".into();
             state.as_object_mut().unwrap().remove("HeartbeatSeconds");
         }

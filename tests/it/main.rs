@@ -24,4 +24,5 @@ mod postgres_engine;
 mod reachability;
 mod schema;
 mod subscriber;
+mod terraform;
 mod wires;

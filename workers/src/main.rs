@@ -16,7 +16,8 @@ async fn main() -> anyhow::Result<ExitCode> {
     if state == "--check" {
         return Tls::from_environment().map(|_| ExitCode::SUCCESS);
     }
-    let (token, input) = (worker::required("TASK_TOKEN")?, worker::required("INPUT")?);
+    let token = worker::required("TASK_TOKEN")?;
+    let (run, input) = (worker::required("RUN")?, worker::required("INPUT")?);
     let cx = Context::from_environment().await?;
     let (cx, tls) = match Tls::from_environment() {
         Ok(tls) => (cx.with_tls(tls), Ok(())),
@@ -24,9 +25,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     };
     let work = async {
         tls?;
-        let payload = serde_json::from_str(&input)
-            .map_err(|error| Error::refused(format!("INPUT is not JSON: {error}")))?;
-        let known = workers::call(&state, &cx, payload).await;
+        let known = workers::call(&state, &cx, worker::payload(&run, &input)?).await;
         known.unwrap_or_else(|| {
             Err(Error::refused(format!("this worker has no state {state:?}; it has {:?}", workers::STATES)))
         })

@@ -61,8 +61,8 @@ mod tests {
     }
 
     fn path(from: &str, wanted: &str) -> Option<Vec<String>> {
-        let path = path(&version(from), &version(wanted))?;
-        Some(path.iter().map(EngineVersion::to_string).collect())
+        let path = shortest(&targets(), &version(from), &version(wanted))?;
+        Some(path.iter().map(ToString::to_string).collect())
     }
 
     #[test]

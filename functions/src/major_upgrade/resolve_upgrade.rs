@@ -21,6 +21,13 @@ use serde::{Deserialize, Serialize};
 
 use super::path::{Targets, shortest};
 
+/// How much of a worker's input `skip` and `secretArn` may take, in the characters of
+/// [`ResolveUpgrade::worker_characters`]. "A total of 8192 characters are allowed for overrides.
+/// This limit includes the JSON formatting characters" (botocore ecs, RunTaskRequest), and 2,048
+/// of them may be the task token (botocore stepfunctions, TaskToken). Longer ones must not fail
+/// VerifyUpgrade when the upgrade is done.
+pub const WORKER_CHARACTERS: usize = 4800;
+
 /// What a person types into the console to start an upgrade.
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -39,7 +46,7 @@ pub struct ResolveUpgrade {
     /// Values that the new parameter groups get instead of what would be carried over.
     #[serde(default)]
     pub parameters: Vec<ParameterOverride>,
-    /// Findings of InspectDatabases that shall not stop this run.
+    /// Findings of InspectDatabases that shall not stop this run; about 4,800 characters in all.
     #[serde(default)]
     pub skip: Vec<SkippedFinding>,
     /// The secret with "username" and "password" for the workers. Not needed when RDS manages the
@@ -147,8 +154,27 @@ impl ResolveUpgrade {
         match reasons.into_iter().find(|(_, reason)| reason.trim().is_empty()) {
             Some((name, _)) => Err(Error::refused(format!("{name:?} has no reason"))
                 .fix("give one: whoever reads the report will ask for it")),
-            None => Ok(()),
+            None => self.check_room(),
         }
+    }
+
+    fn check_room(&self) -> Result<()> {
+        let characters = self.worker_characters();
+        if characters > WORKER_CHARACTERS {
+            return Err(Error::refused(format!(
+                "\"skip\" takes {characters} characters of the workers' input, with \"secretArn\" and the \
+                 signs that JSON adds, and {WORKER_CHARACTERS} fit"
+            ))
+            .fix("shorten the reasons, or skip a whole check by its name alone"));
+        }
+        Ok(())
+    }
+
+    /// What `skip` and `secretArn` take of RunTask's overrides: JSON in a text in JSON. Bytes, of
+    /// which there never are fewer than characters, however they are counted.
+    pub fn worker_characters(&self) -> usize {
+        let input = serde_json::json!({"secretArn": self.secret_arn, "skip": self.skip});
+        serde_json::Value::from(input.to_string()).to_string().len()
     }
 }
 
@@ -346,5 +372,19 @@ mod tests {
         ] {
             assert!(matches!(input(bad.clone()), Err(Error::Refused(_))), "{bad} was taken");
         }
+    }
+
+    #[test]
+    fn a_skip_list_that_no_worker_could_get_is_refused_at_once() {
+        let skip = |count: usize, reason: &str| {
+            let entry = serde_json::json!({"finding": "reg-column:shop/public.a.b", "reason": reason});
+            input(serde_json::json!({"cluster": "orders", "target": "18", "skip": vec![entry; count]}))
+        };
+        skip(40, "unused").unwrap();
+        let text = skip(80, "unused").unwrap_err().to_string();
+        assert!(text.contains("skip a whole check by its name alone"), "{text}");
+        // Each quote becomes four characters.
+        skip(1, &"'".repeat(2000)).unwrap();
+        assert!(matches!(skip(1, &"\"".repeat(2000)), Err(Error::Refused(_))));
     }
 }

@@ -290,8 +290,8 @@ mod tests {
         let input = InspectDatabases {
             cluster: "orders".into(),
             secret_arn: None,
-            from: "16.14".into(),
-            target: "18.4".into(),
+            from: "16.14".parse().unwrap(),
+            target: "18.4".parse().unwrap(),
             skip: vec![skip("logical-slot:shop/gone")],
         };
         assert!(summary(&input, &[], 2, 20).contains("logical-slot:shop/gone"));

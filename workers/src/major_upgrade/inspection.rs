@@ -196,8 +196,8 @@ mod tests {
         let table = Table { pages: 1, estimate: 1.0, scans, rows: Some(rows), empty: Some(rows == 0) };
         let database = Database { statements: None, tables: [(orders_table(), table)].into() };
         Inspection {
-            source_version: source.into(),
-            target: target.into(),
+            source_version: source.parse().unwrap(),
+            target: target.parse().unwrap(),
             inspected: Timestamp::UNIX_EPOCH,
             databases: [("shop".to_owned(), database)].into(),
         }

@@ -149,8 +149,8 @@ impl Ecs {
             return Err(invalid("Task count must be between 1 and 10."));
         }
         // "A total of 8192 characters are allowed for overrides. This limit includes the JSON
-        // formatting characters" (RunTask).
-        if request.overrides.is_object() && request.overrides.to_string().len() > 8192 {
+        // formatting characters" (RunTask); the words are ECS's (convox/rack#1906).
+        if request.overrides.is_object() && request.overrides.to_string().chars().count() > 8192 {
             return Err(invalid("Container Overrides length must be at most 8192"));
         }
         let overrides = request.overrides.get("containerOverrides").cloned().unwrap_or(json!([]));

@@ -245,9 +245,12 @@ async fn a_client_token_starts_one_task_and_other_parameters_conflict() {
 #[tokio::test(start_paused = true)]
 async fn overrides_of_more_than_8192_characters_are_refused() {
     let (ecs, _events, _) = in_process();
-    let (status, error) =
-        call(&ecs, "RunTask", run(&["run-analyze", "0"], &[("INPUT", &"x".repeat(8192))])).await;
+    let with = |input: &str| run(&["run-analyze", "0"], &[("INPUT", input)]);
+    let rest = 8192 - with("")["overrides"].to_string().len();
+    started(&ecs, with(&"é".repeat(rest))).await;
+    let (status, error) = call(&ecs, "RunTask", with(&"é".repeat(rest + 1))).await;
     assert_eq!((status, &error["__type"]), (400, &json!("InvalidParameterException")));
+    assert_eq!(error["message"], "Container Overrides length must be at most 8192");
 }
 
 #[tokio::test(start_paused = true)]

@@ -87,8 +87,8 @@ mod tests {
         let name = |name: &str| TableName { schema: "public".into(), table: name.into() };
         let tables = tables.iter().map(|(table, is)| (name(table), is.clone())).collect();
         Inspection {
-            source_version: "16.14".into(),
-            target: "18.4".into(),
+            source_version: "16.14".parse().unwrap(),
+            target: "18.4".parse().unwrap(),
             inspected: Timestamp::UNIX_EPOCH,
             databases: [("shop".to_owned(), Database { statements: None, tables })].into(),
         }
