@@ -189,7 +189,8 @@ fn errors(handlers: &Value) -> BTreeSet<String> {
 fn worker_alone() -> Value {
     let (_, mut worker) = tasks("major-upgrade").into_iter().find(|(name, _)| is_worker(name)).unwrap();
     worker["Arguments"] = json!({"TaskDefinition": "worker", "Overrides": {"ContainerOverrides": [
-        {"Name": "worker", "Environment": [{"Name": "TASK_TOKEN", "Value": "{% $states.context.Task.Token %}"}]}
+        {"Name": "worker", "Environment": [{"Name": "TASK_TOKEN",
+                    "Value": "{% $states.context.Task.Token %}"}]}
     ]}});
     worker.as_object_mut().unwrap().remove("Next");
     worker["End"] = true.into();
@@ -291,8 +292,8 @@ fn members(expression: &str) -> Vec<&str> {
 fn no_worker_gets_more_than_run_task_takes() {
     let (identifier, resource_id) = ("c".repeat(63), "c".repeat(64));
     for letter in ["x", "\"", "\u{1}", "é", "𝕏"] {
-        // The longest of each kind: TaskToken and Arn in botocore stepfunctions/2016-11-23, names of
-        // clusters in RDS, of a sync in the policy, a Duration of Rust's in seconds.
+        // The longest of each kind: TaskToken and Arn in botocore stepfunctions/2016-11-23, names
+        // of clusters in RDS, of a sync in the policy, a Duration of Rust's in seconds.
         let bindings = json!({
             "states": {"context": {
                 "Execution": {"Id": "a".repeat(256), "RedriveTime": "2026-11-25T02:00:00.123Z"},
@@ -304,7 +305,8 @@ fn no_worker_gets_more_than_run_task_takes() {
                 "deadline": format!("{}s", u64::MAX), "skip": longest_skip(letter), "sync": "s".repeat(40)
             },
             "quarantine": {"cluster": identifier, "resourceId": resource_id},
-            "fresh": {"target": identifier, "cluster": identifier, "resourceId": resource_id, "former": resource_id}
+            "fresh": {"target": identifier, "cluster": identifier, "resourceId": resource_id,
+                "former": resource_id}
         });
         for (name, task) in statemachine::RUNBOOKS.iter().flat_map(|runbook| tasks(runbook)) {
             if !is_worker(&name) {

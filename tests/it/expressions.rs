@@ -99,8 +99,8 @@ fn our_engine_agrees_with_jsonata_js() {
     for (expression, theirs) in expressions.iter().zip(theirs) {
         let ours =
             states::evaluate(expression, &bindings()).unwrap_or_else(|error| panic!("{expression}: {error}"));
-        // `$string` writes an object's members in their order in both, so RUN and INPUT must be equal
-        // to the letter.
+        // `$string` writes an object's members in their order in both, so RUN and INPUT must be
+        // equal to the letter.
         assert_eq!(ours, theirs, "{expression}");
     }
 }

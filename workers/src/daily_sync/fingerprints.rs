@@ -92,7 +92,8 @@ mod tests {
 
     fn file() -> Value {
         json!({"resourceId": "cluster-1", "columns": [
-            {"place": {"database": "shop", "table": "public.Event", "column": "payload", "within": {"path": "$.email"}},
+            {"place": {"database": "shop", "table": "public.Event", "column": "payload",
+                    "within": {"path": "$.email"}},
              "values": ["0123456789abcdef0123456789abcdef"], "whole": 7},
         ]})
     }

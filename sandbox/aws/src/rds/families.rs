@@ -1,13 +1,14 @@
 //! Parameter group families: which parameters a major version has, with defaults, ranges and how
 //! they apply.
 //!
-//! `sandbox/aws/data/families.json` holds each parameter once; `since`, `until` and `changes` say how the
-//! majors differ. Names and descriptions follow PostgreSQL's documentation, Aurora's defaults and
-//! scopes its page
+//! `sandbox/aws/data/families.json` holds each parameter once; `since`, `until` and `changes` say
+//! how the majors differ. Names and descriptions follow PostgreSQL's documentation, Aurora's
+//! defaults and scopes its page
 //! https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/AuroraPostgreSQL.Reference.ParameterGroups.html
-//! (which lists both groups of aurora-postgresql14 whole); ranges and types follow pg_settings of 16
-//! and 18 and a published answer of describe-db-cluster-parameters for default.aurora-postgresql14.
-//! `assumed` marks what none of them says: above all that Aurora lets be set what 15 to 18 brought.
+//! (which lists both groups of aurora-postgresql14 whole); ranges and types follow pg_settings of
+//! 16 and 18 and a published answer of describe-db-cluster-parameters for
+//! default.aurora-postgresql14. `assumed` marks what none of them says: above all that Aurora lets
+//! be set what 15 to 18 brought.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;

@@ -128,8 +128,8 @@ impl Rds {
         let mut world = self.world();
         let Some(found) = world.instances.get_mut(instance) else { return };
         if served.is_err() {
-            // "Amazon RDS can't start the DB instance because parameters specified in the instance's DB
-            // parameter group aren't compatible with the instance" (AuroraUserGuide,
+            // "Amazon RDS can't start the DB instance because parameters specified in the
+            // instance's DB parameter group aren't compatible with the instance" (AuroraUserGuide,
             // accessing-monitoring); a reboot with other parameters brings it up.
             found.status = "incompatible-parameters";
             return;
@@ -309,7 +309,8 @@ pub fn describe(world: &World, cluster: &Cluster, instance: &Instance) -> Value 
         "BackupRetentionPeriod": cluster.backup_retention,
         "DBSecurityGroups": [],
         "VpcSecurityGroups": groups,
-        "DBParameterGroups": [{"DBParameterGroupName": instance.group, "ParameterApplyStatus": instance.group_status}],
+        "DBParameterGroups": [{"DBParameterGroupName": instance.group,
+                "ParameterApplyStatus": instance.group_status}],
         "AvailabilityZone": instance.zone,
         "DBSubnetGroup": subnet_group,
         "PreferredMaintenanceWindow": instance.maintenance_window,
@@ -320,7 +321,11 @@ pub fn describe(world: &World, cluster: &Cluster, instance: &Instance) -> Value 
         "ReadReplicaDBInstanceIdentifiers": [],
         "LicenseModel": "postgresql-license",
         "OptionGroupMemberships": [
-            {"OptionGroupName": format!("default:aurora-postgresql-{}", versions::major(&instance.engine_version)), "Status": "in-sync"}
+            {
+                "OptionGroupName":
+                    format!("default:aurora-postgresql-{}", versions::major(&instance.engine_version)),
+                "Status": "in-sync",
+            }
         ],
     });
     let rest = json!({

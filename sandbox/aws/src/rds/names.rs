@@ -14,7 +14,8 @@ pub fn master_username(name: &str) -> Result<&str, Fault> {
     if !is_name(name) {
         // AWS's words (floci-io/floci#3729).
         return Err(Fault::value(
-            "MasterUsername must begin with a letter and contain only alphanumeric characters or underscores.",
+            "MasterUsername must begin with a letter and contain only alphanumeric characters or \
+             underscores.",
         ));
     }
     let lower = name.to_lowercase();
@@ -27,8 +28,8 @@ pub fn master_username(name: &str) -> Result<&str, Fault> {
     Ok(name)
 }
 
-/// botocore rds 2014-10-31, CreateDBInstance.DBName of Aurora PostgreSQL: 1 to 63 letters, digits or
-/// underscores, first a letter, no word that the engine reserves.
+/// botocore rds 2014-10-31, CreateDBInstance.DBName of Aurora PostgreSQL: 1 to 63 letters, digits
+/// or underscores, first a letter, no word that the engine reserves.
 pub fn database_name(name: &str) -> Result<&str, Fault> {
     if !is_name(name) {
         return Err(Fault::value(

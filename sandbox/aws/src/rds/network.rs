@@ -126,8 +126,8 @@ impl Rds {
     }
 
     /// A place for an endpoint with that port: an address that no other sandbox has taken. Where
-    /// the host has only one (macOS), or something has the port on all of them, it is a free port of
-    /// 127.0.0.1 instead. In the model gear nothing listens.
+    /// the host has only one (macOS), or something has the port on all of them, it is a free port
+    /// of 127.0.0.1 instead. In the model gear nothing listens.
     pub(super) fn door(&self, port: u16) -> Result<(Ipv4Addr, u16, Option<Listener>), Fault> {
         if self.engine.is_none() {
             return Ok((Ipv4Addr::LOCALHOST, port, None));

@@ -25,8 +25,8 @@ impl Scaling {
         let (Some(least), Some(most)) = (least, most) else {
             // AWS's words (crossplane-contrib/provider-upjet-aws#1165).
             return Err(Fault::value(
-                "Both MinCapacity and MaxCapacity must be specified when you initialize Serverless v2 scaling \
-                configuration.",
+                "Both MinCapacity and MaxCapacity must be specified when you initialize Serverless v2 \
+                scaling configuration.",
             ));
         };
         // botocore rds 2014-10-31, ServerlessV2ScalingConfiguration: half steps, 0 to 256.

@@ -28,8 +28,8 @@ pub fn storage_type(input: &Input) -> Result<Option<String>, Fault> {
     }
 }
 
-/// A new cluster is enrolled in Extended Support unless it says no, a restored one too (botocore rds
-/// 2014-10-31).
+/// A new cluster is enrolled in Extended Support unless it says no, a restored one too (botocore
+/// rds 2014-10-31).
 pub fn lifecycle_support(input: &Input) -> Result<String, Fault> {
     const SUPPORTED: &str = "open-source-rds-extended-support";
     match input.text("EngineLifecycleSupport").unwrap_or(SUPPORTED) {
@@ -38,8 +38,8 @@ pub fn lifecycle_support(input: &Input) -> Result<String, Fault> {
     }
 }
 
-/// "Valid for Cluster Type: Aurora MySQL DB clusters only. … To disable backtracking, set this value
-/// to 0" (botocore rds 2014-10-31, BacktrackWindow).
+/// "Valid for Cluster Type: Aurora MySQL DB clusters only. … To disable backtracking, set this
+/// value to 0" (botocore rds 2014-10-31, BacktrackWindow).
 pub fn no_backtrack(input: &Input) -> Result<(), Fault> {
     match input.number("BacktrackWindow") {
         None | Some(0) => Ok(()),

@@ -116,7 +116,8 @@ pub fn as_shared(snapshot: Snapshot) -> Snapshot {
 fn attributes(snapshot: &Snapshot) -> Value {
     json!({
         "DBClusterSnapshotIdentifier": snapshot.id,
-        "DBClusterSnapshotAttributes": [{"AttributeName": "restore", "AttributeValues": snapshot.shared_with}],
+        "DBClusterSnapshotAttributes": [{"AttributeName": "restore",
+                "AttributeValues": snapshot.shared_with}],
     })
 }
 

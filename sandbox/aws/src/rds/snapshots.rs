@@ -59,9 +59,9 @@ impl Rds {
 
     /// Enters a snapshot that is being created. Answers its identifier.
     ///
-    /// Whoever gives tags gets these alone: "RDS doesn't copy tags from the source DB cluster", even
-    /// with CopyTagsToSnapshot (AuroraUserGuide, USER_Tagging, of June 2022 for clusters, since then
-    /// with instances in its place; getmoto/moto does the same).
+    /// Whoever gives tags gets these alone: "RDS doesn't copy tags from the source DB cluster",
+    /// even with CopyTagsToSnapshot (AuroraUserGuide, USER_Tagging, of June 2022 for clusters,
+    /// since then with instances in its place; getmoto/moto does the same).
     pub(super) fn add_snapshot(
         &self,
         world: &mut World,

@@ -1,7 +1,7 @@
 //! Engine versions: what each can be upgraded to, and which instance classes it runs on.
 //!
-//! `sandbox/aws/data/engine_versions.json`: a target is never older than its source, and an old source
-//! reaches only the nearer majors
+//! `sandbox/aws/data/engine_versions.json`: a target is never older than its source, and an old
+//! source reaches only the nearer majors
 //! (https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/USER_UpgradeDBInstance.Upgrading.html);
 //! so 13.9 needs a hop to reach 18. The `-limitless` versions are a trap that RDS really sets in
 //! the same list.

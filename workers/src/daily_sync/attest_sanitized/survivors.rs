@@ -203,8 +203,10 @@ async fn in_views(
     telling: &[&str],
     survivors: &mut Survivors,
 ) -> Result<()> {
-    let columns = "SELECT format('SELECT %L, %I::text FROM %I.%I', n.nspname || '.' || c.relname || '.' || a.attname, a.attname, n.nspname, c.relname)
-                   FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+    let columns = "SELECT format('SELECT %L, %I::text FROM %I.%I', n.nspname || '.' || c.relname
+                    || '.' || a.attname, a.attname, n.nspname, c.relname)
+                   FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+                    JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
                    WHERE c.relkind = 'm' AND c.relispopulated";
     for values in texts(client, "read materialised views", columns).await? {
         let sql = format!(
@@ -253,7 +255,8 @@ async fn leftovers(
 
 /// The masking key stands in no statement that the server remembers.
 async fn statements(client: &Client, database: &str, survivors: &mut Survivors) -> Result<()> {
-    let there = "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    let there = "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class AS c JOIN pg_namespace
+                    AS n ON n.oid = c.relnamespace
                  WHERE c.relname = 'pg_stat_statements' AND c.relkind = 'v'";
     for view in texts(client, "look for pg_stat_statements", there).await? {
         let sql = format!(

@@ -33,7 +33,11 @@ struct Kind {
 
 macro_rules! kinds {
     ($($scope:ident $name:literal),+ $(,)?) => {
-        &[$(Kind { name: $name, scope: Scope::$scope, sql: include_str!(concat!("../sql/wires/", $name, ".sql")) }),+]
+        &[$(Kind {
+            name: $name,
+            scope: Scope::$scope,
+            sql: include_str!(concat!("../sql/wires/", $name, ".sql")),
+        }),+]
     };
 }
 
@@ -203,7 +207,8 @@ async fn left(sessions: &Sessions<'_>, databases: &[String]) -> Result<Vec<Wire>
 /// A role that cannot log in may keep a password, and come to life by one ALTER ROLE. Whether it
 /// has one only a superuser sees.
 async fn kill_passwords(client: &Client) -> Result<()> {
-    let sql = "SELECT format('ALTER ROLE %I PASSWORD NULL', rolname) FROM pg_roles WHERE rolname !~ '^pg_' AND rolname <> current_user
+    let sql = "SELECT format('ALTER ROLE %I PASSWORD NULL', rolname) FROM pg_roles
+               WHERE rolname !~ '^pg_' AND rolname <> current_user
                AND rolname <> ALL (current_setting('runbook.system_roles')::text[])";
     for row in client.query(sql, &[]).await.map_err(|error| query_failed("look for roles", &error))? {
         let statement: String = row.get(0);

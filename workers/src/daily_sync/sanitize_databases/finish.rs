@@ -129,7 +129,8 @@ fn keeps_dead_rows(detail: &str) -> bool {
 /// them. So it is no failure when nobody may reset them.
 async fn forget_statements(client: &Client) {
     let function = "SELECT format('SELECT %I.pg_stat_statements_reset()', n.nspname)
-                    FROM pg_extension AS e JOIN pg_namespace AS n ON n.oid = e.extnamespace WHERE extname = 'pg_stat_statements'";
+                    FROM pg_extension AS e JOIN pg_namespace AS n ON n.oid = e.extnamespace
+                     WHERE extname = 'pg_stat_statements'";
     for reset in texts(client, "look for pg_stat_statements", function).await.unwrap_or_default() {
         if let Err(error) = client.batch_execute(&reset).await {
             tracing::warn!(error = said(&error), "the texts of statements were not reset");

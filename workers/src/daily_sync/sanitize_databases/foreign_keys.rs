@@ -49,7 +49,8 @@ fn restoring(key: &ForeignKey) -> (String, Vec<String>) {
 }
 
 pub async fn bring_back(client: &Client) -> Result<()> {
-    let sql = "SELECT description, EXISTS (SELECT FROM pg_constraint AS c WHERE c.conrelid = f.relation AND c.conname = f.name) AS there
+    let sql = "SELECT description, EXISTS (SELECT FROM pg_constraint AS c
+               WHERE c.conrelid = f.relation AND c.conname = f.name) AS there
                FROM aurora_runbooks.foreign_key AS f ORDER BY relation, name";
     for row in client.query(sql, &[]).await.map_err(|error| failed("read the journal", &error))? {
         let (Json(key), there): (Json<ForeignKey>, bool) = (row.get(0), row.get(1));

@@ -13,8 +13,10 @@ pub type Notices = UnboundedReceiver<DbError>;
 
 /// Nobody else is connected: what waits for a lock longer than this waits for something that was
 /// overlooked.
-const SET_UP: &str = "SET lock_timeout = '60s'; SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0;
-                      SET default_transaction_read_only = off; SET synchronous_commit = off; SET row_security = on";
+const SET_UP: &str = "SET lock_timeout = '60s'; SET statement_timeout = 0;
+                       SET idle_in_transaction_session_timeout = 0;
+                      SET default_transaction_read_only = off; SET synchronous_commit = off;
+                       SET row_security = on";
 
 pub struct Sessions<'a> {
     pub cx: &'a Context,

@@ -19,7 +19,8 @@ pub async fn mask(client: &mut Client, database: &str, plan: &TablePlan) -> Resu
             Ok(()) => break,
             Err(Failure::RowsLost) => {
                 return Err(Error::failed(format!(
-                    "{table} of database {database} would have lost rows; a trigger or rule must be in the way"
+                    "{table} of database {database} would have lost rows; a trigger or rule must be \
+                     in the way"
                 ))
                 .changed("nothing of this table; the copy goes nowhere, and CleanUp deletes it")
                 .then(Then::StartAgain));

@@ -131,11 +131,13 @@ async fn of_place(client: &Client, plan: &TablePlan, place: Place, rule: &Rule) 
         };
         let sql = format!(
             "SELECT DISTINCT {} FROM (
-                 SELECT DISTINCT v FROM (SELECT {values_of} AS v FROM {from} {sample} LIMIT 20000) AS t WHERE length(v) >= {least} LIMIT {VALUES}
+                 SELECT DISTINCT v FROM (SELECT {values_of} AS v FROM {from} {sample} LIMIT 20000)
+                  AS t WHERE length(v) >= {least} LIMIT {VALUES}
              ) AS sample
              UNION
              SELECT {} FROM (
-                 SELECT unnest(coalesce(most_common_vals::text::text[], '{{}}') || coalesce(histogram_bounds::text::text[], '{{}}')) AS v
+                 SELECT unnest(coalesce(most_common_vals::text::text[], '{{}}')
+                  || coalesce(histogram_bounds::text::text[], '{{}}')) AS v
                  FROM pg_stats WHERE schemaname = $1 AND tablename = $2 AND attname = $3 AND NOT $4
              ) AS known WHERE length(v) >= {least}",
             fingerprint("v"),

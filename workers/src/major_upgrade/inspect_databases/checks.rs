@@ -11,7 +11,10 @@ macro_rules! check {
     ($slug:literal, $scope:ident, $level:ident, $applies:expr, $lists:expr, $reason:literal) => {
         check!($slug, $slug, $scope, $level, $applies, $lists, $reason)
     };
-    ($slug:literal, $file:literal, $scope:ident, $level:ident, $applies:expr, $lists:expr, $reason:literal) => {
+    (
+        $slug:literal, $file:literal, $scope:ident, $level:ident, $applies:expr, $lists:expr,
+        $reason:literal
+    ) => {
         Check {
             slug: $slug,
             scope: Scope::$scope,

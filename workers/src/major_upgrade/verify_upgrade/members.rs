@@ -22,8 +22,8 @@ pub fn verify(cluster: &Cluster, members: &[Instance], target: &EngineVersion) -
     }
     if cluster.version != *target {
         return Err(Error::failed(format!(
-            "cluster {id} is at {} and not at {target}, with nothing pending; somebody stopped or changed the \
-             upgrade",
+            "cluster {id} is at {} and not at {target}, with nothing pending; somebody stopped or \
+             changed the upgrade",
             cluster.version
         ))
         .changed("nothing by this state")

@@ -120,7 +120,8 @@ mod tests {
     async fn the_name_ends_in_exception_and_the_code_is_the_one_on_the_wire() {
         let fake = Fake::alone();
         let machine = crate::aws::arn("states", "stateMachine:absent");
-        let start = json!({"Start": {"Type": "Task", "Resource": "arn:aws:states:::states:startExecution.sync:2",
+        let start = json!({"Start": {"Type": "Task",
+                    "Resource": "arn:aws:states:::states:startExecution.sync:2",
             "End": true, "Arguments": {"StateMachineArn": machine}}});
         let run = fake.run(start, "Start", json!({})).await;
         assert_eq!(run["error"], "StepFunctions.StateMachineDoesNotExistException");
