@@ -38,7 +38,7 @@ fn client(service: &Arc<S3>) -> aws_sdk_s3::Client {
     let config = aws_sdk_s3::Config::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::from_static("eu-west-1"))
-        .credentials_provider(Credentials::from_keys("take-snapshot", "any", None))
+        .credentials_provider(Credentials::new("take-snapshot", "any", None, None, "test"))
         .endpoint_url("http://s3.test")
         .force_path_style(true)
         .http_client(http_client);
