@@ -216,15 +216,16 @@ pub fn deployed(keys: &Keys) -> anyhow::Result<Deployed> {
         deployed.resource_policies.extend(on.into_iter().map(|on| (Pattern(on), policy.clone())));
         deployed.key_policies.extend(key.map(|key| (key, policy)));
     }
-    let lent = |name: &str, service: &'static str| {
-        (name.to_owned(), Principal { role: role_arn(name, ACCOUNT), service })
-    };
-    for state in functions::STATES {
-        deployed.principals.extend([lent(&runbook::state::kebab(state), "lambda.amazonaws.com")]);
+    let functions = functions::STATES.iter().map(|state| runbook::state::kebab(state));
+    for name in functions.chain([functions::REPORT_RUN.to_owned()]) {
+        let source_arn = arn("lambda", &format!("function:{PREFIX}-{name}"));
+        let role = role_arn(&name, ACCOUNT);
+        deployed.principals.insert(name, Principal { role, service: "lambda.amazonaws.com", source_arn });
     }
-    deployed.principals.extend([lent(functions::REPORT_RUN, "lambda.amazonaws.com")]);
-    for state in workers::STATES {
-        deployed.principals.extend([lent(&runbook::state::kebab(state), "ecs-tasks.amazonaws.com")]);
+    for name in workers::STATES.iter().map(|state| runbook::state::kebab(state)) {
+        let source_arn = arn("ecs", &format!("task/{PREFIX}/{name}"));
+        let role = role_arn(&name, ACCOUNT);
+        deployed.principals.insert(name, Principal { role, service: "ecs-tasks.amazonaws.com", source_arn });
     }
     Ok(deployed)
 }

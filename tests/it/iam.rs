@@ -1,156 +1,92 @@
-//! The policies in infra/iam allow each state what it does, and not more; what only an attested
-//! copy may go through says so.
+//! The policies in infra/iam, enforced: every scenario runs under them, nothing is granted that no
+//! scenario uses, and what is forbidden is refused.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use aws_sdk_rds::{error::ProvideErrorMetadata, error::SdkError, types::Tag};
+use runbook::{Context, postgres::Tls};
 use sandbox::{
     Options, Sandbox,
-    aws::PRODUCTION,
+    aws::{ACCOUNT, PRODUCTION, arn, arn_in},
     environments,
-    executables::root,
+    iam::{condition::Keys as Values, evaluate::{Access, Identity}, policy::Policy, table},
     orders::{self, Shape},
+    permissions::{self, Document, Keys},
     production,
+    sandbox::BUCKET,
 };
 use serde_json::{Value, json};
 
 use crate::harness::{ended, run, to_18};
 
-/// The role in production's account that the sync assumes.
-const SOURCE_ROLE: &str = "production-source-role";
+/// Roles of no state: AWS services act with them, or our functions in production's account.
+const OTHERS: [&str; 7] =
+    ["report-run", "major-upgrade", "daily-sync", "source", "task-execution", "scheduler", "events"];
 
-fn policies() -> BTreeMap<String, Value> {
-    let text = std::fs::read_to_string(root().join("infra/iam/states.json")).unwrap();
-    serde_json::from_str(&text).unwrap()
+fn customer_keys() -> Keys {
+    let key = |id: &str| Some(arn("kms", &format!("key/{id}")));
+    Keys { run_bucket: key("runs"), secrets: key("secrets") }
 }
 
-/// The IAM name of a call. S3's differ from its API's:
-/// https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
-fn iam_action(service: &str, action: &str) -> String {
-    match (service, action) {
-        ("s3", "HeadObject") => "s3:GetObject".into(),
-        ("s3", "ListObjectsV2") => "s3:ListBucket".into(),
-        _ => format!("{service}:{action}"),
-    }
+fn documents() -> BTreeMap<String, Document> {
+    let documents = permissions::documents(&customer_keys()).unwrap();
+    documents.into_iter().map(|document| (document.name.clone(), document)).collect()
 }
 
-fn statements(policy: &Value) -> &Vec<Value> {
-    policy.as_array().expect("a list of statements")
+fn granted(document: &Document) -> BTreeSet<String> {
+    let statements = document.policy.as_array().unwrap();
+    let lists = statements.iter().flat_map(|statement| statement["Action"].as_array().unwrap());
+    lists.map(|action| action.as_str().unwrap().to_owned()).collect()
 }
 
-fn actions(policy: &Value) -> BTreeSet<String> {
-    let lists = statements(policy)
-        .iter()
-        .filter(|statement| statement["Effect"] == "Allow")
-        .map(|statement| statement["Action"].as_array().unwrap());
-    lists.flatten().map(|action| action.as_str().unwrap().to_owned()).collect()
+fn options() -> Options {
+    Options { customer_keys: true, ..Options::model(1) }
 }
 
-/// What each state called in a whole upgrade and two whole syncs.
-async fn called() -> BTreeMap<String, BTreeSet<String>> {
-    let mut called: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    let states: Vec<String> =
-        functions::STATES.iter().chain(workers::STATES).map(|state| runbook::state::kebab(state)).collect();
-    let mut note = |sandbox: &Sandbox| {
-        for call in sandbox.gateway.calls() {
-            if states.contains(&call.principal) {
-                // In production's account it is the assumed role that must be allowed.
-                let principal =
-                    if call.account == PRODUCTION { SOURCE_ROLE.to_owned() } else { call.principal };
-                called.entry(principal).or_default().insert(iam_action(&call.service, &call.action));
-            }
-        }
-    };
-    let sandbox = Sandbox::start(Options::model(1)).await.unwrap();
-    orders::create(&sandbox, Shape::default()).await.unwrap();
-    run(&sandbox, "upgrade", &to_18()).await.succeeded();
-    note(&sandbox);
-    let sandbox = Sandbox::start(Options::model(1)).await.unwrap();
+async fn world_of_sync() -> Sandbox {
+    let sandbox = Sandbox::start(options()).await.unwrap();
     production::create(&sandbox).await.unwrap();
     production::take_snapshot(&sandbox).await.unwrap();
     environments::create(&sandbox, None).await.unwrap();
     environments::create_targets(&sandbox).await.unwrap();
-    for name in ["one", "two"] {
-        let arn = sandbox.start_execution("daily-sync", name, &json!({ "sync": "orders" })).await.unwrap();
-        ended(&sandbox, arn).await.succeeded();
-    }
-    note(&sandbox);
-    called
+    sandbox
+}
+
+async fn sync(sandbox: &Sandbox, name: &str) -> crate::harness::Ended {
+    let arn = sandbox.start_execution("daily-sync", name, &json!({ "sync": "orders" })).await.unwrap();
+    ended(sandbox, arn).await
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_state_may_do_what_it_does() {
-    let policies = policies();
-    for (state, called) in called().await {
-        let allowed =
-            actions(policies.get(&state).unwrap_or_else(|| panic!("infra/iam/states.json has no {state}")));
-        let missing: Vec<_> = called.difference(&allowed).collect();
-        assert!(missing.is_empty(), "{state} calls {missing:?}, which its policy does not allow");
+async fn every_scenario_runs_under_the_policies_and_uses_all_that_they_grant() {
+    let mut used: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut note = |sandbox: &Sandbox| {
+        assert_eq!(sandbox.iam.denied(), []);
+        for (role, actions) in sandbox.iam.used() {
+            used.entry(role).or_default().extend(actions);
+        }
+    };
+    let sandbox = Sandbox::start(options()).await.unwrap();
+    orders::create(&sandbox, Shape::default()).await.unwrap();
+    let ended = run(&sandbox, "upgrade", &to_18()).await;
+    note(&sandbox);
+    ended.succeeded();
+    let sandbox = world_of_sync().await;
+    for name in ["one", "two"] {
+        let ended = sync(&sandbox, name).await;
+        note(&sandbox);
+        ended.succeeded();
     }
-}
 
-#[test]
-fn there_is_a_policy_for_every_state_and_for_no_other() {
-    let states = functions::STATES.iter().chain(workers::STATES).map(|state| runbook::state::kebab(state));
-    let states: BTreeSet<String> = states.chain([SOURCE_ROLE.to_owned()]).collect();
-    assert_eq!(policies().into_keys().collect::<BTreeSet<_>>(), states);
-}
-
-#[test]
-fn nothing_is_allowed_by_a_wildcard() {
-    for (state, policy) in policies() {
-        for action in actions(&policy) {
-            assert!(!action.contains('*'), "{state} may {action}");
+    println!("{:<28}{:>8}{:>8}", "role", "granted", "used");
+    let mut never = Vec::new();
+    for (name, document) in documents() {
+        let (granted, used) = (granted(&document), used.remove(&document.arn).unwrap_or_default());
+        println!("{name:<28}{:>8}{:>8}", granted.len(), used.len());
+        let unused: Vec<_> = granted.difference(&used).cloned().collect();
+        if !unused.is_empty() {
+            never.push(format!("{name}: {}", unused.join(", ")));
         }
     }
-}
-
-#[test]
-fn only_an_attested_copy_goes_on() {
-    let policies = policies();
-    for (state, action) in [
-        ("snapshot-sanitized", "rds:CreateDBClusterSnapshot"),
-        ("restore-target", "rds:RestoreDBClusterFromSnapshot"),
-    ] {
-        let statement = statements(&policies[state])
-            .iter()
-            .find(|statement| statement["Action"].as_array().unwrap().contains(&json!(action)));
-        let condition = &statement.unwrap_or_else(|| panic!("{state} may not {action}"))["Condition"];
-        assert_eq!(
-            condition["Null"]["aws:ResourceTag/attested-run"], "false",
-            "{state} may {action} without an attestation: {condition}"
-        );
-    }
-}
-
-#[test]
-fn what_is_deleted_renamed_or_modified_carries_our_tag() {
-    for (state, policy) in policies() {
-        // The upgrade changes the owner's own cluster: its lease and its snapshot are the guards
-        // there.
-        if [
-            "apply-pending-maintenance",
-            "modify-cluster-version",
-            "sync-parameter-groups",
-            "prepare-parameter-groups",
-            "take-snapshot",
-        ]
-        .contains(&state.as_str())
-        {
-            continue;
-        }
-        for statement in statements(&policy) {
-            for action in statement["Action"].as_array().unwrap().iter().filter_map(Value::as_str) {
-                if ["rds:Delete", "rds:Modify", "rds:Stop", "rds:Start", "rds:Reboot"]
-                    .iter()
-                    .any(|verb| action.starts_with(verb))
-                {
-                    assert_eq!(
-                        statement["Condition"]["StringEquals"]["aws:ResourceTag/managed-by"],
-                        "aurora-runbooks",
-                        "{state} may {action}"
-                    );
-                }
-            }
-        }
-    }
+    assert!(never.is_empty(), "granted and used by no scenario:\n{}", never.join("\n"));
 }

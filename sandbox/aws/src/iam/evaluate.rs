@@ -38,7 +38,7 @@ impl Identity {
         }
     }
 
-    fn account(&self) -> Option<&str> {
+    pub fn account(&self) -> Option<&str> {
         match self {
             Self::Administrator(arn) | Self::Role { arn, .. } => account_of(arn),
             Self::Service(_) => None,

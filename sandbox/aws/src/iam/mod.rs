@@ -36,6 +36,8 @@ pub struct Principal {
     pub role: String,
     /// The service that assumes the role: `lambda.amazonaws.com`.
     pub service: &'static str,
+    /// For which of its resources: the function, or the tasks of a cluster.
+    pub source_arn: String,
 }
 
 /// What is deployed.
@@ -58,6 +60,7 @@ pub struct Iam {
     key_policies: BTreeMap<String, Policy>,
     /// By a role's ARN.
     used: Mutex<BTreeMap<String, BTreeSet<String>>>,
+    denied: Mutex<Vec<Denied>>,
 }
 
 /// Why a call is denied.
@@ -79,6 +82,7 @@ impl Iam {
             resource_policies,
             key_policies,
             used: Mutex::default(),
+            denied: Mutex::default(),
         }
     }
 
@@ -95,22 +99,29 @@ impl Iam {
         self.used.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Every call that was denied so far.
+    pub fn denied(&self) -> Vec<Denied> {
+        self.denied.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// The answer to a call that is not allowed.
     pub fn check(&self, caller: &Caller, operation: &str, request: &Request) -> Result<(), Response> {
         self.authorize(caller, operation, request).map_err(|denied| {
             tracing::info!(?denied, "denied");
-            denied.answer(&caller.service)
+            let answer = denied.answer(&caller.service);
+            self.denied.lock().unwrap_or_else(PoisonError::into_inner).push(denied);
+            answer
         })
     }
 
     fn authorize(&self, caller: &Caller, operation: &str, request: &Request) -> Result<(), Denied> {
-        let (identity, service) = self.identity(caller);
+        let (identity, lent_by) = self.identity(caller);
         let is_administrator = matches!(identity, Identity::Administrator(_));
         if is_administrator && operation != "AssumeRole" {
             return Ok(());
         }
-        if let Some(service) = service {
-            self.trusts(&identity, service, caller)?;
+        if let Some((service, source_arn)) = lent_by {
+            self.trusts(&identity, service, source_arn, caller)?;
         }
         let Some(accesses) = request::accesses(&self.world, caller, operation, request) else {
             return Err(Denied {
@@ -134,20 +145,21 @@ impl Iam {
         Ok(())
     }
 
-    /// Who calls, and the service that lends it its role.
-    fn identity(&self, caller: &Caller) -> (Identity, Option<&str>) {
+    /// Who calls, and the service that lends it its role, with the ARN of what it is lent to.
+    fn identity<'a>(&'a self, caller: &'a Caller) -> (Identity, Option<(&'a str, &'a str)>) {
         let Caller { principal, account, .. } = caller;
         let role = |name: &str, session: &str| Identity::Role {
             arn: format!("arn:aws:iam::{account}:role/{name}"),
             session: format!("arn:aws:sts::{account}:assumed-role/{name}/{session}"),
         };
         if let Some(session) = &caller.session {
-            return (role(&session.role, &session.name), session.service);
+            let lent_by = session.service.zip(caller.source_arn.as_deref());
+            return (role(&session.role, &session.name), lent_by);
         }
         match self.principals.get(principal) {
-            Some(Principal { role: arn, service }) => {
+            Some(Principal { role: arn, service, source_arn }) => {
                 let name = arn.rsplit('/').next().unwrap_or_default();
-                (role(name, principal), Some(service))
+                (role(name, principal), Some((service, source_arn)))
             }
             None if principal.ends_with(".amazonaws.com") => (Identity::Service(principal.clone()), None),
             None => (Identity::Administrator(format!("arn:aws:iam::{account}:user/{principal}")), None),
@@ -155,12 +167,17 @@ impl Iam {
     }
 
     /// A service lends a role only if the role's trust policy lets it.
-    fn trusts(&self, identity: &Identity, service: &str, caller: &Caller) -> Result<(), Denied> {
+    fn trusts(
+        &self,
+        identity: &Identity,
+        service: &str,
+        source_arn: &str,
+        caller: &Caller,
+    ) -> Result<(), Denied> {
         let Identity::Role { arn, .. } = identity else { return Ok(()) };
-        let mut keys = Keys::default().with("aws:SourceAccount", caller.account.clone());
-        if let Some(source) = &caller.source_arn {
-            keys.set("aws:SourceArn", source.clone());
-        }
+        let keys = Keys::default()
+            .with("aws:SourceAccount", caller.account.clone())
+            .with("aws:SourceArn", source_arn);
         let assume = Access { action: "sts:AssumeRole".into(), resource: arn.clone(), keys };
         self.decide(&Identity::Service(service.to_owned()), &assume)
     }
@@ -195,6 +212,9 @@ impl Iam {
                 account: None,
                 decides: true,
             },
+            // RDS has no resource policies. Its owner's side of a snapshot is that it is shared: RDS
+            // looks at it itself, and does not find what is not shared.
+            Some("rds") => OfResource { policy: None, account: identity.account(), decides: false },
             _ => {
                 let stands = |(pattern, _): &&(Pattern, Policy)| pattern.matches(&access.resource);
                 let policy = self.resource_policies.iter().find(stands).map(|(_, policy)| policy);
