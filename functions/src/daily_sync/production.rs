@@ -172,6 +172,10 @@ impl Source {
         }
     }
 
+    async fn is_gone(&self, copy: &OurCopy) -> Result<bool> {
+        Ok(!self.copies().await?.iter().any(|other| other.arn() == copy.arn()))
+    }
+
     /// One step of its removal; what is waited for, or `None` when it is gone.
     pub async fn remove(&self, copy: &OurCopy) -> Result<Option<String>> {
         let shared = self.shared_with(copy).await?;
@@ -192,6 +196,8 @@ impl Source {
         {
             Ok(_) => Ok(Some(format!("snapshot {} in account {} to be gone", copy.id(), self.account))),
             Err(error) if error.code() == Some("DBClusterSnapshotNotFoundFault") => Ok(None),
+            // What is gone has no tags, so that the role may not delete it.
+            Err(error) if error.code() == Some("AccessDenied") && self.is_gone(copy).await? => Ok(None),
             Err(error) if error.code() == Some("InvalidDBClusterSnapshotStateFault") => Ok(Some(format!(
                 "snapshot {} in account {} to be deletable ({})",
                 copy.id(),

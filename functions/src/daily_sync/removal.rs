@@ -5,7 +5,7 @@ use aws_sdk_rds::{
     error::ProvideErrorMetadata,
     types::{DbCluster, DbClusterSnapshot, DbInstance},
 };
-use runbook::{Context, Error, Result, daily_sync::tags, error::aws};
+use runbook::{Context, Error, Result, aurora, daily_sync::tags, error::aws};
 
 /// How far a removal is.
 #[derive(Debug, PartialEq, Eq)]
@@ -91,6 +91,10 @@ pub async fn remove_cluster(
                 Err(error) if error.code() == Some("DBInstanceNotFound") => {
                     done(&format!("its instance {instance} is gone"))
                 }
+                // What is gone has no tags, so that the role may not delete it.
+                Err(error) if error.code() == Some("AccessDenied") && is_instance_gone(cx, instance).await? => {
+                    done(&format!("its instance {instance} is gone"))
+                }
                 // Also "is already being deleted".
                 Err(error) if error.code() == Some("InvalidDBInstanceState") => {
                     done(&format!("its instance {instance} ({})", error.message().unwrap_or_default()))
@@ -118,6 +122,12 @@ pub async fn remove_cluster(
             match delete.send().await {
                 Ok(_) => Ok(Removal::Deleting(format!("cluster {name} to be gone"))),
                 Err(error) if error.code() == Some("DBClusterNotFoundFault") => Ok(Removal::Gone),
+                Err(error)
+                    if error.code() == Some("AccessDenied")
+                        && aurora::find_cluster(cx, name).await?.is_none() =>
+                {
+                    Ok(Removal::Gone)
+                }
                 Err(error) if error.code() == Some("InvalidDBClusterStateFault") => {
                     done(error.message().unwrap_or("its state"))
                 }
@@ -138,11 +148,23 @@ pub async fn remove_snapshot(cx: &Context, sync: &str, snapshot: &DbClusterSnaps
     match cx.rds.delete_db_cluster_snapshot().db_cluster_snapshot_identifier(name).send().await {
         Ok(_) => Ok(Removal::Deleting(format!("snapshot {name} to be gone"))),
         Err(error) if error.code() == Some("DBClusterSnapshotNotFoundFault") => Ok(Removal::Gone),
+        Err(error) if error.code() == Some("AccessDenied") && is_snapshot_gone(cx, sync, name).await? => {
+            Ok(Removal::Gone)
+        }
         Err(error) if error.code() == Some("InvalidDBClusterSnapshotStateFault") => Ok(Removal::Waiting(
             format!("snapshot {name} to be deletable ({})", error.message().unwrap_or_default()),
         )),
         Err(error) => Err(aws("rds:DeleteDBClusterSnapshot")(error)),
     }
+}
+
+async fn is_instance_gone(cx: &Context, name: &str) -> Result<bool> {
+    Ok(!instances(cx).await?.iter().any(|instance| instance.db_instance_identifier() == Some(name)))
+}
+
+async fn is_snapshot_gone(cx: &Context, sync: &str, name: &str) -> Result<bool> {
+    let left = snapshots(cx, sync).await?;
+    Ok(!left.iter().any(|snapshot| snapshot.db_cluster_snapshot_identifier() == Some(name)))
 }
 
 /// Every instance of the account and Region.
