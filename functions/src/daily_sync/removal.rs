@@ -92,7 +92,9 @@ pub async fn remove_cluster(
                     done(&format!("its instance {instance} is gone"))
                 }
                 // What is gone has no tags, so that the role may not delete it.
-                Err(error) if error.code() == Some("AccessDenied") && is_instance_gone(cx, instance).await? => {
+                Err(error)
+                    if error.code() == Some("AccessDenied") && is_instance_gone(cx, instance).await? =>
+                {
                     done(&format!("its instance {instance} is gone"))
                 }
                 // Also "is already being deleted".

@@ -64,7 +64,12 @@ struct Input {
 
 impl SecretsManager {
     pub fn new(clock: Clock) -> Arc<Self> {
-        Arc::new(Self { clock, ids: Ids::new("secretsmanager"), secrets: Mutex::default(), key: Mutex::default() })
+        Arc::new(Self {
+            clock,
+            ids: Ids::new("secretsmanager"),
+            secrets: Mutex::default(),
+            key: Mutex::default(),
+        })
     }
 
     /// From now on that key encrypts secrets that name none.

@@ -43,7 +43,8 @@ impl Events {
         let status = loop {
             let Some(gateway) = self.gateway.upgrade() else { return };
             attempts += 1;
-            let status = gateway.call(self.request(&rule, &target, &event_id, &event)).await.status().as_u16();
+            let status =
+                gateway.call(self.request(&rule, &target, &event_id, &event)).await.status().as_u16();
             drop(gateway);
             // A target that is not there, or that refuses the event, is not asked again
             // (eb-rule-dlq).
@@ -90,9 +91,7 @@ impl Events {
         };
         let rule = arn("events", &format!("rule/{}-{rule}", self.prefix));
         let caller = match target {
-            Target::Function { .. } => {
-                Caller { source_arn: Some(rule), ..Caller::home(EVENTS, service) }
-            }
+            Target::Function { .. } => Caller { source_arn: Some(rule), ..Caller::home(EVENTS, service) },
             Target::StateMachine { .. } => {
                 Caller::service(EVENTS, (EVENTS, &format!("{}-events", self.prefix)), &rule, service)
             }

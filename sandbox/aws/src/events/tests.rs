@@ -49,12 +49,9 @@ async fn an_event_of_a_service_reaches_the_function_of_its_rule() {
     let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
     tokio::spawn(events.clone().run(receiver));
     let someone_elses = arn("states", "stateMachine:invoices");
-    for (status, machine) in [
-        ("RUNNING", &ours),
-        ("SUCCEEDED", &ours),
-        ("PENDING_REDRIVE", &ours),
-        ("FAILED", &someone_elses),
-    ] {
+    for (status, machine) in
+        [("RUNNING", &ours), ("SUCCEEDED", &ours), ("PENDING_REDRIVE", &ours), ("FAILED", &someone_elses)]
+    {
         let detail = json!({ "status": status, "stateMachineArn": machine });
         let ids = Ids::new(status);
         sender

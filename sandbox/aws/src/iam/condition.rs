@@ -78,8 +78,7 @@ impl Condition {
             Some(_) => bail!("the sandbox does not know the operator {operator}"),
             None => (Set::Single, operator),
         };
-        let (name, if_exists) =
-            name.strip_suffix("IfExists").map_or((name, false), |name| (name, true));
+        let (name, if_exists) = name.strip_suffix("IfExists").map_or((name, false), |name| (name, true));
         ensure!(!values.is_empty(), "{operator} of {key} has no value");
         let equals = || Test::Equals(values.to_vec());
         let like = || Test::Like(values.iter().cloned().map(Pattern).collect());

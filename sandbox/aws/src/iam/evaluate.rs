@@ -99,7 +99,8 @@ pub fn evaluate(
     if let Identity::Service(_) = identity {
         return if best == Some(Reach::Named) { Ok(()) } else { Err(Denial::NoResource) };
     }
-    let owner = of_resource.account.or_else(|| account_of(&access.resource).filter(|account| !account.is_empty()));
+    let owner =
+        of_resource.account.or_else(|| account_of(&access.resource).filter(|account| !account.is_empty()));
     let same_account = owner.is_none_or(|owner| identity.account() == Some(owner));
     match (same_account, of_resource.decides) {
         // In one account, a resource's policy that names the role is enough; that it lets the

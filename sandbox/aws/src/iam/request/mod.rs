@@ -39,12 +39,7 @@ struct Call<'a> {
 }
 
 /// Empty when the call needs no permission; none when the table does not know it.
-pub fn accesses(
-    world: &World,
-    caller: &Caller,
-    operation: &str,
-    request: &Request,
-) -> Option<Vec<Access>> {
+pub fn accesses(world: &World, caller: &Caller, operation: &str, request: &Request) -> Option<Vec<Access>> {
     let call = Call { caller, operation, request, world };
     let mut found = match caller.service.as_str() {
         "rds" => rds::accesses(&call),

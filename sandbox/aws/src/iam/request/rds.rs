@@ -128,14 +128,16 @@ fn arn(call: &Call<'_>, kind: &str, id: &str) -> String {
 /// have to name the default groups, too
 /// (https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/security_iam_id-based-policy-examples.html).
 fn defaults(call: &Call<'_>, form: &Form<'_>, named: &[String]) -> Vec<String> {
-    let cluster = form.text("DBClusterIdentifier").and_then(|id| call.world.rds.seen(&call.caller.account, id));
+    let cluster =
+        form.text("DBClusterIdentifier").and_then(|id| call.world.rds.seen(&call.caller.account, id));
     let (kinds, major): (&[&str], _) = match call.operation {
         "RestoreDBClusterFromSnapshot" => {
             (&["cluster-pg", "og", "subgrp"], form.text("EngineVersion").unwrap_or_default().to_owned())
         }
-        "CreateDBInstance" => {
-            (&["og", "pg", "subgrp"], cluster.as_ref().map(|seen| seen.engine_version.clone()).unwrap_or_default())
-        }
+        "CreateDBInstance" => (
+            &["og", "pg", "subgrp"],
+            cluster.as_ref().map(|seen| seen.engine_version.clone()).unwrap_or_default(),
+        ),
         _ => return Vec::new(),
     };
     let major = major.split('.').next().unwrap_or_default();

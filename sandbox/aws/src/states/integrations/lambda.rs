@@ -44,9 +44,8 @@ pub async fn invoke(visit: &Visit<'_>, arguments: Value) -> Result<Value, Failur
         .unwrap_or_default();
     let uri = format!("/2015-03-31/functions/{name}/invocations{qualifier}");
     let request = http::Request::builder().uri(uri).header("content-type", "application/json");
-    let response = send(visit.execution, "lambda", request, &payload)
-        .await
-        .ok_or_else(|| ERRORS.unreachable())?;
+    let response =
+        send(visit.execution, "lambda", request, &payload).await.ok_or_else(|| ERRORS.unreachable())?;
     if response.status() != 200 {
         return Err(ERRORS.failure(&response));
     }

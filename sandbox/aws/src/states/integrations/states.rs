@@ -42,8 +42,7 @@ pub async fn start_execution(visit: &Visit<'_>, mut arguments: Value) -> Result<
     }
     let body = rename(arguments, char::to_ascii_lowercase);
     let answer =
-        send_json(execution, "states", "1.0", "AWSStepFunctions.StartExecution", &body, &ERRORS)
-            .await?;
+        send_json(execution, "states", "1.0", "AWSStepFunctions.StartExecution", &body, &ERRORS).await?;
     let child = execution
         .world
         .service
