@@ -102,10 +102,8 @@ impl Gateway {
     }
 
     async fn forward(&self, caller: &Caller, action: &str, request: Request) -> Response {
-        if let Some(iam) = self.iam.get()
-            && let Err(denied) = iam.check(caller, action, &request)
-        {
-            return denied;
+        if let Some(refusal) = self.iam.get().and_then(|iam| iam.refusal(caller, action, &request)) {
+            return refusal;
         }
         match self.services.get().and_then(|services| services.get(caller.service.as_str())) {
             Some(service) => service.call(request).await,

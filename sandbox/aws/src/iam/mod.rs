@@ -104,14 +104,13 @@ impl Iam {
         self.denied.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The answer to a call that is not allowed.
-    pub fn check(&self, caller: &Caller, operation: &str, request: &Request) -> Result<(), Response> {
-        self.authorize(caller, operation, request).map_err(|denied| {
-            tracing::info!(?denied, "denied");
-            let answer = denied.answer(&caller.service);
-            self.denied.lock().unwrap_or_else(PoisonError::into_inner).push(denied);
-            answer
-        })
+    /// The answer to a call that is not allowed; none when it is.
+    pub fn refusal(&self, caller: &Caller, operation: &str, request: &Request) -> Option<Response> {
+        let denied = self.authorize(caller, operation, request).err()?;
+        tracing::info!(?denied, "denied");
+        let answer = denied.answer(&caller.service);
+        self.denied.lock().unwrap_or_else(PoisonError::into_inner).push(denied);
+        Some(answer)
     }
 
     fn authorize(&self, caller: &Caller, operation: &str, request: &Request) -> Result<(), Denied> {
