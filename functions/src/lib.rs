@@ -6,6 +6,8 @@ use serde_json::Value;
 pub mod daily_sync;
 pub mod major_upgrade;
 pub mod report_run;
+#[cfg(test)]
+mod testing;
 
 runbook::table! {
     major_upgrade::{
@@ -40,6 +42,10 @@ pub async fn handle(name: &str, cx: &Context, payload: Value) -> Result<Value> {
     }
     let known = call(name, cx, payload).await;
     known.unwrap_or_else(|| {
-        Err(Error::Refused(format!("no function is named {name:?}; there are {STATES:?} and {REPORT_RUN}")))
+        {
+            Err(Error::refused(format!(
+                "no function is named {name:?}; there are {STATES:?} and {REPORT_RUN}"
+            )))
+        }
     })
 }

@@ -180,6 +180,8 @@ pub fn key(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn proposed(name: &str, base: &str) -> Rule {
@@ -199,14 +201,19 @@ mod tests {
 
     #[test]
     fn a_draft_is_a_part_of_a_policy_that_parses() {
-        let answer = r#"CREATE FUNCTION
-{"schema":"public","table":"Odd.Table","columns":[{"name":"id","base":"int8","array":false,"notNull":true,"generated":false,"key":true,"shape":null},
-{"schema":"x","table":"y","columns":null}
-"#;
-        assert!(draft("shop", answer).is_err(), "half a line is no line");
-        let answer = r#"{"schema":"public","table":"Odd.Table","columns":[{"name":"on","base":"text","array":false,"notNull":false,"generated":false,"key":false,"shape":"email"},{"name":"born","base":"date","array":false,"notNull":false,"generated":false,"key":false,"shape":null},{"name":"doc","base":"jsonb","array":false,"notNull":false,"generated":false,"key":false,"shape":null}]}
-{"largeObjects":3}"#;
-        let text = draft("shop", answer).unwrap();
+        let column = |name: &str, base: &str, shape: Option<&str>| {
+            json!({
+                "name": name, "base": base, "array": false, "notNull": false, "generated": false,
+                "key": false, "shape": shape,
+            })
+        };
+        let columns =
+            [column("on", "text", Some("email")), column("born", "date", None), column("doc", "jsonb", None)];
+        let table = json!({ "schema": "public", "table": "Odd.Table", "columns": columns }).to_string();
+        let half = &table[..table.len() / 2];
+        assert!(draft("shop", half).is_err(), "half a line is no line");
+        let answer = format!("CREATE FUNCTION\n{table}\n{{\"largeObjects\":3}}\n");
+        let text = draft("shop", &answer).unwrap();
         assert_eq!(
             text.lines().collect::<Vec<_>>(),
             [

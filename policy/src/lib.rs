@@ -7,13 +7,16 @@ mod choose;
 pub mod draft;
 mod error;
 mod format;
+#[cfg(feature = "command")]
 pub mod page;
 mod read;
 mod rule;
 mod runs;
 mod schema;
+#[cfg(feature = "command")]
 mod snapshots;
 #[cfg(test)]
+#[cfg(feature = "command")]
 mod tests;
 mod types;
 mod values;
@@ -23,13 +26,14 @@ pub use choose::{Choice, Snapshot};
 pub use error::{Error, Errors};
 pub use rule::Rule;
 pub use schema::schema;
+#[cfg(feature = "command")]
 pub use snapshots::snapshots;
 pub use types::*;
 pub use values::{Cron, JsonPath, Step, TableName, Window};
 
 impl Policy {
-    /// Reads and checks a policy. All mistakes of form are told at once; when there are none, all
-    /// mistakes of sense.
+    /// Reads and checks a policy. All mistakes of form are reported at once; when there are none,
+    /// all mistakes of sense.
     pub fn parse(yaml: &str) -> Result<Policy, Errors> {
         let root = yaml::parse(yaml)?;
         let read::Reading { json, errors, places } = read::read(&root, schema().as_value());

@@ -1,6 +1,9 @@
 //! The `policy` command: checks a policy, says what a run would do, makes the page that people
 //! read.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command: a person or CI reads it")]
+#![allow(clippy::disallowed_methods, reason = "a command runs now, in nobody's sandbox")]
+
 use std::{path::Path, path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
@@ -164,6 +167,6 @@ fn check_page(policy: &Policy, from: Option<civil::Date>, path: &Path) -> anyhow
         "{}",
         similar::TextDiff::from_lines(&found, &expected).unified_diff().header(&name, "the policy's")
     );
-    eprintln!("{name} is stale: make it anew with `policy calendar`");
+    eprintln!("{name} is stale: make it again with `policy calendar`");
     Ok(ExitCode::FAILURE)
 }

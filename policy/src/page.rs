@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fmt::Write};
 
 use jiff::{SignedDuration, civil::Date};
 
+use crate::rule::Rule;
 use crate::types::{
     DatabaseRules, LargeObjects, Otherwise, Policy, SnapshotRule, Swap, Sync, TableRule, Target,
 };
@@ -17,7 +18,7 @@ const FIRST_DAY: &str = "<!-- policy calendar --from ";
 /// The page, with the starts from the beginning of `from` in each schedule's time zone.
 pub fn render(policy: &Policy, from: Date) -> String {
     let mut page = format!("{FIRST_DAY}{from} -->\n# Daily syncs\n\n");
-    page += "Made from the policy by `policy calendar`: change the policy, then make the page anew.\n";
+    page += "Made from the policy by `policy calendar`: change the policy, then make the page again.\n";
     for (name, sync) in &policy.syncs {
         // Writing to a String does not fail.
         let _ = self::sync(&mut page, name, sync, from);
@@ -39,7 +40,8 @@ fn sync(page: &mut String, name: &str, sync: &Sync, from: Date) -> std::fmt::Res
         "From the cluster `{}` of account {}, at `{}` {zone}.\n",
         source.cluster, source.account, schedule.cron
     )?;
-    writeln!(page, "- **Snapshot:** {}", snapshot(&source.snapshot, zone))?;
+    writeln!(page, "- **Snapshot:** {}.", snapshot(&source.snapshot, zone))?;
+    writeln!(page, "- **Its age:** at most {}.", age::text(&source.snapshot.max_age))?;
     let otherwise = match source.snapshot.otherwise {
         Otherwise::Fail => "the run fails",
         Otherwise::Skip => "the run ends well without a sync",
@@ -60,11 +62,6 @@ fn sync(page: &mut String, name: &str, sync: &Sync, from: Date) -> std::fmt::Res
     }
 
     writeln!(page, "\n### Who gets it\n")?;
-    writeln!(
-        page,
-        "| Cluster | Account | Instance | Clients follow | Roles that log in | Own tables kept | Old copies |"
-    )?;
-    writeln!(page, "|---|---|---|---|---|---|---|")?;
     targets.iter().try_for_each(|target| self::target(page, target))?;
 
     writeln!(page, "\n### The next {STARTS} starts from {from}\n")?;
@@ -85,8 +82,6 @@ fn sync(page: &mut String, name: &str, sync: &Sync, from: Date) -> std::fmt::Res
     }
 
     writeln!(page, "\n### How it is masked\n")?;
-    writeln!(page, "| Database | Tables | Emptied | Columns | Rules | Large objects |")?;
-    writeln!(page, "|---|---|---|---|---|---|")?;
     masking.databases.iter().try_for_each(|(name, rules)| database(page, name, rules))
 }
 
@@ -103,7 +98,7 @@ fn snapshot(rule: &SnapshotRule, zone: &str) -> String {
         let tags: Vec<_> = rule.tags.iter().map(|(key, value)| format!("`{key}={value}`")).collect();
         text += &format!(" with the {} {}", if tags.len() == 1 { "tag" } else { "tags" }, tags.join(", "));
     }
-    text + &format!(", at most {} old.", age::text(&rule.max_age))
+    text
 }
 
 fn target(page: &mut String, target: &Target) -> std::fmt::Result {
@@ -121,11 +116,11 @@ fn target(page: &mut String, target: &Target) -> std::fmt::Result {
         0 => "deleted at once".to_owned(),
         count => format!("{count}, for {}", age::text(&target.keep_old.age)),
     };
-    writeln!(
-        page,
-        "| `{}` | {} | {} | {follow} | {logins} | {kept} | {old} |",
-        target.cluster, target.account, target.instance_class
-    )
+    writeln!(page, "- **`{}`** in account {}, on {}", target.cluster, target.account, target.instance_class)?;
+    writeln!(page, "  - Clients follow: {follow}")?;
+    writeln!(page, "  - Roles that log in: {logins}")?;
+    writeln!(page, "  - Own tables kept: {kept}")?;
+    writeln!(page, "  - Old copies: {old}")
 }
 
 fn database(page: &mut String, name: &str, rules: &DatabaseRules) -> std::fmt::Result {
@@ -140,18 +135,23 @@ fn database(page: &mut String, name: &str, rules: &DatabaseRules) -> std::fmt::R
         }
     }
     let columns: usize = counts.values().sum();
+    let kept = counts.remove(Rule::Keep.name()).unwrap_or(0);
     let mut ordered: Vec<_> = counts.into_iter().collect();
     ordered.sort_by_key(|(rule, count)| (std::cmp::Reverse(*count), *rule));
-    let ordered: Vec<_> = ordered.into_iter().map(|(rule, count)| format!("{rule} {count}")).collect();
+    let times = |(rule, count): (&str, usize)| match count {
+        1 => rule.to_owned(),
+        _ => format!("{rule} {count}"),
+    };
+    let ordered: Vec<_> = ordered.into_iter().map(times).collect();
     let large = match rules.large_objects {
         None => "none known",
         Some(LargeObjects::Truncate) => "removed",
         Some(LargeObjects::Keep) => "kept",
     };
-    writeln!(
-        page,
-        "| `{name}` | {} | {emptied} | {columns} | {} | {large} |",
-        rules.tables.len(),
-        ordered.join(", ")
-    )
+    writeln!(page, "- **`{name}`**: {} tables, {emptied} of them emptied", rules.tables.len())?;
+    writeln!(page, "  - {columns} columns, {kept} of them kept")?;
+    if !ordered.is_empty() {
+        writeln!(page, "  - Masked: {}", ordered.join(", "))?;
+    }
+    writeln!(page, "  - Large objects: {large}")
 }

@@ -197,7 +197,7 @@ impl<'s> Walk<'s> {
             object.insert(key.text.clone(), value);
         }
         for required in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-            // A key that is only misspelt is not told twice.
+            // A key that is only misspelt is not reported twice.
             if !entries.iter().any(|(key, _)| key.text == required)
                 && !unknown.iter().any(|key| alike(key, required))
             {

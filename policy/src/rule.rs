@@ -123,7 +123,7 @@ fn rules() -> Vec<(&'static str, &'static str, Value, &'static [&'static str])> 
     let none = || json!({});
     let number = json!({"type": "number"});
     vec![
-        ("keep", "The value stays. A generated column is computed anew from masked ones.", none(), &[]),
+        ("keep", "The value stays. A generated column is computed again from masked ones.", none(), &[]),
         ("email", "Another address, unique when the values are.", none(), &[]),
         ("name", "Another name.", none(), &[]),
         ("phone", "Another number of the same form.", none(), &[]),
@@ -178,14 +178,20 @@ impl JsonSchema for Rule {
             if required.is_empty() {
                 short.push(json!(name));
             }
-            if parameters.as_object().is_some_and(|parameters| parameters.is_empty()) {
+            if parameters.as_object().is_some_and(serde_json::Map::is_empty) {
                 continue;
             }
             let mut properties =
                 serde_json::Map::from_iter([("rule".to_owned(), json!({"type": "string", "const": name}))]);
             properties.extend(parameters.as_object().cloned().unwrap_or_default());
             let required: Vec<_> = std::iter::once("rule").chain(required.iter().copied()).collect();
-            long.push(json!({"type": "object", "description": description, "properties": properties, "required": required, "additionalProperties": false}));
+            long.push(json!({
+                "type": "object",
+                "description": description,
+                "properties": properties,
+                "required": required,
+                "additionalProperties": false,
+            }));
         }
         // YAML reads the bare word null as nothing: that is the rule null.
         short.push(Value::Null);
@@ -210,7 +216,12 @@ impl JsonSchema for TableRule {
             rule.",
             "oneOf": [
                 {"type": "string", "enum": ["truncate"]},
-                {"type": "object", "minProperties": 1, "propertyNames": {"format": "column"}, "additionalProperties": rule},
+                {
+                    "type": "object",
+                    "minProperties": 1,
+                    "propertyNames": {"format": "column"},
+                    "additionalProperties": rule,
+                },
             ],
         })
     }

@@ -103,7 +103,7 @@ pub enum Otherwise {
     Skip,
 }
 
-/// What EventBridge Scheduler is told.
+/// What EventBridge Scheduler gets.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Schedule {
@@ -189,7 +189,8 @@ pub struct Target {
     /// quotes.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("propertyNames" = json!({"format": "database"}), "additionalProperties" = json!({
-        "type": "object", "minProperties": 1, "propertyNames": {"format": "setting"}, "additionalProperties": {"type": "string"}
+        "type": "object", "minProperties": 1, "propertyNames": {"format": "setting"},
+        "additionalProperties": {"type": "string"}
     })))]
     pub settings: BTreeMap<String, BTreeMap<String, String>>,
     /// Questions whose answer must be true before the swap.
@@ -281,7 +282,8 @@ pub struct Masking {
     /// the table, the way.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("additionalProperties" = json!({
-        "type": "object", "propertyNames": {"format": "table"}, "additionalProperties": {"$ref": "#/$defs/Rewrite"}
+        "type": "object", "propertyNames": {"format": "table"},
+        "additionalProperties": {"$ref": "#/$defs/Rewrite"}
     })))]
     pub rewrite: BTreeMap<String, BTreeMap<TableName, Rewrite>>,
     /// Every database of the cluster.

@@ -2,16 +2,17 @@
 //! progress.
 //!
 //! - `RUN_BUCKET`: the bucket for findings, inspections, leases and reports. Required.
-//! - `PGSSLMODE`, `PGSSLROOTCERT`: see [`crate::postgres`].
 //! - `RUNBOOK_CLOCK`: see [`crate::clock`]. Only the sandbox sets it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use aws_config::{BehaviorVersion, SdkConfig, sts::AssumeRoleProvider};
 use aws_sdk_rds::config::SharedCredentialsProvider;
+use parking_lot::Mutex;
 
 use crate::{
     clock::Clock,
+    patience::Patience,
     postgres::{Connections, Tls},
     store::Store,
 };
@@ -24,7 +25,9 @@ pub struct Context {
     pub store: Store,
     pub clock: Clock,
     pub progress: Progress,
-    pub tls: Tls,
+    pub patience: Patience,
+    /// Absent where nothing speaks to PostgreSQL: in the Lambda functions.
+    pub tls: Option<Tls>,
     pub connections: Connections,
     config: SdkConfig,
 }
@@ -34,10 +37,10 @@ impl Context {
         let bucket = std::env::var("RUN_BUCKET")
             .map_err(|_| anyhow::anyhow!("RUN_BUCKET must name the run bucket"))?;
         let config = aws_config::load_defaults(BehaviorVersion::v2026_01_12()).await;
-        Ok(Self::new(&config, Clock::from_environment()?, bucket, Tls::from_environment()?))
+        Ok(Self::new(&config, Clock::from_environment()?, bucket, None))
     }
 
-    pub fn new(config: &SdkConfig, clock: Clock, bucket: String, tls: Tls) -> Self {
+    pub fn new(config: &SdkConfig, clock: Clock, bucket: String, tls: impl Into<Option<Tls>>) -> Self {
         // Buckets as a path work with every endpoint, and an AWS bucket's name never has to
         // resolve.
         let s3 = aws_sdk_s3::config::Builder::from(config).force_path_style(true).build();
@@ -48,10 +51,16 @@ impl Context {
             store: Store::new(aws_sdk_s3::Client::from_conf(s3), bucket),
             clock,
             progress: Progress::default(),
-            tls,
+            patience: Patience::default(),
+            tls: tls.into(),
             connections: Connections::default(),
             config: config.clone(),
         }
+    }
+
+    /// The same, for a process that speaks to PostgreSQL.
+    pub fn with_tls(self, tls: Tls) -> Self {
+        Self { tls: Some(tls), ..self }
     }
 
     /// The same, in the account of that role. The run bucket stays ours.
@@ -84,10 +93,10 @@ impl Progress {
     pub fn say(&self, text: impl Into<String>) {
         let text = text.into();
         tracing::info!("{text}");
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = text;
+        *self.0.lock() = text;
     }
 
     pub fn last(&self) -> String {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.lock().clone()
     }
 }

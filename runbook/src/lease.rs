@@ -8,11 +8,15 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Context, Error, Result, Run, error::aws, store::When};
+use crate::{
+    Arn, Context, Error, Result, Run,
+    error::{Then, aws},
+    store::When,
+};
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Lease {
-    execution: String,
+    execution: Arn,
     taken: Timestamp,
 }
 
@@ -27,12 +31,15 @@ pub async fn take(cx: &Context, run: &Run, resource: &str) -> Result<()> {
         return Ok(());
     }
     if is_running(cx, &held.execution).await? {
-        return Err(Error::Conflict(format!(
-            "{} works on {resource} since {}. Two runs on one cluster would undo each other's work; nothing \
-            was touched. Wait for it, or stop it \
-             (aws stepfunctions stop-execution --execution-arn {}), then run this again.",
-            held.execution, held.taken, held.execution
-        )));
+        return Err(Error::conflict(format!(
+            "{} works on {resource} since {}. Two runs on one cluster would undo each other's work",
+            held.execution, held.taken
+        ))
+        .fix(format!(
+            "wait for it, or stop it: aws stepfunctions stop-execution --execution-arn {}",
+            held.execution
+        ))
+        .then(Then::StartAgain));
     }
     won(cx.store.put_json_when(&key, &lease, When::Unchanged(&etag)).await?, resource)
 }
@@ -46,8 +53,8 @@ fn won(won: bool, resource: &str) -> Result<()> {
     }
 }
 
-async fn is_running(cx: &Context, execution: &str) -> Result<bool> {
-    match cx.sfn.describe_execution().execution_arn(execution).send().await {
+async fn is_running(cx: &Context, execution: &Arn) -> Result<bool> {
+    match cx.sfn.describe_execution().execution_arn(execution.as_str()).send().await {
         Ok(answer) => Ok(*answer.status() == ExecutionStatus::Running),
         // Step Functions forgets an execution 90 days after it closed (quotas page).
         Err(error) if error.code() == Some("ExecutionDoesNotExist") => Ok(false),

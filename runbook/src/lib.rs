@@ -3,18 +3,21 @@
 //! A state of a runbook is a type that implements [`State`]: it looks at the world, makes at most
 //! one change, and answers done or [`Error::NotReady`]. Step Functions is the only loop.
 
+pub mod arn;
 pub mod aurora;
 pub mod context;
 pub mod daily_sync;
 pub mod error;
 pub mod lease;
 pub mod major_upgrade;
+pub mod patience;
 pub mod postgres;
 pub mod state;
 pub mod store;
 pub mod telemetry;
 pub mod worker;
 
+pub use arn::Arn;
 pub use clock;
 pub use context::Context;
 pub use error::{Error, Finding, Level, Result, SkippedFinding};

@@ -4,28 +4,46 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_rds::types::Tag;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::Run;
+use crate::{
+    Run,
+    aurora::{EngineVersion, ResourceId},
+};
 
 /// The groups of the target family, chosen before the upgrade and attached during and after it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ParameterGroups {
-    /// The engine version that they are for.
-    pub version: String,
+    /// The engine versions between which they were chosen.
+    pub from: EngineVersion,
+    pub version: EngineVersion,
     pub cluster: String,
     /// DB instance identifier → its DB parameter group.
     pub instances: BTreeMap<String, String>,
     /// The groups that we made, for the owner's Terraform to import.
     pub made: Vec<String>,
+    /// DB instance identifier → when a reboot into its groups was asked for.
+    #[serde(default)]
+    pub rebooted: BTreeMap<String, Timestamp>,
+    /// When every member was seen in-sync after the upgrade. What is pending later is not ours.
+    #[serde(default)]
+    pub synced: Option<Timestamp>,
 }
 
-pub fn parameter_groups_key(resource_id: &str) -> String {
+impl ParameterGroups {
+    /// A new family, so new groups; a minor upgrade keeps those that the cluster has.
+    pub fn are_new(&self) -> bool {
+        self.from.major() != self.version.major()
+    }
+}
+
+pub fn parameter_groups_key(resource_id: &ResourceId) -> String {
     format!("upgrades/{resource_id}/parameter-groups.json")
 }
 
-pub fn inspection_key(resource_id: &str) -> String {
+pub fn inspection_key(resource_id: &ResourceId) -> String {
     format!("upgrades/{resource_id}/inspection.json")
 }
 

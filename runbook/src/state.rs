@@ -3,13 +3,14 @@
 use std::{future::Future, panic::AssertUnwindSafe, time::Duration};
 
 use futures::FutureExt;
+use heck::ToKebabCase;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tracing::{Instrument, error, info, info_span};
 
-use crate::{Context, Error, Result};
+use crate::{Arn, Context, Error, Result};
 
 /// A state of a runbook. The type is the state's input; unknown fields must be refused.
 pub trait State: DeserializeOwned + Send {
@@ -25,8 +26,7 @@ pub trait State: DeserializeOwned + Send {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Run {
-    /// The execution's ARN.
-    pub execution: String,
+    pub execution: Arn,
     /// When Step Functions entered the state. Retries do not move it.
     pub entered: Timestamp,
     /// When the execution was last redriven.
@@ -37,34 +37,38 @@ pub struct Run {
     pub deadline: Duration,
 }
 
+/// A duration as people write it: `8h`, `90m`, `PT8H`.
+pub use jiff::fmt::serde::unsigned_duration::friendly::compact::required as friendly_duration;
+
 /// RDS has been seen to take 5 hours for the snapshot of an upgrade (status.preset.io, 2026).
 pub fn default_deadline() -> Duration {
-    Duration::from_secs(8 * 3600)
+    Duration::from_hours(8)
 }
 
 impl Run {
     /// The execution's name: the last part of its ARN
     /// (https://docs.aws.amazon.com/step-functions/latest/dg/concepts-state-machine-executions.html).
     pub fn name(&self) -> &str {
-        self.execution.rsplit(':').next().unwrap_or(&self.execution)
+        self.execution.resource().rsplit(':').next().unwrap_or_else(|| self.execution.resource())
     }
 
     /// The account of the execution, in which everything but production lies.
     pub fn account(&self) -> &str {
-        self.execution.split(':').nth(4).unwrap_or_default()
+        self.execution.account()
     }
 
     /// Eight hexadecimal digits that make names of this execution: its own name may be too long for
     /// them, or an earlier one's.
     pub fn short_id(&self) -> String {
-        Sha256::digest(&self.execution).iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+        hex::encode(&Sha256::digest(self.execution.as_str())[..4])
     }
 
     /// The run of an execution, entered at the beginning of time: for tests and for looking at
     /// another execution's things.
+    #[track_caller]
     pub fn of(execution: &str) -> Self {
         Self {
-            execution: execution.to_owned(),
+            execution: execution.to_owned().try_into().expect("an execution has an ARN"),
             entered: Timestamp::UNIX_EPOCH,
             redriven: None,
             deadline: default_deadline(),
@@ -73,6 +77,7 @@ impl Run {
 
     /// How long the state has been at it.
     pub fn waited(&self, now: Timestamp) -> Duration {
+        // A clock that is behind the one of Step Functions has not waited at all.
         Duration::try_from(now - self.since()).unwrap_or_default()
     }
 
@@ -92,31 +97,6 @@ impl Run {
     }
 }
 
-/// A duration as people write it: `8h`, `90m`, `PT8H`.
-pub mod friendly_duration {
-    use super::{Deserialize, Duration};
-
-    pub fn parse(text: &str) -> std::result::Result<Duration, String> {
-        let duration = text
-            .parse::<jiff::SignedDuration>()
-            .map_err(|error| format!("{text:?} is not a duration such as \"8h\" or \"90m\": {error}"))?;
-        Duration::try_from(duration).map_err(|_| format!("{text:?} is negative"))
-    }
-
-    pub fn deserialize<'de, D: serde::Deserializer<'de>>(
-        deserializer: D,
-    ) -> std::result::Result<Duration, D::Error> {
-        parse(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
-    }
-
-    pub fn serialize<S: serde::Serializer>(
-        duration: &Duration,
-        serializer: S,
-    ) -> std::result::Result<S::Ok, S::Error> {
-        serializer.serialize_str(&format!("{}s", duration.as_secs()))
-    }
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Call {
@@ -128,30 +108,17 @@ struct Call {
 /// and a panic into `Unexpected`.
 pub async fn call<S: State>(cx: &Context, payload: Value) -> Result<Value> {
     let call: Call = serde_json::from_value(payload)
-        .map_err(|error| Error::Refused(format!("the payload of {} is malformed: {error}", S::NAME)))?;
+        .map_err(|error| Error::refused(format!("the payload of {} is malformed: {error}", S::NAME)))?;
     let cluster = call.input.get("cluster").and_then(Value::as_str).unwrap_or_default().to_owned();
     let span = info_span!("state", state = S::NAME, execution = call.run.name(), cluster);
     async move {
-        let input: S = serde_json::from_value(call.input)
-            .map_err(|error| Error::Refused(format!("the input does not fit {}: {error}. Nothing was \
-            touched. See input.schema.json.", S::NAME)))?;
-        let outcome = AssertUnwindSafe(input.reconcile(cx, &call.run)).catch_unwind().await;
-        let result = outcome.unwrap_or_else(|panic| Err(Error::Unexpected(anyhow::anyhow!("{} panicked: {}", S::NAME, panic_text(&panic)))));
-        let result = result.and_then(|output| serde_json::to_value(output).map_err(|error| Error::Unexpected(error.into())));
-        let result = match result {
-            Err(Error::NotReady(what)) if call.run.is_over(cx.clock.now()) => Err(Error::DeadlineExceeded(format!(
-                "{} has waited for {what} since {}, longer than the deadline of {} min. What AWS has begun \
-                goes on there; redrive the execution to go on waiting.",
-                S::NAME,
-                call.run.since(),
-                call.run.deadline.as_secs() / 60
-            ))),
-            other => other,
-        };
+        let result = attempt::<S>(cx, &call.run, call.input).await;
         match &result {
             Ok(_) => info!("done"),
-            Err(Error::NotReady(what)) => info!(what, "not ready"),
-            Err(error) => error!(error = error.name(), "{error}"),
+            Err(error) => match error.waiting_for() {
+                Some(what) => info!(what, "not ready"),
+                None => error!(error = error.name(), "{error}"),
+            },
         }
         result
     }
@@ -159,24 +126,43 @@ pub async fn call<S: State>(cx: &Context, payload: Value) -> Result<Value> {
     .await
 }
 
+async fn attempt<S: State>(cx: &Context, run: &Run, input: Value) -> Result<Value> {
+    let input: S = serde_json::from_value(input).map_err(|error| {
+        Error::refused(format!("the input does not fit {}: {error}", S::NAME))
+            .fix("see the runbook's input.schema.json")
+    })?;
+    let outcome = AssertUnwindSafe(input.reconcile(cx, run)).catch_unwind().await;
+    let result = outcome.unwrap_or_else(|panic| {
+        Err(Error::unexpected(format!("{} panicked: {}", S::NAME, panic_text(&panic))))
+    });
+    let (now, whose) = (cx.clock.now(), format!("{} {}", run.execution, S::NAME));
+    let error = match result {
+        Ok(output) => {
+            cx.patience.forget(&whose);
+            return serde_json::to_value(output).map_err(|error| Error::Unexpected(error.into()));
+        }
+        Err(Error::Busy(what)) if cx.patience.is_refusal(&whose, &what, now) => Error::given_up(&what),
+        Err(Error::Unreachable(what)) if cx.patience.is_unreachable(&whose, now) => Error::cut_off(&what),
+        Err(error @ (Error::Busy(_) | Error::Unreachable(_))) => error,
+        Err(error) => {
+            cx.patience.forget(&whose);
+            error
+        }
+    };
+    match error.waiting_for() {
+        Some(what) if run.is_over(now) => Err(Error::overdue(S::NAME, what, run)),
+        _ => Err(error.of_run(run)),
+    }
+}
+
 fn panic_text(panic: &Box<dyn std::any::Any + Send>) -> String {
-    panic
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_default()
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without a word".into())
 }
 
 /// `ModifyClusterVersion` → `modify-cluster-version`.
 pub fn kebab(name: &str) -> String {
-    let mut kebab = String::new();
-    for (index, letter) in name.char_indices() {
-        if letter.is_ascii_uppercase() && index > 0 {
-            kebab.push('-');
-        }
-        kebab.push(letter.to_ascii_lowercase());
-    }
-    kebab
+    name.to_kebab_case()
 }
 
 /// THE TABLE of a package: which states it has, by runbook, and how one is called by its kebab-case
@@ -188,7 +174,11 @@ macro_rules! table {
         pub const STATES: &[&str] = &[$($(<$runbook::$file::$state as $crate::State>::NAME),+),+];
 
         /// Calls the state of that kebab-case name; `None` when there is none.
-        pub async fn call(name: &str, cx: &$crate::Context, payload: serde_json::Value) -> Option<$crate::Result<serde_json::Value>> {
+        pub async fn call(
+            name: &str,
+            cx: &$crate::Context,
+            payload: serde_json::Value,
+        ) -> Option<$crate::Result<serde_json::Value>> {
             $($(if name == $crate::state::kebab(<$runbook::$file::$state as $crate::State>::NAME) {
                 // Boxed, so that the caller's future is not as large as the largest of all states.
                 return Some(Box::pin($crate::state::call::<$runbook::$file::$state>(cx, payload)).await);
@@ -219,9 +209,17 @@ mod tests {
 
     #[test]
     fn deadlines_are_written_as_people_write_them() {
-        assert_eq!(friendly_duration::parse("8h").unwrap(), default_deadline());
-        assert_eq!(friendly_duration::parse("PT90M").unwrap(), Duration::from_secs(5400));
-        assert!(friendly_duration::parse("soon").is_err());
-        assert!(friendly_duration::parse("-8h").is_err());
+        let run = |deadline: &str| {
+            serde_json::from_value::<Run>(serde_json::json!({
+                "execution": "arn:aws:states:eu-west-1:444455556666:execution:daily-sync:orders",
+                "entered": "2026-01-02T03:30:00Z",
+                "deadline": deadline,
+            }))
+        };
+        assert_eq!(run("8h").unwrap().deadline, default_deadline());
+        assert_eq!(run("PT90M").unwrap().deadline, Duration::from_mins(90));
+        assert_eq!(serde_json::to_value(run("480m").unwrap()).unwrap()["deadline"], "8h");
+        assert!(run("soon").is_err());
+        assert!(run("-8h").is_err());
     }
 }

@@ -104,7 +104,7 @@ impl Store {
     }
 
     fn not_ours(&self, key: &str, error: impl std::fmt::Display) -> Error {
-        Error::Unexpected(anyhow::anyhow!("s3://{}/{key} is not what we wrote: {error}", self.bucket))
+        Error::unexpected(format!("s3://{}/{key} is not what we wrote: {error}", self.bucket))
     }
 
     async fn read(&self, key: &str) -> Result<Option<(Vec<u8>, String)>> {

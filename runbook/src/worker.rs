@@ -2,7 +2,7 @@
 //! the end.
 //!
 //! - `TASK_TOKEN`: the token of the waiting state. Required.
-//! - `INPUT`: the payload, the same JSON that a function gets. Required.
+//! - `RUN`, `INPUT`: `run` and `input` of the payload that a function would get, as JSON. Required.
 //!
 //! When a heartbeat says that the token is spent, the state belongs to someone else: running
 //! statements are cancelled and nothing more is changed. SIGTERM (Fargate stops the task) is
@@ -12,7 +12,7 @@ use std::{future::Future, time::Duration};
 
 use anyhow::Context as _;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tracing::{error, warn};
 
 use crate::{Context, Error, Result, postgres::cancel_all};
@@ -44,6 +44,15 @@ pub fn required(name: &str) -> anyhow::Result<String> {
         .with_context(|| format!("{name} must be set; Step Functions passes it to the container"))
 }
 
+/// The payload that a function would get, from `RUN` and `INPUT`.
+pub fn payload(run: &str, input: &str) -> Result<Value> {
+    let parse = |name: &str, text: &str| {
+        serde_json::from_str::<Value>(text)
+            .map_err(|error| Error::refused(format!("{name} is not JSON: {error}")))
+    };
+    Ok(json!({"run": parse("RUN", run)?, "input": parse("INPUT", input)?}))
+}
+
 /// Does the work and answers the token. `stop` ends when the task is asked to stop.
 pub async fn run(
     cx: &Context,
@@ -72,12 +81,18 @@ async fn fenced(cx: &Context, token: &str) {
         let beat = cx.sfn.send_task_heartbeat().task_token(token).send().await;
         if let Err(error) = beat {
             match error.code() {
-                Some("TaskTimedOut" | "TaskDoesNotExist" | "InvalidToken") => return,
+                code if is_spent(code) => return,
                 code => warn!(?code, "a heartbeat was lost"),
             }
         }
         cx.clock.sleep(BEAT).await;
     }
+}
+
+/// Step Functions waits for this token no longer
+/// (https://docs.aws.amazon.com/step-functions/latest/apireference/API_SendTaskHeartbeat.html).
+fn is_spent(code: Option<&str>) -> bool {
+    matches!(code, Some("TaskTimedOut" | "TaskDoesNotExist" | "InvalidToken"))
 }
 
 async fn answer(cx: &Context, token: &str, result: Result<Value>) -> Ending {
@@ -104,11 +119,7 @@ async fn answer(cx: &Context, token: &str, result: Result<Value>) -> Ending {
         };
         match sent {
             Ok(()) => return ending,
-            Err(Some(code))
-                if ["TaskTimedOut", "TaskDoesNotExist", "InvalidToken"].contains(&code.as_str()) =>
-            {
-                return Ending::Fenced;
-            }
+            Err(code) if is_spent(code.as_deref()) => return Ending::Fenced,
             Err(code) => error!(?code, attempt, "the answer was lost"),
         }
         cx.clock.sleep(Duration::from_secs(5 << attempt)).await;

@@ -22,11 +22,14 @@ const KEY: &str = "a key of the benchmark, 32 bytes or more";
 
 /// Twelve columns, six of them masked, a primary key, a unique and three other indexes.
 const PEOPLE: &str = "CREATE TABLE people (
-    id bigint PRIMARY KEY, email text NOT NULL UNIQUE, name text NOT NULL, phone text, street text, born date, note text,
+    id bigint PRIMARY KEY, email text NOT NULL UNIQUE, name text NOT NULL, phone text, street text,
+    born date, note text,
     city text, country text, plan text, score int, created_at timestamptz NOT NULL);
-  INSERT INTO people SELECT i, format('person.%s@mail.example', i), 'Person ' || i, '+49 30 ' || i, 'Street ' || i, date '1950-01-01' + i % 20000,
-    repeat('a remark about somebody ', 1 + i % 5), 'City ' || i % 100, 'DE', 'basic', i % 1000, now() FROM generate_series(1, $ROWS) i;
-  CREATE INDEX ON people (name); CREATE INDEX ON people (city); CREATE INDEX ON people (created_at); ANALYZE people";
+  INSERT INTO people SELECT i, format('person.%s@mail.example', i), 'Person ' || i, '+49 30 ' || i,
+    'Street ' || i, date '1950-01-01' + i % 20000, repeat('a remark about somebody ', 1 + i % 5),
+    'City ' || i % 100, 'DE', 'basic', i % 1000, now() FROM generate_series(1, $ROWS) i;
+  CREATE INDEX ON people (name); CREATE INDEX ON people (city); CREATE INDEX ON people (created_at);
+  ANALYZE people";
 
 pub async fn masking(rows: u32) -> anyhow::Result<()> {
     let engine = PostgresEngine::new(install().await?, Clock::System)?;
@@ -48,12 +51,13 @@ pub async fn masking(rows: u32) -> anyhow::Result<()> {
         Login { host: "127.0.0.1".into(), port, user: master_username.into(), password: PASSWORD.into() };
     orders::connect(&login, "shop").await?.batch_execute(&PEOPLE.replace("$ROWS", &rows.to_string())).await?;
 
-    let masking: Masking = serde_json::from_value(
-        json!({ "key-secret": "none", "databases": { "shop": { "public.people": {
-        "id": "keep", "email": "email", "name": "name", "phone": "phone", "street": "address", "born": { "rule": "date-shift", "days": 30 },
-        "note": "free-text", "city": "keep", "country": "keep", "plan": "keep", "score": "keep", "created_at": "keep"
-    } } } }),
-    )?;
+    let columns = json!({
+        "id": "keep", "email": "email", "name": "name", "phone": "phone", "street": "address",
+        "born": { "rule": "date-shift", "days": 30 }, "note": "free-text", "city": "keep",
+        "country": "keep", "plan": "keep", "score": "keep", "created_at": "keep",
+    });
+    let databases = json!({ "shop": { "public.people": columns } });
+    let masking: Masking = serde_json::from_value(json!({ "key-secret": "none", "databases": databases }))?;
     let config =
         aws_config::SdkConfig::builder().behavior_version(aws_config::BehaviorVersion::v2026_01_12()).build();
     let cx = Context::new(&config, Clock::System, String::new(), Tls::Disable);
@@ -62,7 +66,7 @@ pub async fn masking(rows: u32) -> anyhow::Result<()> {
     let people = plans
         .iter()
         .flat_map(|plan| &plan.tables)
-        .find(|plan| plan.table.name == "people")
+        .find(|plan| plan.table.name.table == "people")
         .context("no plan for the table")?;
     let client = sessions.open_with_key("shop", KEY).await?;
     println!(

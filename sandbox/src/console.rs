@@ -118,7 +118,9 @@ async fn customers(login: &Login) -> anyhow::Result<Table> {
 async fn watch(sandbox: &Sandbox, execution: &str, out: &Path) -> anyhow::Result<PathBuf> {
     tokio::select! {
         followed = follow(sandbox, execution) => followed?,
-        _ = tokio::signal::ctrl_c() => bail!("stopped by Ctrl-C; the local AWS is gone with everything in it"),
+        _ = tokio::signal::ctrl_c() => {
+            bail!("stopped by Ctrl-C; the local AWS is gone with everything in it")
+        }
     }
     let outcome = sandbox.wait(execution).await?;
     let report = sandbox.report(execution).await?;

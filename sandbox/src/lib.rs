@@ -1,6 +1,10 @@
 //! The runbooks in a local AWS: the worlds that they start in, the executables behind the functions
 //! and workers, and what a person sees.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a person sits before it")]
+#![allow(clippy::disallowed_methods, reason = "a person's time is not the sandbox's")]
+#![allow(clippy::panic, reason = "goldens are asserted for the tests")]
+
 pub mod benchmark;
 pub mod console;
 pub mod executables;

@@ -1,5 +1,7 @@
 //! `cargo sandbox`: runs a runbook end to end in a local AWS, or keeps such an AWS running.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a person sits before it")]
+
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};

@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use runbook::{
-    Context, Error, Result, Run, aurora,
+    Context, Error, Result, Run,
+    aurora::{self, ResourceId},
     daily_sync::{
         attestation::{self, Attestation},
         tags,
@@ -23,20 +24,22 @@ struct Payload {
     input: Value,
 }
 
-pub async fn work(cx: &Context, state: &str, payload: &str) -> Result<Value> {
+pub async fn work(cx: &Context, state: &str, payload: Result<Value>) -> Result<Value> {
     cx.clock.sleep(TIME).await;
-    let payload = || {
-        serde_json::from_str::<Payload>(payload)
-            .map_err(|error| Error::Refused(format!("INPUT is no payload: {error}")))
-    };
+    let payload: Payload = serde_json::from_value(payload?)
+        .map_err(|error| Error::refused(format!("the payload of {state} is malformed: {error}")))?;
     match state {
-        "sanitize-databases" => Ok(
-            json!({"summary": "no PostgreSQL stands behind the model gear", "wires": {}, "tables": 0, "rows": 0, "seconds": TIME.as_secs()}),
-        ),
-        "attest-sanitized" => attest(cx, payload()?).await,
-        "prepare-target" => Ok(
-            json!({"summary": "no PostgreSQL stands behind the model gear", "roles": 0, "kept": [], "smoke": 0}),
-        ),
+        "sanitize-databases" => Ok(json!({
+            "summary": "no PostgreSQL stands behind the model gear",
+            "wires": {},
+            "tables": 0,
+            "rows": 0,
+            "seconds": TIME.as_secs(),
+        })),
+        "attest-sanitized" => attest(cx, payload).await,
+        "prepare-target" => Ok(json!({
+            "summary": "no PostgreSQL stands behind the model gear", "roles": 0, "kept": [], "smoke": 0,
+        })),
         _ => Ok(json!({"summary": "no PostgreSQL stands behind the model gear"})),
     }
 }
@@ -47,9 +50,10 @@ async fn attest(cx: &Context, Payload { run, input }: Payload) -> Result<Value> 
         input[name]
             .as_str()
             .map(str::to_owned)
-            .ok_or_else(|| Error::Refused(format!("the input of AttestSanitized must have {name}")))
+            .ok_or_else(|| Error::refused(format!("the input of AttestSanitized must have {name}")))
     };
-    let (name, resource_id) = (text("cluster")?, text("resourceId")?);
+    let name = text("cluster")?;
+    let resource_id = ResourceId::try_from(text("resourceId")?).map_err(Error::refused)?;
     let key = attestation::key(&resource_id);
     let cluster = aurora::cluster(cx, &name).await?;
     let attestation = Attestation {
@@ -59,7 +63,7 @@ async fn attest(cx: &Context, Payload { run, input }: Payload) -> Result<Value> 
         counts: json!({"wires": 0}),
     };
     cx.store.put_json(&key, &attestation).await?;
-    let tag = cx.rds.add_tags_to_resource().resource_name(cluster.db_cluster_arn().unwrap_or_default());
+    let tag = cx.rds.add_tags_to_resource().resource_name(cluster.arn.as_str());
     tag.tags(tags::tag(tags::ATTESTED_RUN, run.name())).send().await.map_err(aws("rds:AddTagsToResource"))?;
     Ok(json!({"summary": format!("{name} holds no original value"), "attestation": key}))
 }

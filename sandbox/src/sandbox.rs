@@ -333,10 +333,17 @@ impl Drop for Sandbox {
         for task in &self.tasks {
             task.abort();
         }
-        if !self.keep_logs && !std::thread::panicking() {
+        if std::thread::panicking() {
+            return;
+        }
+        if !self.keep_logs {
             // There are none in the model gear.
             let _ = std::fs::remove_dir_all(&self.logs);
         }
+        // What was to be shown against them was not.
+        let mut unfired = self.gateway.unfired();
+        unfired.extend(self.ecs.unfired());
+        assert!(unfired.is_empty(), "laid and never fired: {}", unfired.join(", "));
     }
 }
 
@@ -412,10 +419,11 @@ fn in_process(clock: Clock, gateway: &Arc<Gateway>) -> (lambda::Handler, ecs::Wo
         let cx = context(command.first().map_or("worker", String::as_str));
         Box::pin(async move {
             let Some(cx) = cx else { return 1 };
-            let token = environment.get("TASK_TOKEN").cloned().unwrap_or_default();
+            let variable = |name| environment.get(name).cloned().unwrap_or_default();
             let state = command.first().cloned().unwrap_or_default();
-            let input = environment.get("INPUT").cloned().unwrap_or_default();
-            let work = model_workers::work(&cx, &state, &input);
+            let payload = runbook::worker::payload(&variable("RUN"), &variable("INPUT"));
+            let work = model_workers::work(&cx, &state, payload);
+            let token = variable("TASK_TOKEN");
             runbook::worker::run(&cx, &token, work, std::future::pending()).await.exit_code()
         })
     });

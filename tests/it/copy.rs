@@ -9,6 +9,7 @@ use std::sync::{
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use runbook::{
     Context,
+    aurora::ResourceId,
     clock::Clock,
     postgres::{Login, Tls},
 };
@@ -31,6 +32,10 @@ pub struct Copy {
 }
 
 impl Copy {
+    pub fn resource_id(&self) -> ResourceId {
+        ResourceId::try_from(self.id.to_owned()).expect("letters, digits and hyphens")
+    }
+
     /// A server with the shop in it.
     pub async fn of_the_shop(id: &'static str, version: &str, parameters: &[(&str, &str)]) -> Self {
         let copy = Self::empty(id, version, parameters).await;

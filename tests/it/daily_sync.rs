@@ -17,51 +17,30 @@ use sandbox::{
     orders, production,
     rds::network::INTERNET,
     sandbox::BUCKET,
-    worlds::{findings, wires},
 };
 use serde_json::{Value, json};
 use tokio::net::TcpSocket;
 use tokio_postgres::{Config, NoTls};
 
-use crate::harness::{Ended, ended};
+use crate::harness::{World, ended, sync};
 
-/// Production with every live wire planted, last night's snapshot, and yesterday's targets.
+/// Production with every live wire planted.
 async fn world() -> (Sandbox, String) {
-    let sandbox = Sandbox::start(Options::real()).await.expect("the sandbox starts");
-    let resource_id = production::create(&sandbox).await.expect("production is created");
-    let engine = sandbox.engine.clone().expect("the real gear");
-    for wire in wires::wires() {
-        findings::apply(&engine, &resource_id, wire.plant)
-            .await
-            .unwrap_or_else(|error| panic!("{}: {error:#}", wire.slug));
-    }
-    production::take_snapshot(&sandbox).await.expect("the snapshot is taken");
-    environments::create(&sandbox, Some(&environments::policy_with_wires().unwrap()))
-        .await
-        .expect("the environments are created");
-    environments::create_targets(&sandbox).await.expect("yesterday's targets are created");
-    (sandbox, resource_id)
+    World { wires: true, ..World::WHOLE }.start(Options::real()).await
 }
 
-async fn sync(sandbox: &Sandbox, name: &str) -> Ended {
-    let arn = sandbox
-        .start_execution("daily-sync", name, &json!({ "sync": "orders" }))
-        .await
-        .expect("the execution starts");
-    ended(sandbox, arn).await
-}
-
-/// Every cluster of the environments' account: identifier, resource id, port.
-async fn clusters(sandbox: &Sandbox) -> Vec<(String, String, u16)> {
+/// Every cluster of the environments' account: identifier, resource id, endpoint.
+async fn clusters(sandbox: &Sandbox) -> Vec<(String, String, Option<SocketAddr>)> {
     let answer = sandbox.rds_client().describe_db_clusters().send().await.unwrap();
     let clusters = answer.db_clusters.unwrap_or_default().into_iter();
     clusters
         .map(|cluster| {
-            let port = cluster.port().and_then(|port| u16::try_from(port).ok()).unwrap_or_default();
+            let address = cluster.endpoint().and_then(|host| host.parse().ok());
+            let port = cluster.port().and_then(|port| u16::try_from(port).ok());
             (
                 cluster.db_cluster_identifier.unwrap_or_default(),
                 cluster.db_cluster_resource_id.unwrap_or_default(),
-                port,
+                address.zip(port).map(|(address, port)| SocketAddr::new(address, port)),
             )
         })
         .collect()
@@ -77,7 +56,7 @@ async fn opens(login: &Login, database: &str) -> bool {
 async fn reaches(sandbox: &Sandbox, from: &str, login: &Login) -> bool {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(SocketAddr::new(sandbox.rds.place(from), 0)).unwrap();
-    let Ok(stream) = socket.connect(SocketAddr::new("127.0.0.1".parse().unwrap(), login.port)).await else {
+    let Ok(stream) = socket.connect(SocketAddr::new(login.host.parse().unwrap(), login.port)).await else {
         return false;
     };
     let mut config = Config::new();
@@ -109,14 +88,12 @@ fn guard(sandbox: &Arc<Sandbox>, passwords: Vec<(String, String)>) -> Guard {
     let task = tokio::spawn(async move {
         let yesterday: BTreeSet<String> = clusters(&sandbox).await.into_iter().map(|(_, id, _)| id).collect();
         loop {
-            for (name, resource_id, port) in clusters(&sandbox).await {
-                if yesterday.contains(&resource_id) {
-                    continue;
-                }
+            for (name, resource_id, endpoint) in clusters(&sandbox).await {
+                let Some(endpoint) = endpoint.filter(|_| !yesterday.contains(&resource_id)) else { continue };
                 for (user, password) in &passwords {
                     let login = Login {
-                        host: "127.0.0.1".into(),
-                        port,
+                        host: endpoint.ip().to_string(),
+                        port: endpoint.port(),
                         user: user.clone(),
                         password: password.clone(),
                     };
@@ -164,8 +141,10 @@ async fn value(login: &Login, database: &str, sql: &str) -> String {
 /// What gives production's people away: the domains of all their addresses, and some whole values.
 async fn raw_values(login: &Login) -> Vec<String> {
     let client = orders::connect(login, "shop").await.unwrap();
-    let sql = "SELECT DISTINCT v FROM (SELECT '@' || split_part(email::text, '@', 2) AS v FROM customers
-               UNION ALL SELECT phone FROM customers WHERE id % 997 = 0 UNION ALL SELECT street FROM customers WHERE id % 997 = 0) x
+    let sql = "SELECT DISTINCT v
+               FROM (SELECT '@' || split_part(email::text, '@', 2) AS v FROM customers
+                     UNION ALL SELECT phone FROM customers WHERE id % 997 = 0
+                     UNION ALL SELECT street FROM customers WHERE id % 997 = 0) x
                WHERE length(v) > 9";
     client.query(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
 }
@@ -231,7 +210,9 @@ async fn two_targets_read_yesterdays_production_sanitised_and_a_new_column_stops
     let names = clusters(&sandbox).await;
     let support = names
         .iter()
-        .find(|(_, _, port)| secret["port"].as_u64() == Some((*port).into()))
+        .find(|(_, _, at)| {
+            at.is_some_and(|at| secret["host"] == at.ip().to_string() && secret["port"] == at.port())
+        })
         .expect("the secret leads to a cluster");
     assert!(
         support.0.starts_with(SUPPORT) && !names.iter().any(|(name, ..)| name.starts_with("quarantine-")),

@@ -1,4 +1,4 @@
-//! The flow of daily-sync: its real ASL, with functions and workers that answer as they are told.
+//! The flow of daily-sync: its real ASL, with functions and workers that answer as the test says.
 
 use std::sync::Arc;
 
@@ -17,12 +17,14 @@ fn machine() -> Value {
 fn call_workers(flow: &mut Value) {
     for (name, state) in flow["States"].as_object_mut().unwrap() {
         if state["Resource"].as_str().is_some_and(|resource| resource.contains("ecs:runTask")) {
-            let input =
-                state["Arguments"]["Overrides"]["ContainerOverrides"][0]["Environment"][1]["Value"].take();
-            let input = input.as_str().unwrap().replacen("{% $string(", "{% (", 1);
+            let environment = &state["Arguments"]["Overrides"]["ContainerOverrides"][0]["Environment"];
+            let object = |variable: usize| {
+                environment[variable]["Value"].as_str().unwrap().replacen("{% $string(", "{% (", 1)
+            };
+            let payload = json!({"run": object(1), "input": object(2)});
             state["Resource"] = "arn:aws:states:::lambda:invoke".into();
             state["Arguments"] =
-                json!({"FunctionName": runbook::state::kebab(name).replace('-', "_"), "Payload": input});
+                json!({"FunctionName": runbook::state::kebab(name).replace('-', "_"), "Payload": payload});
             state["Output"] = "{% $states.result.Payload %}".into();
             state.as_object_mut().unwrap().remove("HeartbeatSeconds");
         }
@@ -43,8 +45,10 @@ fn call_workers(flow: &mut Value) {
 fn answer(state: &str, input: &Value) -> Value {
     match state {
         "select_snapshot" => json!({
-            "summary": "s", "sync": "orders", "deadline": "28800s", "skipped": false, "snapshot": "arn:snapshot", "taken": "2026-01-05T02:00:00Z",
-            "engineVersion": "16.8", "sourceCluster": "orders", "quarantine": "q", "targets": ["orders-dev", "orders-support"]
+            "summary": "s", "sync": "orders", "deadline": "28800s", "skipped": false,
+            "snapshot": "arn:snapshot", "taken": "2026-01-05T02:00:00Z",
+            "engineVersion": "16.8", "sourceCluster": "orders", "quarantine": "q",
+            "targets": ["orders-dev", "orders-support"]
         }),
         "copy_snapshot" => json!({"summary": "s", "snapshot": "arn:copy"}),
         "restore_quarantine" => {
@@ -52,18 +56,25 @@ fn answer(state: &str, input: &Value) -> Value {
         }
         "snapshot_sanitized" => json!({"summary": "s", "snapshot": "sanitized"}),
         "restore_target" => {
-            json!({"summary": "s", "target": input["target"], "cluster": "fresh", "resourceId": "cluster-F", "former": null})
+            json!({
+                "summary": "s",
+                "target": input["target"],
+                "cluster": "fresh",
+                "resourceId": "cluster-F",
+                "former": null,
+            })
         }
         "clean_up" => json!({"summary": "clean", "left": []}),
         other => json!({"summary": other}),
     }
 }
 
+/// A state's answer, or its error's name and message, instead of the usual answer.
+type Change = Option<Result<Value, (&'static str, &'static str)>>;
+
 /// Runs the machine. `change` may fail a state or change its answer: by its name and the input that
 /// it got.
-async fn run(
-    change: impl Fn(&str, &Value) -> Option<Result<Value, (&'static str, &'static str)>> + Send + Sync + 'static,
-) -> (Value, Vec<String>, Fake) {
+async fn run(change: impl Fn(&str, &Value) -> Change + Send + Sync + 'static) -> (Value, Vec<String>, Fake) {
     let change = Arc::new(change);
     let fake = Fake::new(move |call| {
         let change = change.clone();

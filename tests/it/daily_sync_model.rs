@@ -7,29 +7,15 @@ use aws_sdk_rds::types::DbCluster;
 use sandbox::{
     Options, Sandbox,
     aws::PRODUCTION,
-    environments::{self, DEV, SUPPORT},
-    faults::{Fault, Kind},
-    production,
+    environments::{DEV, SUPPORT},
+    faults::Kind,
 };
 use serde_json::{Value, json};
 
-use crate::harness::{Ended, ended};
+use crate::harness::{CallSite, World, call_sites, ended, ours, sync};
 
 async fn world() -> Sandbox {
-    let sandbox = Sandbox::start(Options::model(1)).await.expect("the sandbox starts");
-    production::create(&sandbox).await.expect("production is created");
-    production::take_snapshot(&sandbox).await.expect("the snapshot is taken");
-    environments::create(&sandbox, None).await.expect("the environments are created");
-    environments::create_targets(&sandbox).await.expect("yesterday's targets are created");
-    sandbox
-}
-
-async fn sync(sandbox: &Sandbox, name: &str) -> Ended {
-    let arn = sandbox
-        .start_execution("daily-sync", name, &json!({ "sync": "orders" }))
-        .await
-        .expect("the execution starts");
-    ended(sandbox, arn).await
+    World::WHOLE.start(Options::model(1)).await.0
 }
 
 async fn clusters(sandbox: &Sandbox) -> Vec<DbCluster> {
@@ -76,8 +62,7 @@ async fn nothing_raw_is_left(sandbox: &Sandbox, what: &str) {
 
 /// Production is only read, but for our own copy of a snapshot.
 fn production_is_left_alone(sandbox: &Sandbox) {
-    let ours: BTreeSet<String> =
-        functions::STATES.iter().chain(workers::STATES).map(|state| runbook::state::kebab(state)).collect();
+    let ours = ours();
     for call in sandbox.gateway.calls() {
         if call.account == PRODUCTION
             && call.service == "rds"
@@ -126,10 +111,7 @@ async fn two_targets_get_yesterdays_data_and_the_old_copy_is_kept() {
 
 #[tokio::test(start_paused = true)]
 async fn without_a_fitting_snapshot_the_run_fails_and_touches_nothing() {
-    let sandbox = Sandbox::start(Options::model(1)).await.unwrap();
-    production::create(&sandbox).await.unwrap();
-    environments::create(&sandbox, None).await.unwrap();
-    environments::create_targets(&sandbox).await.unwrap();
+    let (sandbox, _) = World { snapshot: false, ..World::WHOLE }.start(Options::model(1)).await;
     let before = published(&sandbox).await;
     let run = sync(&sandbox, "nothing").await;
     assert_eq!(run.status, "FAILED", "{}", run.cause);
@@ -138,40 +120,27 @@ async fn without_a_fitting_snapshot_the_run_fails_and_touches_nothing() {
     production_is_left_alone(&sandbox);
 }
 
-/// Every distinct call that functions and workers make in a whole sync.
-async fn call_sites() -> Vec<(&'static str, &'static str, &'static str)> {
+/// Every distinct call of a whole sync, but what a worker says to Step Functions.
+async fn calls_of_a_sync() -> BTreeSet<CallSite> {
     let sandbox = world().await;
     sync(&sandbox, "sites").await.succeeded();
-    let ours: BTreeSet<String> =
-        functions::STATES.iter().chain(workers::STATES).map(|state| runbook::state::kebab(state)).collect();
-    let calls = sandbox
-        .gateway
-        .calls()
-        .into_iter()
-        .filter(|call| ours.contains(&call.principal) && !call.action.starts_with("SendTask"));
-    let sites: BTreeSet<_> = calls.map(|call| (call.principal, call.service, call.action)).collect();
-    let leak = |text: String| -> &'static str { Box::leak(text.into_boxed_str()) };
+    let mut sites = call_sites(&sandbox);
+    sites.retain(|site| !site.action.starts_with("SendTask"));
     sites
-        .into_iter()
-        .map(|(principal, service, action)| (leak(principal), leak(service), leak(action)))
-        .collect()
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_denied_call_at_any_state_fails_the_run_and_leaves_nothing_raw_and_yesterdays_targets() {
-    for (principal, service, action) in call_sites().await {
+    for site in calls_of_a_sync().await {
         // CleanUp itself may not be let down: what it cannot delete it names, which another test
         // shows.
-        if service != "rds" || principal == "clean-up" {
+        if site.service != "rds" || site.principal == "clean-up" {
             continue;
         }
-        let what = format!("{principal} may not {action}");
+        let what = format!("denied: {site}");
         let sandbox = world().await;
         let before = published(&sandbox).await;
-        sandbox.gateway.lay(Fault {
-            principal: Some(principal),
-            ..Fault::once(Kind::Denied, service, action).times(1000)
-        });
+        sandbox.gateway.lay(site.fault(Kind::Denied).times(1000));
         let run = sync(&sandbox, "denied").await;
         assert_eq!(run.status, "FAILED", "{what}: a failed step must not end SUCCEEDED");
         nothing_raw_is_left(&sandbox, &what).await;
@@ -180,7 +149,7 @@ async fn a_denied_call_at_any_state_fails_the_run_and_leaves_nothing_raw_and_yes
         assert_eq!(after.len(), 2, "{what}: a target leads nowhere: {}", run.cause);
         // A target that was swapped before the failure has good data; any other still has
         // yesterday's.
-        if !["swap-target", "retire-old"].contains(&principal) {
+        if !["swap-target", "retire-old"].contains(&site.principal.as_str()) {
             assert_eq!(after, before, "{what}");
         }
     }
@@ -189,14 +158,15 @@ async fn a_denied_call_at_any_state_fails_the_run_and_leaves_nothing_raw_and_yes
 #[tokio::test(start_paused = true)]
 async fn lost_answers_and_kills_at_any_call_end_in_published_targets() {
     for kind in [Kind::TimeoutAfter, Kind::KillAfter] {
-        for (principal, service, action) in call_sites().await {
-            if service == "rds" && ["Describe", "List"].iter().any(|verb| action.starts_with(verb)) {
+        for site in calls_of_a_sync().await {
+            if site.service == "rds" && ["Describe", "List"].iter().any(|verb| site.action.starts_with(verb))
+            {
                 continue;
             }
-            let what = format!("{kind:?} on {principal} {action}");
+            let what = format!("{kind:?} on {site}");
             let sandbox = world().await;
             let before = published(&sandbox).await;
-            sandbox.gateway.lay(Fault { principal: Some(principal), ..Fault::once(kind, service, action) });
+            sandbox.gateway.lay(site.fault(kind));
             let mut run = sync(&sandbox, "first").await;
             if run.status != "SUCCEEDED" {
                 nothing_raw_is_left(&sandbox, &what).await;

@@ -16,10 +16,19 @@ use serde_json::{Value, json};
 const POLICY: &str = r#"
 syncs:
   orders:
-    source: {account: "111122223333", role: arn:aws:iam::111122223333:role/aurora-runbooks-source, cluster: orders-production,
-      snapshot: {type: automated, max-age: 26h}, kms-key: alias/sync}
+    source:
+      account: "111122223333"
+      role: arn:aws:iam::111122223333:role/aurora-runbooks-source
+      cluster: orders-production
+      snapshot: {type: automated, max-age: 26h}
+      kms-key: alias/sync
     schedule: {cron: 30 3 * * MON-FRI, time-zone: Europe/Berlin}
-    quarantine: {instance-class: db.r6g.large, subnet-group: q, security-group: sg-q, cluster-parameter-group: q, kms-key: alias/env}
+    quarantine:
+      instance-class: db.r6g.large
+      subnet-group: q
+      security-group: sg-q
+      cluster-parameter-group: q
+      kms-key: alias/env
     targets:
       - cluster: orders-dev
         account: "444455556666"
@@ -28,7 +37,11 @@ syncs:
         security-groups: [sg-dev]
         cluster-parameter-group: dev
         roles:
-          - {name: app_dev, login: true, secret: orders-dev/app, databases: [shop], grants: ["SELECT, INSERT ON ALL TABLES IN SCHEMA public"]}
+          - name: app_dev
+            login: true
+            secret: orders-dev/app
+            databases: [shop]
+            grants: ["SELECT, INSERT ON ALL TABLES IN SCHEMA public"]
           - {name: readers, databases: [shop], grants: ["USAGE ON SCHEMA public"]}
         keep-tables:
           - {database: shop, table: public.feature_flags}
@@ -37,7 +50,12 @@ syncs:
         smoke:
           - {database: shop, sql: SELECT count(*) = 3 FROM feature_flags}
         keep-old: {count: 1, age: 48h}
-    masking: {key-secret: k, databases: {shop: {public.feature_flags: {id: keep, name: keep, enabled: keep}, public.added_today: {id: keep}}}}
+    masking:
+      key-secret: k
+      databases:
+        shop:
+          public.feature_flags: {id: keep, name: keep, enabled: keep}
+          public.added_today: {id: keep}
 "#;
 
 const FLAGS: &str = "CREATE TABLE feature_flags (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name \
@@ -51,7 +69,11 @@ fn machine() -> Value {
     let mut task = branch["States"]["RefreshTarget"]["Branches"][0]["States"]["PrepareTarget"].clone();
     task.as_object_mut().unwrap().remove("Next");
     task["End"] = true.into();
-    let begin = json!({"Type": "Pass", "Assign": {"plan": "{% $states.input.plan %}", "fresh": "{% $states.input.fresh %}"}, "Next": "PrepareTarget"});
+    let begin = json!({
+        "Type": "Pass",
+        "Assign": {"plan": "{% $states.input.plan %}", "fresh": "{% $states.input.fresh %}"},
+        "Next": "PrepareTarget",
+    });
     json!({"QueryLanguage": "JSONata", "StartAt": "Begin", "States": {"Begin": begin, "PrepareTarget": task}})
 }
 
@@ -75,8 +97,8 @@ async fn cluster(sandbox: &Sandbox, name: &str, tags: Vec<Tag>) -> (String, toki
     for _ in 0..200 {
         let cluster = aurora::cluster(&cx, name).await.unwrap();
         let members = aurora::members(&cx, &cluster).await.unwrap();
-        if !members.is_empty() && aurora::busy(&cluster, &members).is_none() {
-            let login = aurora::login(&cx, &cluster, None).await.unwrap();
+        if !members.is_empty() && aurora::ready(&cluster, &members).is_ok() {
+            let login = aurora::read_login(&cx, &cluster, None).await.unwrap();
             return (made.db_cluster_resource_id.unwrap(), orders::connect(&login, "shop").await.unwrap());
         }
         sandbox.clock.sleep(Duration::from_secs(10)).await;
@@ -136,8 +158,10 @@ async fn a_fresh_cluster_becomes_the_environments() {
     // environment does not have yet.
     fresh
         .batch_execute(&format!(
-            "CREATE ROLE shop_owner NOLOGIN; GRANT shop_owner TO CURRENT_USER; GRANT CREATE ON SCHEMA public TO shop_owner; SET ROLE shop_owner;
-             {FLAGS}; ALTER TABLE feature_flags ADD added int DEFAULT 7; INSERT INTO feature_flags (name, enabled) SELECT 'p' || n, true FROM generate_series(1, 10) n;
+            "CREATE ROLE shop_owner NOLOGIN; GRANT shop_owner TO CURRENT_USER;
+             GRANT CREATE ON SCHEMA public TO shop_owner; SET ROLE shop_owner;
+             {FLAGS}; ALTER TABLE feature_flags ADD added int DEFAULT 7;
+             INSERT INTO feature_flags (name, enabled) SELECT 'p' || n, true FROM generate_series(1, 10) n;
              CREATE TABLE added_today (id int); INSERT INTO added_today VALUES (1); RESET ROLE"
         ))
         .await
@@ -172,7 +196,7 @@ async fn a_fresh_cluster_becomes_the_environments() {
     let first = secret();
     assert_eq!((&first["theirs"], &first["username"]), (&json!(1), &json!("app_dev")));
     let described = aurora::cluster(&cx, &fresh_name).await.unwrap();
-    let mut login = aurora::login(&cx, &described, None).await.unwrap();
+    let mut login = aurora::read_login(&cx, &described, None).await.unwrap();
     (login.user, login.password) = ("app_dev".into(), first["password"].as_str().unwrap().into());
     let app = orders::connect(&login, "shop").await.unwrap();
     let path: String = app.query_one("SHOW search_path", &[]).await.unwrap().get(0);
@@ -182,7 +206,7 @@ async fn a_fresh_cluster_becomes_the_environments() {
 
     // Another day's cluster, here the same one with that day's tags: the environment's clients keep
     // their password.
-    let add = sandbox.rds_client().add_tags_to_resource().resource_name(described.db_cluster_arn().unwrap());
+    let add = sandbox.rds_client().add_tags_to_resource().resource_name(described.arn.to_string());
     add.tags(tags::tag(tags::EXECUTION, "second"))
         .tags(tags::tag(tags::ATTESTED_RUN, "second"))
         .send()
@@ -194,7 +218,7 @@ async fn a_fresh_cluster_becomes_the_environments() {
     // Without this run's attestation, and with a smoke query that says no, nobody is sent to it.
     assert!(prepare(&sandbox, "third", &input).await.unwrap_err().starts_with("Conflict"));
     present.batch_execute("DELETE FROM feature_flags WHERE name = 'a'").await.unwrap();
-    let add = sandbox.rds_client().add_tags_to_resource().resource_name(described.db_cluster_arn().unwrap());
+    let add = sandbox.rds_client().add_tags_to_resource().resource_name(described.arn.to_string());
     add.tags(tags::tag(tags::EXECUTION, "fourth"))
         .tags(tags::tag(tags::ATTESTED_RUN, "fourth"))
         .send()

@@ -18,25 +18,32 @@ fn bindings() -> Value {
             "input": { "target": "orders-dev", "targets": [] },
             "errorOutput": { "Error": "Blocked", "Cause": "{\"errorType\":\"Blocked\",\"errorMessage\":\"a \
             \\\"new\\\" column\"}" },
-            "result": { "Payload": { "summary": "said \"so\"", "snapshot": "before-upgrade-orders", "left": [] } },
+            "result": { "Payload": { "summary": "said \"so\"", "snapshot": "before-upgrade-orders",
+                    "left": [] } },
             "context": {
-                "Execution": { "Id": "arn:aws:states:eu-west-1:444455556666:execution:m:run-1", "Input": { "cluster": "orders", "target": "18" } },
+                "Execution": { "Id": "arn:aws:states:eu-west-1:444455556666:execution:m:run-1",
+                    "Input": { "cluster": "orders", "target": "18" } },
                 "State": { "EnteredTime": "2026-11-25T02:00:00Z" },
                 "Task": { "Token": "token" },
                 "Map": { "Item": { "Value": "orders-dev" } }
             }
         },
         "plan": {
-            "cluster": "orders", "resourceId": "cluster-X", "from": "16.14", "target": "18.4", "path": ["17.5", "18.4"], "deadline": "28800s",
-            "parameters": [{ "name": "work_mem", "value": "1", "reason": "it's \"so\"" }], "skip": [], "secretArn": null,
-            "sync": "orders", "skipped": false, "snapshot": "arn:aws:rds:eu-west-1:111122223333:cluster-snapshot:rds:orders", "engineVersion": "16.14",
+            "cluster": "orders", "resourceId": "cluster-X", "from": "16.14", "target": "18.4",
+            "path": ["17.5", "18.4"], "deadline": "28800s",
+            "parameters": [{ "name": "work_mem", "value": "1", "reason": "it's \"so\"" }], "skip": [],
+            "secretArn": null,
+            "sync": "orders", "skipped": false,
+            "snapshot": "arn:aws:rds:eu-west-1:111122223333:cluster-snapshot:rds:orders",
+            "engineVersion": "16.14",
             "targets": ["orders-dev", "orders-support"]
         },
         "snapshot": "before-upgrade-orders",
         "copy": "arn:aws:rds:eu-west-1:111122223333:cluster-snapshot:sync-orders-01234567",
         "quarantine": { "cluster": "quarantine-orders-01234567", "resourceId": "cluster-Q" },
         "sanitized": "sanitized-orders-01234567",
-        "fresh": { "target": "orders-dev", "cluster": "orders-dev-01234567", "resourceId": "cluster-F", "former": null },
+        "fresh": { "target": "orders-dev", "cluster": "orders-dev-01234567", "resourceId": "cluster-F",
+            "former": null },
         "failure": { "error": "Blocked", "cause": "a \"new\" column" },
         "left": ["cluster quarantine-orders-01234567: not allowed"]
     })
@@ -74,8 +81,10 @@ fn our_engine_agrees_with_jsonata_js() {
     let expressions = expressions();
     assert!(expressions.len() > 20, "only {} expressions were found", expressions.len());
     // `$parse` is Step Functions' own.
-    let script = "const jsonata = require('jsonata'); const { expressions, bindings } = JSON.parse(require('fs').readFileSync(0, 'utf8'));
-        Promise.all(expressions.map(e => jsonata(e).evaluate(undefined, { ...bindings, parse: JSON.parse }))).then(r => console.log(JSON.stringify(r)));";
+    let script = "const jsonata = require('jsonata');
+        const { expressions, bindings } = JSON.parse(require('fs').readFileSync(0, 'utf8'));
+        const evaluate = e => jsonata(e).evaluate(undefined, { ...bindings, parse: JSON.parse });
+        Promise.all(expressions.map(evaluate)).then(r => console.log(JSON.stringify(r)));";
     let question = json!({ "expressions": expressions, "bindings": bindings() });
     let folder = reference();
     std::fs::write(folder.join("question.json"), question.to_string()).unwrap();
@@ -90,8 +99,8 @@ fn our_engine_agrees_with_jsonata_js() {
     for (expression, theirs) in expressions.iter().zip(theirs) {
         let ours =
             states::evaluate(expression, &bindings()).unwrap_or_else(|error| panic!("{expression}: {error}"));
-        // `$string` writes an object's members in their order in both, so even INPUT must be equal
-        // to the letter.
+        // `$string` writes an object's members in their order in both, so RUN and INPUT must be
+        // equal to the letter.
         assert_eq!(ours, theirs, "{expression}");
     }
 }

@@ -1,7 +1,7 @@
 //! Faults laid on every call that a state makes, one at a time, and callers killed: running on, or
 //! running again, ends in the same upgraded cluster. Model gear.
 
-use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use sandbox::{
     Sandbox,
@@ -11,23 +11,11 @@ use sandbox::{
 
 use crate::harness::*;
 
-/// Every distinct call that functions and workers make in a whole upgrade.
-async fn call_sites() -> Vec<(&'static str, &'static str, &'static str)> {
+/// A whole upgrade, for the calls that it makes.
+async fn an_upgrade() -> Sandbox {
     let sandbox = model(1, Shape::default()).await;
     run(&sandbox, "sites", &to_18()).await.succeeded();
-    let ours: BTreeSet<String> =
-        functions::STATES.iter().chain(workers::STATES).map(|state| runbook::state::kebab(state)).collect();
-    let mut sites = BTreeSet::new();
-    for call in sandbox.gateway.calls() {
-        if ours.contains(&call.principal) {
-            sites.insert((call.principal, call.service, call.action));
-        }
-    }
-    let leak = |text: String| -> &'static str { Box::leak(text.into_boxed_str()) };
-    sites
-        .into_iter()
-        .map(|(principal, service, action)| (leak(principal), leak(service), leak(action)))
-        .collect()
+    sandbox
 }
 
 /// Runs on, and if a person must act, does what the message says: redrives.
@@ -65,13 +53,13 @@ async fn upgrades_begun(sandbox: &Sandbox) -> usize {
 }
 
 async fn every_call(kinds: &[Kind]) {
-    let sites = call_sites().await;
+    let sites = call_sites(&an_upgrade().await);
     assert!(sites.len() > 30, "only {} call sites", sites.len());
     for &kind in kinds {
-        for &(principal, service, action) in &sites {
+        for site in &sites {
             let sandbox = model(1, Shape::default()).await;
-            sandbox.gateway.lay(Fault { principal: Some(principal), ..Fault::once(kind, service, action) });
-            upgraded_in_the_end(&sandbox, &format!("{kind:?} on {principal} {action}")).await;
+            sandbox.gateway.lay(site.fault(kind));
+            upgraded_in_the_end(&sandbox, &format!("{kind:?} on {site}")).await;
         }
     }
 }
@@ -93,35 +81,49 @@ async fn a_caller_killed_before_or_after_any_call_leaves_nothing_that_running_ag
 
 #[tokio::test(start_paused = true)]
 async fn stale_describes_start_nothing_twice() {
-    let sites = call_sites().await;
-    for (principal, service, action) in
-        sites.into_iter().filter(|(_, service, action)| *service == "rds" && action.starts_with("Describe"))
-    {
+    let looks = repeated_looks(&an_upgrade().await);
+    assert!(looks.len() > 10, "only {} states look twice", looks.len());
+    for (site, repeated) in looks {
         let sandbox = model(1, Shape::default()).await;
-        for after in [2, 5, 9] {
-            sandbox.gateway.lay(
-                Fault { principal: Some(principal), ..Fault::once(Kind::Stale, service, action) }
-                    .after(after),
-            );
+        // At once, in the middle, and once more: as far as that many looks go.
+        for after in [0, 2, 5].into_iter().filter(|after| 2 * after < repeated) {
+            sandbox.gateway.lay(site.fault(Kind::Stale).after(after));
         }
-        upgraded_in_the_end(&sandbox, &format!("stale {principal} {action}")).await;
+        upgraded_in_the_end(&sandbox, &format!("stale {site}")).await;
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_denied_call_is_refused_with_the_permission_and_goes_on_after_a_redrive() {
-    for (principal, service, action) in call_sites().await {
-        if action.starts_with("SendTask") || service == "s3" {
+    for site in call_sites(&an_upgrade().await) {
+        if site.action.starts_with("SendTask") || site.service == "s3" {
             continue;
         }
         let sandbox = model(1, Shape::default()).await;
-        sandbox
-            .gateway
-            .lay(Fault { principal: Some(principal), ..Fault::once(Kind::Denied, service, action) });
+        sandbox.gateway.lay(site.fault(Kind::Denied));
         let denied = run(&sandbox, "denied", &to_18()).await.failed("Refused");
-        denied.says(&[action, "is not allowed", "redrive"]);
+        denied.says(&[&site.action, "is not allowed", "redrive"]);
         redrive(&sandbox, &denied).await.succeeded();
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fault_that_was_laid_and_never_fired_fails_the_test() {
+    let dropped = |sandbox: Sandbox| {
+        let panic = catch_unwind(AssertUnwindSafe(move || drop(sandbox))).err()?;
+        panic.downcast_ref::<String>().cloned()
+    };
+    let sandbox = model(1, Shape::default()).await;
+    sandbox.gateway.lay(Fault::once(Kind::Denied, "rds", "DeleteDBCluster").by("clean-up"));
+    sandbox.ecs.never_start_next();
+    assert_eq!(
+        dropped(sandbox).as_deref(),
+        Some("laid and never fired: Denied on rds:DeleteDBCluster of clean-up, NeverStart")
+    );
+    let sandbox = model(1, Shape::default()).await;
+    sandbox.gateway.lay(Fault::once(Kind::Denied, "rds", "DescribeDBClusters").times(1000));
+    sandbox.rds_client().describe_db_clusters().send().await.unwrap_err();
+    assert_eq!(dropped(sandbox), None, "it has fired");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,13 @@
 //! What the scenarios share.
 
-use sandbox::{Options, Sandbox, orders};
+use std::collections::{BTreeMap, BTreeSet};
+
+use sandbox::{
+    Options, Sandbox, environments,
+    faults::{Fault, Kind},
+    orders, production,
+    worlds::{findings, wires},
+};
 use serde_json::{Value, json};
 
 /// A local AWS on real PostgreSQL with the cluster `orders`; and its DbClusterResourceId.
@@ -15,6 +22,103 @@ pub async fn model(seed: u64, shape: orders::Shape<'_>) -> Sandbox {
     let sandbox = Sandbox::start(Options::model(seed)).await.expect("the sandbox starts");
     orders::create(&sandbox, shape).await.expect("the cluster is created");
     sandbox
+}
+
+/// What a daily sync begins with, in both accounts.
+pub struct World {
+    /// Every live wire is planted in production, and the policy knows the tables that they bring.
+    pub wires: bool,
+    /// Last night's snapshot of production is there.
+    pub snapshot: bool,
+    /// Yesterday's targets stand.
+    pub targets: bool,
+}
+
+impl World {
+    pub const WHOLE: Self = Self { wires: false, snapshot: true, targets: true };
+
+    /// The sandbox, and production's DbClusterResourceId.
+    pub async fn start(self, options: Options) -> (Sandbox, String) {
+        let sandbox = Sandbox::start(options).await.expect("the sandbox starts");
+        let resource_id = production::create(&sandbox).await.expect("production is created");
+        let mut policy = None;
+        if self.wires {
+            let engine = sandbox.engine.clone().expect("wires need the real gear");
+            for wire in wires::wires() {
+                findings::apply(&engine, &resource_id, wire.plant)
+                    .await
+                    .unwrap_or_else(|error| panic!("{}: {error:#}", wire.slug));
+            }
+            policy = Some(environments::policy_with_wires().expect("the example's policy is read"));
+        }
+        if self.snapshot {
+            production::take_snapshot(&sandbox).await.expect("the snapshot is taken");
+        }
+        environments::create(&sandbox, policy.as_deref()).await.expect("the environments are created");
+        if self.targets {
+            environments::create_targets(&sandbox).await.expect("yesterday's targets are created");
+        }
+        (sandbox, resource_id)
+    }
+}
+
+/// Starts the sync under that name and waits for its end and its report.
+pub async fn sync(sandbox: &Sandbox, name: &str) -> Ended {
+    let arn = sandbox
+        .start_execution("daily-sync", name, &json!({ "sync": environments::SYNC }))
+        .await
+        .expect("the execution starts");
+    ended(sandbox, arn).await
+}
+
+/// One of our functions or workers calls an action of a service.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CallSite {
+    pub principal: String,
+    pub service: String,
+    pub action: String,
+}
+
+impl CallSite {
+    pub fn fault(&self, kind: Kind) -> Fault {
+        Fault::once(kind, &self.service, &self.action).by(&self.principal)
+    }
+}
+
+impl std::fmt::Display for CallSite {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.principal, self.action)
+    }
+}
+
+/// Every distinct call that functions and workers have made.
+pub fn call_sites(sandbox: &Sandbox) -> BTreeSet<CallSite> {
+    let ours = ours();
+    let calls = sandbox.gateway.calls().into_iter().filter(|call| ours.contains(&call.principal));
+    calls
+        .map(|call| CallSite { principal: call.principal, service: call.service, action: call.action })
+        .collect()
+}
+
+/// How often each of them asked RDS what had been asked before: only then an answer can be stale.
+pub fn repeated_looks(sandbox: &Sandbox) -> BTreeMap<CallSite, u32> {
+    let ours = ours();
+    let (mut asked, mut repeated) = (BTreeSet::new(), BTreeMap::new());
+    for call in sandbox.gateway.calls() {
+        if call.service != "rds" || !call.action.starts_with("Describe") {
+            continue;
+        }
+        if !asked.insert((call.account, call.form)) && ours.contains(&call.principal) {
+            let site = CallSite { principal: call.principal, service: call.service, action: call.action };
+            *repeated.entry(site).or_default() += 1;
+        }
+    }
+    repeated
+}
+
+/// Functions and workers, by the names that they call AWS with.
+pub fn ours() -> BTreeSet<String> {
+    functions::STATES.iter().chain(workers::STATES).map(|state| runbook::state::kebab(state)).collect()
 }
 
 pub fn to_18() -> Value {
@@ -97,8 +201,7 @@ pub fn calls(sandbox: &Sandbox, principal: &str, action: &str) -> usize {
 
 /// Calls of our functions and workers that changed something on RDS.
 pub fn mutations(sandbox: &Sandbox) -> Vec<String> {
-    let ours: Vec<String> =
-        functions::STATES.iter().chain(workers::STATES).map(|state| runbook::state::kebab(state)).collect();
+    let ours = ours();
     let calls = sandbox.gateway.calls();
     let mutating =
         calls.iter().filter(|call| call.service == "rds" && call.mutates() && ours.contains(&call.principal));
@@ -110,7 +213,6 @@ pub async fn versions(sandbox: &Sandbox) -> Vec<String> {
     let cx = orders::context(sandbox);
     let cluster = runbook::aurora::cluster(&cx, orders::CLUSTER).await.expect("the cluster is described");
     let members = runbook::aurora::members(&cx, &cluster).await.expect("its members are described");
-    let versions =
-        [cluster.engine_version()].into_iter().chain(members.iter().map(|member| member.engine_version()));
-    versions.map(|version| version.unwrap_or_default().to_owned()).collect()
+    let versions = [&cluster.version].into_iter().chain(members.iter().map(|member| &member.version));
+    versions.map(ToString::to_string).collect()
 }

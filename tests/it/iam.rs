@@ -5,6 +5,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Debug,
+    io::Write as _,
     time::Duration,
 };
 
@@ -510,10 +511,7 @@ async fn a_bad_day_of_an_upgrade() -> Sandbox {
     let sandbox = world_of_upgrade(Options { customer_keys: true, ..Options::model(1) }).await;
     let bad = json!({ "cluster": "orders", "target": "15" });
     let over = run(&sandbox, "over", &bad).await.failed("Refused").arn;
-    let refused = Fault {
-        principal: Some("modify-cluster-version"),
-        ..Fault::once(Kind::Denied, "rds", "ModifyDBCluster")
-    };
+    let refused = Fault::once(Kind::Denied, "rds", "ModifyDBCluster").by("modify-cluster-version");
     sandbox.gateway.lay(refused);
     sandbox.rds.behave(|behaviour| {
         let files = vec![("loadable_libraries.txt".into(), "could not load library".into())];
@@ -554,7 +552,7 @@ async fn a_bad_week_of_syncs() -> Sandbox {
     }
     let fails = || {
         let fault = Fault::once(Kind::Denied, "rds", "CreateDBClusterSnapshot");
-        sandbox.gateway.lay(Fault { principal: Some("snapshot-sanitized"), ..fault });
+        sandbox.gateway.lay(fault.by("snapshot-sanitized"));
     };
     fails();
     let failed = sync(&sandbox, "thursday").await.failed("Refused").arn;
@@ -627,7 +625,7 @@ async fn the_workers_use_all_that_they_are_granted() {
 
 /// The number of actions granted and used a role; nothing is granted in vain.
 fn report(mut used: BTreeMap<String, BTreeSet<String>>, trusted: &[&str]) {
-    println!("{:<28}{:>8}{:>8}", "role", "granted", "used");
+    let mut table = format!("{:<28}{:>8}{:>8}\n", "role", "granted", "used");
     let mut never = Vec::new();
     for (name, document) in documents() {
         let trust = document.trust.to_string();
@@ -636,11 +634,13 @@ fn report(mut used: BTreeMap<String, BTreeSet<String>>, trusted: &[&str]) {
             continue;
         }
         let (granted, used) = (granted(&document), used.remove(&document.arn).unwrap_or_default());
-        println!("{name:<28}{:>8}{:>8}", granted.len(), used.len());
+        table += &format!("{name:<28}{:>8}{:>8}\n", granted.len(), used.len());
         let unused: Vec<_> = granted.difference(&used).cloned().collect();
         if !unused.is_empty() {
             never.push(format!("{name}: {}", unused.join(", ")));
         }
     }
+    // Shown by `cargo test -p tests --test it -- iam --nocapture`.
+    std::io::stderr().write_all(table.as_bytes()).unwrap();
     assert!(never.is_empty(), "granted and used by no scenario:\n{}", never.join("\n"));
 }

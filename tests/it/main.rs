@@ -1,6 +1,9 @@
 //! The tests of the whole: the real ASL, the shipped executables, real PostgreSQL. One module a
 //! topic, each test a sentence.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what is wrong by panicking")]
+#![allow(clippy::disallowed_methods, reason = "real processes take real time")]
+
 mod clients;
 mod contract;
 mod copy;
@@ -12,6 +15,7 @@ mod daily_sync_prepare;
 mod expressions;
 mod faults;
 mod harness;
+mod house;
 mod iam;
 mod major_upgrade;
 mod major_upgrade_model;
@@ -20,4 +24,5 @@ mod postgres_engine;
 mod reachability;
 mod schema;
 mod subscriber;
+mod terraform;
 mod wires;

@@ -49,7 +49,7 @@ async fn a_shop_is_upgraded_with_its_rows_values_extensions_and_statistics() {
     );
     assert_eq!(run.report["cause"], Value::Null);
 
-    // The removed parameter is told; the certificate was left for a person.
+    // The removed parameter is reported; the certificate was left for a person.
     let parameters: Value =
         serde_json::from_slice(&sandbox.s3.get(BUCKET, "runs/shop/parameters-18.4.json").unwrap()).unwrap();
     assert!(parameters.to_string().contains(r#""name":"old_snapshot_threshold","#), "{parameters}");
@@ -92,14 +92,15 @@ async fn every_planted_finding_blocks_with_its_remedy_and_what_is_skipped_fails_
     assert_eq!(blocked.cause.matches("\n  do:  ").count(), blocked.cause.matches("\n  why: ").count());
     assert_eq!(mutations(&sandbox), Vec::<String>::new(), "nothing was changed");
 
-    // All but one are mended. That one is skipped on purpose: then the real pg_upgrade says no.
+    // All but one are fixed. That one is skipped on purpose: then the real pg_upgrade says no.
     for finding in planted.iter().filter(|finding| finding.slug != "reg-column") {
         findings::apply(&engine, &resource_id, finding.remedy)
             .await
             .unwrap_or_else(|error| panic!("{}: {error:#}", finding.slug));
     }
     let rows = orders::count_rows(&sandbox).await.unwrap();
-    let skipping = json!({ "cluster": "orders", "target": "18", "skip": [{ "finding": "reg-column", "reason": "to see RDS refuse it" }] });
+    let mut skipping = to_18();
+    skipping["skip"] = json!([{ "finding": "reg-column", "reason": "to see RDS refuse it" }]);
     let failed = run(&sandbox, "skipping", &skipping).await.failed("OperationFailed");
     failed.says(&[
         "runs at 16.14 as before",

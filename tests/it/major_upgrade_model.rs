@@ -80,7 +80,7 @@ async fn the_same_seed_gives_the_same_run() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failed_upgrade_is_told_in_words_and_works_after_a_redrive() {
+async fn a_failed_upgrade_is_reported_in_words_and_works_after_a_redrive() {
     let sandbox = model(1, Shape::default()).await;
     sandbox.rds.behave(|behaviour| {
         behaviour.fail_next_upgrade = Some(UpgradeFailure {
@@ -135,7 +135,7 @@ async fn events_that_are_missing_late_twice_or_out_of_order_change_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn five_hours_of_waiting_are_waited_and_a_passed_deadline_is_told() {
+async fn five_hours_of_waiting_are_waited_and_a_passed_deadline_is_reported() {
     let sandbox = model(1, Shape::default()).await;
     sandbox.rds.behave(|behaviour| behaviour.upgrade_snapshot = Duration::from_secs(5 * 3600));
     let input = json!({ "cluster": "orders", "target": "18", "deadline": "2h" });
@@ -176,7 +176,8 @@ async fn an_execution_redriven_while_another_one_works_is_a_conflict_before_it_d
 #[tokio::test(start_paused = true)]
 async fn an_upgrade_is_never_started_without_a_snapshot_to_go_back_to() {
     let sandbox = model(1, Shape::default()).await;
-    let run = json!({ "execution": "arn:aws:states:eu-west-1:444455556666:execution:m:by-hand", "entered": sandbox.clock.now() });
+    let execution = "arn:aws:states:eu-west-1:444455556666:execution:m:by-hand";
+    let run = json!({ "execution": execution, "entered": sandbox.clock.now() });
     let input = json!({ "cluster": "orders", "version": "18.4", "snapshot": "not-there" });
     let refused = functions::handle(
         "modify-cluster-version",
@@ -225,7 +226,11 @@ async fn bad_input_is_refused_and_nothing_is_touched() {
         ),
         (
             "no-such-parameter",
-            json!({ "cluster": "orders", "target": "18", "parameters": [{ "name": "work_memory", "value": "1", "reason": "typo" }] }),
+            json!({
+                "cluster": "orders",
+                "target": "18",
+                "parameters": [{ "name": "work_memory", "value": "1", "reason": "typo" }],
+            }),
             "work_memory",
         ),
     ] {
@@ -267,7 +272,10 @@ async fn a_value_out_of_the_new_familys_range_blocks_until_the_input_says_anothe
     let sandbox = model(1, Shape { parameters: &[("password_encryption", "md5")], ..Shape::default() }).await;
     let blocked = run(&sandbox, "range", &to_18()).await.failed("Blocked");
     blocked.says(&["parameter-out-of-range", "password_encryption = md5", "\"parameters\""]);
-    let input = json!({ "cluster": "orders", "target": "18", "parameters": [{ "name": "password_encryption", "value": "scram-sha-256", "reason": "every client can" }] });
+    let mut input = to_18();
+    let reason = "every client can";
+    input["parameters"] =
+        json!([{ "name": "password_encryption", "value": "scram-sha-256", "reason": reason }]);
     run(&sandbox, "range-2", &input).await.succeeded();
 }
 
@@ -283,7 +291,7 @@ async fn groups_that_a_person_or_terraform_made_are_used_as_they_are() {
     run(&sandbox, "theirs", &to_18()).await.succeeded();
     assert_eq!(calls(&sandbox, "prepare-parameter-groups", "ModifyDBClusterParameterGroup"), 0);
     let cluster = runbook::aurora::cluster(&orders::context(&sandbox), "orders").await.unwrap();
-    assert_eq!(cluster.db_cluster_parameter_group(), Some("orders-pg18"));
+    assert_eq!(cluster.shown.db_cluster_parameter_group(), Some("orders-pg18"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -314,13 +322,13 @@ async fn members_with_groups_of_their_own_keep_them() {
     let cx = orders::context(&sandbox);
     let cluster = runbook::aurora::cluster(&cx, "orders").await.unwrap();
     for member in runbook::aurora::members(&cx, &cluster).await.unwrap() {
-        let id = member.db_instance_identifier().unwrap();
-        let group = &member.db_parameter_groups()[0];
-        assert_eq!(group.db_parameter_group_name(), Some(format!("{id}-pg18").as_str()));
+        assert_eq!(member.parameter_group().unwrap(), format!("{}-pg18", member.id));
+        let group = &member.shown.db_parameter_groups()[0];
         assert_eq!(group.parameter_apply_status(), Some("in-sync"));
     }
     assert!(
         cluster
+            .shown
             .db_cluster_members()
             .iter()
             .all(|member| member.db_cluster_parameter_group_status() == Some("in-sync"))

@@ -3,11 +3,15 @@
 use std::collections::BTreeSet;
 
 use policy::Masking;
-use runbook::{Error, postgres::databases};
+use runbook::{
+    Error,
+    postgres::{databases, failed, query_failed},
+};
 use serde_json::{Value, json};
 use workers::daily_sync::{
     attest_sanitized,
-    sanitize_databases::{cut, fingerprints, finish, look, mask},
+    fingerprints::Fingerprints,
+    sanitize_databases::{cut, finish, look, mask, take_fingerprints},
 };
 
 use crate::copy::{Copy, KEY};
@@ -34,22 +38,33 @@ fn policy() -> Value {
             "shop": {
                 "large-objects": "truncate",
                 "public.customers": {
-                    "id": "integer", "email": "email", "first_name": "name", "last_name": "name", "full_name": "keep", "phone": "phone",
-                    "birth_date": {"rule": "date-shift", "days": 30}, "street": "address", "postcode": "keep", "city": "keep", "preferences": "keep",
-                    "profile": {"rule": "json", "paths": {"$.nickname": "name", "$.device.ip": "ip"}}, "created_at": "keep",
+                    "id": "integer", "email": "email", "first_name": "name", "last_name": "name",
+                    "full_name": "keep", "phone": "phone",
+                    "birth_date": {"rule": "date-shift", "days": 30}, "street": "address",
+                    "postcode": "keep", "city": "keep", "preferences": "keep",
+                    "profile": {"rule": "json", "paths": {"$.nickname": "name", "$.device.ip": "ip"}},
+                    "created_at": "keep",
                 },
-                "public.products": {"id": "keep", "sku": "keep", "name": "keep", "description": "keep", "attributes": "keep", "price": "keep"},
+                "public.products": {"id": "keep", "sku": "keep", "name": "keep", "description": "keep",
+                    "attributes": "keep", "price": "keep"},
                 "public.orders": {
-                    "id": "keep", "placed_at": "keep", "customer_id": "integer", "status": "keep", "ship_to": "address", "note": "free-text",
+                    "id": "keep", "placed_at": "keep", "customer_id": "integer", "status": "keep",
+                    "ship_to": "address", "note": "free-text",
                 },
                 "public.order_items": {
-                    "id": "keep", "order_id": "keep", "placed_at": "keep", "product_id": "keep", "quantity": "keep", "unit_price": "keep",
+                    "id": "keep", "order_id": "keep", "placed_at": "keep", "product_id": "keep",
+                    "quantity": "keep", "unit_price": "keep",
                 },
                 "zoo.person": {
-                    "id": "integer", "email": "email", "login": "hash", "phone": "phone", "other_addresses": "email", "second": "email",
-                    "profile": {"rule": "json", "paths": {"$.email": "email", "$.age": {"rule": "numeric", "min": 18, "max": 90}, "$.cards[*].holder": "name"}},
-                    "born": {"rule": "date-shift", "days": 20}, "note": "free-text", "salary": "numeric", "address": "ip", "homepage": "url",
-                    "token": "uuid", "fingerprint": "hash", "code": "hash", "active": "keep", "friend": "integer",
+                    "id": "integer", "email": "email", "login": "hash", "phone": "phone",
+                    "other_addresses": "email", "second": "email",
+                    "profile": {"rule": "json",
+                        "paths": {"$.email": "email", "$.age": {"rule": "numeric", "min": 18, "max": 90},
+                            "$.cards[*].holder": "name"}},
+                    "born": {"rule": "date-shift", "days": 20}, "note": "free-text", "salary": "numeric",
+                    "address": "ip", "homepage": "url",
+                    "token": "uuid", "fingerprint": "hash", "code": "hash", "active": "keep",
+                    "friend": "integer",
                 },
                 "zoo.membership": {"person": "integer", "team": "hash", "since": "keep"},
                 "zoo.badge": {"id": "uuid", "person": "integer", "team": "hash"},
@@ -62,17 +77,22 @@ fn policy() -> Value {
                 "zoo.address": {"full_name": "name", "street": "address"},
             },
             "billing": {
-                "ledger.accounts": {"id": "keep", "holder": "name", "iban": "hash", "tax_number": "hash", "parent_id": "keep"},
-                "ledger.invoices": {"number": "keep", "account_id": "keep", "issued_on": "keep", "net": "keep", "vat": "keep", "contact_email": "email"},
+                "ledger.accounts": {"id": "keep", "holder": "name", "iban": "hash", "tax_number": "hash",
+                    "parent_id": "keep"},
+                "ledger.invoices": {"number": "keep", "account_id": "keep", "issued_on": "keep",
+                    "net": "keep", "vat": "keep", "contact_email": "email"},
                 "ledger.payments": {
-                    "id": "keep", "invoice": "keep", "amount": "keep", "card_last4": {"rule": "sql", "expression": "lpad((length(card_last4) * 7)::text, 4, '0')"},
+                    "id": "keep", "invoice": "keep", "amount": "keep",
+                    "card_last4": {"rule": "sql",
+                        "expression": "lpad((length(card_last4) * 7)::text, 4, '0')"},
                     "payer_ip": "ip", "paid_at": "keep",
                 },
                 "ledger.rates": {"account_id": "keep", "valid": "keep", "rate": "keep"},
             },
             "customer-events": {
                 "public.Event": {
-                    "eventId": "keep", "occurredAt": "keep", "customer": "integer", "payload": {"rule": "json", "paths": {"$.email": "email"}}, "tags": "keep",
+                    "eventId": "keep", "occurredAt": "keep", "customer": "integer",
+                    "payload": {"rule": "json", "paths": {"$.email": "email"}}, "tags": "keep",
                 },
                 "public.empty_so_far": {"id": "keep", "note": "free-text"},
             },
@@ -146,15 +166,19 @@ const SAME: [(&str, &str); 17] = [
 /// Columns, constraints, indexes, triggers, policies, views, grants and comments.
 const SHAPE: &str = "
     SELECT string_agg(line, E'\\n' ORDER BY line) FROM (
-        SELECT format('%s.%s %s %s %s %s %s', attrelid::regclass, attname, format_type(atttypid, atttypmod), attnotnull, attcollation, attidentity, attacl) AS line
+        SELECT format('%s.%s %s %s %s %s %s', attrelid::regclass, attname,
+                format_type(atttypid, atttypmod), attnotnull, attcollation, attidentity, attacl) AS line
             FROM pg_attribute WHERE attnum > 0 AND NOT attisdropped
-        UNION ALL SELECT format('%s %s %s %s', conrelid::regclass, conname, pg_get_constraintdef(oid), convalidated) FROM pg_constraint
+        UNION ALL SELECT format('%s %s %s %s', conrelid::regclass, conname, pg_get_constraintdef(oid),
+                convalidated) FROM pg_constraint
         UNION ALL SELECT pg_get_indexdef(indexrelid) || indisvalid FROM pg_index
         UNION ALL SELECT pg_get_triggerdef(oid) || tgenabled::text FROM pg_trigger WHERE NOT tgisinternal
         UNION ALL SELECT format('%s %s', pg_get_ruledef(oid), ev_enabled) FROM pg_rewrite
         UNION ALL SELECT format('%s %s', polname, pg_get_expr(polqual, polrelid)) FROM pg_policy
-        UNION ALL SELECT format('%s %s %s %s %s %s', oid::regclass, relkind, relowner, relacl, relrowsecurity, relforcerowsecurity) FROM pg_class WHERE relkind <> 'S'
-        UNION ALL SELECT format('%s %s', pg_describe_object(classoid, objoid, objsubid), description) FROM pg_description WHERE objoid >= 16384
+        UNION ALL SELECT format('%s %s %s %s %s %s', oid::regclass, relkind, relowner, relacl,
+                relrowsecurity, relforcerowsecurity) FROM pg_class WHERE relkind <> 'S'
+        UNION ALL SELECT format('%s %s', pg_describe_object(classoid, objoid, objsubid), description)
+            FROM pg_description WHERE objoid >= 16384
     ) AS all_of_it WHERE line NOT LIKE 'pg_toast%' AND line NOT LIKE '%pg_toast.%'";
 
 async fn ask_all(copy: &Copy) -> Vec<String> {
@@ -213,7 +237,7 @@ async fn sanitise(copy: &Copy, masking: &Masking) -> Vec<String> {
     let sessions = copy.sessions();
     cut::cut(&sessions).await.unwrap();
     let (plans, names) = look(&sessions, masking).await.unwrap_or_else(|error| panic!("{error}"));
-    let before = fingerprints::take(&sessions, &plans, KEY, copy.id).await.unwrap();
+    let before = take_fingerprints::take(&sessions, &plans, KEY, &copy.resource_id()).await.unwrap();
     mask::mask(&sessions, &plans, KEY).await.unwrap();
     finish(copy, &names).await;
     attest_sanitized::look(sessions.cx, sessions.login, masking, &before, KEY).await.unwrap().wrong
@@ -330,7 +354,7 @@ async fn killed_between_two_tables_and_run_again_it_comes_to_the_same_end() {
     let sessions = killed.sessions();
     cut::cut(&sessions).await.unwrap();
     let (plans, _) = look(&sessions, &masking).await.unwrap();
-    let before = fingerprints::take(&sessions, &plans, KEY, killed.id).await.unwrap();
+    let before = take_fingerprints::take(&sessions, &plans, KEY, &killed.resource_id()).await.unwrap();
     let mut attempts = 0;
     loop {
         // Longer each time: some of it is done when the axe falls.
@@ -413,15 +437,16 @@ async fn attesting_finds_what_masking_would_have_left() {
     let sessions = copy.sessions();
     cut::cut(&sessions).await.unwrap();
     let (plans, _) = look(&sessions, &masking).await.unwrap();
-    let before = fingerprints::take(&sessions, &plans, KEY, copy.id).await.unwrap();
+    let before = take_fingerprints::take(&sessions, &plans, KEY, &copy.resource_id()).await.unwrap();
     let bound = "SELECT (histogram_bounds::text::text[])[1] FROM pg_stats WHERE tablename = 'person' AND \
     attname = 'homepage'";
     let homepage = copy.ask("rdsadmin", "shop", bound).await;
     copy.run(
         "shop",
         &format!(
-            "CREATE ROLE intruder LOGIN; CREATE TABLE public.leak (email text); COMMENT \
-    ON TABLE public.products IS 'see {homepage}, please'"
+            "INSERT INTO zoo.audit_trail VALUES (1, 'a former name'); CREATE ROLE intruder LOGIN; \
+             CREATE TABLE public.leak (email text); \
+             COMMENT ON TABLE public.products IS 'see {homepage}, please'"
         ),
     )
     .await;
@@ -442,9 +467,121 @@ async fn attesting_finds_what_masking_would_have_left() {
         "statistics of zoo.person.login hold",
         "statistics of zoo.visit_later.email hold",
         "zoo.people_by_letter.email holds",
+        "zoo.audit_trail.old_name: other values than the rule null makes",
         "shop: a comment holds",
-        "customer-events: public.Event.payload: ",
+        "customer-events: public.Event.payload at $.email: ",
     ] {
         assert!(wrong.contains(part), "{part:?} is missing in:\n{wrong}");
     }
+}
+
+#[tokio::test]
+async fn fingerprints_that_somebody_wrote_into_the_bucket_are_refused_and_run_nothing() {
+    let copy = Copy::empty("hostile", "16.8", &PARAMETERS).await;
+    copy.run(
+        "shop",
+        "CREATE TABLE people (id int PRIMARY KEY, email text, tags text[], profile jsonb);
+         INSERT INTO people SELECT n, 'p' || n || '@mail.example', ARRAY['tag number ' || n],
+             jsonb_build_object('nick name', 'nick' || n) FROM generate_series(1, 50) AS n;
+         CREATE TABLE canary (id int); ANALYZE",
+    )
+    .await;
+    let masking = masking(json!({"key-secret": "k", "databases": {"postgres": {}, "template1": {}, "shop": {
+        "public.people": {"id": "keep", "email": "email", "tags": "hash",
+            "profile": {"rule": "json", "paths": {"$['nick name']": "name"}}},
+        "public.canary": {"id": "keep"},
+    }}}));
+    let sessions = copy.sessions();
+    let (plans, _) = look(&sessions, &masking).await.unwrap_or_else(|error| panic!("{error}"));
+    let before = take_fingerprints::take(&sessions, &plans, KEY, &copy.resource_id()).await.unwrap();
+    let good = serde_json::to_value(&before).unwrap();
+    assert_eq!(good["columns"].as_array().unwrap().len(), 3);
+    assert!(before.columns.iter().all(|column| !column.values.is_empty()), "{good}");
+    let attest = async |file: Value| {
+        let before: Fingerprints = serde_json::from_value(file).expect("it is well-formed");
+        attest_sanitized::look(sessions.cx, sessions.login, &masking, &before, KEY).await
+    };
+    // The same file, honest: nothing is masked yet, and each place says so.
+    let wrong = attest(good.clone()).await.unwrap().wrong.join("\n");
+    for place in ["people.email: 50", "people.tags: 50", "people.profile at $['nick name']: 50"] {
+        assert!(wrong.contains(place), "{place} is missing in {wrong}");
+    }
+
+    let evil = r#"email"::text FROM public.people; DROP TABLE public.canary; --"#;
+    let changes = [
+        ("/columns/0/place/column", json!(evil)),
+        ("/columns/0/place/table", json!("pg_catalog.pg_authid")),
+        ("/columns/0/place/table", json!(format!("public.\"{}\"", evil[..40].replace('"', "\"\"")))),
+        ("/columns/0/place/database", json!("postgres; DROP")),
+        ("/columns/0/place/within", json!("elements")),
+        ("/columns/0/place/within", json!({"path": "$['x'' || (SELECT 1) || ''']"})),
+        ("/columns/0/place", good["columns"][1]["place"].clone()),
+    ];
+    for (at, value) in changes {
+        let mut file = good.clone();
+        *file.pointer_mut(at).unwrap() = value.clone();
+        let error = attest(file).await.map(|seen| seen.summary).unwrap_err();
+        assert_eq!(error.name(), "Refused", "{at} {value}: {error}");
+        assert!(error.to_string().contains("fingerprints.json of this run is not what"), "{error}");
+    }
+    // A list that leaves out a masked place would let its values through.
+    let mut file = good.clone();
+    file["columns"].as_array_mut().unwrap().pop();
+    let error = attest(file).await.map(|seen| seen.summary).unwrap_err();
+    assert!(error.to_string().contains("it lacks shop: public.people."), "{error}");
+    assert_eq!(copy.ask("rdsadmin", "shop", "SELECT to_regclass('public.canary')::text").await, "canary");
+}
+
+#[tokio::test]
+async fn no_error_quotes_a_row() {
+    let copy = Copy::empty("errors", "18.1", &[]).await;
+    copy.run(
+        "shop",
+        "CREATE TABLE people (id int PRIMARY KEY, born date, CHECK (born < '3000-01-01'));
+         CREATE VIEW young AS SELECT * FROM people WHERE id < 10 WITH CHECK OPTION;
+         CREATE FUNCTION cry() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             IF NEW.id = 77 THEN
+                 RAISE EXCEPTION 'rawmark-%', NEW.born USING ERRCODE = 'undefined_table';
+             END IF;
+             IF NEW.id = 78 THEN RAISE EXCEPTION 'rawmark-%', NEW.born USING ERRCODE = 'ZZ001'; END IF;
+             IF NEW.id = 79 THEN RAISE EXCEPTION 'rawmark-%', NEW.born; END IF;
+             RETURN NEW; END $$;
+         CREATE TRIGGER cry BEFORE INSERT ON people FOR EACH ROW EXECUTE FUNCTION cry();
+         INSERT INTO people VALUES (4711, '2000-01-01')",
+    )
+    .await;
+    let client = copy.client("postgres", "shop").await;
+    let telling = [
+        ("SELECT 'rawmark'::int", "22P02"),
+        ("INSERT INTO people VALUES (4711, '2000-01-01')", "23505 table people constraint people_pkey"),
+        ("INSERT INTO people VALUES (4712, '4711-01-01')", "23514"),
+        ("INSERT INTO young VALUES (4713, '2000-01-01')", "44000"),
+        ("INSERT INTO people VALUES (77, '4711-01-01')", "42P01"),
+        ("INSERT INTO people VALUES (78, '4711-01-01')", "ZZ001"),
+        ("INSERT INTO people VALUES (79, '4711-01-01')", "P0001"),
+    ];
+    for (sql, expected) in telling {
+        let error = client.batch_execute(sql).await.unwrap_err();
+        let raw = format!("{error:?}");
+        assert!(raw.contains("rawmark") || raw.contains("471"), "{sql} quotes nothing: {raw}");
+        let text = failed("write", &error).to_string();
+        assert!(text.contains(expected), "{text}");
+        assert!(!text.contains("rawmark") && !text.contains("471"), "{text}");
+    }
+    let error = client.batch_execute("SELECT * FROM nowhere").await.unwrap_err();
+    assert_eq!(failed("read", &error).to_string(), "could not read: relation \"nowhere\" does not exist");
+
+    // The session is ended by another: it is waited for, with every wording.
+    let pid: i32 = client.query_one("SELECT pg_backend_pid()", &[]).await.unwrap().get(0);
+    copy.run("postgres", &format!("SELECT pg_terminate_backend({pid}, 10000)")).await;
+    for _ in 0..2 {
+        let error = client.batch_execute("SELECT 1").await.unwrap_err();
+        assert_eq!(failed("read", &error).name(), "NotReady", "{error:?}");
+        assert_eq!(query_failed("read", &error).name(), "NotReady", "{error:?}");
+    }
+    // A value of another type than ours is a mistake of ours, and no reason to wait.
+    let client = copy.client("postgres", "shop").await;
+    let row = client.query_one("SELECT 1", &[]).await.unwrap();
+    let error = row.try_get::<_, String>(0).unwrap_err();
+    assert_eq!(query_failed("read", &error).name(), "Unexpected");
 }

@@ -152,18 +152,38 @@ async fn a_snapshot_holds_what_was_there_when_it_was_taken() {
     run(id, "INSERT INTO t VALUES (11)").await;
     engine.restore("first", "cluster-restored", port(), &parameters(&[("work_mem", "8192")])).await.unwrap();
     engine.clone_cluster(id, "cluster-cloned", port(), &Parameters::new()).await.unwrap();
+    for copy in ["cluster-restored", "cluster-cloned"] {
+        engine.start(copy).await.unwrap();
+    }
     run(id, "INSERT INTO t VALUES (12)").await;
     assert_eq!((rows("cluster-restored").await, rows("cluster-cloned").await, rows(id).await), (10, 11, 12));
 
     engine.stop(id).await.unwrap();
     engine.snapshot(id, "second").await.unwrap();
     engine.restore("second", "cluster-later", port(), &Parameters::new()).await.unwrap();
+    engine.start("cluster-later").await.unwrap();
     assert_eq!(rows("cluster-later").await, 12);
     engine.delete("cluster-restored").await.unwrap();
     engine.delete_snapshot("first").await.unwrap();
     assert!(engine.restore("first", "cluster-never", port(), &Parameters::new()).await.is_err());
     engine.start(id).await.unwrap();
     assert_eq!(rows(id).await, 12);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_snapshot_carries_the_slots_and_a_copy_with_them_does_not_start_below_logical() {
+    let (engine, id) = (engine().await, "cluster-cdc");
+    create(&engine, id, "16.14", &[("wal_level", "logical")]).await;
+    let admin = engine.connect(id, "rdsadmin", "shop").await.unwrap();
+    admin.execute("SELECT pg_create_logical_replication_slot('cdc', 'pgoutput')", &[]).await.unwrap();
+    engine.snapshot(id, "night").await.unwrap();
+    engine.restore("night", "copy", port(), &parameters(&[("wal_level", "replica")])).await.unwrap();
+    let refused = format!("{:#}", engine.start("copy").await.unwrap_err());
+    assert!(refused.contains("logical replication slot \"cdc\" exists, but"), "{refused}");
+    engine.configure("copy", &parameters(&[("wal_level", "logical")]), true).await.unwrap();
+    let copy = engine.connect("copy", "rdsadmin", "shop").await.unwrap();
+    let slots = "SELECT count(*) FROM pg_replication_slots WHERE slot_name = 'cdc'";
+    assert_eq!(copy.query_one(slots, &[]).await.unwrap().get::<_, i64>(0), 1);
 }
 
 /// For every finding: the reason that the event gives, a file, and what the file tells.
@@ -243,11 +263,11 @@ async fn every_finding_stops_the_upgrade_until_it_is_put_right() {
         let before = counts(&engine, id).await;
         let failure = engine.upgrade(id, "18.1", &target).await.unwrap().expect_err(slug);
         assert!(failure.reason.contains(reason), "{slug}: {}", failure.reason);
-        let told = failure.files.iter().find(|(name, _)| name.starts_with(file));
-        assert!(told.is_some_and(|(_, content)| content.contains(text)), "{slug}: {:#?}", failure.files);
+        let found = failure.files.iter().find(|(name, _)| name.starts_with(file));
+        assert!(found.is_some_and(|(_, content)| content.contains(text)), "{slug}: {:#?}", failure.files);
         assert!(
             failure.files.iter().all(|(_, content)| !content.contains("SCRAM-SHA-256")),
-            "{slug}: a password hash is told"
+            "{slug}: a password hash is shown"
         );
         assert_eq!(engine.major(id).unwrap(), 16);
         assert_eq!(counts(&engine, id).await, before, "{slug}");

@@ -38,7 +38,7 @@ async fn only_whom_a_rule_lets_in_gets_an_answer() {
     environments::create_targets(&sandbox).await.unwrap();
     let cx = orders::context(&sandbox);
     let dev = aurora::cluster(&cx, environments::DEV).await.unwrap();
-    let login = aurora::login(&cx, &dev, None).await.unwrap();
+    let login = aurora::read_login(&cx, &dev, None).await.unwrap();
     assert_eq!(try_from(&sandbox, WORKERS, &login).await, Ok(1));
     assert_eq!(try_from(&sandbox, "sg-dev-clients", &login).await, Ok(1));
     for stranger in ["sg-support-clients", "sg-quarantine", INTERNET] {
@@ -71,7 +71,7 @@ async fn only_whom_a_rule_lets_in_gets_an_answer() {
 
 async fn wait_for(cx: &runbook::Context, status: &str) {
     for _ in 0..60 {
-        if aurora::cluster(cx, environments::DEV).await.unwrap().status() == Some(status) {
+        if aurora::cluster(cx, environments::DEV).await.unwrap().status.to_string() == status {
             return;
         }
         cx.clock.sleep(Duration::from_secs(10)).await;
@@ -125,7 +125,7 @@ async fn a_restore_across_accounts_answers_to_the_snapshots_password_until_the_n
     let of_production = production::login(&sandbox).await.unwrap();
     let cluster = aurora::cluster(&cx, "quarantine").await.unwrap();
     let (host, port) =
-        (cluster.endpoint().unwrap().to_owned(), u16::try_from(cluster.port().unwrap()).unwrap());
+        (cluster.shown.endpoint().unwrap().to_owned(), u16::try_from(cluster.shown.port().unwrap()).unwrap());
     let stolen =
         Login { host, port, user: of_production.user.clone(), password: of_production.password.clone() };
     assert_eq!(try_from(&sandbox, WORKERS, &stolen).await, Ok(1), "production's password opens it");
@@ -148,5 +148,8 @@ async fn a_restore_across_accounts_answers_to_the_snapshots_password_until_the_n
     sandbox.clock.sleep(Duration::from_secs(120)).await;
     assert!(try_from(&sandbox, WORKERS, &stolen).await.is_err());
     let cluster = aurora::cluster(&cx, "quarantine").await.unwrap();
-    assert_eq!(try_from(&sandbox, WORKERS, &aurora::login(&cx, &cluster, None).await.unwrap()).await, Ok(1));
+    assert_eq!(
+        try_from(&sandbox, WORKERS, &aurora::read_login(&cx, &cluster, None).await.unwrap()).await,
+        Ok(1)
+    );
 }

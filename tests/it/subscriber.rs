@@ -101,6 +101,7 @@ async fn a_copy_of_a_subscriber_steals_productions_slot_but_not_in_quarantine() 
     // With production's parameters the copy connects to production: what this is about.
     let loud = Parameters::from([("rds.logical_replication".to_owned(), "1".to_owned())]);
     engine.restore("night", "loud", free_port(), &loud).await.unwrap();
+    engine.start("loud").await.unwrap();
     assert!(world.slot_is_taken_within(Duration::from_secs(15)).await, "the copy did not even try");
     engine.delete("loud").await.unwrap();
     world.wait_for_the_slot_to_be_free().await;
@@ -108,6 +109,7 @@ async fn a_copy_of_a_subscriber_steals_productions_slot_but_not_in_quarantine() 
     let quiet: Parameters =
         QUARANTINE.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     engine.restore("night", "quiet", free_port(), &quiet).await.unwrap();
+    engine.start("quiet").await.unwrap();
     assert!(
         !world.slot_is_taken_within(Duration::from_secs(8)).await,
         "the copy in quarantine took production's slot"

@@ -7,7 +7,10 @@ use sandbox::worlds::{
     findings::{Planted, apply},
     wires::{stubborn, wires},
 };
-use workers::daily_sync::{attest_sanitized::wires as attest, sanitize_databases::cut};
+use workers::{
+    daily_sync::{attest_sanitized::wires as attest, sanitize_databases::cut},
+    shared::roles::{self, Of},
+};
 
 use crate::copy::Copy;
 
@@ -79,5 +82,80 @@ async fn a_wire_that_cannot_be_cut_stops_the_run_and_is_named() {
     assert!(
         error.to_string().contains("security-label") && error.to_string().contains("customers"),
         "{error}"
+    );
+}
+
+/// A role that only RDS could let the master user act for, and one that it may act for but does
+/// not.
+#[tokio::test]
+async fn the_master_user_acts_for_owners_and_leaves_them_again() {
+    let copy = Copy::empty("owners", "16.8", &[]).await;
+    copy.run(
+        "shop",
+        "CREATE ROLE app NOLOGIN; GRANT app TO CURRENT_USER WITH SET TRUE, INHERIT TRUE;
+         GRANT ALL ON SCHEMA public TO app;
+         CREATE TABLE of_app (id int); ALTER TABLE of_app OWNER TO app; REVOKE app FROM CURRENT_USER;
+         CREATE ROLE bystander NOLOGIN",
+    )
+    .await;
+    copy.client("rdsadmin", "shop")
+        .await
+        .batch_execute(
+            "CREATE ROLE carried NOLOGIN; CREATE TABLE public.of_carried (id int);
+             ALTER TABLE public.of_carried OWNER TO carried;
+             CREATE ROLE rdsproxyadmin LOGIN; CREATE TABLE public.of_rds (id int);
+             ALTER TABLE public.of_rds OWNER TO rdsproxyadmin",
+        )
+        .await
+        .unwrap();
+    let member = async |role: &str| {
+        let sql = format!("SELECT pg_has_role('postgres', '{role}', 'USAGE')::text");
+        copy.ask("rdsadmin", "shop", &sql).await == "true"
+    };
+    assert!(!member("app").await, "it acts for the owner from the first");
+    let client = copy.sessions().open("shop").await.unwrap();
+    let memberships = roles::become_member(&client, Of::Owners).await.unwrap();
+    assert!(member("app").await && !member("bystander").await);
+    assert_eq!(memberships.lacking, ["carried"]);
+    memberships.give_back(&client).await.unwrap();
+    assert!(!member("app").await);
+}
+
+#[tokio::test]
+async fn who_merely_sounds_like_rds_cannot_log_in_to_a_copy() {
+    let copy = Copy::empty("names", "16.8", &[]).await;
+    copy.run("postgres", "CREATE ROLE rds_reporting LOGIN PASSWORD 'theirs'; CREATE ROLE rds_group NOLOGIN")
+        .await;
+    cut::cut(&copy.sessions()).await.unwrap();
+    let logins =
+        "SELECT string_agg(rolname, ',' ORDER BY rolname) FROM pg_roles WHERE rolcanlogin AND NOT rolsuper";
+    assert_eq!(copy.ask("rdsadmin", "postgres", logins).await, "postgres");
+}
+
+#[tokio::test]
+async fn a_slot_of_18_is_kept_when_it_was_read_and_stops_the_upgrade_when_not() {
+    const KEPT: &str = include_str!("../../workers/src/major_upgrade/sql/inspect/kept-slot.sql");
+    const UNUSABLE: &str = include_str!("../../workers/src/major_upgrade/sql/inspect/unusable-slot.sql");
+    let copy = Copy::empty("slots", "18.1", &PARAMETERS).await;
+    copy.client("rdsadmin", "shop")
+        .await
+        .batch_execute("SELECT pg_create_logical_replication_slot('cdc', 'pgoutput')")
+        .await
+        .unwrap();
+    let client = copy.sessions().open("postgres").await.unwrap();
+    let slots = async |sql: &str| {
+        let rows = client.query(sql, &[]).await.unwrap();
+        rows.iter().map(|row| (row.get("object"), row.get("detail"))).collect::<Vec<(String, String)>>()
+    };
+    assert!(matches!(&slots(KEPT).await[..], [(name, _)] if name == "cdc"));
+    assert!(slots(UNUSABLE).await.is_empty());
+
+    copy.run("shop", "CREATE TABLE t AS SELECT repeat(n::text, 100) FROM generate_series(1, 20000) AS n")
+        .await;
+    assert!(slots(KEPT).await.is_empty());
+    let unusable = slots(UNUSABLE).await;
+    assert!(
+        matches!(&unusable[..], [(name, why)] if name == "cdc" && why.contains("not read, not in use")),
+        "{unusable:?}"
     );
 }

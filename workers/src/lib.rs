@@ -2,6 +2,7 @@
 
 pub mod daily_sync;
 pub mod major_upgrade;
+pub mod shared;
 
 runbook::table! {
     major_upgrade::{

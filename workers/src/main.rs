@@ -1,9 +1,11 @@
-//! `worker <state>`: runs one state as a Fargate task. See [`runbook::worker`] for its environment.
+//! `worker <state>`: runs one state as a Fargate task. See [`runbook::worker`] for its environment
+//! and [`runbook::postgres::Tls`] for how it connects. `worker --check` only reads the latter: the
+//! image's build runs it.
 
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use runbook::{Context, Error, telemetry, worker};
+use runbook::{Context, Error, postgres::Tls, telemetry, worker};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
@@ -11,14 +13,21 @@ async fn main() -> anyhow::Result<ExitCode> {
     // PID 1 of a container ignores SIGTERM unless it asks for it.
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     let state = std::env::args().nth(1).context("usage: worker <state>, e.g. worker run-analyze")?;
-    let (token, input) = (worker::required("TASK_TOKEN")?, worker::required("INPUT")?);
+    if state == "--check" {
+        return Tls::from_environment().map(|_| ExitCode::SUCCESS);
+    }
+    let token = worker::required("TASK_TOKEN")?;
+    let (run, input) = (worker::required("RUN")?, worker::required("INPUT")?);
     let cx = Context::from_environment().await?;
+    let (cx, tls) = match Tls::from_environment() {
+        Ok(tls) => (cx.with_tls(tls), Ok(())),
+        Err(error) => (cx, Err(Error::refused(format!("{error:#}")))),
+    };
     let work = async {
-        let payload = serde_json::from_str(&input)
-            .map_err(|error| Error::Refused(format!("INPUT is not JSON: {error}")))?;
-        let known = workers::call(&state, &cx, payload).await;
+        tls?;
+        let known = workers::call(&state, &cx, worker::payload(&run, &input)?).await;
         known.unwrap_or_else(|| {
-            Err(Error::Refused(format!("this worker has no state {state:?}; it has {:?}", workers::STATES)))
+            Err(Error::refused(format!("this worker has no state {state:?}; it has {:?}", workers::STATES)))
         })
     };
     let stop = async {

@@ -1,12 +1,9 @@
 //! What a swap still has to put in order once the stable name leads to the new cluster.
 
-use aws_sdk_rds::{
-    error::ProvideErrorMetadata,
-    types::{DbCluster, DbInstance},
-};
 use policy::Target;
 use runbook::{
-    Context, Error, Result, Run, aurora,
+    Context, Error, Result, Run,
+    aurora::{self, Cluster, Fault, Instance, Status, message},
     daily_sync::{
         names as names_of, secret,
         tags::{self, Role},
@@ -14,6 +11,7 @@ use runbook::{
     error::aws,
     store::When,
 };
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::swap::{self, Plan};
@@ -23,70 +21,55 @@ pub async fn names(
     cx: &Context,
     run: &Run,
     plan: &Plan<'_>,
-    clusters: &[DbCluster],
-    fresh: &DbCluster,
+    clusters: &[Cluster],
+    fresh: &Cluster,
 ) -> Result<()> {
     let wanted = names_of::instance(plan.stable);
-    let former = plan.former.and_then(|id| aurora::by_resource_id(clusters, id));
-    if let Some(former) = former {
+    if let Some(former) = plan.former.and_then(|id| aurora::by_resource_id(clusters, id)) {
         let members = aurora::members(cx, former).await?;
-        if let Some(instance) = named(&members, &wanted) {
-            return Err(rename_instance(cx, instance, &names_of::instance(&plan.old_name)).await);
+        if let Some(instance) = members.iter().find(|member| member.id == wanted) {
+            return rename_instance(cx, instance, &names_of::instance(&plan.old_name)).await;
         }
     }
     let members = aurora::members(cx, fresh).await?;
     if restart_is_due(cx, run, plan, fresh).await? {
-        return restart(cx, run, plan, fresh, &members, &wanted).await;
+        return restart(cx, run, plan, fresh, &members).await;
     }
-    match aurora::busy(fresh, &members) {
-        Some(what) => Err(Error::NotReady(what)),
-        None => Ok(()),
+    aurora::ready(fresh, &members)
+}
+
+/// Renaming an instance reboots it (AuroraUserGuide, USER_RenameInstance). Done at a later look,
+/// which shows the new name.
+async fn rename_instance(cx: &Context, instance: &Instance, to: &str) -> Result<()> {
+    let from = &instance.id;
+    if instance.status != Status::Available {
+        return Err(Error::NotReady(format!("instance {from} to be available (it is {})", instance.status)));
+    }
+    let modify = cx.rds.modify_db_instance().db_instance_identifier(from).new_db_instance_identifier(to);
+    match modify.apply_immediately(true).send().await {
+        Ok(_) => Err(Error::NotReady(format!("instance {from} to be renamed to {to}"))),
+        Err(error) => match Fault::of(&error) {
+            Some(
+                Fault::DBInstanceNotFound | Fault::DBInstanceAlreadyExists | Fault::InvalidDBInstanceState,
+            ) => Err(Error::NotReady(format!("instance {from} to take the name {to} ({})", message(&error)))),
+            _ => Err(aws("rds:ModifyDBInstance")(error)),
+        },
     }
 }
 
-fn named<'a>(members: &'a [DbInstance], name: &str) -> Option<&'a DbInstance> {
-    members.iter().find(|member| member.db_instance_identifier() == Some(name))
-}
-
-/// Renaming an instance reboots it (AuroraUserGuide, USER_RenameInstance).
-async fn rename_instance(cx: &Context, instance: &DbInstance, to: &str) -> Error {
-    let from = instance.db_instance_identifier().unwrap_or_default();
-    if instance.db_instance_status() != Some("available") {
-        return Error::NotReady(format!(
-            "instance {from} to be available (it is {})",
-            instance.db_instance_status().unwrap_or("unknown")
-        ));
-    }
-    let modify = cx
-        .rds
-        .modify_db_instance()
-        .db_instance_identifier(from)
-        .new_db_instance_identifier(to)
-        .apply_immediately(true);
-    match modify.send().await {
-        Ok(_) => Error::NotReady(format!("instance {from} to be renamed to {to}")),
-        Err(error)
-            if matches!(
-                error.code(),
-                Some("DBInstanceNotFound" | "DBInstanceAlreadyExists" | "InvalidDBInstanceState")
-            ) =>
-        {
-            Error::NotReady(format!(
-                "instance {from} to take the name {to} ({})",
-                error.message().unwrap_or_default()
-            ))
-        }
-        Err(error) => aws("rds:ModifyDBInstance")(error),
-    }
+/// That the run saw the new cluster stopped.
+#[derive(Serialize, Deserialize)]
+struct Restarted {
+    stopped: jiff::Timestamp,
 }
 
 fn restarted_key(run: &Run, plan: &Plan<'_>) -> String {
     format!("{}/restarted-{}.json", run.prefix(), plan.fresh)
 }
 
-async fn restart_is_due(cx: &Context, run: &Run, plan: &Plan<'_>, fresh: &DbCluster) -> Result<bool> {
-    let started: Option<serde_json::Value> = cx.store.get_json(&restarted_key(run, plan)).await?;
-    Ok(started.is_none() || fresh.status() == Some("stopped"))
+async fn restart_is_due(cx: &Context, run: &Run, plan: &Plan<'_>, fresh: &Cluster) -> Result<bool> {
+    let restarted: Option<Restarted> = cx.store.get_json(&restarted_key(run, plan)).await?;
+    Ok(restarted.is_none() || fresh.status == Status::Stopped)
 }
 
 /// "If you're using SSL endpoints and change the DB cluster identifier, stop and restart the DB
@@ -96,72 +79,48 @@ async fn restart(
     cx: &Context,
     run: &Run,
     plan: &Plan<'_>,
-    fresh: &DbCluster,
-    members: &[DbInstance],
-    wanted: &str,
+    fresh: &Cluster,
+    members: &[Instance],
 ) -> Result<()> {
     let name = plan.stable;
-    match fresh.status().unwrap_or("unknown") {
-        "available" => {
-            if let Some(what) = aurora::busy(fresh, members) {
-                return Err(Error::NotReady(what));
+    if fresh.status == Status::Stopped {
+        let restarted = Restarted { stopped: cx.clock.now() };
+        cx.store.put_json_when(&restarted_key(run, plan), &restarted, When::Absent).await?;
+        let start = cx.rds.start_db_cluster().db_cluster_identifier(name);
+        start.send().await.map_err(aws("rds:StartDBCluster"))?;
+        return Err(Error::NotReady(format!("{name} to start again")));
+    }
+    aurora::ready(fresh, members)?;
+    if let Some(instance) = members.iter().find(|member| member.id == names_of::instance(&plan.fresh_name)) {
+        return rename_instance(cx, instance, &names_of::instance(name)).await;
+    }
+    match cx.rds.stop_db_cluster().db_cluster_identifier(name).send().await {
+        Ok(_) => Err(Error::NotReady(format!("{name} to stop, so that its certificate gets its name"))),
+        Err(error) => match Fault::of(&error) {
+            Some(fault) if fault.is_busy() || fault == Fault::DBClusterNotFoundFault => {
+                Err(Error::NotReady(format!("{name} to be stoppable ({})", message(&error))))
             }
-            if let Some(instance) = named(members, &names_of::instance(&plan.fresh_name)) {
-                return Err(rename_instance(cx, instance, wanted).await);
-            }
-            match cx.rds.stop_db_cluster().db_cluster_identifier(name).send().await {
-                Ok(_) => {
-                    Err(Error::NotReady(format!("{name} to stop, so that its certificate gets its name")))
-                }
-                Err(error)
-                    if matches!(
-                        error.code(),
-                        Some(
-                            "InvalidDBClusterStateFault"
-                                | "InvalidDBInstanceState"
-                                | "DBClusterNotFoundFault"
-                        )
-                    ) =>
-                {
-                    Err(Error::NotReady(format!(
-                        "{name} to be stoppable ({})",
-                        error.message().unwrap_or_default()
-                    )))
-                }
-                Err(error) => Err(aws("rds:StopDBCluster")(error)),
-            }
-        }
-        "stopped" => {
-            cx.store
-                .put_json_when(&restarted_key(run, plan), &json!({ "stopped": cx.clock.now() }), When::Absent)
-                .await?;
-            cx.rds
-                .start_db_cluster()
-                .db_cluster_identifier(name)
-                .send()
-                .await
-                .map_err(aws("rds:StartDBCluster"))?;
-            Err(Error::NotReady(format!("{name} to start again")))
-        }
-        status => Err(Error::NotReady(format!("{name} to be available (it is {status})"))),
+            _ => Err(aws("rds:StopDBCluster")(error)),
+        },
     }
 }
 
 /// Marks the cluster that clients use.
-pub async fn publish(cx: &Context, cluster: &DbCluster) -> Result<()> {
-    if tags::has_role(cluster.tag_list(), Role::Published) {
+pub async fn publish(cx: &Context, cluster: &Cluster) -> Result<()> {
+    if tags::has_role(&cluster.tags, Role::Published) {
         return Ok(());
     }
     swap::tag(cx, cluster, &[(tags::ROLE, Role::Published.as_str())]).await
 }
 
 /// The environment's roles find the cluster in their secrets, under the names that it has now.
-pub async fn secrets(cx: &Context, target: &Target, cluster: &DbCluster) -> Result<()> {
-    let Some(host) = cluster.endpoint() else {
+pub async fn secrets(cx: &Context, target: &Target, cluster: &Cluster) -> Result<()> {
+    let Some(host) = cluster.shown.endpoint() else {
         return Err(Error::NotReady(format!("an endpoint of {}", target.cluster)));
     };
+    let values = [("host", json!(host)), ("port", json!(cluster.shown.port()))];
     for name in target.roles.iter().filter(|role| role.login).filter_map(|role| role.secret.as_deref()) {
-        secret::set(cx, name, &[("host", json!(host)), ("port", json!(cluster.port()))]).await?;
+        secret::set(cx, name, &values).await?;
     }
     Ok(())
 }

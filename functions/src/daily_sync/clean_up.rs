@@ -11,21 +11,19 @@
 
 use std::time::Duration;
 
-use aws_sdk_rds::types::DbCluster;
 use policy::{Swap, Sync};
 use runbook::{
-    Context, Error, Result, Run, State, aurora, daily_sync,
-    daily_sync::tags::{self, Role},
+    Context, Error, Result, Run, State,
+    aurora::{self, Cluster, ResourceId},
+    daily_sync::{
+        self,
+        tags::{self, Role},
+    },
     lease,
 };
 use serde::{Deserialize, Serialize};
 
-use super::{
-    after_swap,
-    production::Source,
-    removal::{self, Removal},
-    swap::{self, Stuck},
-};
+use super::{after_swap, production::Source, removal, swap};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -57,19 +55,14 @@ struct Look {
 }
 
 impl Look {
-    fn note(&mut self, thing: &str, result: Result<Option<String>>) {
+    fn note(&mut self, thing: &str, result: Result<()>) {
         match result {
-            Ok(None) => {}
-            Ok(Some(what)) | Err(Error::NotReady(what)) => self.waiting.push(what),
-            Err(error) => self.left.push(format!("{thing}: {error}")),
+            Ok(()) => {}
+            Err(error) => match error.waiting_for() {
+                Some(what) => self.waiting.push(what.to_owned()),
+                None => self.left.push(format!("{thing}: {error}")),
+            },
         }
-    }
-}
-
-fn to_wait(removal: Removal) -> Option<String> {
-    match removal {
-        Removal::Gone => None,
-        Removal::Deleting(what) | Removal::Waiting(what) => Some(what),
     }
 }
 
@@ -110,7 +103,7 @@ impl State for CleanUp {
 }
 
 impl CleanUp {
-    async fn copies(&self, cx: &Context, policy: &Sync, look: &mut Look) -> Result<Option<String>> {
+    async fn copies(&self, cx: &Context, policy: &Sync, look: &mut Look) -> Result<()> {
         let source = Source::open(cx, &self.sync, policy).await;
         for copy in source.copies().await? {
             look.note(
@@ -118,7 +111,7 @@ impl CleanUp {
                 source.remove(&copy).await,
             );
         }
-        Ok(None)
+        Ok(())
     }
 
     async fn here(
@@ -128,131 +121,119 @@ impl CleanUp {
         policy: &Sync,
         waited: Duration,
         look: &mut Look,
-    ) -> Result<Option<String>> {
+    ) -> Result<()> {
         let clusters = aurora::clusters(cx).await?;
         // A target about which something is not known yet must not keep raw data from being
         // removed.
         let (mut used, mut swapping) = (Vec::new(), Vec::new());
         for target in &policy.targets {
             let name = target.cluster.as_str();
-            let back = if target.swap == Swap::Rename {
-                put_back(cx, &clusters, name, run, waited).await
-            } else {
-                Ok(None)
+            let back = match target.swap {
+                Swap::Rename => put_back(cx, &clusters, name, run, waited).await,
+                Swap::Secret => Ok(()),
             };
-            if !matches!(back, Ok(None)) {
+            if back.is_err() {
                 swapping.push(name);
             }
             look.note(name, back);
             match swap::published(cx, &clusters, &self.sync, target).await {
-                Ok(cluster) => used.extend(cluster.and_then(|cluster| cluster.db_cluster_resource_id())),
+                Ok(cluster) => used.extend(cluster.map(|cluster| &cluster.resource_id)),
                 Err(error) => {
                     swapping.push(name);
                     look.note(name, Err(error));
                 }
             }
         }
-        let instances = removal::instances(cx).await?;
+        let instances = aurora::instances(cx).await?;
         for cluster in leftovers(&clusters, policy, &self.sync, &used, &swapping) {
-            let name = cluster.db_cluster_identifier().unwrap_or_default();
-            look.note(
-                &format!("cluster {name}"),
-                removal::remove_cluster(cx, &self.sync, cluster, &instances).await.map(to_wait),
-            );
+            let thing = format!("cluster {}", cluster.id);
+            let removed = removal::remove_cluster(cx, &self.sync, cluster, &instances).await;
+            look.note(&thing, removed.and(gone(&thing)));
         }
         for snapshot in removal::snapshots(cx, &self.sync).await? {
             // In a single account our copy is removed as production's.
-            if tags::has_role(snapshot.tag_list(), Role::Sanitized) {
-                let name = snapshot.db_cluster_snapshot_identifier().unwrap_or_default();
-                look.note(
-                    &format!("snapshot {name}"),
-                    removal::remove_snapshot(cx, &self.sync, &snapshot).await.map(to_wait),
-                );
+            if tags::has_role(&snapshot.tags, Role::Sanitized) {
+                let thing = format!("snapshot {}", snapshot.id);
+                let removed = removal::remove_snapshot(cx, &self.sync, &snapshot).await;
+                look.note(&thing, removed.and(gone(&thing)));
             }
         }
-        Ok(None)
+        Ok(())
     }
+}
+
+/// What RDS deletes is waited for until a look does not show it any more.
+fn gone(thing: &str) -> Result<()> {
+    Err(Error::NotReady(format!("{thing} to be gone")))
 }
 
 /// What stands unused, raw data first.
 fn leftovers<'a>(
-    clusters: &'a [DbCluster],
+    clusters: &'a [Cluster],
     policy: &Sync,
     sync: &str,
-    used: &[&str],
+    used: &[&ResourceId],
     swapping: &[&str],
-) -> Vec<&'a DbCluster> {
-    let is_unused = |cluster: &DbCluster| {
-        let has_stable_name =
-            policy.targets.iter().any(|target| cluster.db_cluster_identifier() == Some(&target.cluster));
-        let is_used = cluster.db_cluster_resource_id().is_some_and(|id| used.contains(&id));
+) -> Vec<&'a Cluster> {
+    let is_unused = |cluster: &Cluster| {
+        let has_stable_name = policy.targets.iter().any(|target| cluster.id == target.cluster);
+        let is_used = used.contains(&&cluster.resource_id);
         // While a swap is unfinished the new cluster stays: it is how the next look knows.
-        let is_swapping =
-            tags::value(cluster.tag_list(), tags::TARGET).is_some_and(|target| swapping.contains(&target));
+        let is_swapping = cluster.tags.get(tags::TARGET).is_some_and(|target| swapping.contains(&target));
         !has_stable_name && !is_used && !is_swapping
     };
-    let is_leftover = |cluster: &&DbCluster| {
-        let tags = cluster.tag_list();
+    let is_leftover = |cluster: &&Cluster| {
+        let tags = &cluster.tags;
         let is_for_nobody =
             tags::has_role(tags, Role::Quarantine) || tags::has_role(tags, Role::Fresh) && is_unused(cluster);
         tags::is_of_sync(tags, sync) && is_for_nobody
     };
-    let mut found: Vec<&DbCluster> = clusters.iter().filter(is_leftover).collect();
-    found.sort_by_key(|cluster| !tags::has_role(cluster.tag_list(), Role::Quarantine));
+    let mut found: Vec<&Cluster> = clusters.iter().filter(is_leftover).collect();
+    found.sort_by_key(|cluster| !tags::has_role(&cluster.tags, Role::Quarantine));
     found
 }
 
-/// Gives a stable name back that a swap left empty; what is waited for, or `None` when it is where
-/// it belongs.
+/// Gives a stable name back that a swap left empty; done when it is where it belongs.
 async fn put_back(
     cx: &Context,
-    clusters: &[DbCluster],
+    clusters: &[Cluster],
     target: &str,
     run: &Run,
     waited: Duration,
-) -> Result<Option<String>> {
-    match swap::stuck(clusters, target, run, waited > RENAME.min(run.deadline / 4)) {
-        Stuck::Wait(what) => Ok(Some(what)),
-        Stuck::PutBack(former) => {
-            let name = former.db_cluster_identifier().unwrap_or_default();
-            swap::rename(cx, name, target).await?;
-            Ok(Some(format!("{name} to get the name {target} back")))
-        }
-        Stuck::No => {
-            // It was put back: it is in use again.
-            let holder = aurora::by_name(clusters, target)
-                .filter(|holder| tags::has_role(holder.tag_list(), Role::Old));
-            if let Some(holder) = holder {
-                after_swap::publish(cx, holder).await?;
-            }
-            Ok(None)
-        }
+) -> Result<()> {
+    if let Some(former) = swap::stuck(clusters, target, run, waited > RENAME.min(run.deadline / 4))? {
+        swap::rename(cx, &former.id, target).await?;
+        return Err(Error::NotReady(format!("{} to get the name {target} back", former.id)));
+    }
+    // It was put back: it is in use again.
+    let holder = aurora::by_name(clusters, target).filter(|holder| tags::has_role(&holder.tags, Role::Old));
+    match holder {
+        Some(holder) => after_swap::publish(cx, holder).await,
+        None => Ok(()),
     }
 }
 
 #[cfg(test)]
 pub mod tests {
     use super::*;
+    use crate::testing::{self, Parse};
 
     pub fn policy() -> Sync {
         let text = include_str!("../../../policy/examples/orders.yaml");
         policy::Policy::parse(text).unwrap().syncs.remove("orders").unwrap()
     }
 
-    fn cluster(name: &str, role: Role) -> DbCluster {
+    fn cluster(name: &str, role: Role) -> Cluster {
         let run = Run::of("arn:aws:states:eu-west-1:444455556666:execution:daily-sync:one");
         let mut all = tags::of(&run, "orders", role);
         all.push(tags::tag(tags::TARGET, "orders-dev"));
-        DbCluster::builder()
-            .db_cluster_identifier(name)
-            .db_cluster_resource_id(format!("id-{name}"))
-            .set_tag_list(Some(all))
-            .build()
+        testing::cluster(name).set_tag_list(Some(all)).parse()
     }
 
-    fn names<'a>(clusters: &'a [DbCluster], used: &[&str], swapping: &[&str]) -> Vec<&'a str> {
-        let found = leftovers(clusters, &policy(), "orders", used, swapping);
-        found.iter().filter_map(|cluster| cluster.db_cluster_identifier()).collect()
+    fn names<'a>(clusters: &'a [Cluster], used: &[&str], swapping: &[&str]) -> Vec<&'a str> {
+        let used: Vec<ResourceId> = used.iter().map(|id| (*id).to_owned().try_into().unwrap()).collect();
+        let found = leftovers(clusters, &policy(), "orders", &used.iter().collect::<Vec<_>>(), swapping);
+        found.iter().map(|cluster| cluster.id.as_str()).collect()
     }
 
     #[test]
@@ -263,7 +244,7 @@ pub mod tests {
             cluster("orders-dev-2", Role::Published),
             cluster("orders-dev-old-2", Role::Old),
             cluster("quarantine-orders-1", Role::Quarantine),
-            DbCluster::builder().db_cluster_identifier("orders").build(),
+            testing::cluster("orders").parse(),
         ];
         assert_eq!(names(&clusters, &[], &[]), ["quarantine-orders-1", "orders-dev-1"]);
         assert_eq!(
@@ -287,8 +268,8 @@ pub mod tests {
     #[test]
     fn what_is_not_allowed_is_named_and_not_waited_for() {
         let mut look = Look::default();
-        look.note("cluster q", Err(Error::Refused("rds:DeleteDBCluster is not allowed".into())));
-        look.note("cluster f", Ok(Some("cluster f to be gone".into())));
+        look.note("cluster q", Err(Error::refused("rds:DeleteDBCluster is not allowed")));
+        look.note("cluster f", gone("cluster f"));
         assert_eq!((look.left.len(), look.waiting.len()), (1, 1));
         assert!(look.left[0].contains("cluster q") && look.left[0].contains("not allowed"));
     }

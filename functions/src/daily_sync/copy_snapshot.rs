@@ -8,7 +8,7 @@
 //! it. Errors: `NotReady`, `Refused` (key, quota), `Conflict` (the name is someone else's),
 //! `OperationFailed` (RDS could not make it).
 
-use runbook::{Context, Error, Result, Run, State, daily_sync, daily_sync::names};
+use runbook::{Arn, Context, Error, Result, Run, State, daily_sync, daily_sync::names, error::Then};
 use serde::{Deserialize, Serialize};
 
 use super::production::Source;
@@ -17,16 +17,16 @@ use super::production::Source;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CopySnapshot {
     sync: String,
-    /// The ARN of the chosen snapshot.
-    snapshot: String,
+    /// The chosen snapshot.
+    snapshot: Arn,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Copied {
     summary: String,
-    /// The copy's ARN.
-    snapshot: String,
+    /// The copy.
+    snapshot: Arn,
 }
 
 impl State for CopySnapshot {
@@ -38,25 +38,17 @@ impl State for CopySnapshot {
         let source = Source::open(cx, &self.sync, &policy).await;
         let name = names::copy(&self.sync, run);
         let Some(copy) = source.copy(run).await? else {
-            source.begin_copy(run, &self.snapshot, &policy.source.kms_key).await?;
+            source.begin_copy(run, self.snapshot.as_str(), &policy.source.kms_key).await?;
             return Err(Error::NotReady(format!("the copy {name}, which was begun now")));
         };
         // "No event is sent for a finished copy of a cluster snapshot" (skyscrapers/terraform-rds
         // PR 52): looking is the only way.
-        match copy.snapshot().status().unwrap_or("unknown") {
-            "available" => Ok(Copied {
-                summary: format!("{} is copied as {name}", self.snapshot),
-                snapshot: copy.arn().to_owned(),
-            }),
-            "failed" => Err(Error::OperationFailed(format!(
-                "RDS could not copy {} to {name}. Production is as it was. The copy is deleted by CleanUp; \
-                start a new execution to try again.",
-                self.snapshot
-            ))),
-            status => Err(Error::NotReady(format!(
-                "the copy {name} ({status}, {} %)",
-                copy.snapshot().percent_progress().unwrap_or_default()
-            ))),
-        }
+        copy.snapshot().ready("the copy").map_err(|error| {
+            error.changed("nothing in production; CleanUp deletes the copy").then(Then::StartAgain)
+        })?;
+        Ok(Copied {
+            summary: format!("{} is copied as {name}", self.snapshot),
+            snapshot: copy.snapshot().arn.clone(),
+        })
     }
 }

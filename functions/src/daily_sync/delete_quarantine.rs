@@ -6,18 +6,14 @@
 //! soon as RDS deletes them; CleanUp waits until they are gone. Undo: none. Errors: `NotReady`,
 //! `Refused` (not ours, or not allowed).
 
-use aws_sdk_rds::types::DbClusterSnapshot;
 use runbook::{
-    Context, Error, Result, Run, State, aurora, daily_sync,
-    daily_sync::{names, tags},
+    Context, Error, Result, Run, State,
+    aurora::{self, Snapshot, Status},
+    daily_sync::{self, names, tags},
 };
 use serde::{Deserialize, Serialize};
 
-use super::{
-    production::Source,
-    removal::{self, Removal},
-    snapshot_sanitized::find_snapshot,
-};
+use super::{production::Source, removal};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -38,41 +34,41 @@ impl State for DeleteQuarantine {
     async fn reconcile(self, cx: &Context, run: &Run) -> Result<Deleted> {
         let policy = daily_sync::policy(cx, run, &self.sync).await?;
         let sanitized = names::sanitized(&self.sync, run);
-        let is_kept = |snapshot: DbClusterSnapshot| {
-            tags::is_of_run(snapshot.tag_list(), &self.sync, run) && snapshot.status() == Some("available")
+        let is_kept = |snapshot: Snapshot| {
+            tags::is_of_run(&snapshot.tags, &self.sync, run) && snapshot.status == Status::Available
         };
-        if !find_snapshot(cx, &sanitized).await?.is_some_and(is_kept) {
-            return Err(Error::Refused(format!(
-                "the sanitised snapshot {sanitized} is not there, so the quarantine is still needed. \
-                Nothing was deleted."
+        if !aurora::find_snapshot(cx, &sanitized).await?.is_some_and(is_kept) {
+            return Err(Error::refused(format!(
+                "the sanitised snapshot {sanitized} is not there, so the quarantine is still needed"
             )));
         }
         let name = names::quarantine(&self.sync, run);
-        let mut waiting = Vec::new();
-        let clusters = aurora::clusters(cx).await?;
-        if let Some(cluster) = aurora::by_name(&clusters, &name) {
-            if !tags::is_of_run(cluster.tag_list(), &self.sync, run) {
-                return Err(Error::Conflict(format!("cluster {name} is not this run's; it was left alone")));
-            }
-            let instances = removal::instances(cx).await?;
-            if let Removal::Waiting(what) =
-                removal::remove_cluster(cx, &self.sync, cluster, &instances).await?
-            {
-                waiting.push(what);
-            }
-        }
+        // Both go on side by side: the next look waits for whichever is not done.
+        let cluster = self.delete_cluster(cx, run, &name).await;
         let source = Source::open(cx, &self.sync, &policy).await;
-        if let Some(copy) = source.copy(run).await? {
-            waiting.extend(source.remove(&copy).await?);
+        let copy = match source.copy(run).await? {
+            Some(copy) => source.remove(&copy).await,
+            None => Ok(()),
+        };
+        if let (Err(cluster), Err(copy)) = (&cluster, &copy)
+            && let (Some(cluster), Some(copy)) = (cluster.waiting_for(), copy.waiting_for())
+        {
+            return Err(Error::NotReady(format!("{cluster}; {copy}")));
         }
-        if waiting.is_empty() {
-            Ok(Deleted {
-                summary: format!(
-                    "{name} and the copy of production's snapshot are deleted; the run holds no raw data"
-                ),
-            })
-        } else {
-            Err(Error::NotReady(waiting.join("; ")))
+        cluster.and(copy)?;
+        let summary =
+            format!("{name} and the copy of production's snapshot are deleted; the run holds no raw data");
+        Ok(Deleted { summary })
+    }
+}
+
+impl DeleteQuarantine {
+    async fn delete_cluster(&self, cx: &Context, run: &Run, name: &str) -> Result<()> {
+        let clusters = aurora::clusters(cx).await?;
+        let Some(cluster) = aurora::by_name(&clusters, name) else { return Ok(()) };
+        if !tags::is_of_run(&cluster.tags, &self.sync, run) {
+            return Err(Error::conflict(format!("cluster {name} is not this run's")));
         }
+        removal::remove_cluster(cx, &self.sync, cluster, &aurora::instances(cx).await?).await
     }
 }

@@ -4,15 +4,15 @@
 //! No other file assumes production's role, and the client stays in here: this is the one place to
 //! look at for the promise that no production cluster is ever touched.
 
-use aws_sdk_rds::{error::ProvideErrorMetadata, types::DbClusterSnapshot};
 use policy::Sync;
 use runbook::{
     Context, Error, Result, Run,
+    aurora::{self, Fault, Snapshot, is_denied, message},
     daily_sync::{
         names,
         tags::{self, Role},
     },
-    error::aws,
+    error::{Then, aws},
 };
 
 pub struct Source {
@@ -23,29 +23,27 @@ pub struct Source {
 
 /// A snapshot that a run of this sync made. Only [`Source`] makes one, and only such a one is
 /// changed.
-pub struct OurCopy(DbClusterSnapshot);
+pub struct OurCopy(Snapshot);
 
 impl OurCopy {
     /// By its ARN, which says account and name, and by its tags, which a copy never takes over from
     /// its source (CopyTags is false).
-    fn check(snapshot: DbClusterSnapshot, sync: &str, account: &str) -> Option<Self> {
-        let arn: Vec<&str> = snapshot.db_cluster_snapshot_arn().unwrap_or_default().split(':').collect();
-        let named = matches!(arn[..], ["arn", _, "rds", _, owner, "cluster-snapshot", name] if owner == account && name.starts_with(&format!("sync-{sync}-")));
-        let ours =
-            tags::is_of_sync(snapshot.tag_list(), sync) && tags::has_role(snapshot.tag_list(), Role::Copy);
-        (named && ours && snapshot.snapshot_type() == Some("manual")).then_some(Self(snapshot))
+    fn check(snapshot: Snapshot, sync: &str, account: &str) -> Option<Self> {
+        let Snapshot { arn, tags, shown, .. } = &snapshot;
+        let named = arn.service() == "rds"
+            && arn.account() == account
+            && arn.kind() == "cluster-snapshot"
+            && arn.name().starts_with(&format!("sync-{sync}-"));
+        let ours = tags::is_of_sync(tags, sync) && tags::has_role(tags, Role::Copy);
+        (named && ours && shown.snapshot_type() == Some("manual")).then_some(Self(snapshot))
     }
 
-    pub fn snapshot(&self) -> &DbClusterSnapshot {
+    pub fn snapshot(&self) -> &Snapshot {
         &self.0
     }
 
     pub fn id(&self) -> &str {
-        self.0.db_cluster_snapshot_identifier().unwrap_or_default()
-    }
-
-    pub fn arn(&self) -> &str {
-        self.0.db_cluster_snapshot_arn().unwrap_or_default()
+        &self.0.id
     }
 }
 
@@ -58,56 +56,32 @@ impl Source {
         }
     }
 
-    pub async fn snapshots(&self, cluster: &str, kind: &str) -> Result<Vec<DbClusterSnapshot>> {
-        let pages =
-            self.cx.rds.describe_db_cluster_snapshots().db_cluster_identifier(cluster).snapshot_type(kind);
-        let pages = pages.into_paginator().items().send();
-        pages.collect::<std::result::Result<_, _>>().await.map_err(aws("rds:DescribeDBClusterSnapshots"))
+    pub async fn snapshots(&self, cluster: &str, kind: &str) -> Result<Vec<Snapshot>> {
+        let request = self.cx.rds.describe_db_cluster_snapshots();
+        let request = request.db_cluster_identifier(cluster).snapshot_type(kind);
+        let all = request.into_paginator().items().send().try_collect().await;
+        all.map_err(aws("rds:DescribeDBClusterSnapshots"))?.into_iter().map(Snapshot::parse).collect()
     }
 
     /// This run's copy. Someone else's snapshot under its name is a `Conflict`.
     pub async fn copy(&self, run: &Run) -> Result<Option<OurCopy>> {
         let name = names::copy(&self.name, run);
-        let answer = match self
-            .cx
-            .rds
-            .describe_db_cluster_snapshots()
-            .db_cluster_snapshot_identifier(&name)
-            .send()
-            .await
-        {
-            Ok(answer) => answer,
-            Err(error) if error.code() == Some("DBClusterSnapshotNotFoundFault") => return Ok(None),
-            Err(error) => return Err(aws("rds:DescribeDBClusterSnapshots")(error)),
-        };
-        let Some(snapshot) = answer.db_cluster_snapshots.unwrap_or_default().into_iter().next() else {
-            return Ok(None);
-        };
-        let of_run = tags::is_of_run(snapshot.tag_list(), &self.name, run);
+        let Some(snapshot) = aurora::find_snapshot(&self.cx, &name).await? else { return Ok(None) };
+        let of_run = tags::is_of_run(&snapshot.tags, &self.name, run);
         let copy = OurCopy::check(snapshot, &self.name, &self.account).filter(|_| of_run);
         copy.map(Some).ok_or_else(|| {
-            Error::Conflict(format!(
-                "a snapshot {name} exists in account {} and is not this run's. It was left alone. Rename or \
-                delete it, then start a new execution.",
+            Error::conflict(format!(
+                "a snapshot {name} exists in account {} and is not this run's",
                 self.account
             ))
+            .fix("rename or delete it")
+            .then(Then::StartAgain)
         })
     }
 
     /// The copies of all runs of this sync.
     pub async fn copies(&self) -> Result<Vec<OurCopy>> {
-        let pages = self
-            .cx
-            .rds
-            .describe_db_cluster_snapshots()
-            .snapshot_type("manual")
-            .into_paginator()
-            .items()
-            .send();
-        let all: Vec<_> = pages
-            .collect::<std::result::Result<_, _>>()
-            .await
-            .map_err(aws("rds:DescribeDBClusterSnapshots"))?;
+        let all = aurora::manual_snapshots(&self.cx).await?;
         Ok(all
             .into_iter()
             .filter_map(|snapshot| OurCopy::check(snapshot, &self.name, &self.account))
@@ -117,32 +91,47 @@ impl Source {
     /// Begins this run's copy. Tags are ours alone: production's would let IAM conditions on tags
     /// take the copy for production.
     pub async fn begin_copy(&self, run: &Run, snapshot_arn: &str, kms_key: &str) -> Result<()> {
-        let name = names::copy(&self.name, run);
         let copy = self.cx.rds.copy_db_cluster_snapshot().source_db_cluster_snapshot_identifier(snapshot_arn);
-        let copy = copy.target_db_cluster_snapshot_identifier(&name).kms_key_id(kms_key).copy_tags(false);
-        match copy.set_tags(Some(tags::of(run, &self.name, Role::Copy))).send().await {
-            Ok(_) => Ok(()),
+        let copy = copy
+            .target_db_cluster_snapshot_identifier(names::copy(&self.name, run))
+            .kms_key_id(kms_key)
+            .copy_tags(false)
+            .set_tags(Some(tags::of(run, &self.name, Role::Copy)));
+        let Err(error) = copy.send().await else { return Ok(()) };
+        Err(match Fault::of(&error) {
             // Another attempt of this state was faster; who owns the name is seen at the next look.
-            Err(error) if error.code() == Some("DBClusterSnapshotAlreadyExistsFault") => Ok(()),
-            Err(error) => Err(copy_refused(
-                error.code().unwrap_or_default(),
-                error.message().unwrap_or_default(),
-                snapshot_arn,
-                kms_key,
-            )
-            .unwrap_or_else(|| aws("rds:CopyDBClusterSnapshot")(error))),
-        }
-    }
-
-    pub async fn is_shared_with(&self, copy: &OurCopy, account: &str) -> Result<bool> {
-        Ok(self.shared_with(copy).await?.iter().any(|other| other == account))
+            Some(Fault::DBClusterSnapshotAlreadyExistsFault) => return Ok(()),
+            Some(Fault::InvalidDBClusterSnapshotStateFault) => {
+                Error::NotReady(format!("snapshot {snapshot_arn} to be copyable ({})", message(&error)))
+            }
+            Some(Fault::DBClusterSnapshotNotFoundFault) => Error::failed(format!(
+                "the snapshot {snapshot_arn} is gone; automated ones go with the retention period"
+            ))
+            .changed("nothing")
+            .then(Then::StartAgain),
+            Some(Fault::KMSKeyNotAccessibleFault) => {
+                Error::refused(format!("RDS may not use the key {kms_key}: {}", message(&error)))
+                    .fix(
+                        "name a customer key in production's account whose policy lets the source role use \
+                         it (the default key aws/rds cannot be shared)",
+                    )
+                    .then(Then::StartAgain)
+            }
+            Some(Fault::SnapshotQuotaExceeded) => Error::refused(format!(
+                "production's account has no room for another manual snapshot: {}",
+                message(&error)
+            ))
+            .fix("delete old ones or raise the quota")
+            .then(Then::StartAgain),
+            _ => aws("rds:CopyDBClusterSnapshot")(error),
+        })
     }
 
     /// The accounts that may restore it (the attribute `restore`).
     pub async fn shared_with(&self, copy: &OurCopy) -> Result<Vec<String>> {
-        let describe =
-            self.cx.rds.describe_db_cluster_snapshot_attributes().db_cluster_snapshot_identifier(copy.id());
-        let answer = describe.send().await.map_err(aws("rds:DescribeDBClusterSnapshotAttributes"))?;
+        let describe = self.cx.rds.describe_db_cluster_snapshot_attributes();
+        let answer = describe.db_cluster_snapshot_identifier(copy.id()).send().await;
+        let answer = answer.map_err(aws("rds:DescribeDBClusterSnapshotAttributes"))?;
         let attributes = answer
             .db_cluster_snapshot_attributes_result
             .and_then(|result| result.db_cluster_snapshot_attributes);
@@ -154,82 +143,57 @@ impl Source {
     }
 
     pub async fn share(&self, copy: &OurCopy, account: &str) -> Result<()> {
-        let modify =
-            self.cx.rds.modify_db_cluster_snapshot_attribute().db_cluster_snapshot_identifier(copy.id());
-        match modify.attribute_name("restore").values_to_add(account).send().await {
-            Ok(_) => Ok(()),
-            Err(error) if error.code() == Some("InvalidDBClusterSnapshotStateFault") => Err(Error::NotReady(
-                format!("snapshot {} to be shared ({})", copy.id(), error.message().unwrap_or_default()),
-            )),
-            Err(error) if error.code() == Some("SharedSnapshotQuotaExceeded") => {
-                Err(Error::Refused(format!(
-                    "RDS shares no further snapshot ({}). It was not shared; raise the quota or unshare old \
-                    ones.",
-                    error.message().unwrap_or_default()
-                )))
+        let modify = self.cx.rds.modify_db_cluster_snapshot_attribute();
+        let modify = modify.db_cluster_snapshot_identifier(copy.id()).attribute_name("restore");
+        let Err(error) = modify.values_to_add(account).send().await else { return Ok(()) };
+        Err(match Fault::of(&error) {
+            Some(Fault::InvalidDBClusterSnapshotStateFault) => {
+                Error::NotReady(format!("snapshot {} to be shared ({})", copy.id(), message(&error)))
             }
-            Err(error) => Err(aws("rds:ModifyDBClusterSnapshotAttribute")(error)),
-        }
+            Some(Fault::SharedSnapshotQuotaExceeded) => {
+                Error::refused(format!("RDS shares no further snapshot: {}", message(&error)))
+                    .changed("nothing by this state")
+                    .fix("raise the quota or unshare old ones")
+                    .then(Then::StartAgain)
+            }
+            _ => aws("rds:ModifyDBClusterSnapshotAttribute")(error),
+        })
     }
 
     async fn is_gone(&self, copy: &OurCopy) -> Result<bool> {
-        Ok(!self.copies().await?.iter().any(|other| other.arn() == copy.arn()))
+        Ok(!self.copies().await?.iter().any(|other| other.id() == copy.id()))
     }
 
-    /// One step of its removal; what is waited for, or `None` when it is gone.
-    pub async fn remove(&self, copy: &OurCopy) -> Result<Option<String>> {
+    /// One step of its removal; done when it is gone.
+    pub async fn remove(&self, copy: &OurCopy) -> Result<()> {
+        let (id, account) = (copy.id(), &self.account);
         let shared = self.shared_with(copy).await?;
         if !shared.is_empty() {
-            let modify =
-                self.cx.rds.modify_db_cluster_snapshot_attribute().db_cluster_snapshot_identifier(copy.id());
-            let modify = modify.attribute_name("restore").set_values_to_remove(Some(shared));
-            modify.send().await.map_err(aws("rds:ModifyDBClusterSnapshotAttribute"))?;
-            return Ok(Some(format!(
-                "snapshot {} in account {}, which was unshared now",
-                copy.id(),
-                self.account
+            let modify = self.cx.rds.modify_db_cluster_snapshot_attribute();
+            let modify = modify.db_cluster_snapshot_identifier(id).attribute_name("restore");
+            let answer = modify.set_values_to_remove(Some(shared)).send().await;
+            answer.map_err(aws("rds:ModifyDBClusterSnapshotAttribute"))?;
+            return Err(Error::NotReady(format!(
+                "snapshot {id} in account {account}, which was unshared now"
             )));
         }
         // Deleting a copy that is still `copying` cancels it (DeleteDBClusterSnapshot, botocore rds
         // 2014-10-31).
-        match self.cx.rds.delete_db_cluster_snapshot().db_cluster_snapshot_identifier(copy.id()).send().await
-        {
-            Ok(_) => Ok(Some(format!("snapshot {} in account {} to be gone", copy.id(), self.account))),
-            Err(error) if error.code() == Some("DBClusterSnapshotNotFoundFault") => Ok(None),
-            // What is gone has no tags, so that the role may not delete it.
-            Err(error) if error.code() == Some("AccessDenied") && self.is_gone(copy).await? => Ok(None),
-            Err(error) if error.code() == Some("InvalidDBClusterSnapshotStateFault") => Ok(Some(format!(
-                "snapshot {} in account {} to be deletable ({})",
-                copy.id(),
-                self.account,
-                error.message().unwrap_or_default()
-            ))),
-            Err(error) => Err(aws("rds:DeleteDBClusterSnapshot")(error)),
+        let delete = self.cx.rds.delete_db_cluster_snapshot().db_cluster_snapshot_identifier(id);
+        match delete.send().await {
+            Ok(_) => Err(Error::NotReady(format!("snapshot {id} in account {account} to be gone"))),
+            Err(error) => match Fault::of(&error) {
+                Some(Fault::DBClusterSnapshotNotFoundFault) => Ok(()),
+                // What is gone has no tags, so that the role may not delete it.
+                None if is_denied(&error) && self.is_gone(copy).await? => Ok(()),
+                Some(Fault::InvalidDBClusterSnapshotStateFault) => Err(Error::NotReady(format!(
+                    "snapshot {id} in account {account} to be deletable ({})",
+                    message(&error)
+                ))),
+                _ => Err(aws("rds:DeleteDBClusterSnapshot")(error)),
+            },
         }
     }
-}
-
-/// What a person can do about a copy that RDS does not make.
-fn copy_refused(code: &str, message: &str, snapshot: &str, kms_key: &str) -> Option<Error> {
-    Some(match code {
-        "DBClusterSnapshotNotFoundFault" => Error::OperationFailed(format!(
-            "the snapshot {snapshot} is gone; automated ones go with the retention period. Nothing was \
-            copied. Start a new execution: it chooses another."
-        )),
-        "KMSKeyNotAccessibleFault" => Error::Refused(format!(
-            "RDS may not use the key {kms_key}: {message} It must be a customer key in production's account \
-            whose policy lets the source role use it \
-             (the default key aws/rds cannot be shared). Nothing was copied."
-        )),
-        "SnapshotQuotaExceeded" => Error::Refused(format!(
-            "production's account has no room for another manual snapshot ({message}). Delete old ones or \
-            raise the quota. Nothing was copied."
-        )),
-        "InvalidDBClusterSnapshotStateFault" => {
-            Error::NotReady(format!("snapshot {snapshot} to be copyable ({message})"))
-        }
-        _ => return None,
-    })
 }
 
 #[cfg(test)]
@@ -237,16 +201,13 @@ mod tests {
     use aws_sdk_rds::types::Tag;
 
     use super::*;
+    use crate::testing::{self, Parse};
 
     const ACCOUNT: &str = "111122223333";
 
-    fn snapshot(account: &str, name: &str, tags: Vec<Tag>) -> DbClusterSnapshot {
+    fn snapshot(account: &str, name: &str, tags: Vec<Tag>) -> Snapshot {
         let arn = format!("arn:aws:rds:eu-west-1:{account}:cluster-snapshot:{name}");
-        DbClusterSnapshot::builder()
-            .db_cluster_snapshot_arn(arn)
-            .snapshot_type("manual")
-            .set_tag_list(Some(tags))
-            .build()
+        testing::snapshot(name, tags).db_cluster_snapshot_arn(arn).snapshot_type("manual").parse()
     }
 
     #[test]
@@ -262,21 +223,8 @@ mod tests {
             OurCopy::check(snapshot(ACCOUNT, "sync-orders-01234567", tags()), "customers", ACCOUNT).is_none(),
             "of another sync"
         );
-        let cluster = DbClusterSnapshot::builder()
-            .db_cluster_snapshot_arn(format!("arn:aws:rds:eu-west-1:{ACCOUNT}:cluster:sync-orders-1"));
-        assert!(!ours(cluster.snapshot_type("manual").set_tag_list(Some(tags())).build()), "a cluster");
-    }
-
-    #[test]
-    fn a_refused_copy_tells_what_to_do() {
-        assert_eq!(
-            copy_refused("KMSKeyNotAccessibleFault", "no", "s", "alias/sync").unwrap().name(),
-            "Refused"
-        );
-        assert_eq!(
-            copy_refused("DBClusterSnapshotNotFoundFault", "no", "s", "alias/sync").unwrap().name(),
-            "OperationFailed"
-        );
-        assert!(copy_refused("Throttling", "slow", "s", "k").is_none());
+        let cluster = testing::snapshot("sync-orders-1", tags()).snapshot_type("manual");
+        let arn = format!("arn:aws:rds:eu-west-1:{ACCOUNT}:cluster:sync-orders-1");
+        assert!(!ours(cluster.db_cluster_snapshot_arn(arn).parse()), "a cluster");
     }
 }

@@ -1,26 +1,18 @@
 //! Removes clusters and snapshots that runs of this sync made, in this account, one step a look.
 //! Nothing else is ever removed.
+//!
+//! Done means that RDS deletes it: nothing brings it back. Who must see it gone looks again.
 
-use aws_sdk_rds::{
-    error::ProvideErrorMetadata,
-    types::{DbCluster, DbClusterSnapshot, DbInstance},
+use runbook::{
+    Context, Error, Result,
+    aurora::{self, Cluster, Fault, Instance, Snapshot, Status, is_denied, message},
+    daily_sync::tags,
+    error::aws,
 };
-use runbook::{Context, Error, Result, aurora, daily_sync::tags, error::aws};
-
-/// How far a removal is.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Removal {
-    Gone,
-    /// RDS deletes it; nothing brings it back.
-    Deleting(String),
-    /// The next step has to wait for this.
-    Waiting(String),
-}
 
 /// The next step of a cluster's removal.
 #[derive(Debug, PartialEq, Eq)]
 enum Step<'a> {
-    Wait(String),
     /// A stopped cluster cannot be deleted (AuroraUserGuide, aurora-cluster-stop-start).
     Start,
     DeleteInstance(&'a str),
@@ -29,23 +21,22 @@ enum Step<'a> {
     Deleting,
 }
 
-fn step<'a>(cluster: &DbCluster, instances: &[&'a DbInstance]) -> Step<'a> {
-    let status = cluster.status().unwrap_or("unknown");
-    match status {
-        "deleting" => return Step::Deleting,
-        "stopped" => return Step::Start,
-        "stopping" | "starting" | "renaming" => return Step::Wait(format!("it to be no longer {status}")),
+fn step<'a>(cluster: &Cluster, instances: &[&'a Instance]) -> Result<Step<'a>> {
+    match &cluster.status {
+        Status::Deleting => return Ok(Step::Deleting),
+        Status::Stopped => return Ok(Step::Start),
+        status @ (Status::Stopping | Status::Starting | Status::Renaming) => {
+            return Err(Error::NotReady(format!("cluster {} to be no longer {status}", cluster.id)));
+        }
         _ => {}
     }
-    if let Some(instance) =
-        instances.iter().find(|instance| instance.db_instance_status() != Some("deleting"))
-    {
-        return Step::DeleteInstance(instance.db_instance_identifier().unwrap_or_default());
+    if let Some(instance) = instances.iter().find(|instance| instance.status != Status::Deleting) {
+        return Ok(Step::DeleteInstance(&instance.id));
     }
-    if cluster.deletion_protection() == Some(true) {
-        return Step::LiftProtection;
+    if cluster.shown.deletion_protection() == Some(true) {
+        return Ok(Step::LiftProtection);
     }
-    Step::DeleteCluster
+    Ok(Step::DeleteCluster)
 }
 
 /// One step of the removal of a cluster that a run of this sync made.
@@ -55,156 +46,123 @@ fn step<'a>(cluster: &DbCluster, instances: &[&'a DbInstance]) -> Step<'a> {
 pub async fn remove_cluster(
     cx: &Context,
     sync: &str,
-    cluster: &DbCluster,
-    instances: &[DbInstance],
-) -> Result<Removal> {
-    let name = cluster.db_cluster_identifier().unwrap_or_default();
-    if !tags::is_of_sync(cluster.tag_list(), sync) {
-        return Err(Error::Refused(format!(
+    cluster: &Cluster,
+    instances: &[Instance],
+) -> Result<()> {
+    let name = &cluster.id;
+    if !tags::is_of_sync(&cluster.tags, sync) {
+        return Err(Error::refused(format!(
             "cluster {name} was not made by this sync, and nothing else is ever deleted"
         )));
     }
-    let own: Vec<&DbInstance> =
-        instances.iter().filter(|instance| instance.db_cluster_identifier() == Some(name)).collect();
-    let done = |what: &str| Ok(Removal::Waiting(format!("cluster {name}: {what}")));
-    match step(cluster, &own) {
-        Step::Deleting => Ok(Removal::Deleting(format!("cluster {name} to be gone"))),
-        Step::Wait(what) => done(&what),
+    let own: Vec<&Instance> =
+        instances.iter().filter(|instance| instance.cluster.as_ref() == Some(name)).collect();
+    let waiting = |what: &str| Err(Error::NotReady(format!("cluster {name}: {what}")));
+    match step(cluster, &own)? {
+        Step::Deleting => Ok(()),
         Step::Start => {
-            cx.rds
-                .start_db_cluster()
-                .db_cluster_identifier(name)
-                .send()
-                .await
-                .map_err(aws("rds:StartDBCluster"))?;
-            done("it was stopped and is started, to be deleted")
+            let start = cx.rds.start_db_cluster().db_cluster_identifier(name);
+            start.send().await.map_err(aws("rds:StartDBCluster"))?;
+            waiting("it was stopped and is started, to be deleted")
         }
         Step::DeleteInstance(instance) => {
-            let delete = cx
-                .rds
-                .delete_db_instance()
-                .db_instance_identifier(instance)
-                .skip_final_snapshot(true)
-                .delete_automated_backups(true);
-            match delete.send().await {
-                Ok(_) => done(&format!("its instance {instance} is being deleted")),
-                Err(error) if error.code() == Some("DBInstanceNotFound") => {
-                    done(&format!("its instance {instance} is gone"))
-                }
-                // What is gone has no tags, so that the role may not delete it.
-                Err(error)
-                    if error.code() == Some("AccessDenied") && is_instance_gone(cx, instance).await? =>
-                {
-                    done(&format!("its instance {instance} is gone"))
-                }
-                // Also "is already being deleted".
-                Err(error) if error.code() == Some("InvalidDBInstanceState") => {
-                    done(&format!("its instance {instance} ({})", error.message().unwrap_or_default()))
-                }
-                Err(error) => Err(aws("rds:DeleteDBInstance")(error)),
+            let delete = cx.rds.delete_db_instance().db_instance_identifier(instance);
+            match delete.skip_final_snapshot(true).delete_automated_backups(true).send().await {
+                Ok(_) => waiting(&format!("its instance {instance} is being deleted")),
+                Err(error) => match Fault::of(&error) {
+                    Some(Fault::DBInstanceNotFound) => waiting(&format!("its instance {instance} is gone")),
+                    // What is gone has no tags, so that the role may not delete it.
+                    None if is_denied(&error)
+                        && !aurora::instances(cx).await?.iter().any(|other| other.id == instance) =>
+                    {
+                        waiting(&format!("its instance {instance} is gone"))
+                    }
+                    // Also "is already being deleted".
+                    Some(Fault::InvalidDBInstanceState) => {
+                        waiting(&format!("its instance {instance} ({})", message(&error)))
+                    }
+                    _ => Err(aws("rds:DeleteDBInstance")(error)),
+                },
             }
         }
         Step::LiftProtection => {
-            let modify = cx
-                .rds
-                .modify_db_cluster()
-                .db_cluster_identifier(name)
-                .deletion_protection(false)
-                .apply_immediately(true);
-            modify.send().await.map_err(aws("rds:ModifyDBCluster"))?;
-            done("its deletion protection is lifted")
+            let modify = cx.rds.modify_db_cluster().db_cluster_identifier(name);
+            let answer = modify.deletion_protection(false).apply_immediately(true).send().await;
+            answer.map_err(aws("rds:ModifyDBCluster"))?;
+            waiting("its deletion protection is lifted")
         }
         Step::DeleteCluster => {
-            let delete = cx
-                .rds
-                .delete_db_cluster()
-                .db_cluster_identifier(name)
-                .skip_final_snapshot(true)
-                .delete_automated_backups(true);
-            match delete.send().await {
-                Ok(_) => Ok(Removal::Deleting(format!("cluster {name} to be gone"))),
-                Err(error) if error.code() == Some("DBClusterNotFoundFault") => Ok(Removal::Gone),
-                Err(error)
-                    if error.code() == Some("AccessDenied")
-                        && aurora::find_cluster(cx, name).await?.is_none() =>
-                {
-                    Ok(Removal::Gone)
-                }
-                Err(error) if error.code() == Some("InvalidDBClusterStateFault") => {
-                    done(error.message().unwrap_or("its state"))
-                }
-                Err(error) => Err(aws("rds:DeleteDBCluster")(error)),
+            let delete = cx.rds.delete_db_cluster().db_cluster_identifier(name);
+            match delete.skip_final_snapshot(true).delete_automated_backups(true).send().await {
+                Ok(_) => Ok(()),
+                Err(error) => match Fault::of(&error) {
+                    Some(Fault::DBClusterNotFoundFault) => Ok(()),
+                    None if is_denied(&error) && aurora::find_cluster(cx, name).await?.is_none() => Ok(()),
+                    Some(Fault::InvalidDBClusterStateFault) => waiting(message(&error)),
+                    _ => Err(aws("rds:DeleteDBCluster")(error)),
+                },
             }
         }
     }
 }
 
-/// One step of the removal of a snapshot that a run of this sync made.
-pub async fn remove_snapshot(cx: &Context, sync: &str, snapshot: &DbClusterSnapshot) -> Result<Removal> {
-    let name = snapshot.db_cluster_snapshot_identifier().unwrap_or_default();
-    if !tags::is_of_sync(snapshot.tag_list(), sync) || snapshot.snapshot_type() != Some("manual") {
-        return Err(Error::Refused(format!(
+/// The removal of a snapshot that a run of this sync made.
+pub async fn remove_snapshot(cx: &Context, sync: &str, snapshot: &Snapshot) -> Result<()> {
+    let name = &snapshot.id;
+    if !tags::is_of_sync(&snapshot.tags, sync) || snapshot.shown.snapshot_type() != Some("manual") {
+        return Err(Error::refused(format!(
             "snapshot {name} was not made by this sync, and nothing else is ever deleted"
         )));
     }
-    match cx.rds.delete_db_cluster_snapshot().db_cluster_snapshot_identifier(name).send().await {
-        Ok(_) => Ok(Removal::Deleting(format!("snapshot {name} to be gone"))),
-        Err(error) if error.code() == Some("DBClusterSnapshotNotFoundFault") => Ok(Removal::Gone),
-        Err(error) if error.code() == Some("AccessDenied") && is_snapshot_gone(cx, sync, name).await? => {
-            Ok(Removal::Gone)
-        }
-        Err(error) if error.code() == Some("InvalidDBClusterSnapshotStateFault") => Ok(Removal::Waiting(
-            format!("snapshot {name} to be deletable ({})", error.message().unwrap_or_default()),
-        )),
-        Err(error) => Err(aws("rds:DeleteDBClusterSnapshot")(error)),
+    let delete = cx.rds.delete_db_cluster_snapshot().db_cluster_snapshot_identifier(name);
+    match delete.send().await {
+        Ok(_) => Ok(()),
+        Err(error) => match Fault::of(&error) {
+            Some(Fault::DBClusterSnapshotNotFoundFault) => Ok(()),
+            None if is_denied(&error) && aurora::find_snapshot(cx, name).await?.is_none() => Ok(()),
+            Some(Fault::InvalidDBClusterSnapshotStateFault) => {
+                Err(Error::NotReady(format!("snapshot {name} to be deletable ({})", message(&error))))
+            }
+            _ => Err(aws("rds:DeleteDBClusterSnapshot")(error)),
+        },
     }
 }
 
-async fn is_instance_gone(cx: &Context, name: &str) -> Result<bool> {
-    Ok(!instances(cx).await?.iter().any(|instance| instance.db_instance_identifier() == Some(name)))
-}
-
-async fn is_snapshot_gone(cx: &Context, sync: &str, name: &str) -> Result<bool> {
-    let left = snapshots(cx, sync).await?;
-    Ok(!left.iter().any(|snapshot| snapshot.db_cluster_snapshot_identifier() == Some(name)))
-}
-
-/// Every instance of the account and Region.
-pub async fn instances(cx: &Context) -> Result<Vec<DbInstance>> {
-    let pages = cx.rds.describe_db_instances().into_paginator().items().send();
-    pages.collect::<std::result::Result<_, _>>().await.map_err(aws("rds:DescribeDBInstances"))
-}
-
 /// The manual snapshots of this account that runs of this sync made.
-pub async fn snapshots(cx: &Context, sync: &str) -> Result<Vec<DbClusterSnapshot>> {
-    let pages =
-        cx.rds.describe_db_cluster_snapshots().snapshot_type("manual").into_paginator().items().send();
-    let mut all: Vec<DbClusterSnapshot> =
-        pages.collect::<std::result::Result<_, _>>().await.map_err(aws("rds:DescribeDBClusterSnapshots"))?;
-    all.retain(|snapshot| tags::is_of_sync(snapshot.tag_list(), sync));
+pub async fn snapshots(cx: &Context, sync: &str) -> Result<Vec<Snapshot>> {
+    let mut all = aurora::manual_snapshots(cx).await?;
+    all.retain(|snapshot| tags::is_of_sync(&snapshot.tags, sync));
     Ok(all)
 }
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_rds::types::DbInstance;
+
     use super::*;
+    use crate::testing::{self, Parse};
 
     #[test]
     fn instances_go_first_then_the_protection_then_the_cluster() {
-        let cluster = |status: &str| DbCluster::builder().db_cluster_identifier("c").status(status);
+        let cluster = |status: &str| testing::cluster("c").status(status);
         let instance = |status: &str| {
-            DbInstance::builder().db_instance_identifier("c-1").db_instance_status(status).build()
+            let shown = DbInstance::builder()
+                .db_instance_identifier("c-1")
+                .db_instance_arn("arn:aws:rds:eu-west-1:444455556666:db:c-1")
+                .engine_version("16.14")
+                .db_instance_status(status);
+            Instance::parse(shown.build()).unwrap()
         };
         let (alive, going) = (instance("available"), instance("deleting"));
-        assert_eq!(step(&cluster("available").build(), &[&going, &alive]), Step::DeleteInstance("c-1"));
-        assert_eq!(
-            step(&cluster("available").deletion_protection(true).build(), &[&going]),
-            Step::LiftProtection
-        );
-        assert_eq!(step(&cluster("available").build(), &[&going]), Step::DeleteCluster);
-        assert_eq!(step(&cluster("inaccessible-encryption-credentials").build(), &[]), Step::DeleteCluster);
-        assert_eq!(step(&cluster("deleting").build(), &[&alive]), Step::Deleting);
-        assert_eq!(step(&cluster("stopped").build(), &[&alive]), Step::Start);
-        assert!(matches!(step(&cluster("renaming").build(), &[&alive]), Step::Wait(_)));
+        let step = |cluster: aws_sdk_rds::types::builders::DbClusterBuilder, of: &[&Instance]| {
+            format!("{:?}", super::step(&cluster.parse(), of))
+        };
+        assert_eq!(step(cluster("available"), &[&going, &alive]), "Ok(DeleteInstance(\"c-1\"))");
+        assert_eq!(step(cluster("available").deletion_protection(true), &[&going]), "Ok(LiftProtection)");
+        assert_eq!(step(cluster("available"), &[&going]), "Ok(DeleteCluster)");
+        assert_eq!(step(cluster("inaccessible-encryption-credentials"), &[]), "Ok(DeleteCluster)");
+        assert_eq!(step(cluster("deleting"), &[&alive]), "Ok(Deleting)");
+        assert_eq!(step(cluster("stopped"), &[&alive]), "Ok(Start)");
+        assert!(step(cluster("renaming"), &[&alive]).contains("NotReady"));
     }
 }

@@ -7,14 +7,12 @@
 //! connected to (AuroraUserGuide, Aurora.Overview). What is left out falls to the default VPC's
 //! security group, default groups and possibly a public address, so nothing is left out.
 
-use aws_sdk_rds::{
-    error::ProvideErrorMetadata,
-    types::{ClusterPendingModifiedValues, DbCluster, DbInstance, Tag},
-};
+use aws_sdk_rds::types::{ClusterPendingModifiedValues, Tag};
 use runbook::{
-    Context, Error, Result, Run, aurora,
+    Context, Error, Result, Run,
+    aurora::{self, Cluster, EngineVersion, Fault, Instance, ResourceId, message},
     daily_sync::{names, tags},
-    error::aws,
+    error::{Then, aws},
 };
 
 pub const ENGINE: &str = "aurora-postgresql";
@@ -24,7 +22,7 @@ pub struct Wanted<'a> {
     pub cluster: String,
     /// A name, or an ARN when it is shared by another account.
     pub snapshot: &'a str,
-    pub engine_version: &'a str,
+    pub engine_version: &'a EngineVersion,
     pub subnet_group: &'a str,
     pub security_groups: &'a [String],
     pub cluster_parameter_group: &'a str,
@@ -37,7 +35,7 @@ pub struct Wanted<'a> {
 /// The restored cluster, available with one instance, its master password RDS's own.
 pub struct Restored {
     pub cluster: String,
-    pub resource_id: String,
+    pub resource_id: ResourceId,
     pub secret_arn: String,
 }
 
@@ -46,80 +44,91 @@ pub async fn reconcile(cx: &Context, run: &Run, wanted: &Wanted<'_>) -> Result<R
     let name = &wanted.cluster;
     // Right after the call RDS may still answer with another cluster's data under an old name: only
     // the name that was asked counts.
-    let cluster =
-        aurora::find_cluster(cx, name).await?.filter(|cluster| cluster.db_cluster_identifier() == Some(name));
-    let Some(cluster) = cluster else { return Err(restore(cx, run, wanted).await) };
-    if !tags::is_of_run(cluster.tag_list(), wanted.sync, run) {
-        return Err(Error::Conflict(format!(
-            "a cluster {name} exists and is not this run's. It was left alone. Rename or delete it, then \
-            start a new execution."
+    let cluster = aurora::find_cluster(cx, name).await?.filter(|cluster| cluster.id == *name);
+    let Some(cluster) = cluster else {
+        restore(cx, run, wanted).await?;
+        return Err(Error::NotReady(format!("cluster {name} to be restored, which was begun now")));
+    };
+    if !tags::is_of_run(&cluster.tags, wanted.sync, run) {
+        return Err(Error::conflict(format!("a cluster {name} exists and is not this run's"))
+            .fix("rename or delete it")
+            .then(Then::StartAgain));
+    }
+    if cluster.status.is_lost() {
+        return Err(failed(format!(
+            "RDS could not restore {} as {name}: it is {}",
+            wanted.snapshot, cluster.status
         )));
     }
-    let status = cluster.status().unwrap_or("unknown");
-    if is_lost(status) {
-        return Err(Error::OperationFailed(format!(
-            "RDS could not restore {} as {name}: it is {status}.",
-            wanted.snapshot
-        )));
-    }
-    if status != "available" {
-        return Err(Error::NotReady(format!("cluster {name} to be restored (it is {status})")));
-    }
+    aurora::ready(&cluster, &[])?;
     let differences = differences(&cluster, wanted);
     if !differences.is_empty() {
-        return Err(Error::OperationFailed(format!(
+        return Err(failed(format!(
             "RDS restored {name} otherwise than it was asked to, so nothing goes on with it:\n{}",
             differences.join("\n")
         )));
     }
     let members = aurora::members(cx, &cluster).await?;
-    let secret_arn = password(cx, &cluster, members.is_empty()).await?;
-    let Some(instance) = members.first() else { return Err(create_instance(cx, wanted).await) };
-    let status = instance.db_instance_status().unwrap_or("unknown");
-    if is_lost(status) {
-        return Err(Error::OperationFailed(format!("the instance of {name} is {status}")));
+    let secret_arn = match managed_secret(&cluster)? {
+        Some(arn) => arn,
+        None if members.is_empty() => {
+            new_password(cx, &cluster).await?;
+            return Err(Error::NotReady(format!(
+                "the new master password of {name}, which was asked for now"
+            )));
+        }
+        None => {
+            return Err(Error::conflict(format!(
+                "{name} has an instance while production's master password may still open it; someone else \
+                 made that instance"
+            ))
+            .then(Then::StartAgain));
+        }
+    };
+    let Some(instance) = members.first() else {
+        create_instance(cx, wanted).await?;
+        return Err(Error::NotReady(format!("instance {}, which is being made", names::instance(name))));
+    };
+    if instance.status.is_lost() {
+        return Err(failed(format!("the instance of {name} is {}", instance.status)));
     }
-    if instance.publicly_accessible() != Some(false) {
-        return Err(Error::OperationFailed(format!(
+    if instance.shown.publicly_accessible() != Some(false) {
+        return Err(failed(format!(
             "the instance of {name} is publicly accessible although it was asked not to be"
         )));
     }
     check_members(&members, name)?;
-    if let Some(what) = aurora::busy(&cluster, &members) {
-        return Err(Error::NotReady(what));
-    }
-    let resource_id = cluster.db_cluster_resource_id().unwrap_or_default().to_owned();
-    Ok(Restored { cluster: name.clone(), resource_id, secret_arn })
+    aurora::ready(&cluster, &members)?;
+    Ok(Restored { cluster: name.clone(), resource_id: cluster.resource_id, secret_arn })
 }
 
-/// Statuses that no waiting ends (AuroraUserGuide, accessing-monitoring and
-/// Overview.DBInstance.Status).
-fn is_lost(status: &str) -> bool {
-    status.contains("failed")
-        || status.starts_with("incompatible-")
-        || status.starts_with("inaccessible-")
-        || status == "deleting"
+fn failed(found: String) -> Error {
+    Error::failed(found).changed("what this run made stays until CleanUp removes it").then(Then::StartAgain)
 }
 
-fn check_members(members: &[DbInstance], cluster: &str) -> Result<()> {
-    match members.iter().find(|member| member.db_instance_identifier() != Some(&names::instance(cluster))) {
+fn check_members(members: &[Instance], cluster: &str) -> Result<()> {
+    match members.iter().find(|member| member.id != names::instance(cluster)) {
         None => Ok(()),
-        Some(other) => Err(Error::Conflict(format!(
-            "{cluster} has an instance {} that this run did not make. Nothing goes on with it.",
-            other.db_instance_identifier().unwrap_or_default()
-        ))),
+        Some(other) => {
+            Err(Error::conflict(format!("{cluster} has an instance {} that this run did not make", other.id))
+                .then(Then::StartAgain))
+        }
     }
 }
 
 /// What is not as it was asked, one a line: asked for is not had.
-fn differences(cluster: &DbCluster, wanted: &Wanted<'_>) -> Vec<String> {
+fn differences(cluster: &Cluster, wanted: &Wanted<'_>) -> Vec<String> {
+    let shown = &cluster.shown;
     let mut found = Vec::new();
     let mut check = |what: &str, is: String, asked: String| {
         if is != asked {
             found.push(format!("- {what}: it is {is}, asked was {asked}"));
         }
     };
-    let groups = cluster.vpc_security_groups().iter().filter_map(|group| group.vpc_security_group_id());
+    let name = |name: Option<&str>| name.unwrap_or("none").to_owned();
+    // What is not shown is not said to be as asked.
+    let flag = |flag: Option<bool>| flag.map_or("not shown".to_owned(), |flag| flag.to_string());
+    let groups = shown.vpc_security_groups().iter().filter_map(|group| group.vpc_security_group_id());
     let sorted = |mut groups: Vec<&str>| {
         groups.sort_unstable();
         groups.join(" ")
@@ -129,50 +138,34 @@ fn differences(cluster: &DbCluster, wanted: &Wanted<'_>) -> Vec<String> {
         sorted(groups.collect()),
         sorted(wanted.security_groups.iter().map(String::as_str).collect()),
     );
-    check(
-        "subnet group",
-        cluster.db_subnet_group().unwrap_or_default().to_owned(),
-        wanted.subnet_group.to_lowercase(),
-    );
-    check(
-        "engine version",
-        cluster.engine_version().unwrap_or_default().to_owned(),
-        wanted.engine_version.to_owned(),
-    );
-    check(
-        "cluster parameter group",
-        cluster.db_cluster_parameter_group().unwrap_or_default().to_owned(),
-        wanted.cluster_parameter_group.to_lowercase(),
-    );
-    check("associated roles", cluster.associated_roles().len().to_string(), "0".into());
-    check("publicly accessible", cluster.publicly_accessible().unwrap_or(false).to_string(), "false".into());
-    check(
-        "IAM database authentication",
-        cluster.iam_database_authentication_enabled().unwrap_or(false).to_string(),
-        "false".into(),
-    );
-    check("Data API", cluster.http_endpoint_enabled().unwrap_or(false).to_string(), "false".into());
-    check("exported logs", cluster.enabled_cloudwatch_logs_exports().join(" "), String::new());
-    check("encrypted", cluster.storage_encrypted().unwrap_or(false).to_string(), "true".into());
+    check("subnet group", name(shown.db_subnet_group()), wanted.subnet_group.to_lowercase());
+    check("engine version", cluster.version.to_string(), wanted.engine_version.to_string());
+    let asked = wanted.cluster_parameter_group.to_lowercase();
+    check("cluster parameter group", name(shown.db_cluster_parameter_group()), asked);
+    check("associated roles", shown.associated_roles().len().to_string(), "0".into());
+    // RDS shows it of Multi-AZ DB clusters only (botocore rds 2014-10-31, DBCluster).
+    check("publicly accessible", shown.publicly_accessible().unwrap_or(false).to_string(), "false".into());
+    let iam = shown.iam_database_authentication_enabled();
+    check("IAM database authentication", flag(iam), "false".into());
+    // Left out by RDS where the Region has no Data API.
+    check("Data API", shown.http_endpoint_enabled().unwrap_or(false).to_string(), "false".into());
+    check("exported logs", shown.enabled_cloudwatch_logs_exports().join(" "), String::new());
+    check("encrypted", flag(shown.storage_encrypted()), "true".into());
     // An alias is resolved by RDS: it shows the key's ARN.
     if wanted.kms_key.starts_with("arn:") && wanted.kms_key.contains(":key/") {
-        check("key", cluster.kms_key_id().unwrap_or_default().to_owned(), wanted.kms_key.to_owned());
+        check("key", name(shown.kms_key_id()), wanted.kms_key.to_owned());
     }
     found
 }
 
-/// Begins the restore, without roles and exported logs: both come only when they are named. Says
-/// what is to be waited for, or why it cannot be.
-async fn restore(cx: &Context, run: &Run, wanted: &Wanted<'_>) -> Error {
-    let name = &wanted.cluster;
-    let restore = cx
-        .rds
-        .restore_db_cluster_from_snapshot()
-        .db_cluster_identifier(name)
-        .snapshot_identifier(wanted.snapshot);
+/// Begins the restore, without roles and exported logs: both come only when they are named.
+async fn restore(cx: &Context, run: &Run, wanted: &Wanted<'_>) -> Result<()> {
+    let (name, snapshot) = (&wanted.cluster, wanted.snapshot);
+    let restore = cx.rds.restore_db_cluster_from_snapshot().db_cluster_identifier(name);
     let restore = restore
+        .snapshot_identifier(snapshot)
         .engine(ENGINE)
-        .engine_version(wanted.engine_version)
+        .engine_version(wanted.engine_version.to_string())
         .db_subnet_group_name(wanted.subnet_group)
         .set_vpc_security_group_ids(Some(wanted.security_groups.to_vec()))
         .db_cluster_parameter_group_name(wanted.cluster_parameter_group)
@@ -183,103 +176,57 @@ async fn restore(cx: &Context, run: &Run, wanted: &Wanted<'_>) -> Error {
         .deletion_protection(false)
         .backup_retention_period(1)
         .set_tags(Some(wanted.tags.clone()));
-    match restore.send().await {
-        Ok(_) => Error::NotReady(format!("cluster {name} to be restored, which was begun now")),
-        Err(error) => {
-            let (code, message) = (error.code().unwrap_or_default(), error.message().unwrap_or_default());
-            match code {
-                // Who owns it is seen at the next look.
-                "DBClusterAlreadyExistsFault" => Error::NotReady(format!("cluster {name} to be shown")),
-                "InvalidDBClusterSnapshotStateFault" => {
-                    Error::NotReady(format!("snapshot {} to be restorable ({message})", wanted.snapshot))
-                }
-                // A share is seen in the other account after a moment.
-                "DBClusterSnapshotNotFoundFault" if run.waited(cx.clock.now()).as_secs() < 600 => {
-                    Error::NotReady(format!("snapshot {} to be seen in this account", wanted.snapshot))
-                }
-                _ => refused(code, message, name)
-                    .unwrap_or_else(|| aws("rds:RestoreDBClusterFromSnapshot")(error)),
-            }
+    let Err(error) = restore.send().await else { return Ok(()) };
+    let fault = Fault::of(&error);
+    Err(match fault {
+        // Who owns it is seen at the next look.
+        Some(Fault::DBClusterAlreadyExistsFault) => return Ok(()),
+        Some(Fault::InvalidDBClusterSnapshotStateFault) => {
+            Error::NotReady(format!("snapshot {snapshot} to be restorable ({})", message(&error)))
         }
-    }
+        // A share is seen in the other account after a moment.
+        Some(Fault::DBClusterSnapshotNotFoundFault) if run.waited(cx.clock.now()).as_secs() < 600 => {
+            Error::NotReady(format!("snapshot {snapshot} to be seen in this account"))
+        }
+        Some(Fault::DBClusterSnapshotNotFoundFault) => {
+            refused(name, message(&error), "share the snapshot with this account")
+        }
+        fault => match fault.and_then(Fault::needs_a_person) {
+            Some(remedy) => refused(name, message(&error), remedy),
+            None => aws("rds:RestoreDBClusterFromSnapshot")(error),
+        },
+    })
 }
 
-/// What a person has to mend in account or policy. Nothing was made.
-fn refused(code: &str, message: &str, name: &str) -> Option<Error> {
-    let remedy = match code {
-        "DBClusterSnapshotNotFoundFault" => "the snapshot is not there, or not shared with this account",
-        "KMSKeyNotAccessibleFault" => {
-            "the keys' policies must let this account use both (kms:Decrypt, kms:DescribeKey, \
-            kms:CreateGrant, kms:ReEncrypt*, kms:GenerateDataKey*)"
-        }
-        "DBClusterQuotaExceededFault"
-        | "InstanceQuotaExceeded"
-        | "StorageQuotaExceeded"
-        | "InsufficientDBClusterCapacityFault"
-        | "InsufficientStorageClusterCapacity"
-        | "InsufficientDBInstanceCapacity" => "delete old clusters, raise the quota, or try later",
-        "DBSubnetGroupNotFoundFault"
-        | "DBClusterParameterGroupNotFound"
-        | "DBParameterGroupNotFound"
-        | "InvalidSubnet"
-        | "InvalidVPCNetworkStateFault"
-        | "DBSubnetGroupDoesNotCoverEnoughAZs"
-        | "InvalidParameterValue"
-        | "InvalidParameterCombination"
-        | "InvalidRestoreFault" => "the policy names what this account does not have or RDS does not take",
-        _ => return None,
-    };
-    Some(Error::Refused(format!(
-        "RDS does not make {name}: {message} ({code}). Nothing was made: {remedy}. Mend it, then start a \
-        new execution."
-    )))
+/// What a person has to fix in account or policy.
+fn refused(name: &str, message: &str, remedy: &str) -> Error {
+    Error::refused(format!("RDS does not make {name}: {message}"))
+        .changed("what this run made before stays until CleanUp removes it")
+        .fix(remedy)
+        .then(Then::StartAgain)
 }
 
-/// Replaces the snapshot's master password with one that RDS makes and keeps, and waits until it is
-/// in force.
-async fn password(cx: &Context, cluster: &DbCluster, no_instance: bool) -> Result<String> {
-    let name = cluster.db_cluster_identifier().unwrap_or_default();
-    let Some(arn) = managed_secret(cluster)? else {
-        if !no_instance {
-            return Err(Error::Conflict(format!(
-                "{name} has an instance while production's master password may still open it; someone else \
-                made that instance. Nothing goes on with it."
-            )));
-        }
-        let modify = cx
-            .rds
-            .modify_db_cluster()
-            .db_cluster_identifier(name)
-            .manage_master_user_password(true)
-            .apply_immediately(true);
-        return Err(match modify.send().await {
-            Ok(_) => Error::NotReady(format!("the new master password of {name}, which was asked for now")),
-            Err(error) if error.code() == Some("InvalidDBClusterStateFault") => Error::NotReady(format!(
-                "cluster {name} to take a new master password ({})",
-                error.message().unwrap_or_default()
-            )),
-            Err(error) => aws("rds:ModifyDBCluster")(error),
-        });
-    };
-    Ok(arn)
+/// Replaces the snapshot's master password with one that RDS makes and keeps.
+async fn new_password(cx: &Context, cluster: &Cluster) -> Result<()> {
+    let modify = cx.rds.modify_db_cluster().db_cluster_identifier(&cluster.id);
+    let answer = modify.manage_master_user_password(true).apply_immediately(true).send().await;
+    answer.map(drop).map_err(aws("rds:ModifyDBCluster"))
 }
 
 /// Its managed secret when the password is in force. `available` says nothing: for some seconds
 /// after the change the old password still works, and only the pending values and the secret's
 /// status tell.
-fn managed_secret(cluster: &DbCluster) -> Result<Option<String>> {
-    let name = cluster.db_cluster_identifier().unwrap_or_default();
-    if cluster
-        .pending_modified_values()
-        .is_some_and(|pending| *pending != ClusterPendingModifiedValues::builder().build())
-    {
+fn managed_secret(cluster: &Cluster) -> Result<Option<String>> {
+    let (name, shown) = (&cluster.id, &cluster.shown);
+    let nothing = ClusterPendingModifiedValues::builder().build();
+    if shown.pending_modified_values().is_some_and(|pending| *pending != nothing) {
         return Err(Error::NotReady(format!("the change of {name} that RDS holds pending")));
     }
-    let Some(secret) = cluster.master_user_secret() else { return Ok(None) };
+    let Some(secret) = shown.master_user_secret() else { return Ok(None) };
     match (secret.secret_status(), secret.secret_arn()) {
         (Some("active"), Some(arn)) => Ok(Some(arn.to_owned())),
         // "impaired": RDS cannot use the secret (MasterUserSecret, botocore).
-        (Some("impaired"), _) => Err(Error::OperationFailed(format!(
+        (Some("impaired"), _) => Err(failed(format!(
             "RDS says that the managed secret of {name} is impaired: it cannot use its key"
         ))),
         (status, _) => Err(Error::NotReady(format!(
@@ -289,7 +236,7 @@ fn managed_secret(cluster: &DbCluster) -> Result<Option<String>> {
     }
 }
 
-async fn create_instance(cx: &Context, wanted: &Wanted<'_>) -> Error {
+async fn create_instance(cx: &Context, wanted: &Wanted<'_>) -> Result<()> {
     let name = names::instance(&wanted.cluster);
     let create =
         cx.rds.create_db_instance().db_instance_identifier(&name).db_cluster_identifier(&wanted.cluster);
@@ -303,16 +250,14 @@ async fn create_instance(cx: &Context, wanted: &Wanted<'_>) -> Error {
         .enable_performance_insights(false)
         .monitoring_interval(0)
         .set_tags(Some(wanted.tags.clone()));
-    match create.send().await {
-        Ok(_) => Error::NotReady(format!("instance {name}, which is being made")),
-        Err(error) => match (error.code().unwrap_or_default(), error.message().unwrap_or_default()) {
-            ("DBInstanceAlreadyExists", message) | ("InvalidDBClusterStateFault", message) => {
-                Error::NotReady(format!("instance {name} to be made ({message})"))
-            }
-            (code, message) => {
-                refused(code, message, &name).unwrap_or_else(|| aws("rds:CreateDBInstance")(error))
-            }
-        },
+    let Err(error) = create.send().await else { return Ok(()) };
+    match Fault::of(&error) {
+        // Whose it is shows at the next look.
+        Some(Fault::DBInstanceAlreadyExists) => Ok(()),
+        fault => Err(match fault.and_then(Fault::needs_a_person) {
+            Some(remedy) => refused(&name, message(&error), remedy),
+            None => aws("rds:CreateDBInstance")(error),
+        }),
     }
 }
 
@@ -321,13 +266,14 @@ mod tests {
     use aws_sdk_rds::types::{DbClusterRole, MasterUserSecret, VpcSecurityGroupMembership};
 
     use super::*;
+    use crate::testing::{self, Parse};
 
-    fn wanted(groups: &[String]) -> Wanted<'_> {
+    fn wanted<'a>(groups: &'a [String], engine_version: &'a EngineVersion) -> Wanted<'a> {
         Wanted {
             sync: "orders",
             cluster: "quarantine-orders-01234567".into(),
             snapshot: "s",
-            engine_version: "16.8",
+            engine_version,
             subnet_group: "quarantine",
             security_groups: groups,
             cluster_parameter_group: "quarantine-pg16",
@@ -339,7 +285,7 @@ mod tests {
     }
 
     fn as_asked() -> aws_sdk_rds::types::builders::DbClusterBuilder {
-        DbCluster::builder()
+        testing::cluster("quarantine-orders-01234567")
             .vpc_security_groups(
                 VpcSecurityGroupMembership::builder().vpc_security_group_id("sg-q").status("active").build(),
             )
@@ -347,31 +293,32 @@ mod tests {
             .engine_version("16.8")
             .db_cluster_parameter_group("quarantine-pg16")
             .storage_encrypted(true)
+            .iam_database_authentication_enabled(false)
     }
 
     #[test]
     fn what_is_not_as_asked_is_named() {
-        let groups = ["sg-q".to_owned()];
-        assert_eq!(differences(&as_asked().build(), &wanted(&groups)), Vec::<String>::new());
+        let (groups, version) = (["sg-q".to_owned()], "16.8".parse().unwrap());
+        let wanted = wanted(&groups, &version);
+        assert_eq!(differences(&as_asked().parse(), &wanted), Vec::<String>::new());
         let default_group = VpcSecurityGroupMembership::builder().vpc_security_group_id("sg-default").build();
         for (cluster, word) in [
-            (as_asked().vpc_security_groups(default_group).build(), "sg-default"),
-            (as_asked().db_subnet_group("default").build(), "subnet group"),
-            (as_asked().engine_version("17.4").build(), "engine version"),
-            (as_asked().db_cluster_parameter_group("default.aurora-postgresql16").build(), "parameter group"),
+            (as_asked().vpc_security_groups(default_group), "sg-default"),
+            (as_asked().db_subnet_group("default"), "subnet group"),
+            (as_asked().engine_version("17.4"), "engine version"),
+            (as_asked().db_cluster_parameter_group("default.aurora-postgresql16"), "parameter group"),
             (
                 as_asked()
-                    .associated_roles(DbClusterRole::builder().role_arn("arn:aws:iam::1:role/s3").build())
-                    .build(),
+                    .associated_roles(DbClusterRole::builder().role_arn("arn:aws:iam::1:role/s3").build()),
                 "roles",
             ),
-            (as_asked().publicly_accessible(true).build(), "publicly"),
-            (as_asked().iam_database_authentication_enabled(true).build(), "IAM"),
-            (as_asked().http_endpoint_enabled(true).build(), "Data API"),
-            (as_asked().enabled_cloudwatch_logs_exports("postgresql").build(), "logs"),
-            (as_asked().storage_encrypted(false).build(), "encrypted"),
+            (as_asked().publicly_accessible(true), "publicly"),
+            (as_asked().iam_database_authentication_enabled(true), "IAM"),
+            (as_asked().http_endpoint_enabled(true), "Data API"),
+            (as_asked().enabled_cloudwatch_logs_exports("postgresql"), "logs"),
+            (as_asked().storage_encrypted(false), "encrypted"),
         ] {
-            let found = differences(&cluster, &wanted(&groups));
+            let found = differences(&cluster.parse(), &wanted);
             assert!(found.len() == 1 && found[0].contains(word), "{word}: {found:?}");
         }
     }
@@ -381,22 +328,22 @@ mod tests {
         let secret =
             |status: &str| MasterUserSecret::builder().secret_arn("arn:secret").secret_status(status).build();
         let pending = ClusterPendingModifiedValues::builder().master_user_password("****").build();
-        let cluster = || DbCluster::builder().db_cluster_identifier("q");
-        assert!(matches!(managed_secret(&cluster().build()), Ok(None)));
+        let cluster = || testing::cluster("q");
+        assert!(matches!(managed_secret(&cluster().parse()), Ok(None)));
         assert!(matches!(
-            managed_secret(&cluster().master_user_secret(secret("active")).build()),
+            managed_secret(&cluster().master_user_secret(secret("active")).parse()),
             Ok(Some(_))
         ));
         assert_eq!(
-            managed_secret(&cluster().master_user_secret(secret("creating")).build()).unwrap_err().name(),
+            managed_secret(&cluster().master_user_secret(secret("creating")).parse()).unwrap_err().name(),
             "NotReady"
         );
         assert_eq!(
-            managed_secret(&cluster().master_user_secret(secret("impaired")).build()).unwrap_err().name(),
+            managed_secret(&cluster().master_user_secret(secret("impaired")).parse()).unwrap_err().name(),
             "OperationFailed"
         );
         let still_pending =
-            cluster().master_user_secret(secret("active")).pending_modified_values(pending).build();
+            cluster().master_user_secret(secret("active")).pending_modified_values(pending).parse();
         assert_eq!(managed_secret(&still_pending).unwrap_err().name(), "NotReady");
     }
 }

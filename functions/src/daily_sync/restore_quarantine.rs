@@ -8,9 +8,10 @@
 //! failed, or made it otherwise than asked).
 
 use runbook::{
-    Context, Error, Result, Run, State, daily_sync,
+    Arn, Context, Error, Result, Run, State,
+    aurora::{EngineVersion, ResourceId},
     daily_sync::{
-        names,
+        self, names,
         tags::{self, Role},
     },
 };
@@ -22,10 +23,10 @@ use super::restore::{self, Wanted};
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RestoreQuarantine {
     sync: String,
-    /// The ARN of our copy.
-    snapshot: String,
+    /// Our copy.
+    snapshot: Arn,
     /// The snapshot's engine version: left out, RDS would take the Region's default.
-    engine_version: String,
+    engine_version: EngineVersion,
 }
 
 #[derive(Debug, Serialize)]
@@ -33,7 +34,7 @@ pub struct RestoreQuarantine {
 pub struct InQuarantine {
     summary: String,
     cluster: String,
-    resource_id: String,
+    resource_id: ResourceId,
     secret_arn: String,
 }
 
@@ -44,16 +45,16 @@ impl State for RestoreQuarantine {
     async fn reconcile(self, cx: &Context, run: &Run) -> Result<InQuarantine> {
         let policy = daily_sync::policy(cx, run, &self.sync).await?;
         let quarantine = &policy.quarantine;
-        if self.snapshot.split(':').next_back() != Some(&names::copy(&self.sync, run)) {
-            return Err(Error::Refused(format!(
-                "{} is not the copy that this run made; only that one is restored. Nothing was touched.",
+        if self.snapshot.name() != names::copy(&self.sync, run) {
+            return Err(Error::refused(format!(
+                "{} is not the copy that this run made; only that one is restored",
                 self.snapshot
             )));
         }
         let wanted = Wanted {
             sync: &self.sync,
             cluster: names::quarantine(&self.sync, run),
-            snapshot: &self.snapshot,
+            snapshot: self.snapshot.as_str(),
             engine_version: &self.engine_version,
             subnet_group: &quarantine.subnet_group,
             security_groups: std::slice::from_ref(&quarantine.security_group),

@@ -7,19 +7,19 @@
 //! `Conflict` (the name is someone else's), `OperationFailed` (RDS failed, or made it otherwise
 //! than asked).
 
-use aws_sdk_rds::types::DbClusterSnapshot;
 use runbook::{
-    Context, Error, Result, Run, State, aurora, daily_sync,
+    Context, Error, Result, Run, State,
+    aurora::{self, ResourceId, Snapshot},
     daily_sync::{
-        attestation, names,
+        self, attestation, names,
         tags::{self, Role},
     },
+    error::Then,
 };
 use serde::{Deserialize, Serialize};
 
 use super::{
     restore::{self, Wanted},
-    snapshot_sanitized::find_snapshot,
     swap,
 };
 
@@ -39,10 +39,10 @@ pub struct Fresh {
     summary: String,
     target: String,
     cluster: String,
-    resource_id: String,
+    resource_id: ResourceId,
     /// The DbClusterResourceId of the cluster that the target's clients use now. None before the
     /// first sync.
-    former: Option<String>,
+    former: Option<ResourceId>,
 }
 
 impl State for RestoreTarget {
@@ -52,22 +52,26 @@ impl State for RestoreTarget {
     async fn reconcile(self, cx: &Context, run: &Run) -> Result<Fresh> {
         let policy = daily_sync::policy(cx, run, &self.sync).await?;
         let target = daily_sync::target(&policy, &self.target)?;
-        let snapshot = find_snapshot(cx, &self.snapshot).await?.ok_or_else(|| {
-            Error::Conflict(format!(
-                "the sanitised snapshot {} is gone; someone has deleted it. Start a new execution.",
+        let snapshot = aurora::find_snapshot(cx, &self.snapshot).await?.ok_or_else(|| {
+            Error::conflict(format!(
+                "the sanitised snapshot {} is gone; someone has deleted it",
                 self.snapshot
             ))
+            .then(Then::StartAgain)
         })?;
         let attested = attested(&snapshot, &self.sync, run)?;
-        attestation::check(cx, run, attested).await?;
+        attestation::check(cx, run, &attested).await?;
         let mut all = tags::of(run, &self.sync, Role::Fresh);
         all.push(tags::tag(tags::TARGET, &self.target));
-        all.extend([tags::tag(tags::ATTESTED_RUN, run.name()), tags::tag(tags::ATTESTED_RESOURCE, attested)]);
+        all.extend([
+            tags::tag(tags::ATTESTED_RUN, run.name()),
+            tags::tag(tags::ATTESTED_RESOURCE, attested.as_str()),
+        ]);
         let wanted = Wanted {
             sync: &self.sync,
             cluster: names::fresh(&self.target, run),
             snapshot: &self.snapshot,
-            engine_version: snapshot.engine_version().unwrap_or_default(),
+            engine_version: &snapshot.version,
             subnet_group: &target.subnet_group,
             security_groups: &target.security_groups,
             cluster_parameter_group: &target.cluster_parameter_group,
@@ -79,7 +83,7 @@ impl State for RestoreTarget {
         let restored = restore::reconcile(cx, run, &wanted).await?;
         let clusters = aurora::clusters(cx).await?;
         let former = swap::published(cx, &clusters, &self.sync, target).await?;
-        let former = former.and_then(|cluster| cluster.db_cluster_resource_id()).map(str::to_owned);
+        let former = former.map(|cluster| cluster.resource_id.clone());
         Ok(Fresh {
             summary: format!("{} stands ready beside {}", restored.cluster, self.target),
             target: self.target,
@@ -91,32 +95,31 @@ impl State for RestoreTarget {
 }
 
 /// The DbClusterResourceId that was attested, from the tags of this run's sanitised snapshot.
-fn attested<'a>(snapshot: &'a DbClusterSnapshot, sync: &str, run: &Run) -> Result<&'a str> {
-    let name = snapshot.db_cluster_snapshot_identifier().unwrap_or_default();
-    let tags = snapshot.tag_list();
+fn attested(snapshot: &Snapshot, sync: &str, run: &Run) -> Result<ResourceId> {
+    let Snapshot { id, tags, shown, .. } = snapshot;
     if !tags::is_of_run(tags, sync, run) || !tags::has_role(tags, Role::Sanitized) {
-        return Err(Error::Refused(format!(
-            "snapshot {name} is not this run's sanitised snapshot; only that one is restored. Nothing was \
-            touched."
+        return Err(Error::refused(format!(
+            "snapshot {id} is not this run's sanitised snapshot; only that one is restored"
         )));
     }
-    let resource = tags::value(tags, tags::ATTESTED_RESOURCE)
-        .filter(|_| tags::value(tags, tags::ATTESTED_RUN) == Some(run.name()));
+    let resource = tags.get(tags::ATTESTED_RESOURCE).filter(|_| tags.is(tags::ATTESTED_RUN, run.name()));
     let resource =
-        resource.filter(|resource| snapshot.db_cluster_resource_id().is_none_or(|of| of == *resource));
+        resource.filter(|resource| shown.db_cluster_resource_id().is_none_or(|of| of == *resource));
+    let resource = resource.and_then(|resource| ResourceId::try_from(resource.to_owned()).ok());
     resource.ok_or_else(|| {
-        Error::Refused(format!(
-            "snapshot {name} does not carry this run's attestation (tags {} and {}). Nothing was touched. \
-            Start a new execution.",
+        Error::refused(format!(
+            "snapshot {id} does not carry this run's attestation (tags {} and {})",
             tags::ATTESTED_RUN,
             tags::ATTESTED_RESOURCE
         ))
+        .then(Then::StartAgain)
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::{self, Parse};
 
     #[test]
     fn only_a_snapshot_attested_by_this_run_is_restored() {
@@ -127,13 +130,10 @@ mod tests {
                 tags::tag(tags::ATTESTED_RUN, attested_run),
                 tags::tag(tags::ATTESTED_RESOURCE, "cluster-A"),
             ]);
-            DbClusterSnapshot::builder()
-                .set_db_cluster_resource_id(of.map(str::to_owned))
-                .set_tag_list(Some(all))
-                .build()
+            testing::snapshot("s", all).set_db_cluster_resource_id(of.map(str::to_owned)).parse()
         };
         assert_eq!(
-            attested(&snapshot(Role::Sanitized, "one", Some("cluster-A")), "orders", &run).unwrap(),
+            attested(&snapshot(Role::Sanitized, "one", Some("cluster-A")), "orders", &run).unwrap().as_str(),
             "cluster-A"
         );
         assert!(attested(&snapshot(Role::Sanitized, "one", None), "orders", &run).is_ok());
@@ -144,7 +144,7 @@ mod tests {
             "of another cluster than was attested"
         );
         assert!(attested(&snapshot(Role::Sanitized, "one", None), "customers", &run).is_err());
-        let untagged = DbClusterSnapshot::builder().build();
+        let untagged = testing::snapshot("s", Vec::new()).parse();
         assert!(attested(&untagged, "orders", &run).is_err());
     }
 }

@@ -6,16 +6,19 @@
 
 use std::time::Duration;
 
-use aws_sdk_rds::types::DbCluster;
 use jiff::Timestamp;
 use policy::{KeepOld, Sync};
 use runbook::{
-    Context, Error, Result, Run, State, aurora, daily_sync,
-    daily_sync::tags::{self, Role},
+    Context, Error, Result, Run, State,
+    aurora::{self, Cluster},
+    daily_sync::{
+        self,
+        tags::{self, Role},
+    },
 };
 use serde::{Deserialize, Serialize};
 
-use super::removal::{self, Removal};
+use super::removal;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -47,21 +50,19 @@ impl State for RetireOld {
         let clusters = aurora::clusters(cx).await?;
         let Sorted { keep, retire, not_ours } =
             sort(&clusters, &policy, &self.sync, &self.target, &target.keep_old, cx.clock.now());
-        let instances = removal::instances(cx).await?;
+        let instances = aurora::instances(cx).await?;
         let mut waiting = Vec::new();
         for cluster in &retire {
-            if let Removal::Waiting(what) =
-                removal::remove_cluster(cx, &self.sync, cluster, &instances).await?
-            {
-                waiting.push(what);
+            if let Err(error) = removal::remove_cluster(cx, &self.sync, cluster, &instances).await {
+                let what = error.waiting_for().map(str::to_owned);
+                waiting.push(what.ok_or(error)?);
             }
         }
         if !waiting.is_empty() {
             return Err(Error::NotReady(waiting.join("; ")));
         }
-        let names = |clusters: Vec<&DbCluster>| {
-            clusters.iter().filter_map(|cluster| cluster.db_cluster_identifier()).map(str::to_owned).collect()
-        };
+        let names =
+            |clusters: Vec<&Cluster>| clusters.into_iter().map(|cluster| cluster.id.clone()).collect();
         let summary =
             format!("{} replaced copies of {} are kept, {} deleted", keep.len(), self.target, retire.len());
         Ok(Retired {
@@ -75,45 +76,39 @@ impl State for RetireOld {
 }
 
 struct Sorted<'a> {
-    keep: Vec<&'a DbCluster>,
-    retire: Vec<&'a DbCluster>,
-    not_ours: Vec<&'a DbCluster>,
+    keep: Vec<&'a Cluster>,
+    retire: Vec<&'a Cluster>,
+    not_ours: Vec<&'a Cluster>,
 }
 
 fn sort<'a>(
-    clusters: &'a [DbCluster],
+    clusters: &'a [Cluster],
     policy: &Sync,
     sync: &str,
     target: &str,
     rule: &KeepOld,
     now: Timestamp,
 ) -> Sorted<'a> {
-    let is_stable = |cluster: &DbCluster| {
-        policy.targets.iter().any(|target| cluster.db_cluster_identifier() == Some(&target.cluster))
-    };
-    let replaced = |cluster: &DbCluster| {
-        let at = tags::value(cluster.tag_list(), tags::REPLACED_AT)?;
-        at.parse::<Timestamp>().ok()
-    };
+    let is_stable = |cluster: &Cluster| policy.targets.iter().any(|target| cluster.id == target.cluster);
+    let replaced = |cluster: &Cluster| cluster.tags.get(tags::REPLACED_AT)?.parse::<Timestamp>().ok();
     let old = clusters.iter().filter(|cluster| {
-        let tags = cluster.tag_list();
-        tags::has_role(tags, Role::Old)
-            && tags::value(tags, tags::TARGET) == Some(target)
+        tags::has_role(&cluster.tags, Role::Old)
+            && cluster.tags.is(tags::TARGET, target)
             && !is_stable(cluster)
     });
     let (mut ours, not_ours): (Vec<_>, Vec<_>) =
-        old.partition(|cluster| tags::is_of_sync(cluster.tag_list(), sync));
+        old.partition(|cluster| tags::is_of_sync(&cluster.tags, sync));
     // Without a date nothing is known to be too old: it counts as the newest.
     ours.sort_by_key(|cluster| std::cmp::Reverse(replaced(cluster).unwrap_or(now)));
     let age = Duration::try_from(rule.age).unwrap_or_default();
-    let is_young = |cluster: &DbCluster| {
+    let is_young = |cluster: &Cluster| {
         replaced(cluster).is_none_or(|at| Duration::try_from(now - at).is_ok_and(|since| since <= age))
     };
     let (keep, retire): (Vec<_>, Vec<_>) = ours
         .into_iter()
         .enumerate()
         .partition(|(index, cluster)| *index < rule.count as usize && is_young(cluster));
-    let plain = |list: Vec<(usize, &'a DbCluster)>| list.into_iter().map(|(_, cluster)| cluster).collect();
+    let plain = |list: Vec<(usize, &'a Cluster)>| list.into_iter().map(|(_, cluster)| cluster).collect();
     Sorted { keep: plain(keep), retire: plain(retire), not_ours }
 }
 
@@ -123,21 +118,22 @@ mod tests {
 
     use super::super::clean_up::tests::policy;
     use super::*;
+    use crate::testing::{self, Parse};
 
     const NOW: &str = "2026-01-10T04:00:00Z";
 
-    fn old(name: &str, replaced_at: &str, ours: bool) -> DbCluster {
+    fn old(name: &str, replaced_at: &str, ours: bool) -> Cluster {
         let run = Run::of("arn:aws:states:eu-west-1:444455556666:execution:daily-sync:one");
         let mut all =
             if ours { tags::of(&run, "orders", Role::Old) } else { vec![tags::tag(tags::ROLE, "old")] };
         all.extend([tags::tag(tags::TARGET, "orders-dev"), tags::tag(tags::REPLACED_AT, replaced_at)]);
-        DbCluster::builder().db_cluster_identifier(name).set_tag_list(Some(all)).build()
+        testing::cluster(name).set_tag_list(Some(all)).parse()
     }
 
-    fn retired(clusters: &[DbCluster], count: u32, age: i64) -> Vec<&str> {
+    fn retired(clusters: &[Cluster], count: u32, age: i64) -> Vec<&str> {
         let rule = KeepOld { count, age: SignedDuration::from_hours(age) };
         let sorted = sort(clusters, &policy(), "orders", "orders-dev", &rule, NOW.parse().unwrap());
-        sorted.retire.iter().filter_map(|cluster| cluster.db_cluster_identifier()).collect()
+        sorted.retire.iter().map(|cluster| cluster.id.as_str()).collect()
     }
 
     #[test]

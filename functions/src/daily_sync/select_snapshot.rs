@@ -6,14 +6,15 @@
 //! `Conflict` (another run of this sync goes on), `OperationFailed` (no snapshot fits, and the
 //! policy says that this is a failure).
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
-use aws_sdk_rds::types::DbClusterSnapshot;
 use jiff::Timestamp;
-use policy::{Otherwise, Snapshot, Sync};
+use policy::{Otherwise, Sync};
 use runbook::{
-    Context, Error, Result, Run, State, daily_sync,
-    daily_sync::names,
+    Arn, Context, Error, Result, Run, State,
+    aurora::{EngineVersion, Snapshot},
+    daily_sync::{self, names},
+    error::Then,
     lease,
     state::{default_deadline, friendly_duration},
 };
@@ -49,10 +50,10 @@ pub struct Selected {
     deadline: Duration,
     /// No snapshot fits, and the policy says that this is no failure.
     skipped: bool,
-    /// The chosen snapshot's ARN.
-    snapshot: Option<String>,
+    /// The chosen one.
+    snapshot: Option<Arn>,
     taken: Option<Timestamp>,
-    engine_version: Option<String>,
+    engine_version: Option<EngineVersion>,
     source_cluster: String,
     /// The cluster that will hold the raw data.
     quarantine: String,
@@ -71,32 +72,31 @@ impl State for SelectSnapshot {
         let source = Source::open(cx, &self.sync, &policy).await;
         let rule = &policy.source.snapshot;
         let described = source.snapshots(&policy.source.cluster, rule.kind.as_str()).await?;
-        let snapshots: Vec<Snapshot> = described.iter().filter_map(snapshot).collect();
+        let snapshots: Vec<policy::Snapshot> = described.iter().filter_map(snapshot).collect();
         let choice = rule.choose(&snapshots, self.at.unwrap_or(run.entered), &policy.schedule.time_zone);
         let because = because(&policy.source.cluster, &choice.because);
         let summary = match (&choice.chosen, choice.otherwise) {
             (Some(chosen), _) => format!("{} of {} is taken", chosen.id, chosen.taken),
             (None, Otherwise::Skip) => format!("there is nothing to sync today. {because}"),
             (None, Otherwise::Fail) => {
-                return Err(Error::OperationFailed(format!(
-                    "No snapshot of {} fits the policy, so nothing was synced and nothing was touched. \
-                    {because}\n\
-                     Take a snapshot that fits, or change source.snapshot in the policy, then start a new \
-                     execution.",
+                return Err(Error::failed(format!(
+                    "no snapshot of {} fits the policy. {because}",
                     policy.source.cluster
-                )));
+                ))
+                .changed("nothing")
+                .fix("take a snapshot that fits, or change source.snapshot in the policy")
+                .then(Then::StartAgain));
             }
         };
-        let version = |chosen: &Snapshot| {
-            described.iter().find(|one| one.db_cluster_snapshot_arn() == Some(&chosen.arn))?.engine_version()
-        };
+        let chosen = choice.chosen.as_ref();
+        let shown = chosen.and_then(|chosen| described.iter().find(|one| one.arn.as_str() == chosen.arn));
         Ok(Selected {
             summary,
             deadline: self.deadline,
-            skipped: choice.chosen.is_none(),
-            engine_version: choice.chosen.as_ref().and_then(version).map(str::to_owned),
-            snapshot: choice.chosen.as_ref().map(|chosen| chosen.arn.clone()),
-            taken: choice.chosen.as_ref().map(|chosen| chosen.taken),
+            skipped: chosen.is_none(),
+            engine_version: shown.map(|shown| shown.version.clone()),
+            snapshot: shown.map(|shown| shown.arn.clone()),
+            taken: chosen.map(|chosen| chosen.taken),
             source_cluster: policy.source.cluster.clone(),
             quarantine: names::quarantine(&self.sync, run),
             targets: policy.targets.iter().map(|target| target.cluster.clone()).collect(),
@@ -110,17 +110,14 @@ impl State for SelectSnapshot {
 fn check_accounts(policy: &Sync, account: &str) -> Result<()> {
     for target in &policy.targets {
         if target.account != account {
-            return Err(Error::Refused(format!(
+            return Err(Error::refused(format!(
                 "target {} lies in account {}, and this runbook runs in {account}: it replaces clusters of \
-                its own account only. Nothing was touched.",
+                 its own account only",
                 target.cluster, target.account
             )));
         }
         if target.account == policy.source.account && target.cluster == policy.source.cluster {
-            return Err(Error::Refused(format!(
-                "{} is both source and target. Nothing was touched.",
-                target.cluster
-            )));
+            return Err(Error::refused(format!("{} is both source and target", target.cluster)));
         }
     }
     Ok(())
@@ -135,17 +132,16 @@ fn because(cluster: &str, sentences: &[String]) -> String {
 }
 
 /// As the policy looks at it; one in the making has no time yet.
-fn snapshot(described: &DbClusterSnapshot) -> Option<Snapshot> {
-    let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
-    let tags = described.tag_list().iter().map(|tag| (text(tag.key()), text(tag.value())));
-    Some(Snapshot {
-        id: text(described.db_cluster_snapshot_identifier()),
-        arn: text(described.db_cluster_snapshot_arn()),
-        taken: Timestamp::from_millisecond(described.snapshot_create_time()?.to_millis().ok()?).ok()?,
-        kind: text(described.snapshot_type()),
-        tags: tags.collect::<BTreeMap<_, _>>(),
-        status: text(described.status()),
-        encrypted: described.storage_encrypted().unwrap_or(false),
+fn snapshot(described: &Snapshot) -> Option<policy::Snapshot> {
+    let shown = &described.shown;
+    Some(policy::Snapshot {
+        id: described.id.clone(),
+        arn: described.arn.to_string(),
+        taken: Timestamp::from_millisecond(shown.snapshot_create_time()?.to_millis().ok()?).ok()?,
+        kind: shown.snapshot_type()?.to_owned(),
+        tags: described.tags.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
+        status: described.status.to_string(),
+        encrypted: shown.storage_encrypted() == Some(true),
     })
 }
 

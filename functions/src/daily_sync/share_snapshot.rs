@@ -4,7 +4,7 @@
 //! harmless: what is shared is left. Undo: CleanUp unshares and deletes the copy. Errors:
 //! `NotReady`, `Refused` (quota), `Conflict` (no copy of this run).
 
-use runbook::{Context, Error, Result, Run, State, daily_sync, daily_sync::names};
+use runbook::{Context, Error, Result, Run, State, daily_sync, daily_sync::names, error::Then};
 use serde::{Deserialize, Serialize};
 
 use super::production::Source;
@@ -34,12 +34,9 @@ impl State for ShareSnapshot {
         }
         let source = Source::open(cx, &self.sync, &policy).await;
         let copy = source.copy(run).await?.ok_or_else(|| {
-            Error::Conflict(format!(
-                "the copy {name} is gone; someone has deleted it. Nothing was changed. Start a new \
-                execution: it makes another."
-            ))
+            Error::conflict(format!("the copy {name} is gone; someone has deleted it")).then(Then::StartAgain)
         })?;
-        if source.is_shared_with(&copy, account).await? {
+        if source.shared_with(&copy).await?.iter().any(|other| other == account) {
             return Ok(Shared { summary });
         }
         source.share(&copy, account).await?;

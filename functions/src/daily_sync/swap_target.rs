@@ -10,15 +10,15 @@
 //! changed the clusters), `Refused` (not attested; a secret is missing), `OperationFailed` (the
 //! swap failed; the stable name leads to the former cluster).
 
-use aws_sdk_rds::types::DbCluster;
 use policy::{Swap, Target};
 use runbook::{
-    Context, Error, Result, Run, State, aurora, daily_sync,
+    Context, Error, Result, Run, State,
+    aurora::{self, Cluster, ResourceId},
     daily_sync::{
-        secret,
+        self, secret,
         tags::{self, Role},
     },
-    error::aws,
+    error::{Then, aws},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -35,10 +35,10 @@ pub struct SwapTarget {
     /// The stable name.
     target: String,
     /// The DbClusterResourceId of the new cluster.
-    resource_id: String,
+    resource_id: ResourceId,
     /// The DbClusterResourceId of the one that the clients use now.
     #[serde(default)]
-    former: Option<String>,
+    former: Option<ResourceId>,
 }
 
 #[derive(Debug, Serialize)]
@@ -65,68 +65,51 @@ impl State for SwapTarget {
             Swap::Secret => self.point(cx, target, &clusters).await?,
         };
         after_swap::secrets(cx, target, cluster).await?;
-        if target.deletion_protection && cluster.deletion_protection() != Some(true) {
-            let name = cluster.db_cluster_identifier().unwrap_or_default();
-            let modify = cx
-                .rds
-                .modify_db_cluster()
-                .db_cluster_identifier(name)
-                .deletion_protection(true)
-                .apply_immediately(true);
-            modify.send().await.map_err(aws("rds:ModifyDBCluster"))?;
+        if target.deletion_protection && cluster.shown.deletion_protection() != Some(true) {
+            let modify = cx.rds.modify_db_cluster().db_cluster_identifier(&cluster.id);
+            let answer = modify.deletion_protection(true).apply_immediately(true).send().await;
+            answer.map_err(aws("rds:ModifyDBCluster"))?;
             return Err(Error::NotReady(format!(
-                "the deletion protection of {name}, which was asked for now"
+                "the deletion protection of {}, which was asked for now",
+                cluster.id
             )));
         }
-        let summary = format!(
-            "{} leads to this run's copy, {}",
-            self.target,
-            cluster.db_cluster_identifier().unwrap_or_default()
-        );
-        Ok(Swapped { summary, target: self.target, endpoint: cluster.endpoint().map(str::to_owned) })
+        let summary = format!("{} leads to this run's copy, {}", self.target, cluster.id);
+        let endpoint = cluster.shown.endpoint().map(str::to_owned);
+        Ok(Swapped { summary, target: self.target, endpoint })
     }
 }
 
 impl SwapTarget {
-    fn check(&self, run: &Run, fresh: &DbCluster) -> Result<()> {
-        let name = fresh.db_cluster_identifier().unwrap_or_default();
-        if !tags::is_of_run(fresh.tag_list(), &self.sync, run)
-            || tags::value(fresh.tag_list(), tags::TARGET) != Some(&self.target)
-        {
-            return Err(Error::Conflict(format!(
-                "{name} is not the cluster that this run restored for {}. Nothing was changed.",
+    fn check(&self, run: &Run, fresh: &Cluster) -> Result<()> {
+        let Cluster { id, tags, .. } = fresh;
+        if !tags::is_of_run(tags, &self.sync, run) || !tags.is(tags::TARGET, &self.target) {
+            return Err(Error::conflict(format!(
+                "{id} is not the cluster that this run restored for {}",
                 self.target
-            )));
+            ))
+            .then(Then::StartAgain));
         }
-        if tags::value(fresh.tag_list(), tags::ATTESTED_RUN) != Some(run.name()) {
-            return Err(Error::Refused(format!(
-                "{name} does not come from an attested snapshot of this run. Nothing was changed."
-            )));
+        if !tags.is(tags::ATTESTED_RUN, run.name()) {
+            return Err(Error::refused(format!("{id} does not come from an attested snapshot of this run"))
+                .then(Then::StartAgain));
         }
         Ok(())
     }
 
-    async fn rename<'a>(&self, cx: &Context, run: &Run, clusters: &'a [DbCluster]) -> Result<&'a DbCluster> {
-        let plan = Plan::new(&self.target, run, &self.resource_id, self.former.as_deref());
-        let busy = match aurora::by_resource_id(clusters, &self.resource_id) {
-            Some(fresh) => aurora::busy(fresh, &aurora::members(cx, fresh).await?),
-            None => None,
+    async fn rename<'a>(&self, cx: &Context, run: &Run, clusters: &'a [Cluster]) -> Result<&'a Cluster> {
+        let plan = Plan::new(&self.target, run, &self.resource_id, self.former.as_ref());
+        let fresh_ready = match aurora::by_resource_id(clusters, &self.resource_id) {
+            Some(fresh) => aurora::ready(fresh, &aurora::members(cx, fresh).await?),
+            None => Ok(()),
         };
-        match plan.next(clusters, busy, cx.clock.now()) {
-            Step::Wait(what) => Err(Error::NotReady(what)),
-            Step::Conflict(what) => Err(Error::Conflict(format!(
-                "{what}. Nothing was changed by this look. CleanUp puts back what it can."
-            ))),
+        match plan.next(clusters, fresh_ready, cx.clock.now())? {
             Step::StartFormer(former) => {
-                let name = former.db_cluster_identifier().unwrap_or_default();
-                cx.rds
-                    .start_db_cluster()
-                    .db_cluster_identifier(name)
-                    .send()
-                    .await
-                    .map_err(aws("rds:StartDBCluster"))?;
+                let start = cx.rds.start_db_cluster().db_cluster_identifier(&former.id);
+                start.send().await.map_err(aws("rds:StartDBCluster"))?;
                 Err(Error::NotReady(format!(
-                    "{name} to start; it was stopped, and a stopped cluster cannot be renamed"
+                    "{} to start; it was stopped, and a stopped cluster cannot be renamed",
+                    former.id
                 )))
             }
             Step::TagFormer(former) => {
@@ -137,16 +120,16 @@ impl SwapTarget {
                 swap::rename(cx, plan.stable, &plan.old_name).await?;
                 Err(Error::NotReady(format!("{} to be renamed to {}", plan.stable, plan.old_name)))
             }
-            Step::RenameFresh => Err(rename_fresh(cx, &plan).await),
+            Step::RenameFresh => {
+                rename_fresh(cx, &plan).await?;
+                Err(Error::NotReady(format!("{} to be renamed to {}", plan.fresh_name, plan.stable)))
+            }
             Step::PutBack => {
                 swap::rename(cx, &plan.old_name, plan.stable).await?;
+                let minutes = swap::WINDOW.as_secs() / 60;
                 Err(failed(
                     &plan,
-                    &format!(
-                        "{} could not get the name within {} min",
-                        plan.fresh_name,
-                        swap::WINDOW.as_secs() / 60
-                    ),
+                    &format!("{} could not get the name within {minutes} min", plan.fresh_name),
                 ))
             }
             Step::Swapped(fresh) => {
@@ -158,25 +141,18 @@ impl SwapTarget {
     }
 
     /// The other way: nothing is renamed, and clients find the new cluster in a secret.
-    async fn point<'a>(
-        &self,
-        cx: &Context,
-        target: &Target,
-        clusters: &'a [DbCluster],
-    ) -> Result<&'a DbCluster> {
-        let fresh = aurora::by_resource_id(clusters, &self.resource_id);
-        let fresh = fresh.ok_or_else(|| {
-            Error::Conflict(format!("the new cluster of {} is gone; someone has deleted it", self.target))
+    async fn point<'a>(&self, cx: &Context, target: &Target, clusters: &'a [Cluster]) -> Result<&'a Cluster> {
+        let fresh = aurora::by_resource_id(clusters, &self.resource_id).ok_or_else(|| {
+            Error::conflict(format!("the new cluster of {} is gone; someone has deleted it", self.target))
+                .then(Then::StartAgain)
         })?;
-        if let Some(what) = aurora::busy(fresh, &aurora::members(cx, fresh).await?) {
-            return Err(Error::NotReady(what));
-        }
-        let host =
-            fresh.endpoint().ok_or_else(|| Error::NotReady(format!("an endpoint of {}", self.target)))?;
-        let name = target.secret.as_deref().unwrap_or_default();
-        secret::set(cx, name, &[("host", json!(host)), ("port", json!(fresh.port()))]).await?;
-        let former = self.former.as_deref().and_then(|id| aurora::by_resource_id(clusters, id));
-        if let Some(former) = former.filter(|former| !tags::has_role(former.tag_list(), Role::Old)) {
+        aurora::ready(fresh, &aurora::members(cx, fresh).await?)?;
+        let host = fresh.shown.endpoint();
+        let host = host.ok_or_else(|| Error::NotReady(format!("an endpoint of {}", self.target)))?;
+        let values = [("host", json!(host)), ("port", json!(fresh.shown.port()))];
+        secret::set(cx, swap::secret_of(target)?, &values).await?;
+        let former = self.former.as_ref().and_then(|id| aurora::by_resource_id(clusters, id));
+        if let Some(former) = former.filter(|former| !tags::has_role(&former.tags, Role::Old)) {
             swap::tag_former(cx, &self.target, former).await?;
         }
         after_swap::publish(cx, fresh).await?;
@@ -186,28 +162,28 @@ impl SwapTarget {
 
 /// The second rename. When RDS says no, the first is undone at once: this is no second change but
 /// the end of none.
-async fn rename_fresh(cx: &Context, plan: &Plan<'_>) -> Error {
+async fn rename_fresh(cx: &Context, plan: &Plan<'_>) -> Result<()> {
     let evidence = match swap::rename(cx, &plan.fresh_name, plan.stable).await {
-        Ok(()) => return Error::NotReady(format!("{} to be renamed to {}", plan.fresh_name, plan.stable)),
-        Err(Error::NotReady(what)) => return Error::NotReady(what),
+        Err(error) if error.waiting_for().is_some() => return Err(error),
         Err(error) => error.to_string(),
+        Ok(()) => return Ok(()),
     };
     if plan.former.is_none() {
-        return Error::OperationFailed(format!(
-            "RDS does not give {} the name {}: {evidence}. There was no former cluster.",
+        return Err(Error::failed(format!(
+            "RDS does not give {} the name {}: {evidence}",
             plan.fresh_name, plan.stable
-        ));
+        ))
+        .changed("no name; there was no former cluster")
+        .then(Then::StartAgain));
     }
-    match swap::rename(cx, &plan.old_name, plan.stable).await {
-        Ok(()) => failed(plan, &evidence),
-        Err(error) => error,
-    }
+    swap::rename(cx, &plan.old_name, plan.stable).await?;
+    Err(failed(plan, &evidence))
 }
 
 fn failed(plan: &Plan<'_>, evidence: &str) -> Error {
-    Error::OperationFailed(format!(
-        "The swap of {} failed: {evidence}. The former cluster gets its name back, and its data is \
-        yesterday's; CleanUp waits until it has it.",
-        plan.stable
-    ))
+    Error::failed(format!("the swap of {} failed: {evidence}", plan.stable))
+        .changed(
+            "the former cluster gets its name back, with yesterday's data; CleanUp waits until it has it",
+        )
+        .then(Then::StartAgain)
 }

@@ -7,11 +7,13 @@
 //!
 //! Why: RDS refuses or delays a major upgrade while maintenance is pending.
 //! `ca-certificate-rotation` changes what clients must trust and `db-upgrade` changes the version:
-//! both are told, not applied.
+//! both are reported, not applied.
 
-use aws_sdk_rds::error::ProvideErrorMetadata;
-use aws_sdk_rds::types::{Filter, PendingMaintenanceAction};
-use runbook::{Context, Error, Result, Run, State, aurora, error::aws, lease};
+use aws_sdk_rds::{
+    error::ProvideErrorMetadata,
+    types::{Filter, PendingMaintenanceAction},
+};
+use runbook::{Arn, Context, Error, Result, Run, State, aurora, error::aws, lease};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Deserialize)]
@@ -34,39 +36,27 @@ impl State for ApplyPendingMaintenance {
 
     async fn reconcile(self, cx: &Context, run: &Run) -> Result<NothingPending> {
         let cluster = aurora::cluster(cx, &self.cluster).await?;
-        lease::take(cx, run, cluster.db_cluster_resource_id().unwrap_or_default()).await?;
+        lease::take(cx, run, cluster.resource_id.as_str()).await?;
         let members = aurora::members(cx, &cluster).await?;
-        if let Some(what) = aurora::busy(&cluster, &members) {
-            return Err(Error::NotReady(what));
-        }
+        aurora::ready(&cluster, &members)?;
         // A cluster filter does not return its instances (botocore rds 2014-10-31,
         // DescribePendingMaintenanceActions).
-        let cluster_arn = cluster.db_cluster_arn().unwrap_or_default();
-        let mut resources = vec![(cluster_arn, pending(cx, "db-cluster-id", cluster_arn).await?)];
+        let mut pending = pending(cx, "db-cluster-id", &cluster.arn).await?;
         for member in &members {
-            let arn = member.db_instance_arn().unwrap_or_default();
-            resources.push((arn, pending(cx, "db-instance-id", arn).await?));
+            pending.extend(self::pending(cx, "db-instance-id", &member.arn).await?);
         }
-        for (arn, actions) in &resources {
-            for action in actions {
-                let name = action.action().unwrap_or_default();
-                match decide(action) {
-                    Decision::Tell => {}
-                    Decision::Wait => {
-                        return Err(Error::NotReady(format!("{name} on {} to end", short(arn))));
-                    }
-                    Decision::Apply => return apply(cx, arn, name).await,
+        for Pending { on, action, decision } in &pending {
+            match decision {
+                Decision::Leave => {}
+                Decision::Wait => return Err(Error::NotReady(format!("{action} on {} to end", short(on)))),
+                Decision::Apply => {
+                    apply(cx, on, action).await?;
+                    return Err(Error::NotReady(format!("{action} on {}, which was begun now", short(on))));
                 }
             }
         }
-        let left: Vec<String> = resources
-            .iter()
-            .flat_map(|(arn, actions)| {
-                actions
-                    .iter()
-                    .map(move |action| format!("{} on {}", action.action().unwrap_or_default(), short(arn)))
-            })
-            .collect();
+        let left: Vec<String> =
+            pending.iter().map(|Pending { on, action, .. }| format!("{action} on {}", short(on))).collect();
         let summary = match left.as_slice() {
             [] => "no maintenance is pending".to_owned(),
             left => {
@@ -81,12 +71,19 @@ impl State for ApplyPendingMaintenance {
 enum Decision {
     Apply,
     Wait,
-    Tell,
+    /// A person decides.
+    Leave,
 }
 
-fn decide(action: &PendingMaintenanceAction) -> Decision {
-    match action.action().unwrap_or_default() {
-        "ca-certificate-rotation" | "db-upgrade" => Decision::Tell,
+struct Pending {
+    on: Arn,
+    action: String,
+    decision: Decision,
+}
+
+fn decide(name: &str, action: &PendingMaintenanceAction) -> Decision {
+    match name {
+        "ca-certificate-rotation" | "db-upgrade" => Decision::Leave,
         // The list is eventually consistent: what was opted in stays in it for a while after it is
         // done.
         _ if action.opt_in_status() == Some("immediate") => Decision::Wait,
@@ -94,30 +91,26 @@ fn decide(action: &PendingMaintenanceAction) -> Decision {
     }
 }
 
-async fn pending(cx: &Context, filter: &str, arn: &str) -> Result<Vec<PendingMaintenanceAction>> {
-    let filter = Filter::builder().name(filter).values(arn).build();
+async fn pending(cx: &Context, filter: &str, arn: &Arn) -> Result<Vec<Pending>> {
+    let filter = Filter::builder().name(filter).values(arn.as_str()).build();
     let pages = cx.rds.describe_pending_maintenance_actions().filters(filter).into_paginator().items().send();
-    let resources: Vec<_> = pages
-        .collect::<std::result::Result<_, _>>()
-        .await
-        .map_err(aws("rds:DescribePendingMaintenanceActions"))?;
-    Ok(resources
+    let resources = pages.try_collect().await.map_err(aws("rds:DescribePendingMaintenanceActions"))?;
+    let actions = resources
         .into_iter()
-        .flat_map(|resource| resource.pending_maintenance_action_details.unwrap_or_default())
-        .collect())
+        .flat_map(|resource| resource.pending_maintenance_action_details.unwrap_or_default());
+    let named = actions.map(|action| match action.action() {
+        Some(name) => {
+            Ok(Pending { on: arn.clone(), action: name.to_owned(), decision: decide(name, &action) })
+        }
+        None => Err(Error::unexpected(format!("RDS holds an action without a name pending on {arn}"))),
+    });
+    named.collect()
 }
 
-async fn apply(cx: &Context, arn: &str, action: &str) -> Result<NothingPending> {
-    match cx
-        .rds
-        .apply_pending_maintenance_action()
-        .resource_identifier(arn)
-        .apply_action(action)
-        .opt_in_type("immediate")
-        .send()
-        .await
-    {
-        Ok(_) => Err(Error::NotReady(format!("{action} on {}, which was begun now", short(arn)))),
+async fn apply(cx: &Context, arn: &Arn, action: &str) -> Result<()> {
+    let apply = cx.rds.apply_pending_maintenance_action().resource_identifier(arn.as_str());
+    match apply.apply_action(action).opt_in_type("immediate").send().await {
+        Ok(_) => Ok(()),
         // The stale end of an eventually consistent list: one OS update shows at the cluster and at
         // its instances, and is gone at once.
         Err(error) if error.message().is_some_and(|message| message.contains("There is no pending")) => Err(
@@ -128,8 +121,8 @@ async fn apply(cx: &Context, arn: &str, action: &str) -> Result<NothingPending> 
 }
 
 /// `arn:aws:rds:eu-west-1:444455556666:cluster:orders` → `cluster orders`.
-fn short(arn: &str) -> String {
-    arn.splitn(6, ':').last().unwrap_or(arn).replace(':', " ")
+fn short(arn: &Arn) -> String {
+    arn.resource().replace(':', " ")
 }
 
 #[cfg(test)]
@@ -137,17 +130,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn certificates_and_versions_are_told_not_applied() {
+    fn certificates_and_versions_are_left_to_a_person() {
         let action = |name: &str, status: Option<&str>| {
             PendingMaintenanceAction::builder()
                 .action(name)
                 .set_opt_in_status(status.map(str::to_owned))
                 .build()
         };
-        assert_eq!(decide(&action("ca-certificate-rotation", None)), Decision::Tell);
-        assert_eq!(decide(&action("db-upgrade", Some("immediate"))), Decision::Tell);
-        assert_eq!(decide(&action("os-upgrade", None)), Decision::Apply);
-        assert_eq!(decide(&action("system-update", Some("next-maintenance"))), Decision::Apply);
-        assert_eq!(decide(&action("system-update", Some("immediate"))), Decision::Wait);
+        assert_eq!(
+            decide("ca-certificate-rotation", &action("ca-certificate-rotation", None)),
+            Decision::Leave
+        );
+        assert_eq!(decide("db-upgrade", &action("db-upgrade", Some("immediate"))), Decision::Leave);
+        assert_eq!(decide("os-upgrade", &action("os-upgrade", None)), Decision::Apply);
+        assert_eq!(
+            decide("system-update", &action("system-update", Some("next-maintenance"))),
+            Decision::Apply
+        );
+        assert_eq!(decide("system-update", &action("system-update", Some("immediate"))), Decision::Wait);
     }
 }

@@ -4,100 +4,105 @@
 //! field), so the log files count as much. Log files of pg_upgrade:
 //! https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/USER_UpgradeDBInstance.Upgrading.html
 
-use aws_sdk_rds::error::ProvideErrorMetadata;
-use aws_sdk_rds::{
-    primitives::DateTime,
-    types::{DbCluster, SourceType},
-};
+use aws_sdk_rds::{primitives::DateTime, types::SourceType};
 use jiff::Timestamp;
-use runbook::{Context, Result, aurora, error::aws};
+use runbook::{
+    Context, Result,
+    aurora::{Cluster, Fault},
+    error::aws,
+};
 
-/// What is known of an upgrade that failed since `since`; `None` when nothing says that one did.
-pub async fn read(cx: &Context, cluster: &DbCluster, since: Timestamp) -> Result<Option<String>> {
-    let id = cluster.db_cluster_identifier().unwrap_or_default();
-    let writer = aurora::writer(cluster).unwrap_or_default();
-    let mut events = events(cx, SourceType::DbCluster, id, since).await?;
-    events.extend(self::events(cx, SourceType::DbInstance, writer, since).await?);
+pub struct Failure {
+    /// What RDS and pg_upgrade say.
+    pub evidence: String,
+    pub remedy: &'static str,
+    /// RDS itself says that it failed. A log alone does not: RDS's pre-checks write one while the
+    /// cluster is online and the upgrade goes on.
+    pub is_certain: bool,
+}
+
+/// What is known of an upgrade that failed since `since`; `None` when nothing hints at one.
+pub async fn read(cx: &Context, cluster: &Cluster, since: Timestamp) -> Result<Option<Failure>> {
+    let mut events = events(cx, SourceType::DbCluster, &cluster.id, since).await?;
+    let mut logs = Vec::new();
+    if let Some(writer) = cluster.writer() {
+        events.extend(self::events(cx, SourceType::DbInstance, writer, since).await?);
+        logs = self::logs(cx, writer, since).await?;
+    }
     let mut failures: Vec<String> = events.into_iter().filter(|message| tells_failure(message)).collect();
     failures.dedup();
-    let logs = logs(cx, writer, since).await?;
     if failures.is_empty() && logs.is_empty() {
         return Ok(None);
     }
-    let mut text = String::new();
+    let mut evidence = String::new();
     for message in &failures {
-        text.push_str(&format!("\n\nRDS says: {message}"));
+        evidence.push_str(&format!("\n\nRDS says: {message}"));
     }
     for (file, content) in &logs {
-        text.push_str(&format!("\n\n{file}:\n{}", excerpt(content)));
+        evidence.push_str(&format!("\n\n{file}:\n{}", excerpt(content)));
     }
-    Ok(Some(format!("{}{text}", remedy(&text))))
+    Ok(Some(Failure { remedy: remedy(&evidence), evidence, is_certain: !failures.is_empty() }))
 }
 
 fn remedy(evidence: &str) -> &'static str {
     REMEDIES.iter().find(|(sign, _)| evidence.contains(sign)).map_or(NO_REMEDY, |(_, remedy)| remedy)
 }
 
-const NO_REMEDY: &str = "The evidence below names what stopped it.";
+const NO_REMEDY: &str = "remove what the evidence above names";
 
 /// A sign in the evidence → what to do. pg_upgrade's names of checks and files: PostgreSQL's
 /// src/bin/pg_upgrade/check.c.
 const REMEDIES: &[(&str, &str)] = &[
     (
         "replication slots",
-        "Ask the slot's consumer to stop, then SELECT pg_drop_replication_slot(slot_name), and plan its \
-        resync.",
+        "ask the slot's consumer to stop and plan its resync, then \
+         SELECT pg_drop_replication_slot(slot_name)",
     ),
     (
         "prepared transactions",
-        "Finish them: SELECT gid, database FROM pg_prepared_xacts, then COMMIT PREPARED or ROLLBACK \
-        PREPARED in that database.",
+        "finish them (SELECT gid, database FROM pg_prepared_xacts, then COMMIT PREPARED or ROLLBACK \
+         PREPARED in that database)",
     ),
     (
         "tables_using_reg",
-        "A column has a reg* type, which pg_upgrade cannot carry over: change it to text or drop it.",
+        "change the column of a reg* type to text or drop it: pg_upgrade cannot carry it over",
     ),
-    (
-        "reg_data_type",
-        "A column has a reg* type, which pg_upgrade cannot carry over: change it to text or drop it.",
-    ),
-    ("tables_using_composite", "A column has the row type of a system table: drop or change it."),
+    ("reg_data_type", "change the column of a reg* type to text or drop it: pg_upgrade cannot carry it over"),
+    ("tables_using_composite", "drop or change the column that has the row type of a system table"),
     (
         "not_null_inconsistent_columns",
-        "A child table lacks its parent's NOT NULL: ALTER TABLE child ALTER COLUMN c SET NOT NULL.",
+        "give the child table its parent's NOT NULL (ALTER TABLE child ALTER COLUMN c SET NOT NULL)",
     ),
     (
         "loadable_libraries",
-        "An extension's library does not exist in the target version: DROP EXTENSION, or update it first.",
+        "update or DROP EXTENSION the one whose library does not exist in the target version",
     ),
     (
         "databases_cannot_connect_to",
-        "A database refuses connections or is invalid: ALTER DATABASE … ALLOW_CONNECTIONS true, or DROP \
-        DATABASE.",
+        "let the database that is invalid or refuses connections be connected to (ALTER DATABASE … \
+         ALLOW_CONNECTIONS true), or drop it",
     ),
     (
         "out of shared memory",
-        "Raise max_locks_per_transaction in the parameter group: pg_upgrade locks every relation.",
+        "raise max_locks_per_transaction in the parameter group: pg_upgrade locks every relation",
     ),
     (
         "invalid configuration parameter",
-        "A role, database or function sets a parameter that the target does not have: ALTER ROLE … RESET \
-        name.",
+        "reset the parameter that the target does not have (ALTER ROLE, DATABASE or FUNCTION … RESET name)",
     ),
     (
         "unrecognized configuration parameter",
-        "A role, database or function sets a parameter that the target does not have: ALTER ROLE … RESET \
-        name.",
+        "reset the parameter that the target does not have (ALTER ROLE, DATABASE or FUNCTION … RESET name)",
     ),
     (
         "role \"pg_",
-        "A role's name begins with pg_, which is reserved, and cannot be renamed: REASSIGN OWNED, DROP \
-        OWNED, DROP ROLE.",
+        "REASSIGN OWNED, DROP OWNED and DROP ROLE the one whose name begins with pg_: it is reserved and \
+         cannot be renamed",
     ),
     (
         "does not exist",
-        "A view or function uses what the target's catalogs do not have: drop it, and create it anew after \
-        the upgrade.",
+        "drop the view or function that uses what the target's catalogs do not have, and create it again \
+         after the upgrade",
     ),
 ];
 
@@ -118,13 +123,8 @@ async fn events(cx: &Context, source: SourceType, id: &str, since: Timestamp) ->
     let until = DateTime::from_millis(cx.clock.now().as_millisecond());
     let request =
         cx.rds.describe_events().source_type(source).source_identifier(id).start_time(since).end_time(until);
-    let events: Vec<_> = request
-        .into_paginator()
-        .items()
-        .send()
-        .collect::<std::result::Result<_, _>>()
-        .await
-        .map_err(aws("rds:DescribeEvents"))?;
+    let events = request.into_paginator().items().send();
+    let events = events.try_collect().await.map_err(aws("rds:DescribeEvents"))?;
     Ok(events.into_iter().filter_map(|event| event.message).collect())
 }
 
@@ -135,12 +135,11 @@ async fn logs(cx: &Context, writer: &str, since: Timestamp) -> Result<Vec<(Strin
         .describe_db_log_files()
         .db_instance_identifier(writer)
         .file_last_written(since.as_millisecond());
-    let files =
-        match request.into_paginator().items().send().collect::<std::result::Result<Vec<_>, _>>().await {
-            // The instance does not serve its logs at this moment; the events alone must do.
-            Err(error) if error.code() == Some("DBInstanceNotReady") => return Ok(Vec::new()),
-            files => files.map_err(aws("rds:DescribeDBLogFiles"))?,
-        };
+    let files = match request.into_paginator().items().send().try_collect().await {
+        // The instance does not serve its logs at this moment; the events alone must do.
+        Err(error) if Fault::of(&error) == Some(Fault::DBInstanceNotReady) => return Ok(Vec::new()),
+        files => files.map_err(aws("rds:DescribeDBLogFiles"))?,
+    };
     let mut logs = Vec::new();
     for file in files.iter().filter_map(|file| file.log_file_name()) {
         let name = file.rsplit('/').next().unwrap_or(file);
@@ -154,8 +153,16 @@ async fn logs(cx: &Context, writer: &str, since: Timestamp) -> Result<Vec<(Strin
                 .db_instance_identifier(writer)
                 .log_file_name(file)
                 .number_of_lines(200);
-            let portion = request.send().await.map_err(aws("rds:DownloadDBLogFilePortion"))?;
-            logs.push((file.to_owned(), portion.log_file_data.unwrap_or_default()));
+            match request.send().await {
+                Ok(portion) => logs.push((file.to_owned(), portion.log_file_data.unwrap_or_default())),
+                // Gone by rotation, or not served at this moment.
+                Err(error)
+                    if matches!(
+                        Fault::of(&error),
+                        Some(Fault::DBLogFileNotFoundFault | Fault::DBInstanceNotReady)
+                    ) => {}
+                Err(error) => return Err(aws("rds:DownloadDBLogFilePortion")(error)),
+            }
         }
     }
     // The detail files say what; pg_upgrade's own log says where it stopped.
@@ -196,7 +203,7 @@ mod tests {
         for (evidence, part) in [
             (
                 "pg_restore: error: could not execute query: ERROR:  column b.buffers_backend does not exist",
-                "A view or function",
+                "the view or function",
             ),
             (
                 "pg_restore: error: could not execute query: ERROR:  role \"pg_evil\" does not exist",

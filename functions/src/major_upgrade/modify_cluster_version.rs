@@ -10,27 +10,25 @@
 
 use std::time::Duration;
 
-use aws_sdk_rds::error::ProvideErrorMetadata;
-use aws_sdk_rds::types::DbCluster;
 use jiff::Timestamp;
 use runbook::{
     Context, Error, Result, Run, State,
-    aurora::{self, major},
-    error::aws,
+    aurora::{self, Cluster, EngineVersion, Fault, Status, message},
+    error::{Then, aws},
     lease,
     major_upgrade::{self, ParameterGroups},
     store::When,
 };
 use serde::{Deserialize, Serialize};
 
-use super::{failure, resolve_upgrade::version_change};
+use super::{failure, resolve_upgrade::no_version_change};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ModifyClusterVersion {
     cluster: String,
     /// The version to raise it to: the next of the path.
-    version: String,
+    version: EngineVersion,
     /// The snapshot to go back to.
     snapshot: String,
 }
@@ -39,19 +37,26 @@ pub struct ModifyClusterVersion {
 #[serde(rename_all = "camelCase")]
 pub struct Modified {
     summary: String,
-    version: String,
+    version: EngineVersion,
 }
 
 /// Written before ModifyDBCluster is called, because RDS knows no idempotency token.
 #[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Request {
-    version: String,
+    version: EngineVersion,
     requested: Timestamp,
+    /// When pg_upgrade's logs were first seen while the cluster stood still at the old version.
+    #[serde(default)]
+    logs_seen: Option<Timestamp>,
 }
 
 /// The lag between the answer and the first sign was seconds to minutes
 /// (hashicorp/terraform-provider-aws#28339).
 const FIRST_SIGN: Duration = Duration::from_secs(15 * 60);
+/// Pre-checks write pg_upgrade's logs while the cluster is `available`; only logs beside which
+/// nothing happens for this long are those of a failure.
+const STANDSTILL: Duration = Duration::from_secs(5 * 60);
 
 impl State for ModifyClusterVersion {
     const NAME: &'static str = "ModifyClusterVersion";
@@ -59,19 +64,14 @@ impl State for ModifyClusterVersion {
 
     async fn reconcile(self, cx: &Context, run: &Run) -> Result<Modified> {
         let cluster = aurora::cluster(cx, &self.cluster).await?;
-        lease::take(cx, run, cluster.db_cluster_resource_id().unwrap_or_default()).await?;
+        lease::take(cx, run, cluster.resource_id.as_str()).await?;
         let members = aurora::members(cx, &cluster).await?;
-        if let Some(what) = version_change(&cluster).or_else(|| aurora::busy(&cluster, &members)) {
-            return Err(Error::NotReady(what));
-        }
-        if cluster.engine_version() == Some(&self.version) {
+        no_version_change(&cluster)?;
+        aurora::ready(&cluster, &members)?;
+        if cluster.version == self.version {
             // Readers follow the writer, so the cluster's version alone is no proof.
-            if let Some(late) = members.iter().find(|member| member.engine_version() != Some(&self.version)) {
-                return Err(Error::NotReady(format!(
-                    "instance {} to reach {}",
-                    late.db_instance_identifier().unwrap_or_default(),
-                    self.version
-                )));
+            if let Some(late) = members.iter().find(|member| member.version != self.version) {
+                return Err(Error::NotReady(format!("instance {} to reach {}", late.id, self.version)));
             }
             return Ok(Modified {
                 summary: format!("cluster and {} instances are at {}", members.len(), self.version),
@@ -80,9 +80,9 @@ impl State for ModifyClusterVersion {
         }
 
         let key = format!("{}/modify-{}-{}.json", run.prefix(), self.version, run.since().as_millisecond());
-        let request = Request { version: self.version.clone(), requested: cx.clock.now() };
+        let request = Request { version: self.version.clone(), requested: cx.clock.now(), logs_seen: None };
         if let Some(earlier) = cx.store.get_json::<Request>(&key).await? {
-            return self.explain(cx, &cluster, earlier.requested).await;
+            return Err(self.explain(cx, &cluster, earlier, &key).await?);
         }
         self.check_snapshot(cx).await?;
         let groups = self.groups(cx, &cluster).await?;
@@ -92,75 +92,76 @@ impl State for ModifyClusterVersion {
                 self.version
             )));
         }
-        self.modify(cx, &cluster, groups, &key).await
+        self.modify(cx, &cluster, groups, &key).await?;
+        Err(Error::NotReady(format!("the upgrade to {}, which RDS has accepted now", self.version)))
     }
 }
 
 impl ModifyClusterVersion {
-    /// The version was requested before, and the cluster stands still at the old one.
-    async fn explain(&self, cx: &Context, cluster: &DbCluster, requested: Timestamp) -> Result<Modified> {
+    /// The version was requested before, and the cluster stands still at the old one: why.
+    async fn explain(&self, cx: &Context, cluster: &Cluster, request: Request, key: &str) -> Result<Error> {
+        let as_before = format!("nothing, the cluster runs at {} as before", cluster.version);
+        let (now, requested) = (cx.clock.now(), request.requested);
         if let Some(failure) = failure::read(cx, cluster, requested).await? {
-            return Err(Error::OperationFailed(format!(
-                "The upgrade of {} to {} failed; the cluster runs at {} as before. {failure}\n\nMend it, \
-                then redrive the execution or start a new one with the same input.",
-                self.cluster,
-                self.version,
-                cluster.engine_version().unwrap_or_default()
+            let stands_still = request
+                .logs_seen
+                .is_some_and(|seen| Duration::try_from(now - seen).is_ok_and(|since| since >= STANDSTILL));
+            if failure.is_certain || stands_still {
+                return Ok(Error::failed(format!(
+                    "the upgrade of {} to {} failed. {}",
+                    self.cluster, self.version, failure.evidence
+                ))
+                .changed(as_before)
+                .fix(failure.remedy)
+                .then(Then::Redrive));
+            }
+            if request.logs_seen.is_none() {
+                cx.store.put_json(key, &Request { logs_seen: Some(now), ..request }).await?;
+            }
+            return Ok(Error::NotReady(format!(
+                "RDS to go on with the upgrade to {} or to say that it failed (pg_upgrade has written logs)",
+                self.version
             )));
         }
         let waited = Duration::try_from(cx.clock.now() - requested).unwrap_or_default();
         if waited < FIRST_SIGN {
-            return Err(Error::NotReady(format!(
+            return Ok(Error::NotReady(format!(
                 "a sign that RDS begins the upgrade to {} (requested {requested})",
                 self.version
             )));
         }
-        Err(Error::OperationFailed(format!(
+        Ok(Error::failed(format!(
             "RDS was asked at {requested} to upgrade {} to {} and shows no trace of it: no pending version, \
-            no event, no pg_upgrade log. It runs at {} as before. \
-             It is not asked twice by itself. Redrive the execution to ask again.",
-            self.cluster,
-            self.version,
-            cluster.engine_version().unwrap_or_default()
-        )))
+             no event, no pg_upgrade log. It is not asked twice by itself",
+            self.cluster, self.version
+        ))
+        .changed(as_before)
+        .then(Then::Redrive))
     }
 
     async fn check_snapshot(&self, cx: &Context) -> Result<()> {
-        let answer = cx
-            .rds
-            .describe_db_cluster_snapshots()
-            .db_cluster_snapshot_identifier(&self.snapshot)
-            .send()
-            .await;
-        let answer = match answer {
-            Err(error) if error.code() == Some("DBClusterSnapshotNotFoundFault") => {
-                return Err(self.no_snapshot("is gone"));
-            }
-            answer => answer.map_err(aws("rds:DescribeDBClusterSnapshots"))?,
+        let found = aurora::find_snapshot(cx, &self.snapshot).await?;
+        let is = match found.map(|snapshot| snapshot.status) {
+            Some(Status::Available) => return Ok(()),
+            Some(status) => status.to_string(),
+            None => "gone".to_owned(),
         };
-        match answer.db_cluster_snapshots().first().and_then(|snapshot| snapshot.status()) {
-            Some("available") => Ok(()),
-            status => Err(self.no_snapshot(&format!("is {}", status.unwrap_or("gone")))),
-        }
-    }
-
-    fn no_snapshot(&self, how: &str) -> Error {
-        Error::Conflict(format!(
-            "the snapshot {} {how}, and an upgrade is never started without one to go back to. The cluster \
-            was not touched. Start a new execution: it takes another.",
+        Err(Error::conflict(format!(
+            "the snapshot {} is {is}, and an upgrade is never started without one to go back to",
             self.snapshot
         ))
+        .then(Then::StartAgain))
     }
 
-    async fn groups(&self, cx: &Context, cluster: &DbCluster) -> Result<ParameterGroups> {
-        let key = major_upgrade::parameter_groups_key(cluster.db_cluster_resource_id().unwrap_or_default());
+    async fn groups(&self, cx: &Context, cluster: &Cluster) -> Result<ParameterGroups> {
+        let key = major_upgrade::parameter_groups_key(&cluster.resource_id);
         let groups = cx.store.get_json::<ParameterGroups>(&key).await?;
         groups.filter(|groups| groups.version == self.version).ok_or_else(|| {
-            Error::Conflict(format!(
-                "{key} does not hold the parameter groups for {}; another run has changed it. Nothing was \
-                changed. Start a new execution: it prepares them again.",
+            Error::conflict(format!(
+                "{key} does not hold the parameter groups for {}; another run has changed it",
                 self.version
             ))
+            .then(Then::StartAgain)
         })
     }
 
@@ -169,52 +170,40 @@ impl ModifyClusterVersion {
     async fn modify(
         &self,
         cx: &Context,
-        cluster: &DbCluster,
+        cluster: &Cluster,
         groups: ParameterGroups,
         key: &str,
-    ) -> Result<Modified> {
+    ) -> Result<()> {
         let mut modify = cx
             .rds
             .modify_db_cluster()
             .db_cluster_identifier(&self.cluster)
-            .engine_version(&self.version)
+            .engine_version(self.version.to_string())
             .apply_immediately(true);
-        if major(&self.version) != major(cluster.engine_version().unwrap_or_default()) {
-            let writer = aurora::writer(cluster).unwrap_or_default();
+        if self.version.major() != cluster.version.major() {
+            let group = cluster.writer().and_then(|writer| groups.instances.get(writer));
             modify = modify
                 .allow_major_version_upgrade(true)
                 .db_cluster_parameter_group_name(&groups.cluster)
-                .set_db_instance_parameter_group_name(groups.instances.get(writer).cloned());
+                .set_db_instance_parameter_group_name(group.cloned());
         }
-        let error = match modify.send().await {
-            Ok(_) => {
-                return Err(Error::NotReady(format!(
-                    "the upgrade to {}, which RDS has accepted now",
-                    self.version
-                )));
-            }
-            Err(error) => error,
-        };
-        let (code, message) =
-            (error.code().unwrap_or_default().to_owned(), error.message().unwrap_or_default().to_owned());
-        let told = aws("rds:ModifyDBCluster")(error);
-        if code.is_empty() {
+        let Err(error) = modify.send().await else { return Ok(()) };
+        if error.as_service_error().is_none() {
             // The answer was lost: the next look tells whether RDS took the request.
-            return Err(told);
+            return Err(aws("rds:ModifyDBCluster")(error));
         }
         // RDS said no, so nothing was begun and the next attempt may ask.
         cx.store.delete(key).await?;
-        Err(match code.as_str() {
-            "InvalidParameterCombination"
-            | "InvalidParameterValue"
-            | "DBClusterParameterGroupNotFound"
-            | "DBParameterGroupNotFound"
-            | "InvalidDBParameterGroupState" => Error::Refused(format!(
-                "RDS does not take the upgrade of {} to {}: {message} Nothing was changed. Mend it, then \
-                redrive.",
-                self.cluster, self.version
-            )),
-            _ => told,
+        Err(match Fault::of(&error).filter(|fault| !fault.is_busy()) {
+            Some(_) => Error::refused(format!(
+                "RDS does not take the upgrade of {} to {}: {}",
+                self.cluster,
+                self.version,
+                message(&error)
+            ))
+            .fix("change what it names")
+            .then(Then::Redrive),
+            None => aws("rds:ModifyDBCluster")(error),
         })
     }
 }

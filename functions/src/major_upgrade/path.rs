@@ -1,43 +1,37 @@
 //! The way from one engine version to another, over what RDS calls `ValidUpgradeTarget`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
 
-/// `16.14` as `[16, 14]`: version text does not sort.
-pub fn numbers(version: &str) -> Vec<u32> {
-    version.split('.').map(|part| part.parse().unwrap_or(0)).collect()
-}
+use runbook::aurora::EngineVersion;
 
 /// Engine version → the versions that it can be upgraded to directly.
-pub type Targets = BTreeMap<String, Vec<String>>;
-
-/// True when `version` is what the person asked for: `"18"` is every 18, `"18.4"` is 18.4.
-pub fn satisfies(version: &str, wanted: &str) -> bool {
-    version == wanted || version.split('.').next() == Some(wanted)
-}
+pub type Targets = BTreeMap<EngineVersion, Vec<EngineVersion>>;
 
 /// The shortest list of versions to go through, the target last; of equally short ones, the newest.
-/// Empty when `from` is one already.
-pub fn shortest(targets: &Targets, from: &str, wanted: &str) -> Option<Vec<String>> {
-    if satisfies(from, wanted) {
+/// `wanted` is a major version or an exact one. Empty when `from` is one already.
+pub fn shortest(
+    targets: &Targets,
+    from: &EngineVersion,
+    wanted: &EngineVersion,
+) -> Option<Vec<EngineVersion>> {
+    if from.is_within(wanted) {
         return Some(Vec::new());
     }
-    let mut seen = BTreeSet::from([from.to_owned()]);
-    let mut level = vec![vec![from.to_owned()]];
+    let mut seen = BTreeSet::from([from]);
+    let mut level = vec![(from, Vec::new())];
     while !level.is_empty() {
-        let mut next = Vec::new();
-        for path in &level {
-            let here = path.last().expect("a path has a start");
-            for version in targets.get(here).into_iter().flatten() {
-                if seen.insert(version.clone()) {
-                    next.push(path.iter().chain([version]).cloned().collect::<Vec<_>>());
-                }
+        let mut next: Vec<(&EngineVersion, Vec<EngineVersion>)> = Vec::new();
+        for (here, path) in &level {
+            for version in targets.get(here).into_iter().flatten().filter(|version| seen.insert(version)) {
+                next.push((version, path.iter().chain([version]).cloned().collect()));
             }
         }
-        next.sort_by_key(|path| std::cmp::Reverse(numbers(path.last().expect("a path has an end"))));
-        if let Some(path) =
-            next.iter().find(|path| path.last().is_some_and(|version| satisfies(version, wanted)))
-        {
-            return Some(path[1..].to_vec());
+        next.sort_by_key(|(version, _)| Reverse(*version));
+        if let Some((_, path)) = next.iter().find(|(version, _)| version.is_within(wanted)) {
+            return Some(path.clone());
         }
         level = next;
     }
@@ -58,35 +52,39 @@ mod tests {
             ("17.5", vec!["18.4"]),
         ]
         .into_iter()
-        .map(|(from, to)| (from.to_owned(), to.into_iter().map(str::to_owned).collect()))
+        .map(|(from, to)| (version(from), to.into_iter().map(version).collect()))
         .collect()
+    }
+
+    fn version(text: &str) -> EngineVersion {
+        text.parse().unwrap()
+    }
+
+    fn path(from: &str, wanted: &str) -> Option<Vec<String>> {
+        let path = shortest(&targets(), &version(from), &version(wanted))?;
+        Some(path.iter().map(ToString::to_string).collect())
     }
 
     #[test]
     fn a_direct_path_takes_the_newest_minor_of_the_wanted_major() {
-        assert_eq!(shortest(&targets(), "16.14", "18").unwrap(), ["18.4"]);
-        assert_eq!(shortest(&targets(), "16.14", "18.1").unwrap(), ["18.1"]);
+        assert_eq!(path("16.14", "18").unwrap(), ["18.4"]);
+        assert_eq!(path("16.14", "18.1").unwrap(), ["18.1"]);
     }
 
     #[test]
     fn several_hops_are_found_where_there_is_no_direct_path() {
-        assert_eq!(shortest(&targets(), "13.9", "18").unwrap(), ["15.9", "16.14", "18.4"]);
-        assert_eq!(shortest(&targets(), "16.9", "18.4").unwrap(), ["17.5", "18.4"]);
+        assert_eq!(path("13.9", "18").unwrap(), ["15.9", "16.14", "18.4"]);
+        assert_eq!(path("16.9", "18.4").unwrap(), ["17.5", "18.4"]);
     }
 
     #[test]
     fn a_cluster_that_is_there_already_has_nothing_to_go_through() {
-        assert_eq!(shortest(&targets(), "18.1", "18").unwrap(), Vec::<String>::new());
+        assert_eq!(path("18.1", "18").unwrap(), Vec::<String>::new());
     }
 
     #[test]
     fn an_unreachable_version_has_no_path() {
-        assert_eq!(shortest(&targets(), "18.4", "16"), None);
-        assert_eq!(shortest(&targets(), "16.14", "19"), None);
-    }
-
-    #[test]
-    fn versions_are_compared_as_numbers() {
-        assert!(numbers("16.14") > numbers("16.9"));
+        assert_eq!(path("18.4", "16"), None);
+        assert_eq!(path("16.14", "19"), None);
     }
 }

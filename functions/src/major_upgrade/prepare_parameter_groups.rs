@@ -13,15 +13,17 @@ use aws_sdk_rds::types::Tag;
 use jiff::{SignedDuration, Timestamp};
 use runbook::{
     Context, Error, Finding, Level, Result, Run, State,
-    aurora::{self, major},
-    error::aws,
-    major_upgrade::{self, ParameterGroups},
+    aurora::{self, Cluster, EngineVersion},
+    error::{Then, aws},
+    major_upgrade::{self, MANAGED_BY, ParameterGroups},
 };
 use serde::{Deserialize, Serialize};
 
 use super::{
-    parameters::groups::{Kind, is_ours, tags},
-    parameters::migration::{Outcome, Row, migrate},
+    parameters::{
+        groups::{Kind, tags},
+        migration::{Outcome, Row, migrate},
+    },
     resolve_upgrade::ParameterOverride,
 };
 
@@ -30,7 +32,7 @@ use super::{
 pub struct PrepareParameterGroups {
     cluster: String,
     /// The next version of the path.
-    version: String,
+    version: EngineVersion,
     parameters: Vec<ParameterOverride>,
 }
 
@@ -74,19 +76,18 @@ impl State for PrepareParameterGroups {
         let cluster = aurora::cluster(cx, &self.cluster).await?;
         let members = aurora::members(cx, &cluster).await?;
         let family = family_of(cx, &self.version).await?;
-        let old_version = cluster.engine_version().unwrap_or_default();
-        let old_family = family_of(cx, old_version).await?;
+        let old_family = family_of(cx, &cluster.version).await?;
 
-        let cluster_group = cluster.db_cluster_parameter_group().unwrap_or_default().to_owned();
-        let mut instance_groups = BTreeMap::new();
-        for member in &members {
-            let group = member
-                .db_parameter_groups()
-                .first()
-                .and_then(|group| group.db_parameter_group_name())
-                .unwrap_or_default();
-            instance_groups
-                .insert(member.db_instance_identifier().unwrap_or_default().to_owned(), group.to_owned());
+        let cluster_group =
+            cluster.shown.db_cluster_parameter_group().map(str::to_owned).ok_or_else(|| {
+                Error::unexpected(format!("RDS shows no DBClusterParameterGroup of cluster {}", cluster.id))
+            })?;
+        let instance_groups = members
+            .iter()
+            .map(|member| Ok((member.id.clone(), member.parameter_group()?.to_owned())))
+            .collect::<Result<BTreeMap<_, _>>>()?;
+        if cluster.version.major() == self.version.major() {
+            return self.keep(cx, run, cluster, instance_groups, &cluster_group).await;
         }
         let distinct: BTreeSet<&String> = instance_groups.values().collect();
         let groups = [(Kind::Cluster, &cluster_group)]
@@ -103,17 +104,16 @@ impl State for PrepareParameterGroups {
                 family: &family,
                 overrides: &self.parameters,
             };
-            let report = carry.reconcile(cx, run, major(old_version), major(&self.version)).await?;
+            let report = carry.reconcile(cx, run, cluster.version.major(), self.version.major()).await?;
             new_names.insert((kind, group.clone()), report.to.clone());
             reports.push(report);
         }
         let unknown = self.unknown_overrides(&reports);
         if !unknown.is_empty() {
-            return Err(Error::Refused(format!(
-                "no parameter of {family} is named {}. Mend \"parameters\" in the input and start a new \
-                execution. The cluster was not touched.",
-                unknown.join(", ")
-            )));
+            return Err(Error::refused(format!("no parameter of {family} is named {}", unknown.join(", ")))
+                .changed("nothing that the cluster uses")
+                .fix("correct \"parameters\" in the input")
+                .then(Then::StartAgain));
         }
 
         let created = reports.iter().filter_map(|report| report.created).max();
@@ -124,22 +124,17 @@ impl State for PrepareParameterGroups {
         }
 
         let chosen = ParameterGroups {
-            version: self.version.clone(),
             cluster: new_names[&(Kind::Cluster, cluster_group)].clone(),
             instances: instance_groups
                 .into_iter()
                 .map(|(instance, group)| (instance, new_names[&(Kind::Instance, group)].clone()))
                 .collect(),
             made: reports.iter().filter(|report| report.made_by_us).map(|report| report.to.clone()).collect(),
+            ..self.unchosen(&cluster)
         };
-        let report = format!("{}/parameters-{}.json", run.prefix(), self.version);
+        let report = self.report(run);
         cx.store.put_json(&report, &reports).await?;
-        cx.store
-            .put_json(
-                &major_upgrade::parameter_groups_key(cluster.db_cluster_resource_id().unwrap_or_default()),
-                &chosen,
-            )
-            .await?;
+        cx.store.put_json(&major_upgrade::parameter_groups_key(&cluster.resource_id), &chosen).await?;
         Ok(Prepared {
             summary: summary(&reports),
             cluster_parameter_group: chosen.cluster,
@@ -150,6 +145,47 @@ impl State for PrepareParameterGroups {
 }
 
 impl PrepareParameterGroups {
+    fn report(&self, run: &Run) -> String {
+        format!("{}/parameters-{}.json", run.prefix(), self.version)
+    }
+
+    fn unchosen(&self, cluster: &Cluster) -> ParameterGroups {
+        ParameterGroups {
+            from: cluster.version.clone(),
+            version: self.version.clone(),
+            cluster: String::new(),
+            instances: BTreeMap::new(),
+            made: Vec::new(),
+            rebooted: BTreeMap::new(),
+            synced: None,
+        }
+    }
+
+    /// A minor version has the same family: the groups stay, and values of the input wait for the
+    /// hop that changes the major version.
+    async fn keep(
+        self,
+        cx: &Context,
+        run: &Run,
+        cluster: Cluster,
+        instances: BTreeMap<String, String>,
+        group: &str,
+    ) -> Result<Prepared> {
+        let chosen = ParameterGroups { cluster: group.to_owned(), instances, ..self.unchosen(&cluster) };
+        let report = self.report(run);
+        cx.store.put_json(&report, &Vec::<Report>::new()).await?;
+        cx.store.put_json(&major_upgrade::parameter_groups_key(&cluster.resource_id), &chosen).await?;
+        Ok(Prepared {
+            summary: format!(
+                "{} is of the same family as {}: the parameter groups stay",
+                self.version, cluster.version
+            ),
+            cluster_parameter_group: chosen.cluster,
+            instance_parameter_groups: chosen.instances,
+            report,
+        })
+    }
+
     fn unknown_overrides<'a>(&'a self, reports: &[Report]) -> Vec<&'a str> {
         let known = |name: &str| {
             reports.iter().any(|report| {
@@ -209,11 +245,12 @@ impl Carry<'_> {
             return Err(Error::NotReady(format!("{kind} {to}, which was created now")));
         };
         if group.family != self.family {
-            return Err(Error::Conflict(format!(
-                "a {kind} {to} exists for {}, not for {}. Its name is needed: rename or delete it, then \
-                redrive. The cluster was not touched.",
+            return Err(Error::conflict(format!(
+                "a {kind} {to} exists for {}, not for {}, and its name is needed",
                 group.family, self.family
-            )));
+            ))
+            .fix("rename or delete it")
+            .then(Then::Redrive));
         }
         let present = self.kind.user_values(cx, &to).await?;
         let missing: BTreeMap<String, String> = migration
@@ -223,7 +260,7 @@ impl Carry<'_> {
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect();
         let tags = tags(cx, &group.arn).await?;
-        if !is_ours(&tags) {
+        if !tags.is(MANAGED_BY.0, MANAGED_BY.1) {
             let mut report = report(to, false, migration.rows);
             report.differs = missing
                 .into_iter()
@@ -274,21 +311,13 @@ impl Carry<'_> {
 }
 
 /// The family is RDS's to name: DBParameterGroupFamily of DescribeDBEngineVersions.
-async fn family_of(cx: &Context, version: &str) -> Result<String> {
-    let request = cx
-        .rds
-        .describe_db_engine_versions()
-        .engine("aurora-postgresql")
-        .engine_version(version)
-        .include_all(true);
-    let answer = request.send().await.map_err(aws("rds:DescribeDBEngineVersions"))?;
-    let family = answer
-        .db_engine_versions()
-        .first()
-        .and_then(|version| version.db_parameter_group_family())
-        .map(str::to_owned);
-    family.ok_or_else(|| {
-        Error::Unexpected(anyhow::anyhow!("RDS knows no engine version {version} of aurora-postgresql"))
+async fn family_of(cx: &Context, version: &EngineVersion) -> Result<String> {
+    let request = cx.rds.describe_db_engine_versions().engine("aurora-postgresql").include_all(true);
+    let answer = request.engine_version(version.to_string()).send().await;
+    let answer = answer.map_err(aws("rds:DescribeDBEngineVersions"))?;
+    let family = answer.db_engine_versions().first().and_then(|version| version.db_parameter_group_family());
+    family.map(str::to_owned).ok_or_else(|| {
+        Error::unexpected(format!("RDS knows no engine version {version} of aurora-postgresql"))
     })
 }
 

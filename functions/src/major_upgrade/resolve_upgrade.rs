@@ -8,10 +8,11 @@
 
 use std::time::Duration;
 
-use aws_sdk_rds::types::{DbCluster, DbInstance, PendingModifiedValues};
+use aws_sdk_rds::types::PendingModifiedValues;
 use runbook::{
-    Context, Error, Finding, Level, Result, Run, SkippedFinding, State, aurora,
-    error::aws,
+    Context, Error, Finding, Level, Result, Run, SkippedFinding, State,
+    aurora::{self, Cluster, EngineVersion, Instance, ResourceId, Status},
+    error::{Then, aws},
     lease,
     state::{default_deadline, friendly_duration},
 };
@@ -19,6 +20,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::path::{Targets, shortest};
+
+/// How much of a worker's input `skip` and `secretArn` may take, in the characters of
+/// [`ResolveUpgrade::worker_characters`]. "A total of 8192 characters are allowed for overrides.
+/// This limit includes the JSON formatting characters" (botocore ecs, RunTaskRequest), and 2,048
+/// of them may be the task token (botocore stepfunctions, TaskToken). Longer ones must not fail
+/// VerifyUpgrade when the upgrade is done.
+pub const WORKER_CHARACTERS: usize = 4800;
 
 /// What a person types into the console to start an upgrade.
 #[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
@@ -29,26 +37,22 @@ pub struct ResolveUpgrade {
     pub cluster: String,
     /// A major version such as "18" (its newest minor version that can be reached), or an exact one
     /// such as "18.4".
-    #[schemars(regex(pattern = r"^[0-9]+(\.[0-9]+)?$"))]
-    pub target: String,
+    #[schemars(with = "String", regex(pattern = r"^[0-9]+(\.[0-9]+)?$"))]
+    pub target: EngineVersion,
     /// How long a state may wait for AWS, e.g. "8h" (the default) or "90m".
     #[serde(default = "default_deadline", with = "friendly_duration")]
-    #[schemars(with = "String", default = "eight_hours")]
+    #[schemars(with = "String")]
     pub deadline: Duration,
     /// Values that the new parameter groups get instead of what would be carried over.
     #[serde(default)]
     pub parameters: Vec<ParameterOverride>,
-    /// Findings of InspectDatabases that shall not stop this run.
+    /// Findings of InspectDatabases that shall not stop this run; about 4,800 characters in all.
     #[serde(default)]
     pub skip: Vec<SkippedFinding>,
     /// The secret with "username" and "password" for the workers. Not needed when RDS manages the
     /// master password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_arn: Option<String>,
-}
-
-fn eight_hours() -> &'static str {
-    "8h"
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -70,13 +74,13 @@ pub struct Plan {
     summary: String,
     cluster: String,
     /// DbClusterResourceId: it survives a rename.
-    resource_id: String,
-    from: String,
+    resource_id: ResourceId,
+    from: EngineVersion,
     /// The exact version at the end of the path.
-    target: String,
+    target: EngineVersion,
     /// The versions still to go through, the next one first. Empty when the cluster is at the
     /// target.
-    path: Vec<String>,
+    path: Vec<EngineVersion>,
     #[serde(with = "friendly_duration")]
     deadline: Duration,
     parameters: Vec<ParameterOverride>,
@@ -92,15 +96,13 @@ impl State for ResolveUpgrade {
         self.check()?;
         let cluster = aurora::cluster(cx, &self.cluster).await?;
         check_kind(&cluster)?;
-        let resource_id = cluster.db_cluster_resource_id().unwrap_or_default().to_owned();
-        lease::take(cx, run, &resource_id).await?;
+        lease::take(cx, run, cluster.resource_id.as_str()).await?;
 
         let members = aurora::members(cx, &cluster).await?;
         check_statuses(&cluster, &members)?;
-        if let Some(what) = aurora::busy(&cluster, &members).or_else(|| version_change(&cluster)) {
-            return Err(Error::NotReady(what));
-        }
-        let from = cluster.engine_version().unwrap_or_default().to_owned();
+        aurora::ready(&cluster, &members)?;
+        no_version_change(&cluster)?;
+        let from = cluster.version.clone();
         let path = shortest(&upgrade_targets(cx).await?, &from, &self.target)
             .ok_or_else(|| no_path(&from, &self.target))?;
         let blockers = blockers(cx, &cluster, &members, &path).await?;
@@ -108,15 +110,16 @@ impl State for ResolveUpgrade {
             return Err(Error::Blocked(blockers));
         }
         let target = path.last().unwrap_or(&from).clone();
+        let hops: Vec<String> = path.iter().map(EngineVersion::to_string).collect();
         let summary = match path.as_slice() {
-            [] => format!("{} is at {from}: nothing to upgrade", self.cluster),
-            path => format!("{} goes from {from} to {}", self.cluster, path.join(" and then to ")),
+            [] => format!("{} is at {from}: nothing to upgrade", cluster.id),
+            _ => format!("{} goes from {from} to {}", cluster.id, hops.join(" and then to ")),
         };
-        let Self { cluster, deadline, parameters, skip, secret_arn, .. } = self;
+        let Self { deadline, parameters, skip, secret_arn, .. } = self;
         Ok(Plan {
             summary,
-            cluster: cluster.to_lowercase(),
-            resource_id,
+            cluster: cluster.id,
+            resource_id: cluster.resource_id,
             from,
             target,
             path,
@@ -136,23 +139,12 @@ impl ResolveUpgrade {
                 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
         };
         if !valid(&self.cluster) {
-            return Err(Error::Refused(format!(
-                "cluster {:?} is no DB cluster identifier (letters, digits and hyphens, at most 63). \
-                Nothing was touched.",
-                self.cluster
-            )));
+            return Err(Error::refused(format!("cluster {:?} is not a DB cluster identifier", self.cluster))
+                .fix("give it as the RDS console shows it: letters, digits and hyphens, at most 63"));
         }
-        let parts: Vec<_> = self.target.split('.').collect();
-        if parts.len() > 2
-            || parts
-                .iter()
-                .any(|part| part.is_empty() || part.len() > 4 || !part.bytes().all(|b| b.is_ascii_digit()))
-        {
-            return Err(Error::Refused(format!(
-                "target {:?} is no version. Give a major version such as \"18\", or an exact one such as \
-                \"18.4\". Nothing was touched.",
-                self.target
-            )));
+        if !self.target.is_plain() {
+            return Err(Error::refused(format!("target {:?} is not a version", self.target.to_string()))
+                .fix("give a major version such as \"18\", or an exact one such as \"18.4\""));
         }
         let reasons = self
             .parameters
@@ -160,64 +152,67 @@ impl ResolveUpgrade {
             .map(|p| (&p.name, &p.reason))
             .chain(self.skip.iter().map(|s| (&s.finding, &s.reason)));
         match reasons.into_iter().find(|(_, reason)| reason.trim().is_empty()) {
-            Some((name, _)) => Err(Error::Refused(format!(
-                "{name:?} needs a reason: whoever reads the report will ask for it. Nothing was touched."
-            ))),
-            None => Ok(()),
+            Some((name, _)) => Err(Error::refused(format!("{name:?} has no reason"))
+                .fix("give one: whoever reads the report will ask for it")),
+            None => self.check_room(),
         }
+    }
+
+    fn check_room(&self) -> Result<()> {
+        let characters = self.worker_characters();
+        if characters > WORKER_CHARACTERS {
+            return Err(Error::refused(format!(
+                "\"skip\" takes {characters} characters of the workers' input, with \"secretArn\" and the \
+                 signs that JSON adds, and {WORKER_CHARACTERS} fit"
+            ))
+            .fix("shorten the reasons, or skip a whole check by its name alone"));
+        }
+        Ok(())
+    }
+
+    /// What `skip` and `secretArn` take of RunTask's overrides: JSON in a text in JSON. Bytes, of
+    /// which there never are fewer than characters, however they are counted.
+    pub fn worker_characters(&self) -> usize {
+        let input = serde_json::json!({"secretArn": self.secret_arn, "skip": self.skip});
+        serde_json::Value::from(input.to_string()).to_string().len()
     }
 }
 
 /// What this runbook is not for.
-fn check_kind(cluster: &DbCluster) -> Result<()> {
-    let name = cluster.db_cluster_identifier().unwrap_or_default();
-    let engine = cluster.engine().unwrap_or_default();
+fn check_kind(cluster: &Cluster) -> Result<()> {
+    let Cluster { id, shown, .. } = cluster;
+    let engine = shown.engine().unwrap_or("of an unknown engine");
     if engine != "aurora-postgresql" {
-        return Err(Error::Refused(format!(
-            "{name} is {engine}; this runbook upgrades aurora-postgresql. Nothing was touched."
+        return Err(Error::refused(format!("{id} is {engine}; this runbook upgrades aurora-postgresql")));
+    }
+    if let Some(mode) = shown.engine_mode().filter(|mode| *mode != "provisioned") {
+        return Err(Error::refused(format!(
+            "{id} has the engine mode {mode}, which ModifyDBCluster cannot upgrade"
         )));
     }
-    if cluster.engine_mode().is_some_and(|mode| mode != "provisioned") {
-        return Err(Error::Refused(format!(
-            "{name} has the engine mode {}, which ModifyDBCluster cannot upgrade. Nothing was touched.",
-            cluster.engine_mode().unwrap_or_default()
-        )));
-    }
-    if let Some(global) = cluster.global_cluster_identifier().filter(|id| !id.is_empty()) {
-        return Err(Error::Refused(format!(
-            "{name} belongs to the global cluster {global}, whose version is raised with \
-            ModifyGlobalCluster for every Region at once. This runbook does not do that; nothing was touched."
-        )));
+    if let Some(global) = shown.global_cluster_identifier().filter(|global| !global.is_empty()) {
+        return Err(Error::refused(format!(
+            "{id} belongs to the global cluster {global}, whose version is raised for every Region at once, \
+             which this runbook does not do"
+        ))
+        .fix("use ModifyGlobalCluster"));
     }
     Ok(())
 }
 
 /// Statuses that no waiting ends.
-fn check_statuses(cluster: &DbCluster, members: &[DbInstance]) -> Result<()> {
-    let name = cluster.db_cluster_identifier().unwrap_or_default();
+fn check_statuses(cluster: &Cluster, members: &[Instance]) -> Result<()> {
     if members.is_empty() {
-        return Err(Error::Refused(format!(
-            "{name} has no instance, so no writer that could be upgraded. Create one, then run this again. \
-            Nothing was touched."
-        )));
+        return Err(Error::refused(format!("{} has no instance, so no writer to upgrade", cluster.id))
+            .fix("create one")
+            .then(Then::StartAgain));
     }
-    let statuses = members.iter().map(|m| {
-        (m.db_instance_identifier().unwrap_or_default(), m.db_instance_status().unwrap_or_default())
-    });
-    for (name, status) in [(name, cluster.status().unwrap_or_default())].into_iter().chain(statuses) {
-        let stuck = [
-            "stopped",
-            "failed",
-            "deleting",
-            "storage-full",
-            "inaccessible-encryption-credentials",
-            "inaccessible-encryption-credentials-recoverable",
-        ];
-        if stuck.contains(&status) || status.starts_with("incompatible-") {
-            return Err(Error::Refused(format!(
-                "{name} is {status}: it cannot be upgraded so, and waiting does not end it. Bring it back \
-                to available, then run this again. Nothing was touched."
-            )));
+    let members = members.iter().map(|member| (&member.id, &member.status));
+    for (id, status) in [(&cluster.id, &cluster.status)].into_iter().chain(members) {
+        if status.is_lost() || *status == Status::Stopped {
+            return Err(Error::refused(format!("{id} is {status}, and waiting does not end that"))
+                .fix("bring it back to available")
+                .then(Then::StartAgain));
         }
     }
     Ok(())
@@ -225,39 +220,40 @@ fn check_statuses(cluster: &DbCluster, members: &[DbInstance]) -> Result<()> {
 
 /// For a while after ModifyDBCluster the cluster is still `available`, and only the pending version
 /// tells (hashicorp/terraform-provider-aws#28339).
-pub fn version_change(cluster: &DbCluster) -> Option<String> {
-    let version = cluster.pending_modified_values()?.engine_version()?;
-    Some(format!(
-        "the upgrade of {} to {version} that RDS has accepted",
-        cluster.db_cluster_identifier().unwrap_or_default()
-    ))
+pub fn no_version_change(cluster: &Cluster) -> Result<()> {
+    let pending = cluster.shown.pending_modified_values().and_then(|pending| pending.engine_version());
+    match pending {
+        Some(version) => {
+            Err(Error::NotReady(format!("the upgrade of {} to {version} that RDS has accepted", cluster.id)))
+        }
+        None => Ok(()),
+    }
 }
 
-fn no_path(from: &str, target: &str) -> Error {
-    Error::Refused(format!(
+fn no_path(from: &EngineVersion, target: &EngineVersion) -> Error {
+    Error::refused(format!(
         "RDS offers no way from {from} to {target} (ValidUpgradeTarget of DescribeDBEngineVersions, over \
-        any number of hops). \
-         A version is never lowered. Choose another target; nothing was touched."
+         any number of hops); a version is never lowered"
     ))
+    .fix("choose another target")
 }
 
 async fn upgrade_targets(cx: &Context) -> Result<Targets> {
-    let pages = cx
-        .rds
-        .describe_db_engine_versions()
-        .engine("aurora-postgresql")
-        .include_all(true)
-        .into_paginator()
-        .items()
-        .send();
-    let versions: Vec<_> =
-        pages.collect::<std::result::Result<_, _>>().await.map_err(aws("rds:DescribeDBEngineVersions"))?;
+    let request = cx.rds.describe_db_engine_versions().engine("aurora-postgresql").include_all(true);
+    let versions = request.into_paginator().items().send();
+    let versions = versions.try_collect().await.map_err(aws("rds:DescribeDBEngineVersions"))?;
+    let read = |version: Option<&str>| {
+        let version =
+            version.ok_or("a version without a name".to_owned()).and_then(str::parse::<EngineVersion>);
+        version.map_err(|why| Error::unexpected(format!("RDS offers {why}")))
+    };
     let mut targets = Targets::new();
-    for version in versions {
-        let to = version.valid_upgrade_target().iter().filter_map(|target| target.engine_version());
+    for version in &versions {
+        let to = version.valid_upgrade_target().iter().map(|target| read(target.engine_version()));
         // Limitless is another product under the same engine name.
-        let to = to.filter(|to| !to.contains("limitless")).map(str::to_owned).collect();
-        targets.insert(version.engine_version().unwrap_or_default().to_owned(), to);
+        let to: Vec<_> = to.collect::<Result<_>>()?;
+        let to = to.into_iter().filter(|to| !to.is_limitless()).collect();
+        targets.insert(read(version.engine_version())?, to);
     }
     Ok(targets)
 }
@@ -265,29 +261,26 @@ async fn upgrade_targets(cx: &Context) -> Result<Targets> {
 /// What a person must change on the AWS side before RDS would take the upgrade.
 async fn blockers(
     cx: &Context,
-    cluster: &DbCluster,
-    members: &[DbInstance],
-    path: &[String],
+    cluster: &Cluster,
+    members: &[Instance],
+    path: &[EngineVersion],
 ) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
     if path.is_empty() {
         return Ok(findings);
     }
-    let name = cluster.db_cluster_identifier().unwrap_or_default();
-    if cluster.activity_stream_status().is_some_and(|status| status.as_str() != "stopped") {
+    if cluster.shown.activity_stream_status().is_some_and(|status| status.as_str() != "stopped") {
         findings.push(finding(
             "activity-stream",
-            name,
+            &cluster.id,
             "RDS does not upgrade a cluster with a database activity stream",
-            format!(
-                "aws rds stop-activity-stream --apply-immediately --resource-arn {}",
-                cluster.db_cluster_arn().unwrap_or_default()
-            ),
+            format!("aws rds stop-activity-stream --apply-immediately --resource-arn {}", cluster.arn),
         ));
     }
     for member in members {
-        let id = member.db_instance_identifier().unwrap_or_default();
+        let id = &member.id;
         if member
+            .shown
             .pending_modified_values()
             .is_some_and(|pending| *pending != PendingModifiedValues::builder().build())
         {
@@ -302,7 +295,9 @@ async fn blockers(
                 ),
             ));
         }
-        let class = member.db_instance_class().unwrap_or_default();
+        let class = member.shown.db_instance_class();
+        let class = class
+            .ok_or_else(|| Error::unexpected(format!("RDS shows no DBInstanceClass of instance {id}")))?;
         for version in path {
             if !orderable(cx, version, class).await? {
                 findings.push(finding(
@@ -334,12 +329,12 @@ fn finding(check: &str, object: &str, reason: &str, remedy: String) -> Finding {
     }
 }
 
-async fn orderable(cx: &Context, version: &str, class: &str) -> Result<bool> {
+async fn orderable(cx: &Context, version: &EngineVersion, class: &str) -> Result<bool> {
     let request = cx
         .rds
         .describe_orderable_db_instance_options()
         .engine("aurora-postgresql")
-        .engine_version(version)
+        .engine_version(version.to_string())
         .db_instance_class(class);
     let answer = request.send().await.map_err(aws("rds:DescribeOrderableDBInstanceOptions"))?;
     Ok(!answer.orderable_db_instance_options().is_empty())
@@ -351,7 +346,7 @@ mod tests {
 
     fn input(json: serde_json::Value) -> Result<()> {
         let input: ResolveUpgrade =
-            serde_json::from_value(json).map_err(|error| Error::Refused(error.to_string()))?;
+            serde_json::from_value(json).map_err(|error| Error::refused(error.to_string()))?;
         input.check()
     }
 
@@ -371,9 +366,25 @@ mod tests {
             serde_json::json!({"cluster": "orders", "target": "18", "dryRun": true}),
             serde_json::json!({"cluster": "orders", "target": "18", "deadline": "soon"}),
             serde_json::json!({"cluster": "orders", "target": "18", "skip": [{"finding": "x"}]}),
-            serde_json::json!({"cluster": "orders", "target": "18", "skip": [{"finding": "x", "reason": " "}]}),
+            serde_json::json!({
+                "cluster": "orders", "target": "18", "skip": [{"finding": "x", "reason": " "}],
+            }),
         ] {
             assert!(matches!(input(bad.clone()), Err(Error::Refused(_))), "{bad} was taken");
         }
+    }
+
+    #[test]
+    fn a_skip_list_that_no_worker_could_get_is_refused_at_once() {
+        let skip = |count: usize, reason: &str| {
+            let entry = serde_json::json!({"finding": "reg-column:shop/public.a.b", "reason": reason});
+            input(serde_json::json!({"cluster": "orders", "target": "18", "skip": vec![entry; count]}))
+        };
+        skip(40, "unused").unwrap();
+        let text = skip(80, "unused").unwrap_err().to_string();
+        assert!(text.contains("skip a whole check by its name alone"), "{text}");
+        // Each quote becomes four characters.
+        skip(1, &"'".repeat(2000)).unwrap();
+        assert!(matches!(skip(1, &"\"".repeat(2000)), Err(Error::Refused(_))));
     }
 }

@@ -1,13 +1,17 @@
 //! Takes the manual snapshot to go back to.
 //!
 //! Changes: creates one snapshot, named by cluster, version and execution. Again is harmless: the
-//! snapshot of that name is waited for, and must carry our tag. Undo: none; it is kept, and deleted
-//! by people when they trust the new version. Errors: `NotReady`, `Conflict` (the name is someone
-//! else's), `OperationFailed` (RDS could not make it).
+//! snapshot of that name is waited for, and must be of this cluster and begun in this state. Undo:
+//! none; it is kept, and deleted by people when they trust the new version. Errors: `NotReady`,
+//! `Conflict` (the name is someone else's), `OperationFailed` (RDS could not make it).
 
-use aws_sdk_rds::error::ProvideErrorMetadata;
-use aws_sdk_rds::types::DbClusterSnapshot;
-use runbook::{Context, Error, Result, Run, State, aurora, error::aws, major_upgrade};
+use jiff::SignedDuration;
+use runbook::{
+    Context, Error, Result, Run, State,
+    aurora::{self, Cluster, Fault, message},
+    error::{Then, aws},
+    major_upgrade,
+};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Deserialize)]
@@ -29,88 +33,121 @@ impl State for TakeSnapshot {
 
     async fn reconcile(self, cx: &Context, run: &Run) -> Result<Snapshot> {
         let cluster = aurora::cluster(cx, &self.cluster).await?;
-        let name = snapshot_name(&self.cluster, cluster.engine_version().unwrap_or_default(), run.name());
-        let Some(snapshot) = find(cx, &name).await? else {
-            if let Some(what) = aurora::busy(&cluster, &[]) {
-                return Err(Error::NotReady(what));
-            }
-            return create(cx, run, &self.cluster, &name).await;
+        let name = snapshot_name(&cluster, run);
+        let Some(snapshot) = aurora::find_snapshot(cx, &name).await? else {
+            aurora::ready(&cluster, &[])?;
+            create(cx, run, &cluster, &name).await?;
+            return Err(Error::NotReady(format!("snapshot {name}, which was begun now")));
         };
-        let ours = snapshot
-            .tag_list()
-            .iter()
-            .any(|tag| tag.key() == Some("execution") && tag.value() == Some(run.name()));
-        if !ours {
-            return Err(Error::Conflict(format!(
-                "a snapshot {name} exists and is not this run's. Rename or delete it, then redrive. Nothing \
-                was changed."
-            )));
+        if !is_ours(&snapshot, &cluster, run) {
+            return Err(Error::conflict(format!("a snapshot {name} exists and is not this run's"))
+                .fix("rename or delete it")
+                .then(Then::Redrive));
         }
-        match snapshot.status().unwrap_or("unknown") {
-            "available" => Ok(Snapshot {
-                summary: format!(
-                    "snapshot {name} of {} is there to go back to",
-                    cluster.engine_version().unwrap_or_default()
-                ),
-                snapshot: name,
-            }),
-            "failed" => Err(Error::OperationFailed(format!(
-                "RDS could not make the snapshot {name}. The cluster is as it was. Delete that snapshot, \
-                then redrive."
-            ))),
-            status => Err(Error::NotReady(format!(
-                "snapshot {name} ({status}, {} %)",
-                snapshot.percent_progress().unwrap_or_default()
-            ))),
-        }
+        snapshot.ready("snapshot").map_err(|error| {
+            error
+                .changed("nothing, the cluster is as it was")
+                .fix(format!("delete snapshot {name}"))
+                .then(Then::Redrive)
+        })?;
+        Ok(Snapshot {
+            summary: format!("snapshot {name} of {} is there to go back to", cluster.version),
+            snapshot: name,
+        })
     }
 }
 
-/// At most 255 letters, digits and single hyphens (botocore rds 2014-10-31,
+/// By what RDS itself says of it. Tags prove nothing: with CopyTagsToSnapshot a snapshot carries
+/// the cluster's, and those may be of another run (ModifyDBCluster, botocore rds 2014-10-31).
+fn is_ours(snapshot: &aurora::Snapshot, cluster: &Cluster, run: &Run) -> bool {
+    let shown = &snapshot.shown;
+    let of_cluster = shown.db_cluster_resource_id().map_or_else(
+        || shown.db_cluster_identifier() == Some(&cluster.id),
+        |id| id == cluster.resource_id.as_str(),
+    );
+    // RDS and Step Functions have clocks of their own.
+    let earliest = run.entered - SignedDuration::from_mins(1);
+    let created = shown.snapshot_create_time().and_then(|at| at.to_millis().ok());
+    // In the making it may have no time yet.
+    let is_new = created.is_none_or(|created| created >= earliest.as_millisecond());
+    of_cluster && is_new && shown.snapshot_type() == Some("manual")
+}
+
+/// "Must contain from 1 to 63 letters, numbers, or hyphens" (botocore rds 2014-10-31,
 /// CreateDBClusterSnapshot), the same at every call of this run.
-fn snapshot_name(cluster: &str, version: &str, execution: &str) -> String {
-    let name = format!("before-upgrade-{cluster}-{version}-{execution}").to_lowercase();
-    let words = name.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
-    words.collect::<Vec<_>>().join("-")
+fn snapshot_name(cluster: &Cluster, run: &Run) -> String {
+    let end = format!("-{}-{}", cluster.version, run.short_id()).replace('.', "-");
+    let start = format!("before-upgrade-{}", cluster.id);
+    let cut = start.len().min(63 - end.len());
+    format!("{}{end}", start[..cut].trim_end_matches('-')).to_lowercase()
 }
 
-async fn find(cx: &Context, name: &str) -> Result<Option<DbClusterSnapshot>> {
-    match cx.rds.describe_db_cluster_snapshots().db_cluster_snapshot_identifier(name).send().await {
-        Ok(answer) => Ok(answer.db_cluster_snapshots.unwrap_or_default().into_iter().next()),
-        Err(error) if error.code() == Some("DBClusterSnapshotNotFoundFault") => Ok(None),
-        Err(error) => Err(aws("rds:DescribeDBClusterSnapshots")(error)),
-    }
-}
-
-async fn create(cx: &Context, run: &Run, cluster: &str, name: &str) -> Result<Snapshot> {
-    let create = cx
-        .rds
-        .create_db_cluster_snapshot()
-        .db_cluster_identifier(cluster)
-        .db_cluster_snapshot_identifier(name);
-    match create.set_tags(Some(major_upgrade::tags(run))).send().await {
-        Ok(_) => Err(Error::NotReady(format!("snapshot {name}, which was begun now"))),
-        Err(error) if error.code() == Some("DBClusterSnapshotAlreadyExistsFault") => {
-            Err(Error::NotReady(format!("snapshot {name}")))
-        }
-        Err(error) if error.code() == Some("SnapshotQuotaExceeded") => Err(Error::Refused(format!(
-            "the account has no room for another manual snapshot ({}). Delete old ones or raise the quota, \
-            then redrive. The cluster was not touched.",
-            error.message().unwrap_or_default()
-        ))),
-        Err(error) => Err(aws("rds:CreateDBClusterSnapshot")(error)),
+async fn create(cx: &Context, run: &Run, cluster: &Cluster, name: &str) -> Result<()> {
+    let create = cx.rds.create_db_cluster_snapshot().db_cluster_identifier(&cluster.id);
+    let create = create.db_cluster_snapshot_identifier(name).set_tags(Some(major_upgrade::tags(run)));
+    let Err(error) = create.send().await else { return Ok(()) };
+    match Fault::of(&error) {
+        // Whose it is shows at the next look.
+        Some(Fault::DBClusterSnapshotAlreadyExistsFault) => Ok(()),
+        Some(Fault::SnapshotQuotaExceeded) => Err(Error::refused(format!(
+            "the account has no room for another manual snapshot: {}",
+            message(&error)
+        ))
+        .changed("nothing of the cluster")
+        .fix("delete old ones or raise the quota")
+        .then(Then::Redrive)),
+        _ => Err(aws("rds:CreateDBClusterSnapshot")(error)),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_rds::primitives::DateTime;
+
     use super::*;
+    use crate::testing::{self, Parse};
+
+    fn run(execution: &str) -> Run {
+        let arn = format!("arn:aws:states:eu-west-1:444455556666:execution:major-upgrade:{execution}");
+        Run { entered: "2026-01-02T03:00:00Z".parse().unwrap(), ..Run::of(&arn) }
+    }
 
     #[test]
-    fn the_name_is_the_same_at_every_call_and_different_for_every_run() {
-        let name = snapshot_name("Orders", "16.14", "run_1");
-        assert_eq!(name, "before-upgrade-orders-16-14-run-1");
-        assert_ne!(name, snapshot_name("Orders", "16.14", "run_2"));
-        assert!(snapshot_name(&"c".repeat(63), "16.14", &"e".repeat(80)).len() <= 255);
+    fn the_name_is_the_same_at_every_call_different_for_every_run_and_never_too_long() {
+        let name = |cluster: &str, execution: &str| {
+            snapshot_name(&testing::cluster(cluster).parse(), &run(execution))
+        };
+        assert_eq!(name("orders", "one"), format!("before-upgrade-orders-16-14-{}", run("one").short_id()));
+        assert_ne!(name("orders", "one"), name("orders", "two"));
+        for length in 1..=63 {
+            let name = name(&"c-".repeat(32)[..length], "one");
+            assert!(name.len() <= 63 && !name.contains("--") && !name.ends_with('-'), "{name}");
+        }
+    }
+
+    #[test]
+    fn our_snapshot_is_known_by_what_rds_says_and_not_by_tags() {
+        let cluster = testing::cluster("orders").parse();
+        let snapshot = |at: &str| {
+            let at: jiff::Timestamp = at.parse().unwrap();
+            testing::snapshot("s", Vec::new())
+                .snapshot_type("manual")
+                .db_cluster_identifier("orders")
+                .db_cluster_resource_id("id-orders")
+                .snapshot_create_time(DateTime::from_millis(at.as_millisecond()))
+        };
+        let ours = |snapshot: aws_sdk_rds::types::builders::DbClusterSnapshotBuilder| {
+            is_ours(&snapshot.parse(), &cluster, &run("one"))
+        };
+        assert!(ours(snapshot("2026-01-02T03:00:05Z")));
+        assert!(ours(snapshot("2026-01-02T03:00:05Z").set_snapshot_create_time(None)), "in the making");
+        let copied = testing::snapshot("s", vec![runbook::daily_sync::tags::tag("execution", "yesterday")]);
+        assert!(
+            ours(copied.snapshot_type("manual").db_cluster_resource_id("id-orders")),
+            "the cluster's tags were copied onto it"
+        );
+        assert!(!ours(snapshot("2026-01-01T03:00:05Z")), "made before this state was entered");
+        assert!(!ours(snapshot("2026-01-02T03:00:05Z").db_cluster_resource_id("id-other")));
+        assert!(!ours(snapshot("2026-01-02T03:00:05Z").snapshot_type("automated")));
     }
 }

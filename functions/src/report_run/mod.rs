@@ -1,9 +1,9 @@
 //! Writes the run's report when an execution changes its status: `runs/<execution>/report.json` and
 //! `report.html` in the run bucket.
 //!
-//! EventBridge calls it (infra/events), so aborted and timed-out runs are told too. The event only
-//! says which execution: the report is made from what Step Functions shows now, so events may come
-//! late, twice or out of order.
+//! EventBridge calls it (infra/events), so aborted and timed-out runs are reported, too. The event
+//! only says which execution: the report is made from what Step Functions shows now, so events may
+//! come late, twice or out of order.
 
 mod html;
 pub mod report;
@@ -27,7 +27,7 @@ struct Detail {
 
 pub async fn handle(cx: &Context, event: Value) -> Result<Value> {
     let event: Event = serde_json::from_value(event).map_err(|error| {
-        Error::Refused(format!(
+        Error::refused(format!(
             "report-run takes a \"Step Functions Execution Status Change\" event: {error}"
         ))
     })?;
@@ -56,7 +56,6 @@ pub async fn handle(cx: &Context, event: Value) -> Result<Value> {
     cx.store
         .put(&format!("{folder}/report.html"), "text/html; charset=utf-8", html::page(&report).into_bytes())
         .await?;
-    Ok(
-        json!({ "report": format!("s3://{}/{folder}/report.html", cx.store.bucket), "outcome": report.outcome }),
-    )
+    let page = format!("s3://{}/{folder}/report.html", cx.store.bucket);
+    Ok(json!({ "report": page, "outcome": report.outcome }))
 }

@@ -81,8 +81,8 @@ impl Report {
         report
     }
 
-    /// What to type when what stopped the run is mended. A sync has cleaned up behind itself, so it
-    /// begins anew; an upgrade goes on.
+    /// What to type when what stopped the run is fixed. A sync has cleaned up behind itself, so it
+    /// begins again; an upgrade goes on.
     pub fn again(&self) -> String {
         if self.runbook.ends_with("daily-sync") {
             format!(
@@ -183,13 +183,13 @@ fn target(parameters: &str) -> Option<String> {
         parameters.pointer("/Overrides/ContainerOverrides/0/Environment").and_then(Value::as_array);
     let of_worker =
         environment.and_then(|variables| variables.iter().find(|variable| variable["Name"] == "INPUT"));
-    let input = match of_worker {
-        Some(variable) => serde_json::from_str::<Value>(variable["Value"].as_str()?).ok()?,
-        None => parameters.get("Payload")?.clone(),
+    let input: Value = match of_worker {
+        Some(variable) => serde_json::from_str(variable["Value"].as_str()?).ok()?,
+        None => parameters.pointer("/Payload/input")?.clone(),
     };
     // The target of an upgrade is a version, of a sync a cluster: only the second tells states
     // apart.
-    let target = input.pointer("/input/target")?.as_str()?;
+    let target = input.get("target")?.as_str()?;
     target.starts_with(|c: char| c.is_ascii_alphabetic()).then(|| target.to_owned())
 }
 

@@ -37,7 +37,7 @@ fn chosen(choice: &Choice) -> Option<&str> {
 }
 
 #[test]
-fn the_newest_that_fits_is_chosen_and_every_other_is_told_why_not() {
+fn the_newest_that_fits_is_chosen_and_of_every_other_is_said_why_not() {
     let mut copied = snapshot("creating", "2026-01-15T02:30:00Z");
     copied.status = "creating".into();
     let mut manual = snapshot("manual", "2026-01-15T02:00:00Z");
@@ -191,23 +191,29 @@ fn fits(rule: &SnapshotRule, snapshot: &Snapshot, run: Timestamp) -> bool {
 proptest! {
     #[test]
     fn what_is_chosen_fits_and_nothing_newer_does(
-        rule in any_rule(), snapshots in prop::collection::vec(any_snapshot(), 0..12), after in 0..250_000i64,
+        rule in any_rule(),
+        snapshots in prop::collection::vec(any_snapshot(), 0..12),
+        after in 0..250_000i64,
     ) {
         let run = at("2026-10-24T00:00:00Z") + after.seconds();
         let choice = rule.choose(&snapshots, run, &berlin());
-        let newest = snapshots.iter().filter(|snapshot| fits(&rule, snapshot, run)).map(|snapshot| snapshot.taken).max();
+        let fitting = snapshots.iter().filter(|snapshot| fits(&rule, snapshot, run));
+        let newest = fitting.map(|snapshot| snapshot.taken).max();
         prop_assert_eq!(choice.chosen.as_ref().map(|snapshot| snapshot.taken), newest);
         prop_assert!(choice.chosen.as_ref().is_none_or(|snapshot| fits(&rule, snapshot, run)));
         prop_assert_eq!(choice.because.len(), snapshots.len());
-        let told = choice.because.iter().filter(|sentence| sentence.contains(": chosen: ")).count();
-        prop_assert_eq!(told, usize::from(choice.chosen.is_some()));
+        let chosen = choice.because.iter().filter(|sentence| sentence.contains(": chosen: ")).count();
+        prop_assert_eq!(chosen, usize::from(choice.chosen.is_some()));
     }
 
     #[test]
     fn the_order_of_the_snapshots_decides_nothing(
-        rule in any_rule(), (snapshots, shuffled) in prop::collection::vec(any_snapshot(), 0..8).prop_flat_map(|s| (Just(s.clone()), Just(s).prop_shuffle())),
+        rule in any_rule(),
+        (snapshots, shuffled) in prop::collection::vec(any_snapshot(), 0..8)
+            .prop_flat_map(|snapshots| (Just(snapshots.clone()), Just(snapshots).prop_shuffle())),
     ) {
         let run = at("2026-10-25T12:00:00Z");
-        prop_assert_eq!(rule.choose(&snapshots, run, &berlin()).chosen.map(|s| s.taken), rule.choose(&shuffled, run, &berlin()).chosen.map(|s| s.taken));
+        let taken = |snapshots| rule.choose(snapshots, run, &berlin()).chosen.map(|snapshot| snapshot.taken);
+        prop_assert_eq!(taken(&snapshots), taken(&shuffled));
     }
 }

@@ -100,7 +100,7 @@ fn the_example_classifies_every_column_of_the_shop() {
 }
 
 #[test]
-fn the_documentation_has_a_row_for_every_key_and_rule_and_names_every_word() {
+fn the_documentation_explains_every_key_and_rule_and_names_every_word() {
     let page = std::fs::read_to_string(path("../docs/policy.md")).unwrap();
     let schema = schema().to_value();
     let definitions =
@@ -111,20 +111,20 @@ fn the_documentation_has_a_row_for_every_key_and_rule_and_names_every_word() {
             definition["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         let expected: BTreeMap<_, _> =
             properties.keys().map(|key| (key.as_str(), required.contains(key.as_str()))).collect();
-        let rows = rows(&page, &format!("<!-- keys of {name} -->"));
+        let items = items(&page, &format!("<!-- keys of {name} -->"));
         let found: BTreeMap<_, _> =
-            rows.iter().map(|cells| (cells[0].trim_matches('`'), cells[2] == "required")).collect();
-        assert_eq!(found, expected, "the table of {name}");
-        for cells in &rows {
-            let default = &properties[cells[0].trim_matches('`')]["default"];
-            let default =
-                default.as_str().map(str::to_owned).or(default.as_bool().map(|truth| truth.to_string()));
-            let told = default.is_none_or(|default| cells[2] == format!("`{default}`"));
-            assert!(
-                cells.len() == 4 && !cells[1].is_empty() && !cells[3].is_empty() && told,
-                "the row of {} in {name}",
-                cells[0]
-            );
+            items.iter().map(|(key, text)| (key.as_str(), text.starts_with(", required. "))).collect();
+        assert_eq!(found, expected, "the keys of {name}");
+        for (key, text) in &items {
+            let default = &properties[key]["default"];
+            let default = default.as_str().map(str::to_owned).or(default.as_bool().map(|b| b.to_string()));
+            // Of a default that the schema does not know the page says in words what it is.
+            let start = default.map_or(", default ".to_owned(), |default| format!(", default `{default}`. "));
+            let start = if required.contains(key.as_str()) { ", required. " } else { &start };
+            let meaning = text.strip_prefix(start).unwrap_or_else(|| panic!("{key} of {name} lacks {start}"));
+            let shown = meaning.contains(" Example: `") || meaning.ends_with(" See below.");
+            assert!(shown, "{key} of {name} has no example");
+            assert!(!meaning.starts_with("Example") && !meaning.starts_with("See"), "{key} of {name}");
         }
     }
     let mut rules = BTreeMap::new();
@@ -141,30 +141,33 @@ fn the_documentation_has_a_row_for_every_key_and_rule_and_names_every_word() {
             rule["properties"].as_object().unwrap().keys().filter(|key| *key != "rule").map(String::as_str);
         rules.insert(rule["properties"]["rule"]["const"].as_str().unwrap(), parameters.collect());
     }
-    let rows = rows(&page, "<!-- rules -->");
+    let items = items(&page, "<!-- rules -->");
     assert_eq!(
-        rows.iter().map(|cells| cells[0].trim_matches('`')).collect::<BTreeSet<_>>(),
+        items.iter().map(|(rule, _)| rule.as_str()).collect::<BTreeSet<_>>(),
         rules.keys().copied().collect()
     );
-    for cells in rows {
-        for parameter in &rules[cells[0].trim_matches('`')] {
-            assert!(
-                cells[2].contains(&format!("`{parameter}`")),
-                "the row of {} lacks {parameter}",
-                cells[0]
-            );
+    for (rule, text) in &items {
+        let (becomes, parameters) = text.split_once(" Parameters: ").unwrap_or((text, ""));
+        assert!(becomes.starts_with(": ") && becomes.ends_with('.'), "{rule}: {becomes}");
+        for parameter in &rules[rule.as_str()] {
+            assert!(parameters.contains(&format!("`{parameter}`")), "{rule} lacks {parameter}");
         }
     }
     visit_words(&schema, &mut |word| {
-        assert!(page.contains(&format!("`{word}`")), "docs/policy.md does not tell of {word}")
+        assert!(page.contains(&format!("`{word}`")), "docs/policy.md does not name {word}")
     });
 }
 
-/// The cells of the table that follows a marker, without its head.
-fn rows<'p>(page: &'p str, marker: &str) -> Vec<Vec<&'p str>> {
-    let (_, table) = page.split_once(marker).unwrap_or_else(|| panic!("docs/policy.md has no {marker}"));
-    let rows = table.trim_start().lines().take_while(|line| line.starts_with('|')).skip(2);
-    rows.map(|row| row.trim_matches('|').split(" |").map(str::trim).collect()).collect()
+/// The list that follows a marker: what stands in bold at the beginning of an item, and the rest.
+fn items(page: &str, marker: &str) -> Vec<(String, String)> {
+    let (_, list) = page.split_once(marker).unwrap_or_else(|| panic!("docs/policy.md has no {marker}"));
+    let list = list.trim_start().lines().take_while(|line| line.starts_with("- ") || line.starts_with("  "));
+    let list = list.map(|line| line.strip_prefix("  ").unwrap_or(line)).collect::<Vec<_>>().join(" ");
+    let items = list.split("- **`").skip(1).map(|item| {
+        let (name, text) = item.split_once("`**").unwrap_or_else(|| panic!("{marker}: {item}"));
+        (name.to_owned(), text.trim().to_owned())
+    });
+    items.collect()
 }
 
 /// Every word that a value may be.

@@ -47,9 +47,9 @@ fn a_leap_day_is_waited_for() {
 }
 
 #[test]
-fn the_scheduler_is_told_of_one_day() {
-    let told = |cron: &str| cron.parse::<crate::Cron>().unwrap().scheduler_expression();
-    assert_eq!(told("30 3 * * MON-FRI"), "cron(30 3 ? * MON-FRI *)");
-    assert_eq!(told("0 4 1 * *"), "cron(0 4 1 * ? *)");
-    assert_eq!(told("*/15 * * * *"), "cron(*/15 * * * ? *)");
+fn the_scheduler_gets_one_day() {
+    let scheduler = |cron: &str| cron.parse::<crate::Cron>().unwrap().scheduler_expression();
+    assert_eq!(scheduler("30 3 * * MON-FRI"), "cron(30 3 ? * MON-FRI *)");
+    assert_eq!(scheduler("0 4 1 * *"), "cron(0 4 1 * ? *)");
+    assert_eq!(scheduler("*/15 * * * *"), "cron(*/15 * * * ? *)");
 }

@@ -4,6 +4,8 @@
 //! ([`Clock::scaled`], handed to our executables by the variable `RUNBOOK_CLOCK`), or lets it jump
 //! from timer to timer ([`Clock::virtual_time`]).
 
+#![allow(clippy::disallowed_methods, reason = "this is the one clock")]
+
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;

@@ -8,44 +8,42 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Context, Error, Result, Run};
+use crate::{Arn, Context, Error, Result, Run, aurora::ResourceId, error::Then};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Attestation {
     /// The ARN of the execution that attested.
-    pub execution: String,
+    pub execution: Arn,
     /// The DbClusterResourceId of the cluster that was looked at.
-    pub resource_id: String,
+    pub resource_id: ResourceId,
     pub attested: Timestamp,
     /// What was counted: tables, columns, rows, live wires and so on, for people.
     #[serde(default)]
     pub counts: Value,
 }
 
-pub fn key(resource_id: &str) -> String {
+pub fn key(resource_id: &ResourceId) -> String {
     format!("attestations/{resource_id}.json")
 }
 
 /// The attestation of that cluster by this run, or `Refused`.
-pub async fn check(cx: &Context, run: &Run, resource_id: &str) -> Result<Attestation> {
+pub async fn check(cx: &Context, run: &Run, resource_id: &ResourceId) -> Result<Attestation> {
     let found = cx.store.get_json::<Attestation>(&key(resource_id)).await?;
     valid(found, run, resource_id).map_err(|why| {
-        Error::Refused(format!(
-            "{why}. What holds production's data must not become reachable: nothing was changed. Start a \
-            new execution; it sanitises and attests again."
-        ))
+        Error::refused(format!("{why}. What holds production's data must not become reachable"))
+            .then(Then::StartAgain)
     })
 }
 
 fn valid(
     found: Option<Attestation>,
     run: &Run,
-    resource_id: &str,
+    resource_id: &ResourceId,
 ) -> std::result::Result<Attestation, String> {
     let found =
         found.ok_or_else(|| format!("there is no attestation for {resource_id} ({})", key(resource_id)))?;
-    if found.resource_id != resource_id {
+    if found.resource_id != *resource_id {
         return Err(format!("{} is about {}, not about {resource_id}", key(resource_id), found.resource_id));
     }
     if found.execution != run.execution {
@@ -60,20 +58,20 @@ mod tests {
 
     #[test]
     fn only_this_runs_attestation_of_this_cluster_counts() {
-        let run = Run::of("arn:aws:states:eu-west-1:444455556666:execution:daily-sync:one");
-        let good = Attestation {
-            execution: run.execution.clone(),
-            resource_id: "cluster-A".into(),
+        let run = |name: &str| {
+            Run::of(&format!("arn:aws:states:eu-west-1:444455556666:execution:daily-sync:{name}"))
+        };
+        let id = |id: &str| ResourceId::try_from(id.to_owned()).unwrap();
+        let good = |of: &Run| Attestation {
+            execution: of.execution.clone(),
+            resource_id: id("cluster-A"),
             attested: Timestamp::UNIX_EPOCH,
             counts: Value::Null,
         };
-        assert!(valid(Some(good.clone()), &run, "cluster-A").is_ok());
-        assert!(valid(None, &run, "cluster-A").is_err());
-        assert!(valid(Some(good.clone()), &run, "cluster-B").is_err(), "a copy under another cluster's name");
-        let yesterday = Attestation {
-            execution: "arn:aws:states:eu-west-1:444455556666:execution:daily-sync:zero".into(),
-            ..good
-        };
-        assert!(valid(Some(yesterday), &run, "cluster-A").is_err());
+        let valid = |found, cluster: &str| super::valid(found, &run("one"), &id(cluster)).is_ok();
+        assert!(valid(Some(good(&run("one"))), "cluster-A"));
+        assert!(!valid(None, "cluster-A"));
+        assert!(!valid(Some(good(&run("one"))), "cluster-B"), "a copy under another cluster's name");
+        assert!(!valid(Some(good(&run("zero"))), "cluster-A"), "yesterday's");
     }
 }

@@ -8,7 +8,7 @@ pub mod tags;
 
 use policy::{Policy, Sync, Target};
 
-use crate::{Context, Error, Result, Run, store::When};
+use crate::{Context, Error, Result, Run, error::Then, store::When};
 
 /// The policy of today, as an administrator puts it into the run bucket.
 pub const POLICY_KEY: &str = "policy.yaml";
@@ -19,48 +19,55 @@ fn kept_key(run: &Run) -> String {
 
 /// Fixes the policy of this run: whoever edits `policy.yaml` while it runs edits the next one.
 pub async fn keep_policy(cx: &Context, run: &Run, sync: &str) -> Result<Sync> {
-    if cx.store.get_text(&kept_key(run)).await?.is_none() {
-        let text = cx.store.get_text(POLICY_KEY).await?.ok_or_else(|| missing(cx))?;
-        // What is malformed is refused and not kept: mending the file and a redrive are enough.
-        one(&text, sync)?;
-        cx.store.put_when(&kept_key(run), "application/yaml", text.into_bytes(), When::Absent).await?;
+    if let Some(kept) = cx.store.get_text(&kept_key(run)).await? {
+        return one(&kept, sync);
     }
-    policy(cx, run, sync).await
+    let text = cx.store.get_text(POLICY_KEY).await?.ok_or_else(|| {
+        Error::refused(format!(
+            "there is no s3://{}/{POLICY_KEY}, the policy that says what a sync does",
+            cx.store.bucket
+        ))
+        .fix("put it there")
+        .then(Then::StartAgain)
+    })?;
+    // What is malformed is refused and not kept: fixing the file and a redrive are enough.
+    let policy = one(&text, sync)?;
+    match cx.store.put_when(&kept_key(run), "application/yaml", text.into_bytes(), When::Absent).await? {
+        true => Ok(policy),
+        // Another attempt of this state was faster, and may have read another edit.
+        false => self::policy(cx, run, sync).await,
+    }
 }
 
 /// The sync of that name, as the policy stood when the run began.
 pub async fn policy(cx: &Context, run: &Run, sync: &str) -> Result<Sync> {
-    let kept = cx.store.get_text(&kept_key(run)).await?;
-    let text = match kept {
-        Some(text) => text,
-        None => cx.store.get_text(POLICY_KEY).await?.ok_or_else(|| missing(cx))?,
-    };
-    one(&text, sync)
+    let kept = cx.store.get_text(&kept_key(run)).await?.ok_or_else(|| {
+        Error::conflict(format!(
+            "s3://{}/{} is gone, the policy that this run goes by; today's may be another",
+            cx.store.bucket,
+            kept_key(run)
+        ))
+        .then(Then::StartAgain)
+    })?;
+    one(&kept, sync)
 }
 
 fn one(text: &str, sync: &str) -> Result<Sync> {
     let mut policy = Policy::parse(text).map_err(|errors| {
-        Error::Refused(format!(
-            "{POLICY_KEY} is not a policy; nothing was touched.\n{errors}\nMend it, then run this again."
-        ))
+        Error::refused(format!("{POLICY_KEY} is not a policy:\n{errors}"))
+            .fix("fix it (`policy check` shows the same)")
+            .then(Then::StartAgain)
     })?;
     let known = policy.syncs.keys().cloned().collect::<Vec<_>>().join(", ");
     policy.syncs.remove(sync).ok_or_else(|| {
-        Error::Refused(format!("{POLICY_KEY} knows no sync {sync:?}; it has: {known}. Nothing was touched."))
+        Error::refused(format!("{POLICY_KEY} knows no sync {sync:?}; it has: {known}"))
+            .fix("name one of these")
+            .then(Then::StartAgain)
     })
-}
-
-fn missing(cx: &Context) -> Error {
-    Error::Refused(format!(
-        "there is no s3://{}/{POLICY_KEY}, the policy that says what a sync does. Nothing was touched. Put \
-        it there, then run this again.",
-        cx.store.bucket
-    ))
 }
 
 /// The target of that name in the sync's policy.
 pub fn target<'a>(sync: &'a Sync, name: &str) -> Result<&'a Target> {
-    sync.targets.iter().find(|target| target.cluster == name).ok_or_else(|| {
-        Error::Refused(format!("the policy of this run has no target {name:?}. Nothing was touched."))
-    })
+    let found = sync.targets.iter().find(|target| target.cluster == name);
+    found.ok_or_else(|| Error::refused(format!("the policy of this run has no target {name:?}")))
 }

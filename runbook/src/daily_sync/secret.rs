@@ -4,7 +4,10 @@
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use serde_json::{Map, Value};
 
-use crate::{Context, Error, Result, error::aws};
+use crate::{
+    Context, Error, Result,
+    error::{Then, aws},
+};
 
 /// Its present value; empty when it has none yet.
 pub async fn get(cx: &Context, name: &str) -> Result<Map<String, Value>> {
@@ -16,8 +19,11 @@ pub async fn get(cx: &Context, name: &str) -> Result<Map<String, Value>> {
         Err(error) => return Err(aws("secretsmanager:GetSecretValue")(error)),
     };
     let text = answer.secret_string().unwrap_or_default();
-    serde_json::from_str(text)
-        .map_err(|_| Error::Refused(format!("secret {name} must be a JSON object; it was left as it is")))
+    serde_json::from_str(text).map_err(|_| {
+        Error::refused(format!("secret {name} is not a JSON object"))
+            .changed("nothing in this secret")
+            .fix("put {} into it")
+    })
 }
 
 /// Sets these keys and leaves the others; no new version when all are so already.
@@ -36,10 +42,12 @@ pub async fn set(cx: &Context, name: &str, changes: &[(&str, Value)]) -> Result<
         .await
     {
         Ok(_) => Ok(true),
-        Err(error) if error.code() == Some("ResourceNotFoundException") => Err(Error::Refused(format!(
-            "there is no secret {name}, which the policy names. Create it (an empty one is enough), then \
-            run this again."
-        ))),
+        Err(error) if error.code() == Some("ResourceNotFoundException") => {
+            Err(Error::refused(format!("there is no secret {name}, which the policy names"))
+                .changed("nothing by this call")
+                .fix("create it (an empty one is enough)")
+                .then(Then::StartAgain))
+        }
         Err(error) => Err(aws("secretsmanager:PutSecretValue")(error)),
     }
 }

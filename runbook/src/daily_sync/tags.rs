@@ -2,7 +2,7 @@
 
 use aws_sdk_rds::types::Tag;
 
-use crate::{Run, major_upgrade::MANAGED_BY};
+use crate::{Run, aurora::Tags, major_upgrade::MANAGED_BY};
 
 pub const SYNC: &str = "sync";
 pub const EXECUTION: &str = "execution";
@@ -62,22 +62,18 @@ pub fn of(run: &Run, sync: &str, role: Role) -> Vec<Tag> {
     .into()
 }
 
-pub fn value<'a>(tags: &'a [Tag], key: &str) -> Option<&'a str> {
-    tags.iter().find(|tag| tag.key() == Some(key))?.value()
-}
-
 /// Made by a run of this sync, whichever.
-pub fn is_of_sync(tags: &[Tag], sync: &str) -> bool {
-    value(tags, MANAGED_BY.0) == Some(MANAGED_BY.1) && value(tags, SYNC) == Some(sync)
+pub fn is_of_sync(tags: &Tags, sync: &str) -> bool {
+    tags.is(MANAGED_BY.0, MANAGED_BY.1) && tags.is(SYNC, sync)
 }
 
 /// Made by this run.
-pub fn is_of_run(tags: &[Tag], sync: &str, run: &Run) -> bool {
-    is_of_sync(tags, sync) && value(tags, EXECUTION) == Some(run.name())
+pub fn is_of_run(tags: &Tags, sync: &str, run: &Run) -> bool {
+    is_of_sync(tags, sync) && tags.is(EXECUTION, run.name())
 }
 
-pub fn has_role(tags: &[Tag], role: Role) -> bool {
-    value(tags, ROLE) == Some(role.as_str())
+pub fn has_role(tags: &Tags, role: Role) -> bool {
+    tags.is(ROLE, role.as_str())
 }
 
 #[cfg(test)]
@@ -88,10 +84,13 @@ mod tests {
     fn only_a_run_of_the_same_sync_owns_what_it_made() {
         let run = Run::of("arn:aws:states:eu-west-1:444455556666:execution:daily-sync:one");
         let other = Run::of("arn:aws:states:eu-west-1:444455556666:execution:daily-sync:two");
-        let tags = of(&run, "orders", Role::Fresh);
+        let tags = Tags::from(of(&run, "orders", Role::Fresh).as_slice());
         assert!(is_of_run(&tags, "orders", &run) && has_role(&tags, Role::Fresh));
         assert!(!is_of_run(&tags, "orders", &other) && is_of_sync(&tags, "orders"));
         assert!(!is_of_sync(&tags, "customers"));
-        assert!(!is_of_sync(&[tag(SYNC, "orders")], "orders"), "someone else may use the same words");
+        assert!(
+            !is_of_sync(&Tags::from([tag(SYNC, "orders")].as_slice()), "orders"),
+            "someone else may use the same words"
+        );
     }
 }

@@ -1,11 +1,9 @@
 //! Faults that a test lays on calls: which call, how often, and what goes wrong.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Mutex, PoisonError},
-};
+use std::{collections::BTreeMap, fmt};
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 
 use crate::http::{Caller, Response, respond};
 
@@ -32,18 +30,24 @@ pub enum Kind {
 #[derive(Debug, Clone)]
 pub struct Fault {
     pub kind: Kind,
-    pub service: &'static str,
-    pub action: &'static str,
+    service: String,
+    action: String,
     /// A state's kebab-case name; any caller when `None`.
-    pub principal: Option<&'static str>,
+    principal: Option<String>,
     /// How many such calls pass first.
-    pub after: u32,
-    pub times: u32,
+    after: u32,
+    times: u32,
 }
 
 impl Fault {
-    pub fn once(kind: Kind, service: &'static str, action: &'static str) -> Self {
+    pub fn once(kind: Kind, service: impl Into<String>, action: impl Into<String>) -> Self {
+        let (service, action) = (service.into(), action.into());
         Self { kind, service, action, principal: None, after: 0, times: 1 }
+    }
+
+    /// Only on that caller's calls.
+    pub fn by(self, principal: impl Into<String>) -> Self {
+        Self { principal: Some(principal.into()), ..self }
     }
 
     pub fn times(self, times: u32) -> Self {
@@ -55,40 +59,62 @@ impl Fault {
     }
 }
 
-type Key = (String, String, Bytes);
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} on {}:{}", self.kind, self.service, self.action)?;
+        self.principal.iter().try_for_each(|principal| write!(f, " of {principal}"))
+    }
+}
+
+/// Account and service, URI, body: what makes two calls the same question.
+pub type Key = (String, String, Bytes);
+
+/// A fault, and whether it has gone off.
+struct Laid {
+    fault: Fault,
+    fired: bool,
+}
 
 #[derive(Default)]
 pub struct Faults {
-    plan: Mutex<Vec<Fault>>,
+    plan: Mutex<Vec<Laid>>,
     answers: Mutex<BTreeMap<Key, Vec<Bytes>>>,
 }
 
 impl Faults {
     pub fn lay(&self, fault: Fault) {
-        self.plan.lock().unwrap_or_else(PoisonError::into_inner).push(fault);
+        self.plan.lock().push(Laid { fault, fired: false });
     }
 
-    pub fn next(&self, caller: &Caller, action: &str) -> Option<Kind> {
-        let mut plan = self.plan.lock().unwrap_or_else(PoisonError::into_inner);
-        let fault = plan.iter_mut().find(|fault| {
+    pub fn next(&self, caller: &Caller, action: &str, key: &Key) -> Option<Kind> {
+        let mut plan = self.plan.lock();
+        let laid = plan.iter_mut().find(|Laid { fault, .. }| {
             fault.times > 0
                 && fault.service == caller.service
                 && fault.action == action
-                && fault.principal.is_none_or(|principal| principal == caller.principal)
+                && fault.principal.as_ref().is_none_or(|principal| *principal == caller.principal)
+                // Nothing is stale before it has been seen.
+                && (fault.kind != Kind::Stale || self.answers.lock().contains_key(key))
         })?;
-        if fault.after > 0 {
-            fault.after -= 1;
+        if laid.fault.after > 0 {
+            laid.fault.after -= 1;
             return None;
         }
-        fault.times -= 1;
-        Some(fault.kind)
+        laid.fault.times -= 1;
+        laid.fired = true;
+        Some(laid.fault.kind)
+    }
+
+    /// The faults that were laid and have met no call: a test that lays one has shown nothing then.
+    pub fn unfired(&self) -> Vec<String> {
+        self.plan.lock().iter().filter(|laid| !laid.fired).map(|laid| laid.fault.to_string()).collect()
     }
 
     /// Keeps the describes' answers for [`Kind::Stale`].
     pub fn remember(&self, key: Key, response: &Response) {
         if key.0.ends_with(":rds") && response.status().is_success() && key.2.starts_with(b"Action=Describe")
         {
-            let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut answers = self.answers.lock();
             let kept = answers.entry(key).or_default();
             kept.push(response.body().clone());
             if kept.len() > 3 {
@@ -98,8 +124,7 @@ impl Faults {
     }
 
     pub fn earlier(&self, key: &Key) -> Option<Response> {
-        let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        Some(respond(200, "text/xml", answers.get(key)?.first()?.clone()))
+        Some(respond(200, "text/xml", self.answers.lock().get(key)?.first()?.clone()))
     }
 }
 
@@ -124,7 +149,8 @@ impl Kind {
                 status,
                 "text/xml",
                 format!(
-                    "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error><RequestId>0</RequestId></ErrorResponse>"
+                    "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code>\
+                    <Message>{message}</Message></Error><RequestId>0</RequestId></ErrorResponse>"
                 ),
             ),
             "s3" => respond(

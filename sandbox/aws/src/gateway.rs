@@ -81,6 +81,11 @@ impl Gateway {
         self.faults.lay(fault);
     }
 
+    /// The faults that were laid and have met no call.
+    pub fn unfired(&self) -> Vec<String> {
+        self.faults.unfired()
+    }
+
     pub fn calls(&self) -> Vec<Call> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -135,7 +140,7 @@ impl Endpoint for Gateway {
             request.uri().to_string(),
             request.body().clone(),
         );
-        let response = match self.faults.next(&caller, &action) {
+        let response = match self.faults.next(&caller, &action, &key) {
             None => self.forward(&caller, &action, request).await,
             Some(kind @ (Kind::Throttle | Kind::ServerError | Kind::Denied)) => {
                 kind.answer(&caller.service, &action)

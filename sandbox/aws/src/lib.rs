@@ -1,6 +1,12 @@
 //! A local AWS that is true where operating Aurora depends on it, on real PostgreSQL. It knows
 //! nothing of the runbooks.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test double: what it did not expect stops the test")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "processes and sockets take their own time, whatever the clock says"
+)]
+
 pub mod aws;
 pub mod client;
 pub mod ecs;

@@ -184,9 +184,11 @@ impl SecretsManager {
     fn delete(&self, secrets: &mut Secrets, input: Input) -> Answer {
         let name = find(secrets, &input.secret_id)?.name.clone();
         let secret = secrets.remove(&name);
-        Ok(
-            json!({ "ARN": secret.map(|secret| secret.arn), "Name": name, "DeletionDate": seconds(self.clock.now()) }),
-        )
+        Ok(json!({
+            "ARN": secret.map(|secret| secret.arn),
+            "Name": name,
+            "DeletionDate": seconds(self.clock.now()),
+        }))
     }
 }
 

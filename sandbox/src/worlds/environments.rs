@@ -138,7 +138,7 @@ pub async fn create_targets(sandbox: &Sandbox) -> anyhow::Result<()> {
         wait_available(&cx, cluster).await?;
         let found = aurora::cluster(&cx, cluster).await?;
         if target == SUPPORT {
-            let secret = json!({"host": found.endpoint(), "port": found.port()}).to_string();
+            let secret = json!({"host": found.shown.endpoint(), "port": found.shown.port()}).to_string();
             cx.secrets
                 .put_secret_value()
                 .secret_id("orders-support/connection")
@@ -147,7 +147,7 @@ pub async fn create_targets(sandbox: &Sandbox) -> anyhow::Result<()> {
                 .await?;
         }
         if sandbox.engine.is_some() {
-            let login = aurora::login(&cx, &found, None).await?;
+            let login = aurora::read_login(&cx, &found, None).await?;
             orders::connect(&login, "postgres")
                 .await?
                 .batch_execute("CREATE DATABASE \"customer-events\"")
@@ -164,7 +164,7 @@ pub async fn create_targets(sandbox: &Sandbox) -> anyhow::Result<()> {
 pub async fn login(sandbox: &Sandbox, cluster: &str) -> anyhow::Result<Login> {
     let cx = context(sandbox);
     let cluster = aurora::cluster(&cx, cluster).await?;
-    Ok(aurora::login(&cx, &cluster, None).await?)
+    Ok(aurora::read_login(&cx, &cluster, None).await?)
 }
 
 fn context(sandbox: &Sandbox) -> Context {

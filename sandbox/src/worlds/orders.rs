@@ -9,7 +9,8 @@ use aws_sdk_rds::{
     types::{ApplyMethod, Parameter},
 };
 use runbook::{
-    Context, aurora,
+    Context,
+    aurora::{self, EngineVersion},
     postgres::{Login, Tls, databases},
 };
 
@@ -35,7 +36,7 @@ impl Default for Shape<'_> {
 /// Everything by the public API, as a team would have made it. Answers the DbClusterResourceId.
 pub async fn create(sandbox: &Sandbox, shape: Shape<'_>) -> anyhow::Result<String> {
     let rds = sandbox.rds_client();
-    let major = aurora::major(shape.version);
+    let major = shape.version.parse::<EngineVersion>().map_err(anyhow::Error::msg)?.major();
     let family = format!("aurora-postgresql{major}");
     let cluster_group = format!("orders-pg{major}");
     rds.create_db_cluster_parameter_group()
@@ -136,7 +137,7 @@ pub async fn wait_available(cx: &Context, cluster: &str) -> anyhow::Result<()> {
     for _ in 0..360 {
         let cluster = aurora::cluster(cx, cluster).await?;
         let members = aurora::members(cx, &cluster).await?;
-        if aurora::busy(&cluster, &members).is_none() {
+        if aurora::ready(&cluster, &members).is_ok() {
             return Ok(());
         }
         cx.clock.sleep(Duration::from_secs(10)).await;
@@ -152,7 +153,7 @@ pub fn context(sandbox: &Sandbox) -> Context {
 pub async fn login(sandbox: &Sandbox) -> anyhow::Result<Login> {
     let cx = context(sandbox);
     let cluster = aurora::cluster(&cx, CLUSTER).await?;
-    Ok(aurora::login(&cx, &cluster, None).await?)
+    Ok(aurora::read_login(&cx, &cluster, None).await?)
 }
 
 /// As libpq reads it.
@@ -179,8 +180,10 @@ pub async fn count_rows(sandbox: &Sandbox) -> anyhow::Result<BTreeMap<String, i6
     let mut counts = BTreeMap::new();
     for database in databases(&postgres).await? {
         let client = connect(&login, &database).await?;
-        let tables = "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-                      WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'";
+        let tables = "SELECT format('%I.%I', n.nspname, c.relname)
+                      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                      WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition
+                      AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'";
         for row in client.query(tables, &[]).await? {
             let table: String = row.get(0);
             let count = client.query_one(&format!("SELECT count(*) FROM {table}"), &[]).await?.get(0);

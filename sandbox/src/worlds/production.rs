@@ -118,5 +118,5 @@ pub fn context(sandbox: &Sandbox) -> Context {
 pub async fn login(sandbox: &Sandbox) -> anyhow::Result<Login> {
     let cx = context(sandbox);
     let cluster = aurora::cluster(&cx, CLUSTER).await?;
-    Ok(aurora::login(&cx, &cluster, None).await?)
+    Ok(aurora::read_login(&cx, &cluster, None).await?)
 }

@@ -8,7 +8,11 @@ use super::findings::Planted;
 
 macro_rules! wires {
     ($($kind:literal),+ $(,)?) => {
-        vec![$(Planted { slug: $kind, plant: include_str!(concat!("../../data/wires/", $kind, ".sql")), remedy: "" }),+]
+        vec![$(Planted {
+            slug: $kind,
+            plant: include_str!(concat!("../../data/wires/", $kind, ".sql")),
+            remedy: "",
+        }),+]
     };
 }
 

@@ -12,13 +12,14 @@
 //! this run, or it was not sanitised); `NotReady` while the server does not answer.
 
 use runbook::{
-    Context, Error, Result, Run, State, aurora,
+    Context, Error, Result, Run, State,
+    aurora::{self, ResourceId},
     daily_sync::{
         self,
         attestation::{self, Attestation},
         tags,
     },
-    error::aws,
+    error::{Then, aws},
     postgres::{self, Login},
 };
 use schemars::JsonSchema;
@@ -27,11 +28,14 @@ use serde_json::{Value, json};
 
 pub mod cluster;
 pub mod coverage;
+pub mod places;
 pub mod survivors;
 pub mod wires;
 
-use crate::daily_sync::sanitize_databases::{
-    fingerprints::Fingerprints, fingerprints_key, login, masking_key, sessions::Sessions,
+use super::{
+    fingerprints::{self, Fingerprints},
+    quarantine::{Quarantined, masking_key},
+    sanitize_databases::sessions::Sessions,
 };
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -42,7 +46,8 @@ pub struct AttestSanitized {
     /// The sync, as the policy names it.
     pub sync: String,
     /// Its DbClusterResourceId.
-    pub resource_id: String,
+    #[schemars(with = "String")]
+    pub resource_id: ResourceId,
 }
 
 #[derive(Debug, Serialize)]
@@ -58,26 +63,31 @@ impl State for AttestSanitized {
     type Output = Attested;
 
     async fn reconcile(self, cx: &Context, run: &Run) -> Result<Attested> {
-        let login = login(cx, run, &self.cluster, &self.sync, &self.resource_id).await?;
+        let copy = Quarantined { cluster: &self.cluster, sync: &self.sync, resource_id: &self.resource_id };
+        let login = copy.login(cx, run).await?;
         let policy = daily_sync::policy(cx, run, &self.sync).await?;
         let key = masking_key(cx, &policy.masking).await?;
-        let before: Fingerprints = cx.store.get_json(&fingerprints_key(run)).await?.unwrap_or_default();
-        if before.resource_id != self.resource_id {
-            return Err(Error::Refused(format!(
-                "{} was not sanitised by this run: there are no fingerprints of it. Nothing was touched.",
+        let before: Option<Fingerprints> = cx.store.get_json(&fingerprints::key(run)).await?;
+        let before = before.filter(|before| before.resource_id == self.resource_id).ok_or_else(|| {
+            Error::refused(format!(
+                "{} was not sanitised by this run: there are no fingerprints of it",
                 self.cluster
-            )));
-        }
+            ))
+            .then(Then::StartAgain)
+        })?;
         let found = aurora::cluster(cx, &self.cluster).await?;
         let mut wrong = cluster::check(&found, &aurora::members(cx, &found).await?, &policy.quarantine);
         let seen = look(cx, &login, &policy.masking, &before, &key).await?;
         wrong.extend(seen.wrong);
         if !wrong.is_empty() {
-            return Err(Error::OperationFailed(format!(
+            return Err(Error::failed(format!(
                 "the copy is not sanitised, so nothing is made of it; {} things are wrong:\n- {}",
                 wrong.len(),
                 wrong.join("\n- ")
-            )));
+            ))
+            .changed("nothing; CleanUp deletes the copy")
+            .fix("let the policy cover what is named")
+            .then(Then::StartAgain));
         }
         let attestation = Attestation {
             execution: run.execution.clone(),
@@ -87,14 +97,8 @@ impl State for AttestSanitized {
         };
         cx.store.put_json(&attestation::key(&self.resource_id), &attestation).await?;
         let tag = tags::tag(tags::ATTESTED_RUN, run.name());
-        let arn = found.db_cluster_arn().unwrap_or_default();
-        cx.rds
-            .add_tags_to_resource()
-            .resource_name(arn)
-            .tags(tag)
-            .send()
-            .await
-            .map_err(aws("rds:AddTagsToResource"))?;
+        let add = cx.rds.add_tags_to_resource().resource_name(found.arn.as_str()).tags(tag);
+        add.send().await.map_err(aws("rds:AddTagsToResource"))?;
         Ok(Attested { summary: seen.summary, attestation: attestation::key(&self.resource_id) })
     }
 }

@@ -10,16 +10,18 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_rds::types::DbCluster;
 use policy::Target;
 use runbook::{
-    Context, Error, Result, Run, State, aurora,
+    Context, Error, Result, Run, State,
+    aurora::{self, Cluster, ResourceId, Status},
     daily_sync::{self, tags},
-    error::aws,
-    postgres::{self, Login, chain, query_failed, quote},
+    error::{Then, aws},
+    postgres::{self, Login, failed, query_failed, quote, said},
 };
 use serde::{Deserialize, Serialize};
 use tokio_postgres::Client;
+
+use crate::shared::roles::{Of, become_member, learn_system_roles};
 
 mod kept;
 mod roles;
@@ -33,10 +35,10 @@ pub struct PrepareTarget {
     target: String,
     /// The new cluster.
     cluster: String,
-    resource_id: String,
+    resource_id: ResourceId,
     /// The DbClusterResourceId of the cluster that the clients use now.
     #[serde(default)]
-    former: Option<String>,
+    former: Option<ResourceId>,
 }
 
 #[derive(Debug, Serialize)]
@@ -58,7 +60,8 @@ impl State for PrepareTarget {
         let clusters = aurora::clusters(cx).await?;
         let cluster = aurora::by_resource_id(&clusters, &self.resource_id);
         let cluster = cluster.ok_or_else(|| {
-            Error::Conflict(format!("the new cluster {} is gone; someone has deleted it", self.cluster))
+            Error::conflict(format!("the new cluster {} is gone; someone has deleted it", self.cluster))
+                .then(Then::StartAgain)
         })?;
         self.check(run, cluster)?;
         let login = aurora::login(cx, cluster, None).await?;
@@ -67,12 +70,20 @@ impl State for PrepareTarget {
             let databases = postgres::databases(&client).await?;
             cx.progress.say(format!("{} roles for {}", target.roles.len(), self.target));
             roles::make(cx, &client, target).await?;
+            // Only an owner grants on what it owns. Where the master user may not act for one, the
+            // grant itself says so.
+            client
+                .batch_execute("SET search_path = pg_catalog")
+                .await
+                .map_err(|error| query_failed("set up a session", &error))?;
+            learn_system_roles(&client).await?;
+            become_member(&client, Of::Owners).await?;
             databases
         };
         for database in &databases {
             roles::grant(cx, &login, database, target).await?;
         }
-        let kept = match self.former.as_deref().filter(|_| !target.keep_tables.is_empty()) {
+        let kept = match self.former.as_ref().filter(|_| !target.keep_tables.is_empty()) {
             Some(former) => {
                 kept::carry_over(cx, &login, &present(cx, &clusters, former).await?, target).await?
             }
@@ -102,49 +113,42 @@ impl State for PrepareTarget {
 }
 
 impl PrepareTarget {
-    fn check(&self, run: &Run, cluster: &DbCluster) -> Result<()> {
-        let tags = cluster.tag_list();
+    fn check(&self, run: &Run, cluster: &Cluster) -> Result<()> {
+        let tags = &cluster.tags;
         let ours = tags::is_of_run(tags, &self.sync, run) && tags::has_role(tags, tags::Role::Fresh);
-        if !ours || tags::value(tags, tags::ATTESTED_RUN) != Some(run.name()) {
-            return Err(Error::Conflict(format!(
-                "{} is not the new cluster that this run restored from an attested snapshot. Nothing was \
-                changed.",
+        if !ours || !tags.is(tags::ATTESTED_RUN, run.name()) {
+            return Err(Error::conflict(format!(
+                "{} is not the new cluster that this run restored from an attested snapshot",
                 self.cluster
-            )));
+            ))
+            .then(Then::StartAgain));
         }
         Ok(())
     }
 }
 
 /// How to log in to the cluster that the clients use now. A stopped one is started.
-async fn present(cx: &Context, clusters: &[DbCluster], former: &str) -> Result<Login> {
-    let former = aurora::by_resource_id(clusters, former)
-        .ok_or_else(|| Error::Conflict("the present cluster is gone; its kept tables with it".into()))?;
-    let name = former.db_cluster_identifier().unwrap_or_default();
-    match former.status().unwrap_or("unknown") {
-        "available" => {}
-        "stopped" => {
-            cx.rds
-                .start_db_cluster()
-                .db_cluster_identifier(name)
-                .send()
-                .await
-                .map_err(aws("rds:StartDBCluster"))?;
-            return Err(Error::NotReady(format!("{name} to start; its kept tables are needed")));
-        }
-        status => {
-            return Err(Error::NotReady(format!(
-                "{name} to be available (it is {status}); its kept tables are needed"
-            )));
-        }
+async fn present(cx: &Context, clusters: &[Cluster], former: &ResourceId) -> Result<Login> {
+    let former = aurora::by_resource_id(clusters, former).ok_or_else(|| {
+        Error::conflict("the present cluster is gone; its kept tables with it").then(Then::StartAgain)
+    })?;
+    let name = &former.id;
+    if former.status == Status::Stopped {
+        let start = cx.rds.start_db_cluster().db_cluster_identifier(name);
+        start.send().await.map_err(aws("rds:StartDBCluster"))?;
+        return Err(Error::NotReady(format!("{name} to start; its kept tables are needed")));
     }
-    if former.master_user_secret().is_none() {
-        return Err(Error::Refused(format!(
-            "keep-tables needs a login to {name}, and RDS does not manage its master password. Run aws rds \
-            modify-db-cluster --db-cluster-identifier {name} \
-             --manage-master-user-password --apply-immediately, or remove keep-tables from the policy, then \
-             start a new execution."
-        )));
+    aurora::ready(former, &[])?;
+    if former.shown.master_user_secret().is_none() {
+        return Err(Error::refused(format!(
+            "keep-tables needs a login to {name}, and RDS does not manage its master password"
+        ))
+        .changed("the new cluster, which nobody uses yet")
+        .fix(format!(
+            "run aws rds modify-db-cluster --db-cluster-identifier {name} --manage-master-user-password \
+             --apply-immediately, or remove keep-tables from the policy"
+        ))
+        .then(Then::StartAgain));
     }
     aurora::login(cx, former, None).await
 }
@@ -165,7 +169,7 @@ async fn settings(cx: &Context, login: &Login, target: &Target) -> Result<()> {
             client
                 .batch_execute(&statement)
                 .await
-                .map_err(|error| failed(&format!("the setting of the policy ({statement})"), &error))?;
+                .map_err(|error| refused(&format!("the setting of the policy ({statement})"), &error))?;
         }
     }
     Ok(())
@@ -207,15 +211,22 @@ fn literal(name: &str, value: &str) -> String {
     value.split(',').map(|text| postgres::literal(&unquoted(text.trim()))).collect::<Vec<_>>().join(", ")
 }
 
-/// SQL that stands in the policy, or follows from it, and does not go: a person mends the policy.
-fn failed(what: &str, error: &tokio_postgres::Error) -> Error {
-    match query_failed(what, error) {
-        Error::NotReady(waiting) => Error::NotReady(waiting),
-        _ => Error::OperationFailed(format!(
-            "{what} does not go: {}. Mend the policy, then start a new execution.",
-            chain(error)
-        )),
+/// SQL that stands in the policy, or follows from it, and fails: a person fixes the policy.
+fn refused(what: &str, error: &tokio_postgres::Error) -> Error {
+    match failed(what, error) {
+        Error::OperationFailed(_) => {
+            policy_fails(format!("{what} fails: {}", said(error)), "correct it in the policy")
+        }
+        waiting => waiting,
     }
+}
+
+/// Clients stay where they are until a person has changed the policy or the data.
+fn policy_fails(found: String, fix: &str) -> Error {
+    Error::failed(found)
+        .changed("the new cluster, which nobody uses; the present one is as it was")
+        .fix(fix)
+        .then(Then::StartAgain)
 }
 
 #[cfg(test)]

@@ -19,9 +19,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use policy::Masking;
 use runbook::{
     Context, Error, Finding, Level, Result, Run, State,
-    aurora::{self},
-    daily_sync::{self, secret, tags},
-    postgres::{self, Login, query_failed},
+    aurora::ResourceId,
+    daily_sync,
+    postgres::{self, query_failed},
     store::When,
 };
 use schemars::JsonSchema;
@@ -29,21 +29,23 @@ use serde::{Deserialize, Serialize};
 
 pub mod benchmark;
 pub mod cut;
-pub mod fingerprints;
 pub mod finish;
 mod foreign_keys;
 mod links;
 pub mod mask;
 mod nested;
-mod owners;
 pub mod plan;
 mod problems;
 mod rules;
 pub mod schema;
 pub mod sessions;
 mod table;
+pub mod take_fingerprints;
 
-use fingerprints::Fingerprints;
+use super::{
+    fingerprints::{self, Fingerprints},
+    quarantine::{Quarantined, masking_key},
+};
 use mask::MaskedTable;
 use plan::Plan;
 use schema::Schema;
@@ -57,7 +59,8 @@ pub struct SanitizeDatabases {
     /// The sync, as the policy names it.
     pub sync: String,
     /// Its DbClusterResourceId.
-    pub resource_id: String,
+    #[schemars(with = "String")]
+    pub resource_id: ResourceId,
 }
 
 #[derive(Debug, Serialize)]
@@ -73,14 +76,10 @@ pub struct Sanitized {
 
 /// What `masked.json` holds.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Masked {
-    pub resource_id: String,
+    pub resource_id: ResourceId,
     pub tables: Vec<MaskedTable>,
-}
-
-pub fn fingerprints_key(run: &Run) -> String {
-    format!("{}/fingerprints.json", run.prefix())
 }
 
 impl State for SanitizeDatabases {
@@ -89,7 +88,8 @@ impl State for SanitizeDatabases {
 
     async fn reconcile(self, cx: &Context, run: &Run) -> Result<Sanitized> {
         let began = cx.clock.now();
-        let login = login(cx, run, &self.cluster, &self.sync, &self.resource_id).await?;
+        let copy = Quarantined { cluster: &self.cluster, sync: &self.sync, resource_id: &self.resource_id };
+        let login = copy.login(cx, run).await?;
         let policy = daily_sync::policy(cx, run, &self.sync).await?;
         let key = masking_key(cx, &policy.masking).await?;
         let sessions = Sessions { cx, login: &login };
@@ -110,7 +110,7 @@ impl State for SanitizeDatabases {
         Ok(Sanitized {
             summary: format!(
                 "{cut} live wires cut; {} tables with {rows} rows masked, {views} materialised views filled \
-                anew",
+                again",
                 masked.len()
             ),
             wires,
@@ -139,14 +139,14 @@ impl SanitizeDatabases {
         {
             return Ok(masked.tables);
         }
-        let fingerprints = fingerprints_key(run);
+        let fingerprints = fingerprints::key(run);
         let taken = cx
             .store
             .get_json::<Fingerprints>(&fingerprints)
             .await?
             .is_some_and(|taken| taken.resource_id == self.resource_id);
         if !taken {
-            let fresh = fingerprints::take(sessions, plans, key, &self.resource_id).await?;
+            let fresh = take_fingerprints::take(sessions, plans, key, &self.resource_id).await?;
             cx.store.put_json(&fingerprints, &fresh).await?;
         }
         let tables = mask::mask(sessions, plans, key).await?;
@@ -154,31 +154,6 @@ impl SanitizeDatabases {
             .put_json(&report, &Masked { resource_id: self.resource_id.clone(), tables: tables.clone() })
             .await?;
         Ok(tables)
-    }
-}
-
-/// The master user's login, when the cluster is this run's quarantine and no other.
-pub async fn login(cx: &Context, run: &Run, cluster: &str, sync: &str, resource_id: &str) -> Result<Login> {
-    let found = aurora::cluster(cx, cluster).await?;
-    let ours = tags::is_of_run(found.tag_list(), sync, run)
-        && tags::has_role(found.tag_list(), tags::Role::Quarantine);
-    if !ours || found.db_cluster_resource_id() != Some(resource_id) {
-        return Err(Error::Refused(format!(
-            "{cluster} is not the quarantined copy {resource_id} of this run. Nothing was touched."
-        )));
-    }
-    aurora::login(cx, &found, None).await
-}
-
-pub async fn masking_key(cx: &Context, masking: &Masking) -> Result<String> {
-    let secret = secret::get(cx, &masking.key_secret).await?;
-    match secret.get("key").and_then(|key| key.as_str()) {
-        Some(key) if key.len() >= 16 => Ok(key.to_owned()),
-        _ => Err(Error::Refused(format!(
-            "the secret {} must be a JSON object with a \"key\" of at least 16 characters, such as 32 \
-            random bytes in base64. Nothing was touched.",
-            masking.key_secret
-        ))),
     }
 }
 
@@ -206,7 +181,7 @@ async fn remember_wires(cx: &Context, run: &Run, cut: Vec<cut::Wire>) -> Result<
     cx.store.put_json_when(&key, &all, When::Always).await?;
     let mut counts = BTreeMap::new();
     for wire in all {
-        *counts.entry(wire.kind).or_default() += 1;
+        *counts.entry(wire.kind.as_str().to_owned()).or_default() += 1;
     }
     Ok(counts)
 }
@@ -241,30 +216,23 @@ async fn unreachable(
     )
     .await?;
     let reachable: BTreeSet<&String> = names.iter().collect();
-    let finding = |check: &str, database: &str, reason: &str, remedy: &str| Finding {
-        check: check.into(),
+    let closed = all.iter().filter(|name| !reachable.contains(name)).map(|name| Finding {
+        check: "unreachable-database".into(),
         level: Level::Block,
         database: None,
-        object: database.into(),
-        reason: reason.into(),
-        remedy: remedy.into(),
-    };
-    let closed = all.iter().filter(|name| !reachable.contains(name)).map(|name| {
-        let reason = "it refuses connections, so nobody can tell what it holds; every target would have it";
-        finding(
-            "unreachable-database",
-            name,
-            reason,
-            "Let it accept connections (ALTER DATABASE … ALLOW_CONNECTIONS true) or drop it, in production.",
-        )
+        object: name.clone(),
+        reason: "it refuses connections, so nobody can tell what it holds; every target would have it".into(),
+        remedy:
+            "Let it accept connections (ALTER DATABASE … ALLOW_CONNECTIONS true) or drop it, in production."
+                .into(),
     });
-    let gone = masking.databases.keys().filter(|name| !all.contains(name)).map(|name| {
-        finding(
-            "unknown-database",
-            name,
-            "the policy names a database that does not exist",
-            "Remove it from the policy, or spell it as the cluster does.",
-        )
+    let gone = masking.databases.keys().filter(|name| !all.contains(name)).map(|name| Finding {
+        check: "unknown-database".into(),
+        level: Level::Block,
+        database: None,
+        object: name.clone(),
+        reason: "the policy names a database that does not exist".into(),
+        remedy: "Remove it from the policy, or spell it as the cluster does.".into(),
     });
     Ok(closed.chain(gone).collect())
 }

@@ -14,7 +14,7 @@
 use futures::{StreamExt, TryStreamExt, stream};
 use runbook::{
     Context, Error, Finding, Level, Result, Run, SkippedFinding, State,
-    aurora::{self, major},
+    aurora::{self, EngineVersion},
     postgres::{self, Login, query_failed},
 };
 use schemars::JsonSchema;
@@ -42,9 +42,11 @@ pub struct InspectDatabases {
     /// The secret with `username` and `password`; RDS's own for the cluster when absent.
     pub secret_arn: Option<String>,
     /// The engine version that the cluster has.
-    pub from: String,
+    #[schemars(with = "String")]
+    pub from: EngineVersion,
     /// The engine version that it shall get, in the end.
-    pub target: String,
+    #[schemars(with = "String")]
+    pub target: EngineVersion,
     /// Findings that shall not block, each with a reason.
     #[serde(default)]
     pub skip: Vec<SkippedFinding>,
@@ -71,7 +73,7 @@ impl State for InspectDatabases {
         let login = aurora::login(cx, &cluster, self.secret_arn.as_deref()).await?;
         let client = open(cx, &login, "postgres").await?;
         let version = server_version(&client).await?;
-        let hop = Hop { from: major(&version), to: major(&self.target) };
+        let hop = Hop { from: version.major(), to: self.target.major() };
         let databases = postgres::databases(&client).await?;
 
         let found =
@@ -84,7 +86,7 @@ impl State for InspectDatabases {
         }
 
         let looked = record(cx, &login, &databases).await?;
-        let key = inspection::key(&cluster)?;
+        let key = inspection::key(&cluster);
         let fresh = Inspection {
             source_version: version,
             target: self.target.clone(),
@@ -115,12 +117,12 @@ async fn open(cx: &Context, login: &Login, database: &str) -> Result<Client> {
     Ok(client)
 }
 
-async fn server_version(client: &Client) -> Result<String> {
+async fn server_version(client: &Client) -> Result<EngineVersion> {
     let row = client
         .query_one("SHOW server_version", &[])
         .await
         .map_err(|error| query_failed("ask for the version", &error))?;
-    Ok(row.get(0))
+    row.get::<_, &str>(0).parse().map_err(|why| Error::unexpected(format!("the server runs {why}")))
 }
 
 /// Everything that every check finds, in the order of the table of checks.
@@ -288,8 +290,8 @@ mod tests {
         let input = InspectDatabases {
             cluster: "orders".into(),
             secret_arn: None,
-            from: "16.14".into(),
-            target: "18.4".into(),
+            from: "16.14".parse().unwrap(),
+            target: "18.4".parse().unwrap(),
             skip: vec![skip("logical-slot:shop/gone")],
         };
         assert!(summary(&input, &[], 2, 20).contains("logical-slot:shop/gone"));

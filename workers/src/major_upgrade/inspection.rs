@@ -8,10 +8,14 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use aws_sdk_rds::types::DbCluster;
 use jiff::Timestamp;
+use policy::TableName;
 use runbook::{
-    Error, Result, aurora::major, clock::Clock, major_upgrade::inspection_key, postgres::query_failed,
+    Result,
+    aurora::{Cluster, EngineVersion},
+    clock::Clock,
+    major_upgrade::inspection_key,
+    postgres::{self, query_failed},
 };
 use serde::{Deserialize, Serialize};
 use tokio_postgres::{Client, error::SqlState, types::FromSql};
@@ -22,32 +26,31 @@ const LARGEST_COUNTED_PAGES: i64 = 20_000;
 const COUNTING: Duration = Duration::from_secs(300);
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Inspection {
-    pub source_version: String,
-    pub target: String,
+    pub source_version: EngineVersion,
+    pub target: EngineVersion,
     pub inspected: Timestamp,
     pub databases: BTreeMap<String, Database>,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Database {
     /// `None` when pg_stat_statements is not there or may not be read.
     pub statements: Option<Statements>,
-    /// By `schema.table`, each quoted where PostgreSQL wants it.
-    pub tables: BTreeMap<String, Table>,
+    pub tables: BTreeMap<TableName, Table>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Statements {
     pub calls: i64,
     pub total_ms: f64,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Table {
     pub pages: i64,
     /// The planner's number of rows; -1 when it never looked.
@@ -60,24 +63,21 @@ pub struct Table {
     pub empty: Option<bool>,
 }
 
-pub fn key(cluster: &DbCluster) -> Result<String> {
-    let id = cluster
-        .db_cluster_resource_id()
-        .ok_or_else(|| Error::NotReady("RDS to tell the cluster's resource id".into()))?;
-    Ok(inspection_key(id))
+pub fn key(cluster: &Cluster) -> String {
+    inspection_key(&cluster.resource_id)
 }
 
 impl Inspection {
     /// The record to keep. Counters die in every hop and rows may, so what an earlier look for the
     /// same target saw is worth more.
     pub fn merge(self, earlier: Option<Inspection>) -> Inspection {
-        let Some(earlier) = earlier.filter(|earlier| major(&earlier.target) == major(&self.target)) else {
+        let Some(earlier) = earlier.filter(|earlier| earlier.target.major() == self.target.major()) else {
             return self;
         };
-        if major(&earlier.source_version) >= major(&self.source_version) {
+        if earlier.source_version.major() >= self.source_version.major() {
             return self;
         }
-        if major(&self.source_version) >= major(&self.target) {
+        if self.source_version.major() >= self.target.major() {
             return earlier;
         }
         let mut merged = self;
@@ -111,7 +111,7 @@ pub async fn look(client: &Client, clock: Clock, database: &str) -> Result<Datab
     let mut tables = BTreeMap::new();
     let began = clock.now();
     for row in &rows {
-        let name: String = row.get("table");
+        let name = TableName { schema: row.get("schema"), table: row.get("table") };
         let mut table = Table {
             pages: row.get("pages"),
             estimate: row.get("estimate"),
@@ -120,13 +120,14 @@ pub async fn look(client: &Client, clock: Clock, database: &str) -> Result<Datab
             empty: None,
         };
         let in_time = Duration::try_from(clock.now() - began).is_ok_and(|taken| taken < COUNTING);
+        let sql = postgres::table(&name);
         if in_time && row.get("readable") {
             if table.pages <= LARGEST_COUNTED_PAGES {
-                table.rows = ask(client, &format!("SELECT count(*) FROM ONLY {name}")).await?;
+                table.rows = ask(client, &format!("SELECT count(*) FROM ONLY {sql}")).await?;
             }
             table.empty = match table.rows {
                 Some(rows) => Some(rows == 0),
-                None => ask(client, &format!("SELECT NOT EXISTS (SELECT FROM ONLY {name})")).await?,
+                None => ask(client, &format!("SELECT NOT EXISTS (SELECT FROM ONLY {sql})")).await?,
             };
         }
         tables.insert(name, table);
@@ -193,18 +194,43 @@ mod tests {
 
     fn inspection(source: &str, target: &str, scans: i64, rows: i64) -> Inspection {
         let table = Table { pages: 1, estimate: 1.0, scans, rows: Some(rows), empty: Some(rows == 0) };
-        let database = Database { statements: None, tables: [("public.orders".to_owned(), table)].into() };
+        let database = Database { statements: None, tables: [(orders_table(), table)].into() };
         Inspection {
-            source_version: source.into(),
-            target: target.into(),
+            source_version: source.parse().unwrap(),
+            target: target.parse().unwrap(),
             inspected: Timestamp::UNIX_EPOCH,
             databases: [("shop".to_owned(), database)].into(),
         }
     }
 
+    fn orders_table() -> TableName {
+        TableName { schema: "public".into(), table: "orders".into() }
+    }
+
     fn orders(inspection: &Inspection) -> (i64, Option<i64>) {
-        let table = &inspection.databases["shop"].tables["public.orders"];
+        let table = &inspection.databases["shop"].tables[&orders_table()];
         (table.scans, table.rows)
+    }
+
+    #[test]
+    fn what_is_no_inspection_is_not_read_back() {
+        let good = serde_json::to_value(inspection("16.14", "18.4", 3, 0)).unwrap();
+        serde_json::from_value::<Inspection>(good.clone()).unwrap();
+        for (at, value) in [
+            ("/sql", serde_json::json!("DROP TABLE x")),
+            (
+                "/databases/shop/tables/public.orders; DROP",
+                good["databases"]["shop"]["tables"]["public.orders"].clone(),
+            ),
+            ("/databases/shop/tables/public.orders/statement", serde_json::json!("ANALYZE")),
+            ("/databases/shop/tables/public.orders/rows", serde_json::json!("1; DROP TABLE x")),
+        ] {
+            let mut hostile = good.clone();
+            let (parent, field) = at.rsplit_once('/').unwrap();
+            hostile.pointer_mut(parent).unwrap()[field] = value;
+            // A name may hold anything that a name of PostgreSQL may hold: it is only looked up.
+            assert_eq!(serde_json::from_value::<Inspection>(hostile).is_ok(), at.ends_with("; DROP"), "{at}");
+        }
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! Updates the extensions and gathers statistics in every database, hot tables first.
 //!
-//! Changes extension versions (by their update paths) and statistics, nothing else: `ALTER
-//! EXTENSION … UPDATE`, `ANALYZE`.
+//! Changes extension versions (by their update paths) and statistics: `ALTER EXTENSION … UPDATE`,
+//! `ANALYZE`. While it works the master user is a member of the owners whose rights it lacks; a
+//! killed run may leave such a membership, which the next one finds there already.
 //!
-//! Again is harmless: an upgrade sets the counters to nothing, so a table with a time of analysis
-//! was done after it and is left out. A killed run goes on where it was.
+//! Again is harmless: an upgrade ends with a start of the server, and a table that was analysed
+//! after the last start is left out. A killed run goes on where it was.
 //!
 //! Nothing to undo.
 //!
@@ -14,15 +15,22 @@
 
 use std::{fmt::Write, time::Duration};
 
+use anyhow::Context as _;
 use futures::{StreamExt, TryStreamExt, stream};
+use policy::TableName;
 use runbook::{
     Context, Error, Result, Run, State, aurora,
-    postgres::{self, Login, query_failed},
+    aurora::EngineVersion,
+    error::Then,
+    postgres::{self, Login, query_failed, quote},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::major_upgrade::inspection::{self, Inspection};
+use crate::{
+    major_upgrade::inspection::{self, Inspection},
+    shared::roles::{self, Of},
+};
 
 mod extensions;
 mod plan;
@@ -43,7 +51,8 @@ pub struct RunAnalyze {
     /// The secret with `username` and `password`; RDS's own for the cluster when absent.
     pub secret_arn: Option<String>,
     /// The engine version that the cluster has now.
-    pub target: String,
+    #[schemars(with = "String")]
+    pub target: EngineVersion,
     /// How many connections analyse at the same time; by default 8, or what half of
     /// `max_connections` allows.
     pub connections: Option<usize>,
@@ -71,21 +80,51 @@ impl State for RunAnalyze {
     type Output = Analyzed;
 
     async fn reconcile(self, cx: &Context, _run: &Run) -> Result<Analyzed> {
-        let began = cx.clock.now();
         let cluster = aurora::cluster(cx, &self.cluster).await?;
         let login = aurora::login(cx, &cluster, self.secret_arn.as_deref()).await?;
-        let before: Option<Inspection> = cx.store.get_json(&inspection::key(&cluster)?).await?;
+        let before: Option<Inspection> = cx.store.get_json(&inspection::key(&cluster)).await?;
         let client = postgres::connect(cx, &login, "postgres").await?;
-        let databases = postgres::databases(&client).await?;
         let (server, room) = server(&client).await?;
-        if server < aurora::major(&self.target) {
+        if server < self.target.major() {
             return Err(Error::NotReady(format!("the server to run {} (it runs {server})", self.target)));
         }
-        drop(client);
+        client
+            .batch_execute("SET search_path = pg_catalog")
+            .await
+            .map_err(|error| query_failed("set up a session", &error))?;
+        roles::learn_system_roles(&client).await?;
+        let memberships = roles::become_member(&client, Of::Owners).await?;
+        let lacking = memberships.lacking.clone();
+        let databases = postgres::databases(&client).await?;
+        let place = Place { cx, login: &login, databases, server };
+        let connections = self.connections.unwrap_or(8).clamp(1, room);
+        let done = place.analyze(before.as_ref(), connections, &lacking).await;
+        memberships.give_back(&client).await?;
+        done
+    }
+}
 
+/// Where the work is.
+struct Place<'a> {
+    cx: &'a Context,
+    login: &'a Login,
+    databases: Vec<String>,
+    /// The server's major version.
+    server: u32,
+}
+
+impl Place<'_> {
+    /// `lacking`: owners for whom the master user cannot act.
+    async fn analyze(
+        &self,
+        before: Option<&Inspection>,
+        connections: usize,
+        lacking: &[String],
+    ) -> Result<Analyzed> {
+        let (cx, began) = (self.cx, self.cx.clock.now());
         let (mut updated, mut left, mut tables) = (Vec::new(), Vec::new(), Vec::new());
-        let mut looks = stream::iter(databases.clone())
-            .map(|database: String| look(cx, &login, before.as_ref(), database))
+        let mut looks = stream::iter(self.databases.clone())
+            .map(|database: String| look(cx, self.login, before, database))
             .buffered(LOOKING);
         while let Some((done, kept, found)) = looks.try_next().await? {
             updated.extend(done);
@@ -95,22 +134,24 @@ impl State for RunAnalyze {
         drop(looks);
 
         let already = tables.iter().filter(|table| table.done && !table.catalog).count();
-        let units = plan::plan(&tables, server);
+        let units = plan::plan(&tables, self.server);
         let planned: usize = units.iter().filter(|unit| unit.phase != Phase::Catalog).map(Unit::covers).sum();
-        cx.progress.say(format!(
-            "{planned} tables in {} databases to analyse, {already} done already",
-            databases.len()
-        ));
-        let connections = self.connections.unwrap_or(8).clamp(1, room);
-        let outcome = Work::new(cx, &login, units).run(connections).await?;
+        let databases = self.databases.len();
+        cx.progress
+            .say(format!("{planned} tables in {databases} databases to analyse, {already} done already"));
+        let outcome = Work::new(cx, self.login, units).run(connections).await?;
         if !outcome.failures.is_empty() {
-            return Err(Error::OperationFailed(failed(&outcome.failures, planned)));
+            let mut text = failed(&outcome.failures, planned);
+            text.push_str(&not_acting_for(lacking, &self.login.user));
+            return Err(Error::failed(text)
+                .changed("statistics and extensions as far as it came")
+                .then(Then::Redrive));
         }
 
         let since = |then: jiff::Timestamp| Duration::try_from(then - began).unwrap_or_default().as_secs();
         let seconds = since(cx.clock.now());
         Ok(Analyzed {
-            summary: summary(planned, already, databases.len(), seconds, &updated, &left),
+            summary: summary(planned, already, databases, seconds, &updated, &left),
             tables: planned,
             already,
             failed: 0,
@@ -122,6 +163,21 @@ impl State for RunAnalyze {
     }
 }
 
+/// Since 16 CREATEROLE reaches only roles that it has ADMIN OPTION on, and one that was made on an
+/// older version has nobody who has it
+/// (https://www.postgresql.org/docs/16/release-16.html, Migration).
+fn not_acting_for(owners: &[String], user: &str) -> String {
+    if owners.is_empty() {
+        return String::new();
+    }
+    let grants: Vec<String> =
+        owners.iter().map(|owner| format!("\n  GRANT {} TO {};", quote(owner), quote(user))).collect();
+    format!(
+        "\n\n{user} may not act for these owners. Who has ADMIN OPTION on them can let it:{}",
+        grants.concat()
+    )
+}
+
 /// The server's major version, and how many connections may be taken: half of what is free of
 /// reserve.
 async fn server(client: &tokio_postgres::Client) -> Result<(u32, usize)> {
@@ -130,7 +186,8 @@ async fn server(client: &tokio_postgres::Client) -> Result<(u32, usize)> {
     let row =
         client.query_one(sql, &[]).await.map_err(|error| query_failed("ask for the version", &error))?;
     let (version, room): (i32, i32) = (row.get(0), row.get(1));
-    Ok((u32::try_from(version).unwrap_or_default(), usize::try_from(room).unwrap_or_default().max(1)))
+    let version = u32::try_from(version).context("the server's version")?;
+    Ok((version, usize::try_from(room).context("max_connections")?.max(1)))
 }
 
 /// Updates the extensions of a database and lists its tables.
@@ -152,7 +209,7 @@ async fn look(
     let tables = rows
         .iter()
         .map(|row| {
-            let name: String = row.get("table");
+            let name = TableName { schema: row.get("schema"), table: row.get("relname") };
             let known = known.and_then(|known| known.tables.get(&name));
             let (pages, rows) = size(row.get("pages"), row.get("rows"), known);
             Table {
@@ -167,7 +224,7 @@ async fn look(
                 target: f64::from(row.get::<_, i32>("target")),
                 scans: known.map_or(0.0, |known| known.scans as f64),
                 done: row.get("done"),
-                name,
+                name: row.get("table"),
             }
         })
         .collect();
@@ -253,6 +310,13 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part} is missing in {text}");
         }
+    }
+
+    #[test]
+    fn owners_that_nobody_may_act_for_are_told_once_with_the_statements() {
+        assert_eq!(not_acting_for(&[], "postgres"), "");
+        let text = not_acting_for(&["old".into(), "Older".into()], "postgres");
+        assert!(text.contains("GRANT \"old\" TO \"postgres\";\n  GRANT \"Older\" TO"), "{text}");
     }
 
     #[test]

@@ -12,12 +12,12 @@
 
 use std::{collections::BTreeMap, fmt::Write};
 
-use aws_sdk_rds::types::{DbCluster, DbInstance};
 use futures::{StreamExt, TryStreamExt, stream};
+use policy::TableName;
 use runbook::{
     Context, Error, Result, Run, SkippedFinding, State,
-    aurora::{self, major},
-    error::aws,
+    aurora::{self, Cluster, EngineVersion, Instance, Tags},
+    error::{Then, aws},
     major_upgrade::MANAGED_BY,
     postgres::{self, Login, query_failed},
 };
@@ -45,7 +45,8 @@ pub struct VerifyUpgrade {
     /// The secret with `username` and `password`; RDS's own for the cluster when absent.
     pub secret_arn: Option<String>,
     /// The engine version that the cluster shall have.
-    pub target: String,
+    #[schemars(with = "String")]
+    pub target: EngineVersion,
     /// Tables that may be empty though they had rows, e.g. `emptied-table:shop/public.queue`, each
     /// with a reason.
     #[serde(default)]
@@ -56,7 +57,7 @@ pub struct VerifyUpgrade {
 #[serde(rename_all = "camelCase")]
 pub struct Verified {
     pub summary: String,
-    pub version: String,
+    pub version: EngineVersion,
     /// Absent when no rows were counted before the upgrade.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rows: Option<Rows>,
@@ -78,18 +79,21 @@ impl State for VerifyUpgrade {
         let login = aurora::login(cx, &cluster, self.secret_arn.as_deref()).await?;
         let client = open(cx, &login, "postgres").await?;
         let version = server_version(&client).await?;
-        if major(&version) != major(&self.target) {
-            return Err(Error::OperationFailed(format!(
-                "RDS says {}, but the server itself says {version}. Ask AWS Support.",
+        if version.major() != self.target.major() {
+            return Err(Error::failed(format!(
+                "RDS says {}, but the server itself says {version}",
                 self.target
-            )));
+            ))
+            .changed("nothing by this state")
+            .fix("ask AWS Support"));
         }
-        let before: Option<Inspection> = cx.store.get_json(&inspection::key(&cluster)?).await?;
-        let before = before.filter(|before| major(&before.target) == major(&self.target));
+        let before: Option<Inspection> = cx.store.get_json(&inspection::key(&cluster)).await?;
+        let before = before.filter(|before| before.target.major() == self.target.major());
         let looks = look(cx, &login, postgres::databases(&client).await?).await?;
 
         let missing = missing(&looks, before.as_ref());
-        let warnings = looks.iter().flat_map(|look| look.warnings.clone()).collect();
+        let mut warnings = members::out_of_sync(&cluster, &members);
+        warnings.extend(looks.iter().flat_map(|look| look.warnings.clone()));
         let databases: BTreeMap<_, _> = looks.into_iter().map(|look| (look.database, look.tables)).collect();
         let after = Inspection {
             source_version: version.clone(),
@@ -99,11 +103,11 @@ impl State for VerifyUpgrade {
         };
         let rows = before.map(|before| rows::compare(&before, &after));
         if let Some(text) = failed(rows.as_ref(), &missing, &self.skip) {
-            return Err(Error::OperationFailed(text));
+            return Err(Error::failed(text).changed("nothing by this state").then(Then::Redrive));
         }
         Ok(Verified {
             summary: summary(&self.target, members.len(), after.tables(), rows.as_ref()),
-            terraform: terraform(cx, &cluster, &members, &self.target).await?,
+            terraform: terraform(cx, &cluster, &members).await?,
             version,
             rows,
             warnings,
@@ -120,12 +124,12 @@ async fn open(cx: &Context, login: &Login, database: &str) -> Result<Client> {
     Ok(client)
 }
 
-async fn server_version(client: &Client) -> Result<String> {
+async fn server_version(client: &Client) -> Result<EngineVersion> {
     let row = client
         .query_one("SHOW server_version", &[])
         .await
         .map_err(|error| query_failed("ask for the version", &error))?;
-    Ok(row.get(0))
+    row.get::<_, &str>(0).parse().map_err(|why| Error::unexpected(format!("the server runs {why}")))
 }
 
 /// What one database shows after the upgrade.
@@ -138,7 +142,7 @@ struct Look {
 
 /// A table without statistics.
 struct Missing {
-    table: String,
+    table: TableName,
     remedy: String,
     /// Never analysed nor vacuumed: as a table that the application has just made.
     never: bool,
@@ -157,7 +161,7 @@ async fn look(cx: &Context, login: &Login, databases: Vec<String>) -> Result<Vec
                 .await?
                 .iter()
                 .map(|row| Missing {
-                    table: row.get("name"),
+                    table: TableName { schema: row.get("schema"), table: row.get("table") },
                     remedy: row.get("remedy"),
                     never: row.get("never"),
                 })
@@ -247,7 +251,7 @@ fn failed(rows: Option<&Rows>, missing: &[String], skip: &[SkippedFinding]) -> O
     (!text.is_empty()).then_some(text)
 }
 
-fn summary(target: &str, members: usize, tables: usize, rows: Option<&Rows>) -> String {
+fn summary(target: &EngineVersion, members: usize, tables: usize, rows: Option<&Rows>) -> String {
     let mut text = format!(
         "The cluster and its {members} instances run {target}; {tables} tables have their statistics"
     );
@@ -270,62 +274,50 @@ fn summary(target: &str, members: usize, tables: usize, rows: Option<&Rows>) -> 
     text
 }
 
-async fn terraform(
-    cx: &Context,
-    cluster: &DbCluster,
-    members: &[DbInstance],
-    version: &str,
-) -> Result<String> {
-    let cluster_group = cluster.db_cluster_parameter_group().unwrap_or_default();
-    let instances: Vec<(String, String)> = members
+async fn terraform(cx: &Context, cluster: &Cluster, members: &[Instance]) -> Result<String> {
+    let cluster_group = cluster.shown.db_cluster_parameter_group().ok_or_else(|| {
+        Error::unexpected(format!("RDS shows no DBClusterParameterGroup of cluster {}", cluster.id))
+    })?;
+    let instances = members
         .iter()
-        .map(|instance| {
-            let group = instance
-                .db_parameter_groups()
-                .first()
-                .and_then(|group| group.db_parameter_group_name())
-                .unwrap_or_default();
-            (instance.db_instance_identifier().unwrap_or_default().to_owned(), group.to_owned())
-        })
-        .collect();
+        .map(|member| Ok((member.id.clone(), member.parameter_group()?.to_owned())))
+        .collect::<Result<Vec<_>>>()?;
     let mut groups = Vec::new();
-    let answer = cx
-        .rds
-        .describe_db_cluster_parameter_groups()
-        .db_cluster_parameter_group_name(cluster_group)
-        .send()
-        .await;
-    for group in answer.map_err(aws("rds:DescribeDBClusterParameterGroups"))?.db_cluster_parameter_groups() {
-        let ours = ours(cx, group.db_cluster_parameter_group_arn().unwrap_or_default()).await?;
-        let family = group.db_parameter_group_family().unwrap_or_default().to_owned();
-        groups.push(Group { kind: Kind::Cluster, name: cluster_group.to_owned(), family, ours });
+    let describe =
+        cx.rds.describe_db_cluster_parameter_groups().db_cluster_parameter_group_name(cluster_group);
+    let answer = describe.send().await.map_err(aws("rds:DescribeDBClusterParameterGroups"))?;
+    for group in answer.db_cluster_parameter_groups() {
+        let (arn, family) = (group.db_cluster_parameter_group_arn(), group.db_parameter_group_family());
+        groups.push(read_group(cx, Kind::Cluster, cluster_group, (arn, family)).await?);
     }
     let names: std::collections::BTreeSet<&String> = instances.iter().map(|(_, group)| group).collect();
     for name in names {
-        let answer = cx.rds.describe_db_parameter_groups().db_parameter_group_name(name).send().await;
-        for group in answer.map_err(aws("rds:DescribeDBParameterGroups"))?.db_parameter_groups() {
-            let ours = ours(cx, group.db_parameter_group_arn().unwrap_or_default()).await?;
-            let family = group.db_parameter_group_family().unwrap_or_default().to_owned();
-            groups.push(Group { kind: Kind::Instance, name: name.clone(), family, ours });
+        let describe = cx.rds.describe_db_parameter_groups().db_parameter_group_name(name);
+        let answer = describe.send().await.map_err(aws("rds:DescribeDBParameterGroups"))?;
+        for group in answer.db_parameter_groups() {
+            let (arn, family) = (group.db_parameter_group_arn(), group.db_parameter_group_family());
+            groups.push(read_group(cx, Kind::Instance, name, (arn, family)).await?);
         }
     }
-    let name = cluster.db_cluster_identifier().unwrap_or_default();
-    Ok(terraform::text(name, version, cluster_group, &instances, &groups))
+    let version = cluster.version.to_string();
+    let cluster = terraform::Cluster { name: &cluster.id, version: &version, group: cluster_group };
+    Ok(terraform::text(cluster, &instances, &groups))
 }
 
-/// Whether a run made it: everything that a run makes carries this tag.
-async fn ours(cx: &Context, arn: &str) -> Result<bool> {
-    let answer = cx
-        .rds
-        .list_tags_for_resource()
-        .resource_name(arn)
-        .send()
-        .await
-        .map_err(aws("rds:ListTagsForResource"))?;
-    Ok(answer
-        .tag_list()
-        .iter()
-        .any(|tag| (tag.key(), tag.value()) == (Some(MANAGED_BY.0), Some(MANAGED_BY.1))))
+async fn read_group(
+    cx: &Context,
+    kind: Kind,
+    name: &str,
+    (arn, family): (Option<&str>, Option<&str>),
+) -> Result<Group> {
+    let (Some(arn), Some(family)) = (arn, family) else {
+        return Err(Error::unexpected(format!("RDS shows no ARN or no family of parameter group {name}")));
+    };
+    let answer = cx.rds.list_tags_for_resource().resource_name(arn).send().await;
+    let tags = Tags::from(answer.map_err(aws("rds:ListTagsForResource"))?.tag_list());
+    // Everything that a run makes carries this tag.
+    let ours = tags.is(MANAGED_BY.0, MANAGED_BY.1);
+    Ok(Group { kind, name: name.to_owned(), family: family.to_owned(), ours })
 }
 
 #[cfg(test)]
@@ -360,10 +352,10 @@ mod tests {
     #[test]
     fn the_summary_tells_what_was_compared() {
         assert!(
-            summary("18.4", 2, 40, Some(&rows(&[]))).contains(
+            summary(&"18.4".parse().unwrap(), 2, 40, Some(&rows(&[]))).contains(
                 "of 4 tables counted before and after, 3 have exactly as many rows, 1 have changed"
             )
         );
-        assert!(summary("18.4", 2, 40, None).contains("not counted"));
+        assert!(summary(&"18.4".parse().unwrap(), 2, 40, None).contains("not counted"));
     }
 }

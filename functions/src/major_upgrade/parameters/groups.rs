@@ -3,9 +3,15 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_rds::error::ProvideErrorMetadata;
-use aws_sdk_rds::types::{ApplyMethod, Parameter, Tag};
-use runbook::{Context, Error, Result, error::aws, major_upgrade::MANAGED_BY};
+use aws_sdk_rds::{
+    error::{ProvideErrorMetadata, SdkError},
+    types::{ApplyMethod, Parameter, Tag},
+};
+use runbook::{
+    Context, Error, Result,
+    aurora::{Fault, Tags, message},
+    error::{Then, aws},
+};
 
 use super::migration::Family;
 
@@ -25,115 +31,74 @@ pub struct Group {
 /// modified in a single request."
 const MODIFY_AT_MOST: usize = 20;
 
+impl Group {
+    fn read(name: &str, family: Option<&str>, arn: Option<&str>) -> Result<Self> {
+        match (family, arn) {
+            (Some(family), Some(arn)) => Ok(Self { family: family.to_owned(), arn: arn.to_owned() }),
+            _ => Err(Error::unexpected(format!("RDS shows no family or no ARN of parameter group {name}"))),
+        }
+    }
+}
+
 impl Kind {
     pub async fn find(self, cx: &Context, name: &str) -> Result<Option<Group>> {
-        let found = match self {
-            Self::Cluster => match cx
-                .rds
-                .describe_db_cluster_parameter_groups()
-                .db_cluster_parameter_group_name(name)
-                .send()
-                .await
-            {
-                Err(error) if error.code() == Some("DBParameterGroupNotFound") => None,
-                answer => answer
-                    .map_err(aws("rds:DescribeDBClusterParameterGroups"))?
-                    .db_cluster_parameter_groups()
-                    .first()
-                    .map(|group| Group {
-                        family: group.db_parameter_group_family().unwrap_or_default().to_owned(),
-                        arn: group.db_cluster_parameter_group_arn().unwrap_or_default().to_owned(),
-                    }),
-            },
-            Self::Instance => {
-                match cx.rds.describe_db_parameter_groups().db_parameter_group_name(name).send().await {
-                    Err(error) if error.code() == Some("DBParameterGroupNotFound") => None,
-                    answer => answer
-                        .map_err(aws("rds:DescribeDBParameterGroups"))?
-                        .db_parameter_groups()
-                        .first()
-                        .map(|group| Group {
-                            family: group.db_parameter_group_family().unwrap_or_default().to_owned(),
-                            arn: group.db_parameter_group_arn().unwrap_or_default().to_owned(),
-                        }),
-                }
+        match self {
+            Self::Cluster => {
+                let describe =
+                    cx.rds.describe_db_cluster_parameter_groups().db_cluster_parameter_group_name(name);
+                let found = known(describe.send().await, "rds:DescribeDBClusterParameterGroups")?;
+                let groups = found.and_then(|answer| answer.db_cluster_parameter_groups).unwrap_or_default();
+                let read = |group: &aws_sdk_rds::types::DbClusterParameterGroup| {
+                    Group::read(
+                        name,
+                        group.db_parameter_group_family(),
+                        group.db_cluster_parameter_group_arn(),
+                    )
+                };
+                groups.first().map(read).transpose()
             }
-        };
-        Ok(found)
+            Self::Instance => {
+                let describe = cx.rds.describe_db_parameter_groups().db_parameter_group_name(name);
+                let found = known(describe.send().await, "rds:DescribeDBParameterGroups")?;
+                let groups = found.and_then(|answer| answer.db_parameter_groups).unwrap_or_default();
+                let read = |group: &aws_sdk_rds::types::DbParameterGroup| {
+                    Group::read(name, group.db_parameter_group_family(), group.db_parameter_group_arn())
+                };
+                groups.first().map(read).transpose()
+            }
+        }
     }
 
     pub async fn create(self, cx: &Context, name: &str, family: &str, tags: Vec<Tag>) -> Result<()> {
         let description = "Values carried over by aurora-runbooks";
-        let failed = match self {
+        match self {
             Self::Cluster => {
-                let create = cx
-                    .rds
-                    .create_db_cluster_parameter_group()
-                    .db_cluster_parameter_group_name(name)
-                    .db_parameter_group_family(family);
-                create
-                    .description(description)
-                    .set_tags(Some(tags))
-                    .send()
-                    .await
-                    .err()
-                    .map(|e| (e.code().map(str::to_owned), aws("rds:CreateDBClusterParameterGroup")(e)))
+                let create = cx.rds.create_db_cluster_parameter_group().db_cluster_parameter_group_name(name);
+                let create = create.db_parameter_group_family(family).description(description);
+                let answer = create.set_tags(Some(tags)).send().await.map(drop);
+                created(answer, "rds:CreateDBClusterParameterGroup", name)
             }
             Self::Instance => {
-                let create = cx
-                    .rds
-                    .create_db_parameter_group()
-                    .db_parameter_group_name(name)
-                    .db_parameter_group_family(family);
-                create
-                    .description(description)
-                    .set_tags(Some(tags))
-                    .send()
-                    .await
-                    .err()
-                    .map(|e| (e.code().map(str::to_owned), aws("rds:CreateDBParameterGroup")(e)))
+                let create = cx.rds.create_db_parameter_group().db_parameter_group_name(name);
+                let create = create.db_parameter_group_family(family).description(description);
+                let answer = create.set_tags(Some(tags)).send().await.map(drop);
+                created(answer, "rds:CreateDBParameterGroup", name)
             }
-        };
-        match failed {
-            // Created at this moment by an attempt whose answer was lost, or by someone else: the
-            // next look tells whose it is.
-            Some((Some(code), _)) if code == "DBParameterGroupAlreadyExists" => Ok(()),
-            Some((Some(code), _)) if code == "DBParameterGroupQuotaExceeded" => Err(Error::Refused(format!(
-                "the account has no room for the parameter group {name}. Delete unused groups or raise the \
-                quota, then redrive. The cluster was not touched."
-            ))),
-            Some((_, error)) => Err(error),
-            None => Ok(()),
         }
     }
 
     /// The values that a person or a tool set: `Source=user`.
     pub async fn user_values(self, cx: &Context, name: &str) -> Result<BTreeMap<String, String>> {
-        let parameters: Vec<Parameter> = match self {
+        let parameters = match self {
             Self::Cluster => {
-                let pages = cx
-                    .rds
-                    .describe_db_cluster_parameters()
-                    .db_cluster_parameter_group_name(name)
-                    .source("user")
-                    .into_paginator()
-                    .items()
-                    .send();
-                pages
-                    .collect::<std::result::Result<_, _>>()
-                    .await
-                    .map_err(aws("rds:DescribeDBClusterParameters"))?
+                let request = cx.rds.describe_db_cluster_parameters().db_cluster_parameter_group_name(name);
+                let pages = request.source("user").into_paginator().items().send();
+                pages.try_collect().await.map_err(aws("rds:DescribeDBClusterParameters"))?
             }
             Self::Instance => {
-                let pages = cx
-                    .rds
-                    .describe_db_parameters()
-                    .db_parameter_group_name(name)
-                    .source("user")
-                    .into_paginator()
-                    .items()
-                    .send();
-                pages.collect::<std::result::Result<_, _>>().await.map_err(aws("rds:DescribeDBParameters"))?
+                let request = cx.rds.describe_db_parameters().db_parameter_group_name(name);
+                let pages = request.source("user").into_paginator().items().send();
+                pages.try_collect().await.map_err(aws("rds:DescribeDBParameters"))?
             }
         };
         Ok(parameters
@@ -145,33 +110,28 @@ impl Kind {
     /// Every parameter of a family, with its default.
     pub async fn family(self, cx: &Context, family: &str) -> Result<Family> {
         let mut all = Family::new();
+        // The cluster's call has no paginator in the SDK.
         let mut marker = None;
         loop {
             let defaults = match self {
                 Self::Cluster => {
-                    let request = cx
-                        .rds
-                        .describe_engine_default_cluster_parameters()
-                        .db_parameter_group_family(family)
-                        .set_marker(marker);
-                    request
-                        .send()
-                        .await
-                        .map_err(aws("rds:DescribeEngineDefaultClusterParameters"))?
-                        .engine_defaults
+                    let request = cx.rds.describe_engine_default_cluster_parameters();
+                    let request = request.db_parameter_group_family(family).set_marker(marker);
+                    let answer = request.send().await;
+                    answer.map_err(aws("rds:DescribeEngineDefaultClusterParameters"))?.engine_defaults
                 }
                 Self::Instance => {
-                    let request = cx
-                        .rds
-                        .describe_engine_default_parameters()
-                        .db_parameter_group_family(family)
-                        .set_marker(marker);
-                    request.send().await.map_err(aws("rds:DescribeEngineDefaultParameters"))?.engine_defaults
+                    let request = cx.rds.describe_engine_default_parameters();
+                    let request = request.db_parameter_group_family(family).set_marker(marker);
+                    let answer = request.send().await;
+                    answer.map_err(aws("rds:DescribeEngineDefaultParameters"))?.engine_defaults
                 }
             };
             let Some(defaults) = defaults else { return Ok(all) };
             for parameter in defaults.parameters.unwrap_or_default() {
-                all.insert(parameter.parameter_name().unwrap_or_default().to_owned(), parameter);
+                if let Some(name) = parameter.parameter_name.clone() {
+                    all.insert(name, parameter);
+                }
             }
             marker = defaults.marker.filter(|marker| !marker.is_empty());
             if marker.is_none() {
@@ -199,71 +159,67 @@ impl Kind {
             })
             .collect();
         let count = parameters.len();
-        let refused = |message: Option<&str>| {
-            Error::Refused(format!(
-                "RDS does not take a value for {name}: {} Give another in the input (\"parameters\", with a \
-                reason), then start a new execution. The cluster was not touched.",
-                message.unwrap_or_default()
-            ))
-        };
         match self {
             Self::Cluster => {
-                let request = cx
-                    .rds
-                    .modify_db_cluster_parameter_group()
-                    .db_cluster_parameter_group_name(name)
-                    .set_parameters(Some(parameters));
-                match request.send().await {
-                    Err(error)
-                        if matches!(
-                            error.code(),
-                            Some("InvalidParameterValue" | "InvalidParameterCombination")
-                        ) =>
-                    {
-                        return Err(refused(error.message()));
-                    }
-                    answer => answer.map(drop).map_err(aws("rds:ModifyDBClusterParameterGroup"))?,
-                }
+                let modify = cx.rds.modify_db_cluster_parameter_group().db_cluster_parameter_group_name(name);
+                let answer = modify.set_parameters(Some(parameters)).send().await.map(drop);
+                taken(answer, "rds:ModifyDBClusterParameterGroup", name)?;
             }
             Self::Instance => {
-                let request = cx
-                    .rds
-                    .modify_db_parameter_group()
-                    .db_parameter_group_name(name)
-                    .set_parameters(Some(parameters));
-                match request.send().await {
-                    Err(error)
-                        if matches!(
-                            error.code(),
-                            Some("InvalidParameterValue" | "InvalidParameterCombination")
-                        ) =>
-                    {
-                        return Err(refused(error.message()));
-                    }
-                    answer => answer.map(drop).map_err(aws("rds:ModifyDBParameterGroup"))?,
-                }
+                let modify = cx.rds.modify_db_parameter_group().db_parameter_group_name(name);
+                let answer = modify.set_parameters(Some(parameters)).send().await.map(drop);
+                taken(answer, "rds:ModifyDBParameterGroup", name)?;
             }
         }
         Ok(count)
     }
 }
 
-pub async fn tags(cx: &Context, arn: &str) -> Result<BTreeMap<String, String>> {
-    let answer = cx
-        .rds
-        .list_tags_for_resource()
-        .resource_name(arn)
-        .send()
-        .await
-        .map_err(aws("rds:ListTagsForResource"))?;
-    Ok(answer
-        .tag_list
-        .unwrap_or_default()
-        .into_iter()
-        .filter_map(|tag| Some((tag.key?, tag.value?)))
-        .collect())
+/// What every operation's error is.
+trait Refusal: std::error::Error + ProvideErrorMetadata + 'static {}
+impl<E: std::error::Error + ProvideErrorMetadata + 'static> Refusal for E {}
+
+type Answer<T, E> = std::result::Result<T, SdkError<E>>;
+
+/// `None` when there is no such group.
+fn known<T, E: Refusal>(answer: Answer<T, E>, action: &str) -> Result<Option<T>> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(error) if Fault::of(&error) == Some(Fault::DBParameterGroupNotFound) => Ok(None),
+        Err(error) => Err(aws(action)(error)),
+    }
 }
 
-pub fn is_ours(tags: &BTreeMap<String, String>) -> bool {
-    tags.get(MANAGED_BY.0).is_some_and(|value| value == MANAGED_BY.1)
+fn created<E: Refusal>(answer: Answer<(), E>, action: &str, name: &str) -> Result<()> {
+    let Err(error) = answer else { return Ok(()) };
+    match Fault::of(&error) {
+        // Created at this moment by an attempt whose answer was lost, or by someone else: the next
+        // look tells whose it is.
+        Some(Fault::DBParameterGroupAlreadyExists) => Ok(()),
+        Some(Fault::DBParameterGroupQuotaExceeded) => {
+            Err(Error::refused(format!("the account has no room for the parameter group {name}"))
+                .changed("nothing that the cluster uses")
+                .fix("delete groups that nobody uses, or raise the quota")
+                .then(Then::Redrive))
+        }
+        _ => Err(aws(action)(error)),
+    }
+}
+
+fn taken<E: Refusal>(answer: Answer<(), E>, action: &str, name: &str) -> Result<()> {
+    let Err(error) = answer else { return Ok(()) };
+    match Fault::of(&error) {
+        Some(Fault::InvalidParameterValue | Fault::InvalidParameterCombination) => {
+            Err(Error::refused(format!("RDS does not take a value for {name}: {}", message(&error)))
+                .changed("nothing that the cluster uses")
+                .fix("give another value in the input (\"parameters\", with a reason)")
+                .then(Then::StartAgain))
+        }
+        _ => Err(aws(action)(error)),
+    }
+}
+
+pub async fn tags(cx: &Context, arn: &str) -> Result<Tags> {
+    let answer = cx.rds.list_tags_for_resource().resource_name(arn).send().await;
+    Ok(answer.map_err(aws("rds:ListTagsForResource"))?.tag_list().into())
 }

@@ -35,6 +35,7 @@ pub struct Ecs {
     faults: Mutex<VecDeque<Fault>>,
 }
 
+#[derive(Debug)]
 enum Fault {
     /// RunTask answers a failure and starts nothing.
     Fail(String),
@@ -91,6 +92,10 @@ fn last(name_or_arn: &str) -> &str {
     name_or_arn.rsplit('/').next().unwrap_or(name_or_arn)
 }
 
+fn task_arn(cluster: &str, task: &str) -> String {
+    arn("ecs", &format!("task/{}/{}", last(cluster), last(task)))
+}
+
 impl Ecs {
     pub fn new(clock: Clock, runner: Runner, events: EventSender) -> Arc<Self> {
         Arc::new_cyclic(|me| Self {
@@ -121,6 +126,11 @@ impl Ecs {
         self.faults.lock().unwrap().push_back(Fault::NeverStart);
     }
 
+    /// The faults that have met no RunTask.
+    pub fn unfired(&self) -> Vec<String> {
+        self.faults.lock().unwrap().iter().map(|fault| format!("{fault:?}")).collect()
+    }
+
     /// SIGKILL for one running task, given by its ARN or by the first word of its command. Answers
     /// whether there was one.
     pub fn kill(&self, arn_or_command: &str) -> bool {
@@ -139,8 +149,8 @@ impl Ecs {
             return Err(invalid("Task count must be between 1 and 10."));
         }
         // "A total of 8192 characters are allowed for overrides. This limit includes the JSON
-        // formatting characters" (RunTask).
-        if request.overrides.is_object() && request.overrides.to_string().len() > 8192 {
+        // formatting characters" (RunTask); the words are ECS's (convox/rack#1906).
+        if request.overrides.is_object() && request.overrides.to_string().chars().count() > 8192 {
             return Err(invalid("Container Overrides length must be at most 8192"));
         }
         let overrides = request.overrides.get("containerOverrides").cloned().unwrap_or(json!([]));
@@ -190,8 +200,9 @@ impl Ecs {
         for wanted in &input.tasks {
             match tasks.iter().find(|task| task.is(&input.cluster, wanted)) {
                 Some(task) => found.push(task.describe(json::seconds)),
-                None => failures
-                    .push(json!({ "arn": arn("ecs", &format!("task/{}/{}", last(&input.cluster), last(wanted))), "reason": "MISSING" })),
+                None => {
+                    failures.push(json!({ "arn": task_arn(&input.cluster, wanted), "reason": "MISSING" }))
+                }
             }
         }
         Ok(json!({ "tasks": found, "failures": failures }))

@@ -56,7 +56,9 @@ pub(super) async fn run(
             // There are no signals within a process: it just ends, as if it did not handle them.
             tokio::select! {
                 code = worker => Ok(code),
-                signal = signal(&mut signals) => Ok(if signal == Signal::Stop { SIGTERMED } else { SIGKILLED }),
+                signal = signal(&mut signals) => {
+                    Ok(if signal == Signal::Stop { SIGTERMED } else { SIGKILLED })
+                }
             }
         }
         Runner::Processes(processes) => {

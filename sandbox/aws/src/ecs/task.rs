@@ -122,7 +122,10 @@ impl Task {
             _ => "PENDING",
         };
         let mut container = json!({
-            "containerArn": arn("ecs", &format!("container/{}/{}/{}", self.cluster, last(&self.arn), self.container)),
+            "containerArn": arn(
+                "ecs",
+                &format!("container/{}/{}/{}", self.cluster, last(&self.arn), self.container),
+            ),
             "taskArn": self.arn,
             "name": self.container,
             "lastStatus": container_status,

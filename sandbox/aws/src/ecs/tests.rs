@@ -52,9 +52,11 @@ fn run(command: &[&str], environment: &[(&str, &str)]) -> Value {
     let environment: Vec<_> =
         environment.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
     json!({
-        "cluster": "runbooks", "taskDefinition": "aurora-runbooks-worker", "launchType": "FARGATE", "startedBy": "run-1",
+        "cluster": "runbooks", "taskDefinition": "aurora-runbooks-worker", "launchType": "FARGATE",
+        "startedBy": "run-1",
         "networkConfiguration": { "awsvpcConfiguration": { "subnets": ["subnet-1"] } },
-        "overrides": { "containerOverrides": [{ "name": "worker", "command": command, "environment": environment }] },
+        "overrides": { "containerOverrides": [{ "name": "worker", "command": command,
+                    "environment": environment }] },
     })
 }
 
@@ -243,9 +245,12 @@ async fn a_client_token_starts_one_task_and_other_parameters_conflict() {
 #[tokio::test(start_paused = true)]
 async fn overrides_of_more_than_8192_characters_are_refused() {
     let (ecs, _events, _) = in_process();
-    let (status, error) =
-        call(&ecs, "RunTask", run(&["run-analyze", "0"], &[("INPUT", &"x".repeat(8192))])).await;
+    let with = |input: &str| run(&["run-analyze", "0"], &[("INPUT", input)]);
+    let rest = 8192 - with("")["overrides"].to_string().len();
+    started(&ecs, with(&"é".repeat(rest))).await;
+    let (status, error) = call(&ecs, "RunTask", with(&"é".repeat(rest + 1))).await;
     assert_eq!((status, &error["__type"]), (400, &json!("InvalidParameterException")));
+    assert_eq!(error["message"], "Container Overrides length must be at most 8192");
 }
 
 #[tokio::test(start_paused = true)]

@@ -222,9 +222,9 @@ impl Endpoint for Events {
     async fn call(&self, request: Request) -> Response {
         json::reply(match json::operation(&request) {
             "PutEvents" => json::input(&request).and_then(|input| self.put_events(input)),
-            "ListRules" => Ok(
-                json!({ "Rules": self.rules.iter().map(|(rule, _)| self.describe(rule)).collect::<Vec<_>>() }),
-            ),
+            "ListRules" => Ok(json!({
+                "Rules": self.rules.iter().map(|(rule, _)| self.describe(rule)).collect::<Vec<_>>(),
+            })),
             "DescribeRule" => json::input(&request).and_then(|input| self.describe_rule(input)),
             _ => Err(json::unknown_operation(&request)),
         })

@@ -215,7 +215,8 @@ mod tests {
         let event = json!({
             "source": "aws.rds",
             "resources": ["arn:a", "arn:b"],
-            "detail": { "status": "Failed", "count": 5, "none": null, "empty": "", "flag": true, "tags": [{ "k": "a", "v": 1 }, { "k": "b", "v": 2 }] }
+            "detail": { "status": "Failed", "count": 5, "none": null, "empty": "", "flag": true,
+                "tags": [{ "k": "a", "v": 1 }, { "k": "b", "v": 2 }] }
         });
         let cases = [
             (json!({ "source": ["aws.ecs", "aws.rds"] }), true),
@@ -256,7 +257,8 @@ mod tests {
             (json!({ "detail": { "status": [{ "wildcard": "Failed\\*" }] } }), false),
             (json!({ "$or": [{ "source": ["aws.ecs"] }, { "detail": { "count": [5] } }] }), true),
             (
-                json!({ "source": ["aws.rds"], "$or": [{ "source": ["aws.ecs"] }, { "detail": { "count": [6] } }] }),
+                json!({ "source": ["aws.rds"],
+                        "$or": [{ "source": ["aws.ecs"] }, { "detail": { "count": [6] } }] }),
                 false,
             ),
             (json!({ "detail": { "tags": { "k": ["b"], "v": [2] } } }), true),

@@ -119,7 +119,8 @@ async fn entries_fail_one_by_one() {
     let (status, answer) = put(
         &events,
         json!([
-            { "Source": "ours", "DetailType": "Ready", "Detail": "{\"a\": 1}", "Resources": ["r"], "Time": 1767225600 },
+            { "Source": "ours", "DetailType": "Ready", "Detail": "{\"a\": 1}", "Resources": ["r"],
+                "Time": 1767225600 },
             { "Source": "aws.rds", "DetailType": "Ready", "Detail": "{}" },
             { "Source": "ours", "DetailType": "Ready", "Detail": "a" },
             { "Source": "ours", "Detail": "{}" },
@@ -157,6 +158,7 @@ async fn rules_are_told() {
         json::call(&*events, "AWSEvents.DescribeRule", json!({ "Name": "other" })).await.1["__type"],
         "ResourceNotFoundException"
     );
-    let misspelt = json!({ "name": "rule", "pattern": { "source": ["a"] }, "targets": [{ "id": "run", "functoin": "run" }] });
+    let misspelt = json!({ "name": "rule", "pattern": { "source": ["a"] },
+            "targets": [{ "id": "run", "functoin": "run" }] });
     assert!(serde_json::from_value::<Rule>(misspelt).is_err());
 }

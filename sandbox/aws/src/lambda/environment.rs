@@ -106,7 +106,8 @@ impl Environment {
                 Reply::InitError(error) => Ended::Dead(error),
             },
             status = self.process.wait() => {
-                Ended::Dead(exited(id, &status.map_or_else(|error| error.to_string(), |status| describe(&status))))
+                let status = status.map_or_else(|error| error.to_string(), |status| describe(&status));
+                Ended::Dead(exited(id, &status))
             }
             () = kill.notified() => {
                 let _ = self.process.kill().await;

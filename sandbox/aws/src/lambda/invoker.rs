@@ -101,7 +101,9 @@ impl Invoker {
                 let event: Value =
                     serde_json::from_slice(&payload).map_err(|error| exited(&id, &error.to_string()))?;
                 tokio::select! {
-                    answer = handler(name, event) => answer.map(|value| value.to_string().into()).map_err(Into::into),
+                    answer = handler(name, event) => {
+                        answer.map(|value| value.to_string().into()).map_err(Into::into)
+                    }
                     () = kill.notified() => Err(exited(&id, "signal: killed")),
                     () = tokio::time::sleep(limit) => Err(timed_out(&id, self.functions.timeout)),
                 }
@@ -118,7 +120,8 @@ impl Invoker {
             let Err(error) = self.clone().run(name.clone(), id.clone(), payload.clone(), permit).await else {
                 return;
             };
-            tracing::warn!(function = name, request = id, error = %String::from_utf8_lossy(&error), "an asynchronous invocation failed");
+            let error = String::from_utf8_lossy(&error);
+            tracing::warn!(function = name, request = id, %error, "an asynchronous invocation failed");
             if let Some(seconds) = pause {
                 self.clock.sleep(Duration::from_secs(seconds)).await;
             }

@@ -1,7 +1,7 @@
 //! The engine of the real gear: every cluster is a PostgreSQL server of this machine.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
 };
 
@@ -105,9 +105,8 @@ impl PostgresEngine {
         Ok(server)
     }
 
-    /// Starts a cluster whose data directory is `Ok`; a cluster that does not start leaves nothing
-    /// behind.
-    async fn launch(
+    /// Keeps a cluster whose data directory is `Ok`, not started; what fails leaves nothing behind.
+    async fn settle(
         &self,
         resource_id: &str,
         cluster: Cluster,
@@ -115,12 +114,11 @@ impl PostgresEngine {
         parameters: &Parameters,
     ) -> anyhow::Result<()> {
         let server = &cluster.server;
-        let started = async {
+        let written = async {
             prepared?;
-            server.write_parameters(&server.data(), parameters).await?;
-            server.start().await
+            server.write_parameters(&server.data(), parameters).await
         };
-        if let Err(error) = started.await {
+        if let Err(error) = written.await {
             let _ = tokio::fs::remove_dir_all(&server.folder).await;
             return Err(error);
         }
@@ -131,13 +129,20 @@ impl PostgresEngine {
 
 #[async_trait]
 impl Engine for PostgresEngine {
+    fn majors(&self) -> BTreeSet<u32> {
+        self.installs.majors().collect()
+    }
+
     async fn create(&self, new: NewCluster<'_>) -> anyhow::Result<()> {
         let server = self.place(new.resource_id, major(new.engine_version)?, new.port)?;
         let prepared = template::fresh(&self.installs, server.major, &server.data()).await;
         let cluster = Cluster { server, master: new.master_username.to_owned() };
-        self.launch(new.resource_id, cluster, prepared, new.parameters).await?;
-        let admin = self.connect(new.resource_id, SUPERUSER, "postgres").await?;
-        let populated = populate(&admin, &new).await;
+        self.settle(new.resource_id, cluster, prepared, new.parameters).await?;
+        let populated = async {
+            self.start(new.resource_id).await?;
+            populate(&self.connect(new.resource_id, SUPERUSER, "postgres").await?, &new).await
+        };
+        let populated = populated.await;
         if populated.is_err() {
             self.delete(new.resource_id).await?;
         }
@@ -226,7 +231,7 @@ impl Engine for PostgresEngine {
         let Snapshot { major, master } = self.find_snapshot(snapshot)?;
         let server = self.place(resource_id, major, port)?;
         let prepared = template::copy(server.user, &self.area.snapshot(snapshot), &server.data()).await;
-        self.launch(resource_id, Cluster { server, master }, prepared, parameters).await
+        self.settle(resource_id, Cluster { server, master }, prepared, parameters).await
     }
 
     async fn clone_cluster(
@@ -239,7 +244,7 @@ impl Engine for PostgresEngine {
         let Cluster { server: from, master } = self.cluster(source)?;
         let server = self.place(resource_id, from.major, port)?;
         let prepared = from.copy_data(&server.data()).await;
-        self.launch(resource_id, Cluster { server, master }, prepared, parameters).await
+        self.settle(resource_id, Cluster { server, master }, prepared, parameters).await
     }
 
     async fn upgrade(
@@ -295,7 +300,8 @@ async fn populate(admin: &Client, new: &NewCluster<'_>) -> anyhow::Result<()> {
     }
     admin.execute("CREATE DATABASE rdsadmin", &[]).await?;
     admin.execute("REVOKE ALL ON DATABASE rdsadmin FROM PUBLIC", &[]).await?;
-    if let Some(database) = new.database_name {
+    // The one that every server has may be asked for.
+    if let Some(database) = new.database_name.filter(|name| *name != "postgres") {
         written(
             admin,
             "SELECT format('CREATE DATABASE %I OWNER %I', $1::text, $2::text)",

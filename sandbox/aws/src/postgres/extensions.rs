@@ -1,6 +1,6 @@
 //! Who owns the extensions, kept over an upgrade.
 //!
-//! pg_upgrade makes every extension anew as its own superuser, so that on a plain server nobody
+//! pg_upgrade makes every extension again as its own superuser, so that on a plain server nobody
 //! else may update it. On RDS the owner may ("ALTER EXTENSION … UPDATE" after an upgrade:
 //! AuroraUserGuide, USER_UpgradeDBInstance.Upgrading.ExtensionUpgrades).
 

@@ -73,6 +73,10 @@ impl Installs {
         self.bins.get(&major).map(PathBuf::as_path)
     }
 
+    pub(super) fn majors(&self) -> impl Iterator<Item = u32> {
+        self.bins.keys().copied()
+    }
+
     pub(super) fn require(&self, major: u32) -> anyhow::Result<&Path> {
         self.bin(major).with_context(|| {
             format!("there is no PostgreSQL {major} here: set SANDBOX_PG{major} to the bin folder of one")

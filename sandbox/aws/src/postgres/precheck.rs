@@ -28,7 +28,9 @@ pub async fn check(
     now: Timestamp,
 ) -> anyhow::Result<Option<UpgradeFailure>> {
     let admin = server.connect(SUPERUSER, "postgres").await?;
-    // From 17 on pg_upgrade takes logical slots along.
+    // From 17 on pg_upgrade takes logical slots along, but for those that are invalid or have
+    // something left to send (https://www.postgresql.org/docs/17/pgupgrade.html, step 9;
+    // `check_old_cluster_for_valid_slots` of its check.c says so in its own words).
     let logical_slots = if server.major < 17 {
         "EXISTS (SELECT FROM pg_replication_slots WHERE slot_type = 'logical')"
     } else {

@@ -132,7 +132,14 @@ impl Server {
             SUPERUSER,
         ]);
         backup.args(["--wal-method=stream", "--checkpoint=fast", "--no-sync", "--no-manifest"]);
-        run(backup).await.map(drop)
+        run(backup).await?;
+        // A base backup leaves the slots out
+        // (https://www.postgresql.org/docs/18/protocol-replication.html, BASE_BACKUP); on Aurora
+        // they lie on the volume that a snapshot is of, and a restored copy has them: with a
+        // wal_level below logical PostgreSQL then refuses to start (slot.c, RestoreSlotFromDisk).
+        let slots = to.join("pg_replslot");
+        tokio::fs::remove_dir_all(&slots).await?;
+        super::template::copy(self.user, &self.data().join("pg_replslot"), &slots).await
     }
 
     pub fn program(&self, name: &str) -> tokio::process::Command {

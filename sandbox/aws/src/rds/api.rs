@@ -1,9 +1,9 @@
 //! The shapes of the API: which actions there are, which members they take and answer, which errors
 //! they know.
 //!
-//! `sandbox/aws/data/rds-2014-10-31.json` is an extract of botocore rds 2014-10-31 (Apache-2.0): every
-//! action of the sandbox with its structures. It makes the sandbox refuse what RDS refuses, and
-//! keeps it from answering what no SDK could read.
+//! `sandbox/aws/data/rds-2014-10-31.json` is an extract of botocore rds 2014-10-31 (Apache-2.0):
+//! every action of the sandbox with its structures. It makes the sandbox refuse what RDS refuses,
+//! and keeps it from answering what no SDK could read.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;

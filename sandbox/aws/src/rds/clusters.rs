@@ -8,8 +8,9 @@ use super::error::Fault;
 use super::model::{Cluster, ClusterPending, ENGINE, Echo, World, stamp};
 use super::paging::{Filters, page};
 use super::query::Input;
+use super::scaling::Scaling;
 use super::xml::joined;
-use super::{Answer, Rds, tags, versions};
+use super::{Answer, Rds, tags, ties, versions};
 use crate::aws;
 
 const ACCOUNT_DOMAIN: &str = "c1a2b3c4d5e6";
@@ -17,7 +18,7 @@ const ACCOUNT_DOMAIN: &str = "c1a2b3c4d5e6";
 impl Rds {
     pub(super) fn endpoint(&self, cluster: &Cluster, kind: &str) -> String {
         match self.engine {
-            Some(_) => "127.0.0.1".into(),
+            Some(_) => cluster.address.to_string(),
             None => format!("{}.{kind}{ACCOUNT_DOMAIN}.{}.rds.amazonaws.com", cluster.id, aws::REGION),
         }
     }
@@ -227,22 +228,21 @@ fn describe(world: &World, cluster: &Cluster) -> Value {
         "ClusterCreateTime": stamp(cluster.created),
         "EnabledCloudwatchLogsExports": Some(&cluster.log_exports).filter(|exports| !exports.is_empty()),
         "PendingModifiedValues": pending,
-        "EngineMode": "provisioned",
         "StorageType": cluster.storage_type,
         "DeletionProtection": cluster.deletion_protection,
         "HttpEndpointEnabled": false,
-        "ActivityStreamStatus": "stopped",
         "CopyTagsToSnapshot": cluster.copy_tags,
         "CrossAccountClone": false,
         "DomainMemberships": [],
         "TagList": tags::describe(&cluster.tags),
         "NetworkType": "IPV4",
         "AutoMinorVersionUpgrade": true,
-        "ServerlessV2ScalingConfiguration": cluster.serverless.map(|(least, most)| json!({"MinCapacity": least, "MaxCapacity": most})),
+        "ServerlessV2ScalingConfiguration": cluster.scaling.map(Scaling::describe),
+        "PerformanceInsightsEnabled": cluster.performance_insights,
         "MasterUserSecret": secret,
-        "EngineLifecycleSupport": "open-source-rds-extended-support",
+        "EngineLifecycleSupport": cluster.lifecycle_support,
     });
-    joined(settings, rest)
+    joined(joined(settings, rest), ties::describe(cluster))
 }
 
 #[cfg(test)]

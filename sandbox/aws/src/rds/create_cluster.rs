@@ -1,19 +1,23 @@
 //! New clusters: what a request must say, and what is made of it. Both restores begin here too.
 
-use std::net::TcpListener;
-
 use serde_json::json;
 
 use super::engine::NewCluster;
 use super::error::Fault;
 use super::keys::default_key;
 use super::model::{Cluster, ClusterPending, ENGINE, World, identifier};
+use super::network::{free_port, port_of};
 use super::parameter_groups::{Kind, default_name};
 use super::query::Input;
-use super::{Answer, Rds, families, parameters, subnet_groups, tags, versions};
+use super::scaling::Scaling;
+use super::settings::{checked_password, lifecycle_support, no_backtrack, storage_type};
+use super::{Answer, Rds, families, names, parameters, subnet_groups, tags, versions, windows};
 
 /// https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/CHAP_Limits.html
 const MOST_CLUSTERS: usize = 40;
+
+/// Of Aurora PostgreSQL (botocore rds 2014-10-31, CreateDBCluster).
+const DEFAULT_PORT: u16 = 5432;
 
 /// The VPC's own.
 pub const DEFAULT_SECURITY_GROUP: &str = "sg-00000000000000000";
@@ -23,8 +27,19 @@ impl Rds {
         if input.required("Engine")? != ENGINE {
             return Err(Fault::value(format!("Invalid DB engine: {}", input.required("Engine")?)));
         }
-        let version = versions::resolve(input.text("EngineVersion"))?;
-        let username = input.required("MasterUsername")?.to_owned();
+        // Of the two modes Serverless v1 has come to its end
+        // (https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-serverless.html).
+        if let Some(mode) = input.text("EngineMode").filter(|mode| *mode != "provisioned") {
+            let message = format!("The engine mode {mode} you requested is currently unavailable.");
+            return Err(Fault::value(message));
+        }
+        if let Some(global) = input.text("GlobalClusterIdentifier") {
+            let message = format!("Global cluster {global} not found");
+            return Err(Fault::new("GlobalClusterNotFoundFault", message));
+        }
+        let version = self.world().resolve(input.text("EngineVersion"))?;
+        let username = names::master_username(input.required("MasterUsername")?)?.to_owned();
+        let database_name = input.text("DatabaseName").map(names::database_name).transpose()?;
         let managed = input.flag("ManageMasterUserPassword") == Some(true);
         if managed && input.has("MasterUserPassword") {
             return Err(Fault::combination(
@@ -37,9 +52,9 @@ impl Rds {
         };
         let resource_id = {
             let mut world = self.world();
-            let mut cluster = self.new_cluster(&mut world, input, &version)?;
+            let mut cluster = self.new_cluster(&mut world, input, &version, DEFAULT_PORT)?;
             cluster.master_username = username.clone();
-            cluster.database_name = input.text("DatabaseName").map(str::to_owned);
+            cluster.database_name = database_name.map(str::to_owned);
             cluster.applied = parameters::server_parameters(&world.group(Kind::CLUSTER, &cluster.group));
             let resource_id = cluster.resource_id.clone();
             world.clusters.insert(resource_id.clone(), cluster);
@@ -102,6 +117,7 @@ impl Rds {
         world: &mut World,
         input: &Input,
         version: &str,
+        port: u16,
     ) -> Result<Cluster, Fault> {
         let id = identifier("DBClusterIdentifier", input.required("DBClusterIdentifier")?, 63)?;
         if world
@@ -138,9 +154,12 @@ impl Rds {
         }
         let key = input.text("KmsKeyId").map(|id| self.usable_key(id)).transpose()?;
         let encrypted = input.flag("StorageEncrypted").unwrap_or(false) || key.is_some();
-        let text = |name: &str| input.text(name).map(str::to_owned);
-        let (tags, serverless) = (tags::read(input)?, serverless(input)?);
-        let (port, listener) = self.port(input)?;
+        no_backtrack(input)?;
+        let (tags, scaling) = (tags::read(input)?, Scaling::read(input, None)?);
+        let (storage_type, lifecycle_support) = (storage_type(input)?, lifecycle_support(input)?);
+        let (backup_window, maintenance_window) =
+            windows::chosen(input.text("PreferredBackupWindow"), input.text("PreferredMaintenanceWindow"))?;
+        let (address, port, listener) = self.door(port_of(input)?.unwrap_or(port))?;
         let cluster = Cluster {
             account: world.account,
             resource_id: world.random_id("cluster-"),
@@ -149,6 +168,7 @@ impl Rds {
             percent_progress: None,
             engine_version: version.to_owned(),
             port,
+            address,
             server_port: if listener.is_some() { free_port()?.0 } else { port },
             master_username: String::new(),
             database_name: None,
@@ -170,17 +190,19 @@ impl Rds {
             echo: None,
             created: self.clock.now(),
             backup_retention,
-            backup_window: text("PreferredBackupWindow").unwrap_or_else(|| "03:00-03:30".into()),
-            maintenance_window: text("PreferredMaintenanceWindow")
-                .unwrap_or_else(|| "sun:04:00-sun:04:30".into()),
+            backup_window,
+            maintenance_window,
             deletion_protection: input.flag("DeletionProtection").unwrap_or(false),
             copy_tags: input.flag("CopyTagsToSnapshot").unwrap_or(false),
             storage_encrypted: encrypted,
-            storage_type: text("StorageType"),
+            storage_type,
+            lifecycle_support,
+            performance_insights: input.flag("EnablePerformanceInsights").unwrap_or(false),
             kms_key: encrypted.then(|| key.unwrap_or_else(|| default_key(self.account))),
             iam_authentication: input.flag("EnableIAMDatabaseAuthentication").unwrap_or(false),
             log_exports: input.texts("EnableCloudwatchLogsExports"),
-            serverless,
+            scaling,
+            ties: Default::default(),
             clone_group: world.random_uuid(),
             tags,
         };
@@ -189,51 +211,6 @@ impl Rds {
                 .map_err(|error| Fault::new("InternalFailure", format!("open an endpoint: {error}")))?;
         }
         Ok(cluster)
-    }
-
-    /// Real clusters share one host, so each takes a free port of it, whatever the caller asked
-    /// for.
-    fn port(&self, input: &Input) -> Result<(u16, Option<TcpListener>), Fault> {
-        if self.engine.is_none() {
-            let port = input.number("Port").unwrap_or(5432);
-            let port = u16::try_from(port)
-                .ok()
-                .filter(|port| *port >= 1150)
-                .ok_or_else(|| Fault::value(format!("Invalid port: {port}")))?;
-            return Ok((port, None));
-        }
-        free_port().map(|(port, listener)| (port, Some(listener)))
-    }
-}
-
-fn free_port() -> Result<(u16, TcpListener), Fault> {
-    let bound = TcpListener::bind(("127.0.0.1", 0))
-        .and_then(|listener| Ok((listener.local_addr()?.port(), listener)));
-    bound.map_err(|error| Fault::new("InternalFailure", format!("find a free port: {error}")))
-}
-
-/// botocore rds 2014-10-31, CreateDBCluster: at least eight printable characters without `/`, `"`
-/// and `@`.
-pub fn checked_password(password: &str) -> Result<&str, Fault> {
-    let legal = password.chars().all(|c| c.is_ascii_graphic() && !"/\"@".contains(c));
-    if legal && (8..=128).contains(&password.len()) {
-        return Ok(password);
-    }
-    Err(Fault::value(
-        "The parameter MasterUserPassword is not a valid password. Only printable ASCII characters besides \
-        '/', '@', '\"', ' ' may be used, \
-         and it must have at least 8.",
-    ))
-}
-
-pub fn serverless(input: &Input) -> Result<Option<(f64, f64)>, Fault> {
-    let Some(scaling) = input.get("ServerlessV2ScalingConfiguration") else { return Ok(None) };
-    match (scaling["MinCapacity"].as_f64(), scaling["MaxCapacity"].as_f64()) {
-        (Some(least), Some(most)) if least <= most => Ok(Some((least, most))),
-        _ => Err(Fault::combination(
-            "Serverless v2 scaling needs a minimum and a maximum capacity, the minimum not above the \
-            maximum.",
-        )),
     }
 }
 
@@ -314,7 +291,18 @@ mod tests {
             ("DBClusterParameterGroupName", "default.aurora-postgresql15", "InvalidParameterCombination"),
             ("DBClusterParameterGroupName", "none", "DBClusterParameterGroupNotFound"),
             ("DBSubnetGroupName", "none", "DBSubnetGroupNotFoundFault"),
-            ("Port", "80", "InvalidParameterValue"),
+            ("DBClusterIdentifier", "", "InvalidParameterValue"),
+            ("Port", "1000", "InvalidParameterValue"),
+            ("MasterUsername", "admin", "InvalidParameterValue"),
+            ("MasterUsername", "a-b", "InvalidParameterValue"),
+            ("DatabaseName", "a-b", "InvalidParameterValue"),
+            ("PreferredBackupWindow", "3:00-3:30", "InvalidParameterValue"),
+            ("PreferredMaintenanceWindow", "sun:03:00", "InvalidParameterValue"),
+            ("StorageType", "gp3", "InvalidParameterValue"),
+            ("EngineLifecycleSupport", "forever", "InvalidParameterValue"),
+            ("EngineMode", "serverless", "InvalidParameterValue"),
+            ("BacktrackWindow", "60", "InvalidParameterCombination"),
+            ("GlobalClusterIdentifier", "world", "GlobalClusterNotFoundFault"),
             ("DBClusterName", "orders", "InvalidParameterValue"),
         ] {
             let form: Vec<_> =

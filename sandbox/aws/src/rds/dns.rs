@@ -2,7 +2,7 @@
 //! for minutes, and "the new DNS name becomes effective in about 10 minutes" (AmazonRDS UserGuide,
 //! USER_RenameInstance).
 //!
-//! Only the model gear's endpoints have names; real servers are told apart by their ports.
+//! Only the model gear's endpoints have names; real servers are told apart by their addresses.
 
 use jiff::Timestamp;
 

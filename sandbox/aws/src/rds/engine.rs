@@ -1,6 +1,6 @@
 //! What stands behind a simulated cluster: real PostgreSQL servers, or nothing (the model gear).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 
@@ -32,6 +32,8 @@ pub struct UpgradeFailure {
 
 #[async_trait]
 pub trait Engine: Send + Sync {
+    /// The major versions that it has a server for.
+    fn majors(&self) -> BTreeSet<u32>;
     /// initdb, start, roles (`rdsadmin` superuser, `rds_superuser`, the master user), the first
     /// database.
     async fn create(&self, cluster: NewCluster<'_>) -> anyhow::Result<()>;
@@ -56,7 +58,7 @@ pub trait Engine: Send + Sync {
     /// Copies the volume of a running or stopped cluster into a snapshot of that name.
     async fn snapshot(&self, resource_id: &str, snapshot: &str) -> anyhow::Result<()>;
     async fn delete_snapshot(&self, snapshot: &str) -> anyhow::Result<()>;
-    /// A new cluster from a snapshot, started.
+    /// A new cluster from a snapshot, not started: without an instance nothing answers.
     async fn restore(
         &self,
         snapshot: &str,
@@ -64,8 +66,7 @@ pub trait Engine: Send + Sync {
         port: u16,
         parameters: &Parameters,
     ) -> anyhow::Result<()>;
-    /// A new cluster from another's present volume (copy-on-write where the file system can),
-    /// started.
+    /// The same from another's present volume, copy-on-write where the file system can.
     async fn clone_cluster(
         &self,
         source: &str,

@@ -44,6 +44,7 @@ impl Fault {
     pub fn status(&self) -> u16 {
         match self.code {
             "InternalFailure" => 500,
+            "SignatureDoesNotMatch" => 403,
             code => API.errors.get(code).copied().unwrap_or(400),
         }
     }

@@ -1,11 +1,14 @@
 //! Parameter group families: which parameters a major version has, with defaults, ranges and how
 //! they apply.
 //!
-//! `sandbox/aws/data/families.json` holds each parameter once; `since`, `until` and `changes` say how the
-//! majors differ. Names and descriptions follow PostgreSQL's documentation, Aurora's defaults and
-//! scopes its page
-//! https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/AuroraPostgreSQL.Reference.ParameterGroups.html;
-//! `assumed` marks what neither says and a test needs.
+//! `sandbox/aws/data/families.json` holds each parameter once; `since`, `until` and `changes` say
+//! how the majors differ. Names and descriptions follow PostgreSQL's documentation, Aurora's
+//! defaults and scopes its page
+//! https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/AuroraPostgreSQL.Reference.ParameterGroups.html
+//! (which lists both groups of aurora-postgresql14 whole); ranges and types follow pg_settings of
+//! 16 and 18 and a published answer of describe-db-cluster-parameters for
+//! default.aurora-postgresql14. `assumed` marks what none of them says: above all that Aurora lets
+//! be set what 15 to 18 brought.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -242,6 +245,23 @@ mod tests {
     fn some_parameters_are_only_in_cluster_groups() {
         assert!(parameter("aurora-postgresql16", true, "rds.logical_replication").is_none());
         assert!(parameter("aurora-postgresql16", true, "work_mem").is_some());
+    }
+
+    /// The page lists 360 of a cluster's and 261 of an instance's aurora-postgresql14.
+    #[test]
+    fn families_are_as_large_as_auroras() {
+        for major in [14, 16, 18] {
+            let all = parameters(&family(major), false).unwrap();
+            assert!(all.len() > 340, "{major}: {}", all.len());
+            for name in ["log_duration", "temp_file_limit", "wal_buffers", "geqo", "rds.allowed_extensions"] {
+                assert!(of(major, name).is_some_and(|known| known.modifiable), "{major}: {name}");
+            }
+            assert!(parameters(&family(major), true).unwrap().len() > 240, "{major}");
+        }
+        assert!(
+            !of(14, "log_line_prefix").unwrap().modifiable && of(16, "log_line_prefix").unwrap().modifiable
+        );
+        assert!(of(16, "ssl_key_file").is_some_and(|known| !known.modifiable));
     }
 
     #[test]

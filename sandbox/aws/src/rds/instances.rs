@@ -10,7 +10,7 @@ use super::paging::{Filters, page};
 use super::parameter_groups::{Kind, default_name};
 use super::query::Input;
 use super::xml::joined;
-use super::{Answer, Rds, families, subnet_groups, tags, versions};
+use super::{Answer, Rds, families, scaling, subnet_groups, tags, versions, windows};
 
 /// https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/CHAP_Limits.html
 const MOST_INSTANCES: usize = 40;
@@ -56,12 +56,7 @@ impl Rds {
         }
         let class = input.required("DBInstanceClass")?.to_owned();
         versions::check_class(&class, &cluster.engine_version)?;
-        if class == "db.serverless" && cluster.serverless.is_none() {
-            return Err(Fault::combination(
-                "Set the Serverless v2 scaling configuration on the parent DB cluster before creating a \
-                Serverless v2 DB instance.",
-            ));
-        }
+        scaling::check_class(&class, &cluster)?;
         let family = families::family(versions::major(&cluster.engine_version));
         let group = match input.text("DBParameterGroupName") {
             Some(name) => world.fitting_group(Kind::INSTANCE, name, &family)?.name,
@@ -71,6 +66,10 @@ impl Rds {
         if !(0..=15).contains(&promotion_tier) {
             return Err(Fault::value(format!("Invalid promotion tier: {promotion_tier}")));
         }
+        let maintenance_window = match input.text("PreferredMaintenanceWindow") {
+            Some(window) => windows::checked(&cluster.backup_window, window)?.1,
+            None => cluster.maintenance_window.clone(),
+        };
         let number = world.members(&cluster.resource_id).len();
         let text = |name: &str| input.text(name).map(str::to_owned);
         let instance = Instance {
@@ -89,13 +88,14 @@ impl Rds {
                 .unwrap_or_else(|| versions::zones().nth(number % 3).unwrap_or_default()),
             promotion_tier,
             ca_certificate: text("CACertificateIdentifier").unwrap_or_else(|| "rds-ca-rsa2048-g1".into()),
-            maintenance_window: text("PreferredMaintenanceWindow")
-                .unwrap_or_else(|| cluster.maintenance_window.clone()),
+            maintenance_window,
             auto_minor_version_upgrade: input.flag("AutoMinorVersionUpgrade").unwrap_or(true),
             publicly_accessible: input.flag("PubliclyAccessible").unwrap_or(cluster.public_by_default),
             monitoring_interval: input.number("MonitoringInterval").unwrap_or(0),
             monitoring_role: text("MonitoringRoleArn"),
-            performance_insights: input.flag("EnablePerformanceInsights").unwrap_or(false),
+            performance_insights: input
+                .flag("EnablePerformanceInsights")
+                .unwrap_or(cluster.performance_insights),
             copy_tags: input.flag("CopyTagsToSnapshot").unwrap_or(false),
             created: self.clock.now(),
             hidden: false,
@@ -120,12 +120,20 @@ impl Rds {
         while self.world().clusters.get(cluster).is_some_and(|cluster| cluster.status == "creating") {
             self.pause(std::time::Duration::from_secs(5)).await;
         }
-        if let Err(error) = self.serve(cluster, instance).await {
+        let served = self.serve(cluster, instance).await;
+        if let Err(error) = &served {
             tracing::error!(instance, error = format!("{error:#}"), "start the cluster's server");
         }
         let now = self.clock.now();
         let mut world = self.world();
         let Some(found) = world.instances.get_mut(instance) else { return };
+        if served.is_err() {
+            // "Amazon RDS can't start the DB instance because parameters specified in the
+            // instance's DB parameter group aren't compatible with the instance" (AuroraUserGuide,
+            // accessing-monitoring); a reboot with other parameters brings it up.
+            found.status = "incompatible-parameters";
+            return;
+        }
         found.status = "available";
         found
             .logs
@@ -301,7 +309,8 @@ pub fn describe(world: &World, cluster: &Cluster, instance: &Instance) -> Value 
         "BackupRetentionPeriod": cluster.backup_retention,
         "DBSecurityGroups": [],
         "VpcSecurityGroups": groups,
-        "DBParameterGroups": [{"DBParameterGroupName": instance.group, "ParameterApplyStatus": instance.group_status}],
+        "DBParameterGroups": [{"DBParameterGroupName": instance.group,
+                "ParameterApplyStatus": instance.group_status}],
         "AvailabilityZone": instance.zone,
         "DBSubnetGroup": subnet_group,
         "PreferredMaintenanceWindow": instance.maintenance_window,
@@ -312,12 +321,17 @@ pub fn describe(world: &World, cluster: &Cluster, instance: &Instance) -> Value 
         "ReadReplicaDBInstanceIdentifiers": [],
         "LicenseModel": "postgresql-license",
         "OptionGroupMemberships": [
-            {"OptionGroupName": format!("default:aurora-postgresql-{}", versions::major(&instance.engine_version)), "Status": "in-sync"}
+            {
+                "OptionGroupName":
+                    format!("default:aurora-postgresql-{}", versions::major(&instance.engine_version)),
+                "Status": "in-sync",
+            }
         ],
     });
     let rest = json!({
         "PubliclyAccessible": instance.publicly_accessible,
-        "StorageType": "aurora",
+        "StorageType": cluster.storage_type.as_deref().unwrap_or("aurora"),
+        "EngineLifecycleSupport": cluster.lifecycle_support,
         "DbInstancePort": 0,
         "DBClusterIdentifier": cluster.id,
         "StorageEncrypted": cluster.storage_encrypted,

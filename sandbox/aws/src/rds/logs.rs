@@ -55,8 +55,10 @@ impl Rds {
                 && file.written.as_millisecond() > since
                 && file.content.len() as i64 >= size
         });
-        let described = files
-            .map(|(name, file)| json!({"LogFileName": name, "LastWritten": file.written.as_millisecond(), "Size": file.content.len()}));
+        let described = files.map(|(name, file)| {
+            let written = file.written.as_millisecond();
+            json!({"LogFileName": name, "LastWritten": written, "Size": file.content.len()})
+        });
         page("DescribeDBLogFiles", described.collect(), input)
     }
 

@@ -131,7 +131,8 @@ impl Rds {
             .filter(|action| action.resource == resource && action.done.is_none())
             .map(describe)
             .collect();
-        let answer = json!({"ResourcePendingMaintenanceActions": {"ResourceIdentifier": arn, "PendingMaintenanceActionDetails": listed}});
+        let answer = json!({"ResourcePendingMaintenanceActions": {"ResourceIdentifier": arn,
+                    "PendingMaintenanceActionDetails": listed}});
         let is_cluster = world.clusters.contains_key(&resource);
         drop(world);
         if start {

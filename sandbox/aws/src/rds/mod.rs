@@ -25,24 +25,31 @@ mod maintenance;
 mod model;
 mod modify_cluster;
 mod modify_instance;
+mod names;
 pub mod network;
 mod paging;
 mod parameter_groups;
 mod parameters;
 mod power;
 mod query;
+#[cfg(test)]
+mod refusals;
 mod restore;
+mod scaling;
 mod secret;
+mod settings;
 mod sharing;
 mod snapshots;
 mod subnet_groups;
 mod tags;
 #[cfg(test)]
 mod testing;
+mod ties;
 mod upgrade;
 mod upgrade_checks;
 mod versions;
 mod volumes;
+mod windows;
 mod xml;
 
 use std::collections::BTreeMap;
@@ -60,6 +67,7 @@ use keys::Keys;
 use model::World;
 use network::Network;
 use query::Input;
+pub use ties::Tie;
 use volumes::Volumes;
 
 use crate::aws;
@@ -98,9 +106,14 @@ impl Rds {
         events: EventSender,
         seed: u64,
     ) -> Arc<Self> {
-        let worlds = aws::ACCOUNTS.into_iter().zip(seed..);
+        let majors = engine.as_ref().map(|engine| engine.majors());
+        let worlds = aws::ACCOUNTS.into_iter().zip(seed..).map(|(account, seed)| {
+            let mut world = World::new(account, seed);
+            world.majors.clone_from(&majors);
+            (account, Mutex::new(world))
+        });
         let shared = Shared {
-            worlds: worlds.map(|(account, seed)| (account, Mutex::new(World::new(account, seed)))).collect(),
+            worlds: worlds.collect(),
             behaviour: Mutex::default(),
             keys: Mutex::default(),
             volumes: Mutex::default(),
@@ -188,6 +201,9 @@ impl Rds {
             "DescribeEngineDefaultClusterParameters" | "DescribeEngineDefaultParameters" => {
                 self.describe_engine_defaults(action, input)
             }
+            "DescribeGlobalClusters" => self.describe_global_clusters(input),
+            "DescribeBlueGreenDeployments" => self.describe_blue_green_deployments(input),
+            "DescribeIntegrations" => self.describe_integrations(input),
             "CreateDBSubnetGroup" => self.create_db_subnet_group(input),
             "DescribeDBSubnetGroups" => self.describe_db_subnet_groups(input),
             "DescribeDBEngineVersions" => self.describe_db_engine_versions(input),
@@ -205,15 +221,28 @@ impl Rds {
     }
 }
 
+/// An endpoint is one Region's
+/// (https://docs.aws.amazon.com/general/latest/gr/rds-service.html): what is signed for another is
+/// refused, and finds nothing of this one.
+fn other_region(region: &str) -> Option<Fault> {
+    (region != aws::REGION).then(|| {
+        let message = format!("Credential should be scoped to a valid region, not '{region}'. ");
+        Fault::new("SignatureDoesNotMatch", message)
+    })
+}
+
 #[async_trait]
 impl Endpoint for Rds {
     async fn call(&self, request: Request) -> Response {
-        let account =
-            request.extensions().get::<Caller>().map_or(aws::ACCOUNT, |caller| caller.account.as_str());
+        let caller = request.extensions().get::<Caller>();
+        let account = caller.map_or(aws::ACCOUNT, |caller| caller.account.as_str());
         let Some(rds) = self.in_account(account) else {
             let fault = Fault::new("InternalFailure", format!("the sandbox has no account {account}"));
             return respond(fault.status(), "text/xml", xml::error(&fault, ""));
         };
+        if let Some(fault) = caller.and_then(|caller| other_region(&caller.region)) {
+            return respond(fault.status(), "text/xml", xml::error(&fault, ""));
+        }
         let request_id = rds.world().random_uuid();
         let called = query::parse_form(request.body())
             .and_then(|(action, form)| Ok((Input::read(&action, &form)?, action)));

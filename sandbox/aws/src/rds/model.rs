@@ -4,6 +4,7 @@
 //! way never loses its cluster.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -13,6 +14,8 @@ use rand::{Rng, SeedableRng};
 use super::dns::Record;
 use super::engine::Parameters;
 use super::error::Fault;
+use super::scaling::Scaling;
+use super::ties::Tie;
 use crate::aws;
 
 pub const ENGINE: &str = "aurora-postgresql";
@@ -31,6 +34,8 @@ pub struct World {
     pub maintenance: Vec<Maintenance>,
     pub events: Vec<Event>,
     pub dns: Vec<Record>,
+    /// The majors that a server can be had for; none: all, in the model gear.
+    pub majors: Option<BTreeSet<u32>>,
     rng: StdRng,
 }
 
@@ -43,6 +48,8 @@ pub struct Cluster {
     pub percent_progress: Option<u8>,
     pub engine_version: String,
     pub port: u16,
+    /// Where the endpoint is in the real gear.
+    pub address: Ipv4Addr,
     /// Behind the endpoint: what the engine's server listens on.
     pub server_port: u16,
     pub master_username: String,
@@ -76,12 +83,15 @@ pub struct Cluster {
     pub deletion_protection: bool,
     pub copy_tags: bool,
     pub storage_encrypted: bool,
+    /// None is `aurora`, which RDS does not say.
     pub storage_type: Option<String>,
+    pub lifecycle_support: String,
+    pub performance_insights: bool,
     pub kms_key: Option<String>,
     pub iam_authentication: bool,
     pub log_exports: Vec<String>,
-    /// Minimum and maximum ACUs.
-    pub serverless: Option<(f64, f64)>,
+    pub scaling: Option<Scaling>,
+    pub ties: BTreeSet<Tie>,
     /// Clones of one volume share it; the 16th is a full copy.
     pub clone_group: String,
     pub tags: Tags,
@@ -236,6 +246,7 @@ impl World {
             maintenance: Vec::new(),
             events: Vec::new(),
             dns: Vec::new(),
+            majors: None,
             rng: StdRng::seed_from_u64(seed),
         }
     }

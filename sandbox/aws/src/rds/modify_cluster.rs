@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::create_cluster::{checked_password, serverless};
 use super::error::Fault;
 use super::model::{Echo, identifier};
+use super::network::port_of;
 use super::parameter_groups::Kind;
 use super::query::Input;
-use super::{Answer, Rds, families, upgrade_checks, versions};
+use super::scaling::Scaling;
+use super::settings::{checked_password, no_backtrack, storage_type};
+use super::{Answer, Rds, families, upgrade_checks, versions, windows};
 
 impl Rds {
     pub(super) async fn modify_db_cluster(&self, input: &Input) -> Answer {
@@ -115,16 +117,18 @@ impl Rds {
             rotated = Some(world.random_id("")[..20].to_owned());
             password = rotated.clone();
         }
-        if input.has("ServerlessV2ScalingConfiguration") {
-            changed.serverless = serverless(input)?;
+        changed.scaling = Scaling::read(input, cluster.scaling)?;
+        no_backtrack(input)?;
+        if input.has("StorageType") {
+            changed.storage_type = storage_type(input)?;
         }
         if input.has("VpcSecurityGroupIds") {
             changed.security_groups = input.texts("VpcSecurityGroupIds");
         }
-        let text = |name: &str| input.text(name).map(str::to_owned);
-        changed.backup_window = text("PreferredBackupWindow").unwrap_or(changed.backup_window);
-        changed.maintenance_window = text("PreferredMaintenanceWindow").unwrap_or(changed.maintenance_window);
-        changed.storage_type = text("StorageType").or(changed.storage_type);
+        (changed.backup_window, changed.maintenance_window) = windows::checked(
+            input.text("PreferredBackupWindow").unwrap_or(&cluster.backup_window),
+            input.text("PreferredMaintenanceWindow").unwrap_or(&cluster.maintenance_window),
+        )?;
         changed.copy_tags = input.flag("CopyTagsToSnapshot").unwrap_or(changed.copy_tags);
         changed.iam_authentication =
             input.flag("EnableIAMDatabaseAuthentication").unwrap_or(changed.iam_authentication);
@@ -138,6 +142,17 @@ impl Rds {
         changed.log_exports.sort();
         changed.log_exports.dedup();
 
+        if let Some(on) = input.flag("EnablePerformanceInsights") {
+            changed.performance_insights = on;
+            for member in world.members_mut(&cluster.resource_id) {
+                member.performance_insights = on;
+            }
+        }
+        // The last that can be refused: it takes effect.
+        if let Some(port) = port_of(input)?.filter(|port| *port != cluster.port) {
+            self.move_door(&cluster, port)?;
+            changed.port = port;
+        }
         if let Some(group) = new_group {
             changed.group = group;
             for member in world.members_mut(&cluster.resource_id) {

@@ -9,7 +9,7 @@ use super::error::Fault;
 use super::model::{Echo, identifier};
 use super::parameter_groups::Kind;
 use super::query::Input;
-use super::{Answer, Rds, families, versions};
+use super::{Answer, Rds, families, scaling, versions, windows};
 
 /// A change of the class replaces the host.
 const CLASS_CHANGE: Duration = Duration::from_secs(300);
@@ -34,6 +34,9 @@ impl Rds {
             "BackupRetentionPeriod",
             "VpcSecurityGroupIds",
             "DeletionProtection",
+            "ManageMasterUserPassword",
+            "RotateMasterUserPassword",
+            "MasterUserSecretKmsKeyId",
         ] {
             if input.has(parameter) {
                 return Err(Fault::combination(format!(
@@ -48,6 +51,8 @@ impl Rds {
         let mut changed = instance.clone();
         if let Some(class) = input.text("DBInstanceClass") {
             versions::check_class(class, &instance.engine_version)?;
+            let cluster = world.clusters.get(&instance.cluster);
+            cluster.map(|cluster| scaling::check_class(class, cluster)).transpose()?;
             changed.pending_class = (class != instance.class).then(|| class.to_owned());
         }
         if let (true, Some(class)) = (now, changed.pending_class.clone()) {
@@ -83,8 +88,11 @@ impl Rds {
         }
         let text = |name: &str| input.text(name).map(str::to_owned);
         changed.promotion_tier = input.number("PromotionTier").unwrap_or(instance.promotion_tier);
-        changed.maintenance_window =
-            text("PreferredMaintenanceWindow").unwrap_or(instance.maintenance_window);
+        if let (Some(window), Some(cluster)) =
+            (input.text("PreferredMaintenanceWindow"), world.clusters.get(&instance.cluster))
+        {
+            changed.maintenance_window = windows::checked(&cluster.backup_window, window)?.1;
+        }
         changed.auto_minor_version_upgrade =
             input.flag("AutoMinorVersionUpgrade").unwrap_or(instance.auto_minor_version_upgrade);
         changed.publicly_accessible =

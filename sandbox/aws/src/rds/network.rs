@@ -1,21 +1,24 @@
 //! Who reaches a cluster: its security groups, and its instances' PubliclyAccessible, decide, and
 //! only trying tells.
 //!
-//! A cluster's endpoint is a small proxy before its server. It tells a client's place by its source
+//! A cluster's endpoint is a small proxy before its server, on an address of its own, so that every
+//! cluster has the port that was asked for. It tells a client's place by its source
 //! address: 127.0.0.1 is where the runbooks' workers are, other loopback addresses (Linux answers
 //! to all of 127.0.0.0/8) are given out by [`Rds::place`]. Whom no rule lets in has its connection
 //! closed before a byte is read. A security group is stateful: a connection that stands is not
 //! looked at again (https://docs.aws.amazon.com/vpc/latest/userguide/vpc-security-groups.html).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, TcpListener as Listener};
 use std::sync::{MutexGuard, PoisonError, Weak};
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 use super::create_cluster::DEFAULT_SECURITY_GROUP;
+use super::error::Fault;
 use super::model::Cluster;
+use super::query::Input;
 use super::{Rds, Shared};
 
 /// Where the runbooks' workers are.
@@ -122,6 +125,35 @@ impl Rds {
         self.shared.network().admits(from, &groups, public)
     }
 
+    /// A place for an endpoint with that port: an address that no other sandbox has taken. Where
+    /// the host has only one (macOS), or something has the port on all of them, it is a free port
+    /// of 127.0.0.1 instead. In the model gear nothing listens.
+    pub(super) fn door(&self, port: u16) -> Result<(Ipv4Addr, u16, Option<Listener>), Fault> {
+        if self.engine.is_none() {
+            return Ok((Ipv4Addr::LOCALHOST, port, None));
+        }
+        for _ in 0..8 {
+            let [a, b, c, ..] = uuid::Uuid::new_v4().into_bytes();
+            // 127.0.0.x are the places of clients.
+            let address = Ipv4Addr::new(127, a.max(1), b, c.clamp(1, 254));
+            if let Ok(listener) = Listener::bind((address, port)) {
+                return Ok((address, port, Some(listener)));
+            }
+        }
+        tracing::warn!(port, "no loopback address has this port free: the endpoint takes another");
+        free_port().map(|(port, listener)| (Ipv4Addr::LOCALHOST, port, Some(listener)))
+    }
+
+    /// Moves the cluster's endpoint to another port.
+    pub(super) fn move_door(&self, cluster: &Cluster, port: u16) -> Result<(), Fault> {
+        if self.engine.is_none() {
+            return Ok(());
+        }
+        Listener::bind((cluster.address, port))
+            .and_then(|listener| self.open_door(cluster, listener))
+            .map_err(|error| Fault::new("InternalFailure", format!("open an endpoint on {port}: {error}")))
+    }
+
     /// Opens the cluster's endpoint.
     pub(super) fn open_door(
         &self,
@@ -132,7 +164,9 @@ impl Rds {
         let listener = TcpListener::from_std(listener)?;
         let shared = std::sync::Arc::downgrade(&self.shared);
         let door = tokio::spawn(keep_door(listener, shared, self.account, cluster.resource_id.clone()));
-        self.shared.network().doors.insert(cluster.resource_id.clone(), door);
+        if let Some(former) = self.shared.network().doors.insert(cluster.resource_id.clone(), door) {
+            former.abort();
+        }
         Ok(())
     }
 
@@ -141,6 +175,21 @@ impl Rds {
             door.abort();
         }
     }
+}
+
+/// botocore rds 2014-10-31: 1150 to 65535.
+pub fn port_of(input: &Input) -> Result<Option<u16>, Fault> {
+    let Some(port) = input.number("Port") else { return Ok(None) };
+    let legal = u16::try_from(port).ok().filter(|port| *port >= 1150);
+    legal
+        .map(Some)
+        .ok_or_else(|| Fault::value(format!("Invalid port: {port}. Must be between 1150 and 65535")))
+}
+
+pub fn free_port() -> Result<(u16, Listener), Fault> {
+    let bound = Listener::bind((Ipv4Addr::LOCALHOST, 0))
+        .and_then(|listener| Ok((listener.local_addr()?.port(), listener)));
+    bound.map_err(|error| Fault::new("InternalFailure", format!("find a free port: {error}")))
 }
 
 async fn keep_door(listener: TcpListener, shared: Weak<Shared>, account: &'static str, resource_id: String) {

@@ -16,13 +16,16 @@ impl Filters {
             if !known.contains(&name) {
                 return Err(Fault::value(format!("Unrecognized filter name: {name}")));
             }
-            let values = filter["Values"]
+            let values: Vec<String> = filter["Values"]
                 .as_array()
                 .into_iter()
                 .flatten()
                 .filter_map(Value::as_str)
                 .map(str::to_owned)
                 .collect();
+            if values.is_empty() || values.iter().any(String::is_empty) {
+                return Err(Fault::value(format!("The filter {name} must have a value that is not blank.")));
+            }
             filters.push((name.to_owned(), values));
         }
         Ok(Self(filters))

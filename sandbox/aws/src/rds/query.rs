@@ -40,11 +40,13 @@ impl Input {
         }
         let Value::Object(members) = root else { unreachable!("the root is an object") };
         for name in &structure.required {
-            if members.get(name).is_none_or(|value| value == "") {
-                return Err(Fault::new(
-                    "MissingParameter",
-                    format!("The request must contain the parameter {name}."),
-                ));
+            match members.get(name) {
+                None => {
+                    let message = format!("The request must contain the parameter {name}.");
+                    return Err(Fault::new("MissingParameter", message));
+                }
+                Some(value) if value == "" => return Err(blank(name)),
+                Some(_) => {}
             }
         }
         Ok(Self(members))
@@ -56,9 +58,7 @@ impl Input {
 
     /// A parameter that the model requires, or that this case does.
     pub fn required(&self, name: &str) -> Result<&str, Fault> {
-        let missing =
-            || Fault::value(format!("The parameter {name} must be provided and must not be blank."));
-        self.text(name).filter(|value| !value.is_empty()).ok_or_else(missing)
+        self.text(name).filter(|value| !value.is_empty()).ok_or_else(|| blank(name))
     }
 
     pub fn flag(&self, name: &str) -> Option<bool> {
@@ -84,6 +84,11 @@ impl Input {
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.0.get(name)
     }
+}
+
+/// AWS's words (quoted e.g. in hashicorp/terraform-provider-aws#2436).
+fn blank(name: &str) -> Fault {
+    Fault::value(format!("The parameter {name} must be provided and must not be blank."))
 }
 
 fn put(
@@ -191,6 +196,9 @@ mod tests {
 
     #[test]
     fn a_missing_parameter_is_named() {
-        assert!(read("DeleteDBCluster", &[]).unwrap_err().message.contains("DBClusterIdentifier"));
+        let missing = read("DeleteDBCluster", &[]).unwrap_err();
+        assert!(missing.code == "MissingParameter" && missing.message.contains("DBClusterIdentifier"));
+        let blank = read("DeleteDBCluster", &[("DBClusterIdentifier", "")]).unwrap_err();
+        assert_eq!(blank.code, "InvalidParameterValue");
     }
 }

@@ -31,7 +31,7 @@ impl Rds {
         }
         // "If you don't specify an engine version, the default version for the database engine in
         // the Amazon Web Services Region is used" (botocore rds 2014-10-31), not the snapshot's.
-        let version = versions::resolve(input.text("EngineVersion"))?;
+        let version = self.world().resolve(input.text("EngineVersion"))?;
         if version != snapshot.of.engine_version
             && !versions::is_newer_minor(&snapshot.of.engine_version, &version)
         {
@@ -40,7 +40,7 @@ impl Rds {
         }
         self.readable(snapshot.kms_key.as_deref())?;
         let mut world = self.world();
-        let mut cluster = self.new_cluster(&mut world, input, &version)?;
+        let mut cluster = self.new_cluster(&mut world, input, &version, snapshot.of.port)?;
         if !input.has("KmsKeyId") {
             (cluster.storage_encrypted, cluster.kms_key) =
                 (snapshot.kms_key.is_some(), snapshot.kms_key.clone());
@@ -79,7 +79,7 @@ impl Rds {
                 ));
             }
         }
-        let mut cluster = self.new_cluster(&mut world, input, &source.engine_version)?;
+        let mut cluster = self.new_cluster(&mut world, input, &source.engine_version, source.port)?;
         if !input.has("KmsKeyId") {
             (cluster.storage_encrypted, cluster.kms_key) = (source.storage_encrypted, source.kms_key.clone());
         }
@@ -114,16 +114,14 @@ impl Rds {
                 let Some(engine) = &rds.engine else { return Ok(()) };
                 match &from {
                     From::Snapshot(volume) => {
-                        engine.restore(volume, &resource_id, cluster.server_port, &cluster.applied).await?
+                        engine.restore(volume, &resource_id, cluster.server_port, &cluster.applied).await
                     }
                     From::Cluster(source) => {
                         engine
                             .clone_cluster(source, &resource_id, cluster.server_port, &cluster.applied)
-                            .await?
+                            .await
                     }
                 }
-                // Without an instance nothing answers.
-                engine.stop(&resource_id).await
             };
             let (_, restored) = tokio::join!(rds.pause(rds.behaviour().restore), restored);
             if let From::Snapshot(volume) = &from {

@@ -64,6 +64,12 @@ impl Rds {
         if snapshot.kind != "manual" || snapshot.status != "available" {
             return Err(not_available(&snapshot));
         }
+        let both =
+            input.texts("ValuesToAdd").into_iter().find(|id| input.texts("ValuesToRemove").contains(id));
+        if let Some(account) = both {
+            let message = format!("ValuesToAdd and ValuesToRemove both name {account}");
+            return Err(Fault::value(message));
+        }
         let mut shared = snapshot.shared_with.clone();
         for account in input.texts("ValuesToAdd") {
             let valid =
@@ -110,7 +116,8 @@ pub fn as_shared(snapshot: Snapshot) -> Snapshot {
 fn attributes(snapshot: &Snapshot) -> Value {
     json!({
         "DBClusterSnapshotIdentifier": snapshot.id,
-        "DBClusterSnapshotAttributes": [{"AttributeName": "restore", "AttributeValues": snapshot.shared_with}],
+        "DBClusterSnapshotAttributes": [{"AttributeName": "restore",
+                "AttributeValues": snapshot.shared_with}],
     })
 }
 

@@ -24,7 +24,9 @@ impl Rds {
             cluster.available()?;
         }
         let name = input.required("DBClusterSnapshotIdentifier")?;
-        let id = self.add_snapshot(&mut world, name, "manual", &cluster, tags::read(input)?)?;
+        // botocore rds 2014-10-31: 1 to 63 characters, though a final snapshot's name may have 255.
+        let name = identifier("DBClusterSnapshotIdentifier", name, 63)?;
+        let id = self.add_snapshot(&mut world, &name, "manual", &cluster, tags::read(input)?)?;
         self.event(&mut world, &cluster, "0074", "Creating manual cluster snapshot");
         let answer = json!({"DBClusterSnapshot": describe(&world.snapshots[&id])});
         drop(world);
@@ -56,6 +58,10 @@ impl Rds {
     }
 
     /// Enters a snapshot that is being created. Answers its identifier.
+    ///
+    /// Whoever gives tags gets these alone: "RDS doesn't copy tags from the source DB cluster",
+    /// even with CopyTagsToSnapshot (AuroraUserGuide, USER_Tagging, of June 2022 for clusters,
+    /// since then with instances in its place; getmoto/moto does the same).
     pub(super) fn add_snapshot(
         &self,
         world: &mut World,
@@ -66,7 +72,7 @@ impl Rds {
     ) -> Result<String, Fault> {
         let id = identifier("DBClusterSnapshotIdentifier", name, 255)?;
         check_new(world, &id)?;
-        if cluster.copy_tags {
+        if cluster.copy_tags && tags.is_empty() {
             tags.extend(cluster.tags.clone());
         }
         let snapshot = self.new_snapshot(world, &id, kind, cluster, tags);
@@ -150,7 +156,7 @@ impl Rds {
     pub(super) fn copy_db_cluster_snapshot(&self, input: &Input) -> Answer {
         let source = self.usable_snapshot(input.required("SourceDBClusterSnapshotIdentifier")?)?;
         let parameter = "TargetDBClusterSnapshotIdentifier";
-        let id = identifier(parameter, input.required(parameter)?, 255)?;
+        let id = identifier(parameter, input.required(parameter)?, 63)?;
         if source.status != "available" {
             return Err(not_available(&source));
         }

@@ -75,7 +75,10 @@ pub fn describe(account: &str, group: &SubnetGroup) -> Value {
         .subnets
         .iter()
         .zip(zones().cycle())
-        .map(|(id, zone)| json!({"SubnetIdentifier": id, "SubnetAvailabilityZone": {"Name": zone}, "SubnetStatus": "Active"}))
+        .map(|(id, zone)| {
+            let zone = json!({"Name": zone});
+            json!({"SubnetIdentifier": id, "SubnetAvailabilityZone": zone, "SubnetStatus": "Active"})
+        })
         .collect();
     json!({
         "DBSubnetGroupName": group.name,

@@ -53,7 +53,7 @@ impl Xml {
     }
 }
 
-struct Nobody;
+pub struct Nobody;
 
 #[async_trait::async_trait]
 impl Endpoint for Nobody {

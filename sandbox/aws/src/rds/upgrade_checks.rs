@@ -53,7 +53,7 @@ pub fn plan(world: &World, cluster: &Cluster, input: &Input) -> Result<Option<Up
 
     let from = &cluster.engine_version;
     let target = versions::newest_target(from, wanted).cloned().unwrap_or_else(|| wanted.to_owned());
-    versions::resolve(Some(&target))?;
+    world.resolve(Some(&target))?;
     if !versions::targets(from).contains(&target) {
         // AWS's words (terraform-aws-modules/terraform-aws-rds-aurora #308).
         return Err(Fault::combination(format!("Cannot upgrade {ENGINE} from {from} to {target}")));
@@ -108,13 +108,11 @@ pub fn plan(world: &World, cluster: &Cluster, input: &Input) -> Result<Option<Up
     }))
 }
 
-/// After botocore rds 2014-10-31: "Valid only in combination with the AllowMajorVersionUpgrade
-/// parameter for a major version upgrade."
+/// AWS's words (hashicorp/terraform-provider-aws#30605): Terraform's provider looks for them, and
+/// asks again without the group.
 fn instance_group_alone() -> Fault {
     Fault::combination(
-        "The DBInstanceParameterGroupName parameter is valid only in combination with the \
-        AllowMajorVersionUpgrade parameter for a major \
-         version upgrade.",
+        "The parameter db-instance-parameter-group-name can only be specified for a major version upgrade",
     )
 }
 
@@ -163,11 +161,12 @@ mod tests {
             refused(&[("DBClusterIdentifier", "old"), target]).await,
             combination("Cannot upgrade aurora-postgresql from 13.9 to 18.4")
         );
-        assert!(
-            refused(&[orders, ("DBInstanceParameterGroupName", "own-16")])
-                .await
-                .1
-                .contains("AllowMajorVersionUpgrade")
+        assert_eq!(
+            refused(&[orders, ("DBInstanceParameterGroupName", "own-16")]).await,
+            combination(
+                "The parameter db-instance-parameter-group-name can only be specified for a major version \
+                upgrade"
+            )
         );
         assert_eq!(
             refused(&[orders, target, allow, ("DBClusterParameterGroupName", "own-16")]).await,

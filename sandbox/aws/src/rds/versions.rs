@@ -1,7 +1,7 @@
 //! Engine versions: what each can be upgraded to, and which instance classes it runs on.
 //!
-//! `sandbox/aws/data/engine_versions.json`: a target is never older than its source, and an old source
-//! reaches only the nearer majors
+//! `sandbox/aws/data/engine_versions.json`: a target is never older than its source, and an old
+//! source reaches only the nearer majors
 //! (https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/USER_UpgradeDBInstance.Upgrading.html);
 //! so 13.9 needs a hop to reach 18. The `-limitless` versions are a trap that RDS really sets in
 //! the same list.
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::error::Fault;
 use super::families;
-use super::model::ENGINE;
+use super::model::{ENGINE, World};
 use super::paging::{Filters, page};
 use super::query::Input;
 use super::{Answer, Rds};
@@ -51,17 +51,37 @@ fn order(version: &str) -> (u32, u32, bool) {
     )
 }
 
-/// The full version for a new cluster: as given, or the default of the engine or of a major version
-/// named alone.
-pub fn resolve(version: Option<&str>) -> Result<String, Fault> {
-    let Some(version) = version else { return Ok(VERSIONS.default.clone()) };
-    if let Some(version) = VERSIONS.default_minor.get(version) {
-        return Ok(version.clone());
+impl World {
+    /// Whether a server can be had for it: what cannot run is not there.
+    pub fn offers(&self, version: &str) -> bool {
+        self.majors.as_ref().is_none_or(|majors| majors.contains(&major(version)))
     }
-    match VERSIONS.versions.contains_key(version) {
-        true => Ok(version.to_owned()),
-        false => Err(Fault::combination(format!("Cannot find version {version} for {ENGINE}"))),
+
+    /// The engine's default; where it has no server, that of the newest major before it that has.
+    fn default_version(&self) -> Option<&'static String> {
+        let before = VERSIONS.default_minor.values().filter(|minor| order(minor) <= order(&VERSIONS.default));
+        std::iter::once(&VERSIONS.default)
+            .chain(before)
+            .filter(|version| self.offers(version))
+            .max_by_key(|version| order(version))
     }
+
+    /// The full version for a new cluster: as given, or the default of the engine or of a major
+    /// version named alone.
+    pub fn resolve(&self, version: Option<&str>) -> Result<String, Fault> {
+        let found = match version {
+            None => self.default_version(),
+            Some(version) => VERSIONS.default_minor.get(version).or_else(|| known(version)),
+        };
+        found.filter(|version| self.offers(version)).cloned().ok_or_else(|| {
+            let version = version.unwrap_or(&VERSIONS.default);
+            Fault::combination(format!("Cannot find version {version} for {ENGINE}"))
+        })
+    }
+}
+
+fn known(version: &str) -> Option<&'static String> {
+    VERSIONS.versions.get_key_value(version).map(|(version, _)| version)
 }
 
 pub fn is_newer_minor(from: &str, to: &str) -> bool {
@@ -111,8 +131,13 @@ impl Rds {
                 && filters.allow("engine-mode", "provisioned")
                 && filters.allow("db-parameter-group-family", &family)
         };
-        let mut versions: Vec<&str> =
-            VERSIONS.versions.keys().map(String::as_str).filter(|version| wanted(version)).collect();
+        let world = self.world();
+        let mut versions: Vec<&str> = VERSIONS
+            .versions
+            .keys()
+            .map(String::as_str)
+            .filter(|version| world.offers(version) && wanted(version))
+            .collect();
         versions.sort_by_key(|version| order(version));
         if input.flag("DefaultOnly") == Some(true) {
             // Of each major version asked for, or of the engine.
@@ -122,21 +147,27 @@ impl Rds {
                         VERSIONS.default_minor.values().any(|default| default == version)
                             || input.text("EngineVersion") == Some(version)
                     }
-                    false => VERSIONS.default == *version,
+                    false => world.default_version().is_some_and(|default| default == version),
                 }
             });
         }
-        page("DBEngineVersions", versions.into_iter().map(describe).collect(), input)
+        page(
+            "DBEngineVersions",
+            versions.into_iter().map(|version| describe(&world, version)).collect(),
+            input,
+        )
     }
 
     pub(super) fn describe_orderable_db_instance_options(&self, input: &Input) -> Answer {
         if input.required("Engine")? != ENGINE {
             return page("OrderableDBInstanceOptions", Vec::new(), input);
         }
+        let world = self.world();
         let mut options = Vec::new();
         for version in VERSIONS
             .versions
             .keys()
+            .filter(|version| world.offers(version))
             .filter(|version| input.text("EngineVersion").is_none_or(|wanted| wanted == *version))
         {
             for class in VERSIONS
@@ -153,10 +184,11 @@ impl Rds {
     }
 }
 
-fn describe(version: &str) -> Value {
+fn describe(world: &World, version: &str) -> Value {
     let limitless = version.contains('-');
     let targets: Vec<Value> = targets(version)
         .iter()
+        .filter(|target| world.offers(target))
         .map(|target| {
             json!({
                 "Engine": ENGINE,
@@ -238,6 +270,21 @@ mod tests {
         let hop = newest_target("13.9", "16").unwrap();
         assert!(targets(hop).contains(&"18.4".to_owned()) || newest_target(hop, "18").is_some());
         assert_eq!(newest_target("16.14", "18").unwrap(), "18.4");
+    }
+
+    #[test]
+    fn only_what_can_run_is_offered_and_the_default_is_one_of_it() {
+        let mut world = World::new(aws::ACCOUNT, 1);
+        assert_eq!(world.resolve(None).unwrap(), "17.7");
+        world.majors = Some([16, 18].into());
+        assert_eq!(world.resolve(None).unwrap(), "16.11");
+        assert_eq!(world.resolve(Some("18")).unwrap(), "18.3");
+        let message = "Cannot find version 17.7 for aurora-postgresql";
+        assert_eq!(world.resolve(Some("17.7")).unwrap_err().message, message);
+        let targets = describe(&world, "16.11")["ValidUpgradeTarget"].clone();
+        let versions =
+            targets.as_array().unwrap().iter().map(|target| target["EngineVersion"].as_str().unwrap());
+        assert_eq!(versions.collect::<Vec<_>>(), ["16.14", "18.1", "18.3", "18.4"]);
     }
 
     #[test]

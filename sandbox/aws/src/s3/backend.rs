@@ -227,16 +227,16 @@ impl S3 for Backend {
             {
                 let folder = key[prefix.len()..].find(&delimiter).filter(|_| !delimiter.is_empty());
                 let folder = folder.map(|at| key[..prefix.len() + at + delimiter.len()].to_owned());
-                let told = folder.as_ref().is_some_and(|folder| {
+                let listed = folder.as_ref().is_some_and(|folder| {
                     prefixes.contains(folder) || after.is_some_and(|after| after.starts_with(folder.as_str()))
                 });
-                if !told && contents.len() + prefixes.len() >= max_keys as usize {
+                if !listed && contents.len() + prefixes.len() >= max_keys as usize {
                     is_truncated = true;
                     break;
                 }
                 last = Some(key.clone());
                 match folder {
-                    Some(_) if told => {}
+                    Some(_) if listed => {}
                     Some(folder) => _ = prefixes.insert(folder),
                     None => contents.push(s3s::dto::Object {
                         key: Some(key.clone()),

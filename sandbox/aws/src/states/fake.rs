@@ -2,7 +2,7 @@
 //! virtual time.
 
 use std::future::Future;
-use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,6 +11,7 @@ use clock::Clock;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -58,9 +59,11 @@ impl Endpoint for Gateway {
             .get("x-amz-target")
             .map_or(request.uri().path(), |target| target.to_str().unwrap())
             .to_owned();
-        let body = serde_json::from_slice(request.body()).unwrap();
+        // Lambda's payload is what the caller makes it.
+        let body = serde_json::from_slice(request.body())
+            .unwrap_or_else(|_| String::from_utf8_lossy(request.body()).into());
         let call = Call { at: elapsed(self.clock), target, body };
-        self.calls.lock().unwrap().push(call.clone());
+        self.calls.lock().push(call.clone());
         (self.handler)(call).await
     }
 }
@@ -134,7 +137,11 @@ impl Fake {
     }
 
     pub async fn finish(&self, arn: &str) -> Value {
-        self.states.execution(arn).unwrap().wait_until_finished().await;
+        self.states
+            .execution(arn)
+            .unwrap_or_else(|| panic!("no execution {arn}"))
+            .wait_until_finished()
+            .await;
         self.api("DescribeExecution", json!({"executionArn": arn})).await
     }
 
@@ -147,6 +154,15 @@ impl Fake {
         self.history(arn).await.iter().map(|event| event["type"].as_str().unwrap().to_owned()).collect()
     }
 
+    /// The history as `<id> <- <the event before> <type>`.
+    pub async fn trail(&self, arn: &str) -> Vec<String> {
+        let line = |event: &Value| {
+            let kind = event["type"].as_str().unwrap();
+            format!("{} <- {} {kind}", event["id"], event["previousEventId"])
+        };
+        self.history(arn).await.iter().map(line).collect()
+    }
+
     pub async fn sleep(&self, seconds: u64) {
         self.clock.sleep(Duration::from_secs(seconds)).await;
     }
@@ -157,7 +173,7 @@ impl Fake {
     }
 
     pub fn calls(&self) -> Vec<Call> {
-        self.gateway.calls.lock().unwrap().clone()
+        self.gateway.calls.lock().clone()
     }
 
     /// The token that the nth RunTask call carried as the variable TASK_TOKEN.
@@ -206,7 +222,8 @@ pub fn worker(more: Value) -> Value {
     let task = json!({
         "Type": "Task",
         "Resource": "arn:aws:states:::ecs:runTask.waitForTaskToken",
-        "Arguments": {"TaskDefinition": "worker", "Overrides": {"ContainerOverrides": [{"Name": "worker", "Environment": [token]}]}},
+        "Arguments": {"TaskDefinition": "worker", "Overrides": {"ContainerOverrides": [{"Name": "worker",
+            "Environment": [token]}]}},
     });
     over(task, more)
 }

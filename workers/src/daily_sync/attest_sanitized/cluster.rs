@@ -1,11 +1,13 @@
 //! What AWS itself could still connect, open or tell: the wires that are not in the databases.
 
-use aws_sdk_rds::types::{ActivityStreamStatus, DbCluster, DbInstance};
+use aws_sdk_rds::types::ActivityStreamStatus;
 use policy::Quarantine;
+use runbook::aurora::{Cluster, Instance};
 
 /// Everything that a quarantined cluster must not have. Attributes: botocore rds 2014-10-31,
 /// DBCluster and DBInstance.
-pub fn check(cluster: &DbCluster, instances: &[DbInstance], quarantine: &Quarantine) -> Vec<String> {
+pub fn check(cluster: &Cluster, instances: &[Instance], quarantine: &Quarantine) -> Vec<String> {
+    let cluster = &cluster.shown;
     let mut wrong = Vec::new();
     let mut must = |holds: bool, what: &str| {
         if !holds {
@@ -20,10 +22,7 @@ pub fn check(cluster: &DbCluster, instances: &[DbInstance], quarantine: &Quarant
     must(cluster.associated_roles().is_empty(), "has IAM roles with which it can call other services");
     must(cluster.http_endpoint_enabled() != Some(true), "answers the Data API");
     must(cluster.publicly_accessible() != Some(true), "is publicly accessible");
-    must(
-        cluster.replication_source_identifier().unwrap_or_default().is_empty(),
-        "replicates from another one",
-    );
+    must(cluster.replication_source_identifier().is_none_or(str::is_empty), "replicates from another one");
     must(cluster.enabled_cloudwatch_logs_exports().is_empty(), "sends its logs to CloudWatch");
     let streams = matches!(
         cluster.activity_stream_status(),
@@ -38,8 +37,8 @@ pub fn check(cluster: &DbCluster, instances: &[DbInstance], quarantine: &Quarant
         "has another parameter group than the quarantine's",
     );
     for instance in instances {
-        let name = instance.db_instance_identifier().unwrap_or_default();
-        if instance.publicly_accessible() == Some(true) {
+        let name = &instance.id;
+        if instance.shown.publicly_accessible() == Some(true) {
             wrong.push(format!("the instance {name} is publicly accessible"));
         }
     }

@@ -2,7 +2,10 @@
 //! masking has read.
 
 use policy::{LargeObjects, Masking, TableName, TableRule};
-use runbook::{Result, postgres::query_failed};
+use runbook::{
+    Result,
+    postgres::{self, query_failed},
+};
 
 use crate::daily_sync::sanitize_databases::sessions::{Sessions, texts};
 
@@ -43,11 +46,7 @@ pub async fn check(sessions: &Sessions<'_>, masking: &Masking, databases: &[Stri
         for (name, _) in
             rules.iter().flat_map(|rules| &rules.tables).filter(|(_, rule)| **rule == TableRule::Truncate)
         {
-            let table = format!(
-                "{}.{}",
-                runbook::postgres::quote(&name.schema),
-                runbook::postgres::quote(&name.table)
-            );
+            let table = postgres::table(name);
             let any =
                 texts(&client, "look into a truncated table", &format!("SELECT 'row' FROM {table} LIMIT 1"))
                     .await?;

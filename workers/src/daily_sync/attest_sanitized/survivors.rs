@@ -4,16 +4,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use policy::{Masking, Rule, TableName, TableRule};
+use policy::{JsonPath, Masking, Rule, Step, TableName, TableRule};
 use runbook::{
     Result,
-    postgres::{query_failed, quote},
+    postgres::{query_failed, quote, table},
 };
-use tokio_postgres::Client;
+use tokio_postgres::{Client, types::ToSql};
 
-use crate::daily_sync::sanitize_databases::{
-    fingerprints::{Fingerprint, Fingerprints},
-    sessions::{Sessions, texts},
+use super::places::{MaskedPlace, marks, places, said};
+use crate::daily_sync::{
+    fingerprints::{Fingerprints, Within},
+    sanitize_databases::sessions::{Sessions, texts},
 };
 
 /// Of a bigger table pages are sampled.
@@ -42,24 +43,23 @@ pub async fn find(
     before: &Fingerprints,
     key: &str,
 ) -> Result<Survivors> {
+    let places = places(sessions, masking, databases, before).await?;
     let mut survivors = Survivors {
-        looked_for: before.columns.iter().map(|column| column.values.len()).sum(),
+        looked_for: places.iter().map(|place| place.marks().count()).sum(),
         ..Survivors::default()
     };
-    let telling: Vec<&str> = distinct(before.columns.iter().filter(|column| column.telling));
+    let telling = marks(places.iter().filter(|place| place.is_telling()));
     for database in databases {
         let client = sessions.open_with_key(database, key).await?;
-        for column in before.columns.iter().filter(|column| column.database == *database) {
-            sessions.cx.progress.say(format!(
-                "looking for original values in {}.{}.{}",
-                column.schema, column.table, column.column
-            ));
-            in_column(&client, column, &mut survivors).await?;
+        for place in places.iter().filter(|place| place.place.database == *database) {
+            let column = said(&place.place);
+            sessions.cx.progress.say(format!("looking for original values in {column}"));
+            in_column(&client, place, &mut survivors).await?;
         }
-        in_statistics(&client, database, before, &telling, &mut survivors).await?;
+        in_statistics(&client, database, &places, &mut survivors).await?;
         in_views(&client, database, &telling, &mut survivors).await?;
         let words = format!(
-            "SELECT count(*)::text FROM ({}) AS w WHERE length(w.text) >= 6 AND {} = ANY ($1)",
+            "SELECT count(*) FROM ({}) AS w WHERE length(w.text) >= 6 AND {} = ANY ($1)",
             include_str!("../sql/attest/words.sql"),
             mark("w.text")
         );
@@ -72,67 +72,89 @@ pub async fn find(
     Ok(survivors)
 }
 
-fn distinct<'a>(columns: impl Iterator<Item = &'a Fingerprint>) -> Vec<&'a str> {
-    columns
-        .flat_map(|column| column.values.iter().map(String::as_str))
-        .collect::<BTreeSet<_>>()
-        .into_iter()
-        .collect()
-}
-
 async fn counted(client: &Client, doing: &str, sql: &str, values: &[&str]) -> Result<i64> {
     let row = client.query_one(sql, &[&values]).await.map_err(|error| query_failed(doing, &error))?;
-    Ok(row.get::<_, String>(0).parse().unwrap_or(i64::MAX))
+    Ok(row.get(0))
 }
 
-async fn in_column(client: &Client, column: &Fingerprint, survivors: &mut Survivors) -> Result<()> {
-    let table = format!("{}.{}", quote(&column.schema), quote(&column.table));
-    let place = format!("{}: {}.{}.{}", column.database, column.schema, column.table, column.column);
+/// The single values at a place as rows `v`, and the path that is the query's first parameter.
+fn values(of: &MaskedPlace<'_>, sample: &str) -> (String, Option<String>) {
+    let (column, from) = (quote(&of.place.column), table(&of.place.table));
+    match &of.place.within {
+        Within::Column => (format!("SELECT {column}::text AS v FROM {from}{sample}"), None),
+        Within::Elements => (
+            format!("SELECT e::text AS v FROM {from}{sample} CROSS JOIN LATERAL unnest({column}) AS e"),
+            None,
+        ),
+        Within::Path(path) => (
+            format!(
+                "SELECT found #>> '{{}}' AS v FROM {from}{sample} CROSS JOIN LATERAL \
+                jsonb_path_query({column}::jsonb, $1::text::jsonpath) AS found"
+            ),
+            Some(in_sql(path)),
+        ),
+    }
+}
+
+/// A path as PostgreSQL reads it; keys are quoted like JSON's strings
+/// (https://www.postgresql.org/docs/current/datatype-json.html, jsonpath Type).
+fn in_sql(path: &JsonPath) -> String {
+    path.0.iter().fold("$".to_owned(), |text, step| match step {
+        Step::Key(key) => text + "." + &serde_json::Value::from(key.as_str()).to_string(),
+        Step::Elements => text + "[*]",
+        Step::Members => text + ".*",
+    })
+}
+
+async fn in_column(client: &Client, of: &MaskedPlace<'_>, survivors: &mut Survivors) -> Result<()> {
+    let place = said(&of.place);
     let doing = format!("look for original values in {place}");
-    let size = format!(
-        "SELECT relkind::text || ':' || greatest(reltuples, 1) FROM pg_class WHERE oid = '{}'::regclass",
-        table.replace('\'', "''")
-    );
-    let size = texts(client, &doing, &size).await?.first().cloned().unwrap_or_default();
-    let (kind, rows) = size.split_once(':').unwrap_or(("r", "1"));
-    let rows: f64 = rows.parse().unwrap_or(1.0);
-    let sample = if kind == "r" && rows > ROWS {
-        format!(" TABLESAMPLE SYSTEM ({})", 100.0 * ROWS / rows)
+    let sample = if !of.partitioned && of.rows > ROWS {
+        format!(" TABLESAMPLE SYSTEM ({})", 100.0 * ROWS / of.rows)
     } else {
         String::new()
     };
-    let values = format!("(SELECT {} AS v FROM {table}{sample}) AS sample", column.values_of);
-    if !column.values.is_empty() {
-        let sql = format!("SELECT count(*) FILTER (WHERE {} = ANY ($1)), count(*) FROM {values}", mark("v"));
-        let row =
-            client.query_one(&sql, &[&column.values]).await.map_err(|error| query_failed(&doing, &error))?;
+    let rule = of.rule.name();
+    let marks: Vec<&str> = of.marks().collect();
+    if !marks.is_empty() {
+        let (values, path) = values(of, &sample);
+        let number = if path.is_some() { 2 } else { 1 };
+        let sql = format!(
+            "SELECT count(*) FILTER (WHERE {} = ANY (${number})), count(*) FROM ({values}) AS sample",
+            mark("v")
+        );
+        let mut parameters: Vec<&(dyn ToSql + Sync)> = Vec::new();
+        parameters.extend(path.as_ref().map(|path| path as &(dyn ToSql + Sync)));
+        parameters.push(&marks);
+        let row = client.query_one(&sql, &parameters).await.map_err(|error| query_failed(&doing, &error))?;
         let (found, rows): (i64, i64) = (row.get(0), row.get(1));
         survivors.rows += rows;
         if found > 0 {
-            survivors
-                .found
-                .push(format!("{place}: {found} original values are there (rule {})", column.rule));
+            survivors.found.push(format!("{place}: {found} original values are there (rule {rule})"));
         }
     }
-    if let Some(whole) = &column.whole {
-        let number = format!("('x' || left({}, 8))::bit(32)::bigint", mark("v"));
+    // What is below needs no path: these rules are checked in whole columns only.
+    let (Within::Column, (values, None)) = (&of.place.within, values(of, "")) else { return Ok(()) };
+    if let Some(whole) = of.taken.whole {
         let sql = format!(
-            "SELECT sum({number})::text FROM (SELECT {} AS v FROM {table}) AS t WHERE v IS NOT NULL",
-            column.values_of
+            "SELECT mod(sum(('x' || left({}, 8))::bit(32)::bigint), 4611686018427387904)::bigint
+             FROM ({values}) AS t WHERE v IS NOT NULL",
+            mark("v")
         );
-        let now: Option<String> =
-            client.query_one(&sql, &[]).await.map_err(|error| query_failed(&doing, &error))?.get(0);
-        if now.as_ref() == Some(whole) {
-            survivors.found.push(format!("{place}: it is as it was (rule {})", column.rule));
+        let row = client.query_one(&sql, &[]).await.map_err(|error| query_failed(&doing, &error))?;
+        if row.get::<_, Option<i64>>(0) == Some(whole) {
+            survivors.found.push(format!("{place}: it is as it was (rule {rule})"));
         }
     }
-    let too_many = match column.rule.as_str() {
-        "null" => format!("SELECT count(v)::text FROM {values}"),
-        "constant" => format!("SELECT greatest(count(DISTINCT v) - 1, 0)::text FROM {values}"),
+    let others = match of.rule {
+        Rule::Null => "max(v) IS NOT NULL",
+        Rule::Constant { .. } => "max(v) IS DISTINCT FROM min(v)",
         _ => return Ok(()),
     };
-    if texts(client, &doing, &too_many).await? != ["0"] && !column.values_of.contains("jsonb_path_query") {
-        survivors.found.push(format!("{place}: other values than the rule {} makes are there", column.rule));
+    let sql = format!("SELECT {others} FROM ({values}) AS t");
+    let row = client.query_one(&sql, &[]).await.map_err(|error| query_failed(&doing, &error))?;
+    if row.get(0) {
+        survivors.found.push(format!("{place}: other values than the rule {rule} makes are there"));
     }
     Ok(())
 }
@@ -142,8 +164,7 @@ async fn in_column(client: &Client, column: &Fingerprint, survivors: &mut Surviv
 async fn in_statistics(
     client: &Client,
     database: &str,
-    before: &Fingerprints,
-    telling: &[&str],
+    all: &[MaskedPlace<'_>],
     survivors: &mut Survivors,
 ) -> Result<()> {
     let doing = format!("look through the statistics of {database}");
@@ -154,25 +175,22 @@ async fn in_statistics(
         mark("s.text"),
         include_str!("../sql/attest/statistics.sql")
     );
-    let all: Vec<&str> = distinct(before.columns.iter());
-    let telling: BTreeSet<&str> = telling.iter().copied().collect();
-    let own: BTreeMap<(&str, &str, &str), &Fingerprint> = before
-        .columns
-        .iter()
-        .filter(|column| column.database == database)
-        .map(|column| ((column.schema.as_str(), column.table.as_str(), column.column.as_str()), column))
-        .collect();
+    let telling: BTreeSet<&str> =
+        all.iter().filter(|place| place.is_telling()).flat_map(MaskedPlace::marks).collect();
+    let mut own: BTreeMap<(&TableName, &str), BTreeSet<&str>> = BTreeMap::new();
+    for place in all.iter().filter(|place| place.place.database == database) {
+        let column = (&place.place.table, place.place.column.as_str());
+        own.entry(column).or_default().extend(place.marks());
+    }
     let mut places = BTreeSet::new();
-    for row in client.query(&sql, &[&all]).await.map_err(|error| query_failed(&doing, &error))? {
-        let (schema, table, column, mark): (String, String, String, String) =
-            (row.get(0), row.get(1), row.get(2), row.get(3));
-        let its_own = own
-            .get(&(schema.as_str(), table.as_str(), column.as_str()))
-            .is_some_and(|own| own.values.contains(&mark));
+    let rows =
+        client.query(&sql, &[&marks(all.iter())]).await.map_err(|error| query_failed(&doing, &error))?;
+    for row in rows {
+        let table = TableName { schema: row.get(0), table: row.get(1) };
+        let (column, mark): (String, String) = (row.get(2), row.get(3));
+        let its_own = own.get(&(&table, column.as_str())).is_some_and(|own| own.contains(mark.as_str()));
         if its_own || telling.contains(mark.as_str()) {
-            places.insert(format!(
-                "{database}: statistics of {schema}.{table}.{column} hold an original value"
-            ));
+            places.insert(format!("{database}: statistics of {table}.{column} hold an original value"));
         }
     }
     survivors.found.extend(places);
@@ -185,8 +203,10 @@ async fn in_views(
     telling: &[&str],
     survivors: &mut Survivors,
 ) -> Result<()> {
-    let columns = "SELECT format('SELECT %L, %I::text FROM %I.%I', n.nspname || '.' || c.relname || '.' || a.attname, a.attname, n.nspname, c.relname)
-                   FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+    let columns = "SELECT format('SELECT %L, %I::text FROM %I.%I', n.nspname || '.' || c.relname
+                    || '.' || a.attname, a.attname, n.nspname, c.relname)
+                   FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+                    JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
                    WHERE c.relkind = 'm' AND c.relispopulated";
     for values in texts(client, "read materialised views", columns).await? {
         let sql = format!(
@@ -235,7 +255,8 @@ async fn leftovers(
 
 /// The masking key stands in no statement that the server remembers.
 async fn statements(client: &Client, database: &str, survivors: &mut Survivors) -> Result<()> {
-    let there = "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    let there = "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class AS c JOIN pg_namespace
+                    AS n ON n.oid = c.relnamespace
                  WHERE c.relname = 'pg_stat_statements' AND c.relkind = 'v'";
     for view in texts(client, "look for pg_stat_statements", there).await? {
         let sql = format!(

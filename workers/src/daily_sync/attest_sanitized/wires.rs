@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use runbook::{Result, postgres::query_failed};
 use tokio_postgres::{Client, Row};
 
-use crate::daily_sync::sanitize_databases::sessions::{SYSTEM_ROLES, Sessions};
+use crate::daily_sync::sanitize_databases::sessions::Sessions;
 
 /// What a kind has left, with a name for each.
 pub type Found = BTreeMap<String, Vec<String>>;
@@ -155,8 +155,10 @@ async fn extensions(client: &Client, add: &mut impl FnMut(&str, String)) -> Resu
 }
 
 async fn functions(client: &Client, add: &mut impl FnMut(&str, String)) -> Result<()> {
-    let triggers = "SELECT tgname::text, lower(pg_get_functiondef(tgfoid)) FROM pg_trigger WHERE NOT tgisinternal AND tgenabled <> 'D' AND tgparentid = 0
-                    AND (SELECT prolang FROM pg_proc WHERE oid = tgfoid) NOT IN (SELECT oid FROM pg_language WHERE lanname IN ('c', 'internal'))";
+    let triggers = "SELECT tgname::text, lower(pg_get_functiondef(tgfoid)) FROM pg_trigger
+                    WHERE NOT tgisinternal AND tgenabled <> 'D' AND tgparentid = 0
+                    AND (SELECT prolang FROM pg_proc WHERE oid = tgfoid) NOT IN (SELECT oid
+                    FROM pg_language WHERE lanname IN ('c', 'internal'))";
     for row in rows(client, "read triggers", triggers).await? {
         if calls_out(&row.get::<_, String>(1)) {
             add("calling-trigger", row.get(0));
@@ -180,8 +182,10 @@ async fn functions(client: &Client, add: &mut impl FnMut(&str, String)) -> Resul
 }
 
 async fn queues(client: &Client, add: &mut impl FnMut(&str, String)) -> Result<()> {
-    let tables = "SELECT table_schema::text, table_name::text, format('%I.%I', table_schema, table_name) FROM information_schema.tables
-                  WHERE table_type = 'BASE TABLE' AND table_schema NOT IN ('pg_catalog', 'information_schema')";
+    let tables = "SELECT table_schema::text, table_name::text, format('%I.%I', table_schema,
+                  table_name) FROM information_schema.tables
+                  WHERE table_type = 'BASE TABLE' AND table_schema NOT IN ('pg_catalog',
+                  'information_schema')";
     for row in rows(client, "read the names of tables", tables).await? {
         let (schema, table, sql): (String, String, String) = (row.get(0), row.get(1), row.get(2));
         let waiting = QUEUES.iter().any(|pattern| match pattern.split_once('.') {
@@ -208,12 +212,8 @@ fn fits(name: &str, pattern: &str) -> bool {
 }
 
 async fn roles(client: &Client, found: &mut Found) -> Result<()> {
-    let system: Vec<&str> = SYSTEM_ROLES.split(',').collect();
     for row in rows(client, "read roles", include_str!("../sql/attest/roles.sql")).await? {
         let name: String = row.get(0);
-        if system.contains(&name.as_str()) {
-            continue;
-        }
         let mut add = |kind: &str, object: String| found.entry(kind.to_owned()).or_default().push(object);
         if row.get(1) {
             add("login-role", name.clone());

@@ -9,7 +9,7 @@ use runbook::{
 use serde_json::json;
 use tokio_postgres::Client;
 
-use super::{failed, session};
+use super::{refused, session};
 
 /// Makes or alters every role. The password is the one in the role's secret, so that clients keep
 /// theirs from day to day.
@@ -26,7 +26,7 @@ pub async fn make(cx: &Context, client: &Client, target: &Target) -> Result<()> 
         client
             .batch_execute(&statement(role, exists, verifier.as_deref()))
             .await
-            .map_err(|error| failed(&format!("role {}", role.name), &error))?;
+            .map_err(|error| refused(&format!("role {}", role.name), &error))?;
     }
     Ok(())
 }
@@ -66,7 +66,6 @@ pub async fn grant(cx: &Context, login: &Login, database: &str, target: &Target)
         return Ok(());
     }
     let client = session(cx, login, database).await?;
-    own(&client).await?;
     for role in roles {
         let connect = format!("CONNECT ON DATABASE {}", quote(database));
         for grant in std::iter::once(&connect).chain(&role.grants) {
@@ -74,27 +73,7 @@ pub async fn grant(cx: &Context, login: &Login, database: &str, target: &Target)
             client
                 .batch_execute(&statement)
                 .await
-                .map_err(|error| failed(&format!("{statement} in {database}"), &error))?;
-        }
-    }
-    Ok(())
-}
-
-/// The master user is no superuser: it takes part in the owners' roles to grant what they own.
-/// Where it may not, the grant itself says so.
-pub async fn own(client: &Client) -> Result<()> {
-    let rows = client
-        .query(include_str!("../sql/prepare/owners.sql"), &[])
-        .await
-        .map_err(|error| query_failed("list owners", &error))?;
-    for row in rows {
-        let owner: String = row.get(0);
-        if let Err(error) = client.batch_execute(&format!("GRANT {} TO CURRENT_USER", quote(&owner))).await {
-            tracing::info!(
-                owner,
-                error = postgres::chain(&error),
-                "the master user cannot take part in this role"
-            );
+                .map_err(|error| refused(&format!("{statement} in {database}"), &error))?;
         }
     }
     Ok(())

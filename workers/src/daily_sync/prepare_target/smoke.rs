@@ -4,7 +4,7 @@ use policy::{Smoke, Target};
 use runbook::{Context, Error, Result, postgres::Login, postgres::query_failed};
 use tokio_postgres::SimpleQueryMessage;
 
-use super::{failed, session};
+use super::{refused, session};
 
 /// All of them, and all that do not say true are told.
 pub async fn ask(cx: &Context, login: &Login, target: &Target) -> Result<()> {
@@ -22,13 +22,9 @@ pub async fn ask(cx: &Context, login: &Login, target: &Target) -> Result<()> {
     if wrong.is_empty() {
         return Ok(());
     }
-    Err(Error::OperationFailed(format!(
-        "{} of {} smoke queries failed, so clients stay on the present cluster.\n{}\nLook at the data in \
-        production or mend the policy, then start a new execution.",
-        wrong.len(),
-        target.smoke.len(),
-        wrong.join("\n")
-    )))
+    let found =
+        format!("{} of {} smoke queries failed\n{}", wrong.len(), target.smoke.len(), wrong.join("\n"));
+    Err(super::policy_fails(found, "look at the data in production or correct the policy"))
 }
 
 async fn answer(cx: &Context, login: &Login, smoke: &Smoke) -> Result<bool> {
@@ -38,7 +34,7 @@ async fn answer(cx: &Context, login: &Login, smoke: &Smoke) -> Result<bool> {
     let answer = client
         .simple_query(&smoke.sql)
         .await
-        .map_err(|error| failed(&format!("the smoke query {} in {}", smoke.sql, smoke.database), &error))?;
+        .map_err(|error| refused(&format!("the smoke query {} in {}", smoke.sql, smoke.database), &error))?;
     let mut rows = answer
         .iter()
         .filter_map(|message| if let SimpleQueryMessage::Row(row) = message { Some(row) } else { None });

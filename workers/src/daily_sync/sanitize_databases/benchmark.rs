@@ -16,7 +16,7 @@ pub struct Speed {
 /// key (`Sessions::open_with_key`).
 pub async fn compare(client: &Client, plan: &TablePlan) -> Result<Speed> {
     let failed = |error: tokio_postgres::Error| query_failed("compare the ways of masking", &error);
-    let schema = quote(&plan.table.schema);
+    let schema = quote(&plan.table.name.schema);
     let table = plan.table.sql();
     let assignments: Vec<String> =
         plan.masked.iter().map(|column| format!("{} = {}", quote(&column.name), column.expression)).collect();

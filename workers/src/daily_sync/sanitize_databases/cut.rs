@@ -9,13 +9,14 @@ use std::collections::BTreeMap;
 
 use runbook::{
     Error, Result,
-    aurora::major,
-    postgres::{self, chain, query_failed},
+    error::Then,
+    postgres::{self, failed, is_gone, query_failed, said},
 };
 use serde::{Deserialize, Serialize};
 use tokio_postgres::Client;
 
-use super::{owners, sessions::Sessions};
+use super::sessions::Sessions;
+use crate::shared::roles::{self, Of};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Scope {
@@ -32,7 +33,11 @@ struct Kind {
 
 macro_rules! kinds {
     ($($scope:ident $name:literal),+ $(,)?) => {
-        &[$(Kind { name: $name, scope: Scope::$scope, sql: include_str!(concat!("../sql/wires/", $name, ".sql")) }),+]
+        &[$(Kind {
+            name: $name,
+            scope: Scope::$scope,
+            sql: include_str!(concat!("../sql/wires/", $name, ".sql")),
+        }),+]
     };
 }
 
@@ -76,10 +81,29 @@ pub fn kinds() -> impl Iterator<Item = &'static str> {
     KINDS.iter().map(|kind| kind.name)
 }
 
+/// The name of a kind in the table of kinds. Read back, it is looked up there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Name(&'static str);
+
+impl Name {
+    pub fn as_str(self) -> &'static str {
+        self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let known = kinds().find(|name| *name == text).map(Self);
+        known.ok_or_else(|| serde::de::Error::custom(format!("{text:?} is no kind of wire")))
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Wire {
-    pub kind: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Name,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<String>,
     pub object: String,
 }
@@ -88,8 +112,7 @@ pub struct Wire {
 /// with a live wire goes nowhere.
 pub async fn cut(sessions: &Sessions<'_>) -> Result<Vec<Wire>> {
     let cluster = sessions.open("postgres").await?;
-    let version: String = one(&cluster, "SHOW server_version").await?;
-    owners::become_member(&cluster, major(&version)).await?;
+    roles::become_member(&cluster, Of::All).await?;
     let databases = postgres::databases(&cluster).await?;
     let mut wires = Vec::new();
     let mut refusals = BTreeMap::new();
@@ -116,26 +139,28 @@ pub async fn cut(sessions: &Sessions<'_>) -> Result<Vec<Wire>> {
     let lines = left.iter().map(|wire| {
         let place = wire.database.as_deref().map(|database| format!(" in {database}")).unwrap_or_default();
         let why = refusals
-            .get(&(wire.kind.clone(), wire.database.clone(), wire.object.clone()))
+            .get(&(wire.kind, wire.database.clone(), wire.object.clone()))
             .map_or("it came back", String::as_str);
-        format!("\n- {} {}{place}: {why}", wire.kind, wire.object)
+        format!("\n- {} {}{place}: {why}", wire.kind.as_str(), wire.object)
     });
-    Err(Error::OperationFailed(format!(
-        "{} live wires could not be cut, so the copy goes nowhere. Remove them in production, or give its \
-        master user the right to:{}",
+    Err(Error::failed(format!(
+        "{} live wires could not be cut, so the copy goes nowhere:{}",
         left.len(),
         lines.collect::<String>()
-    )))
+    ))
+    .changed("the copy, which CleanUp deletes")
+    .fix("remove them in production, or give its master user the right to do what was refused")
+    .then(Then::StartAgain))
 }
 
-type Refusals = BTreeMap<(String, Option<String>, String), String>;
+type Refusals = BTreeMap<(Name, Option<String>, String), String>;
 
 async fn find(client: &Client, kind: &Kind, database: Option<&str>) -> Result<Vec<(Wire, Vec<String>)>> {
     let rows = client
         .query(kind.sql, &[])
         .await
         .map_err(|error| query_failed(&format!("look for wires of kind {}", kind.name), &error))?;
-    let wire = |object| Wire { kind: kind.name.to_owned(), database: database.map(str::to_owned), object };
+    let wire = |object| Wire { kind: Name(kind.name), database: database.map(str::to_owned), object };
     Ok(rows.iter().map(|row| (wire(row.get("object")), row.get("cut"))).collect())
 }
 
@@ -150,11 +175,10 @@ async fn cut_kind(
         for statement in statements {
             // One by one: some of them may not stand in a transaction with others.
             if let Err(error) = client.batch_execute(statement).await {
-                if error.is_closed() {
+                if is_gone(&error) {
                     return Err(query_failed(&format!("cut {}", kind.name), &error));
                 }
-                refusals
-                    .insert((wire.kind.clone(), wire.database.clone(), wire.object.clone()), chain(&error));
+                refusals.insert((wire.kind, wire.database.clone(), wire.object.clone()), said(&error));
                 client
                     .batch_execute("RESET ROLE")
                     .await
@@ -183,20 +207,30 @@ async fn left(sessions: &Sessions<'_>, databases: &[String]) -> Result<Vec<Wire>
 /// A role that cannot log in may keep a password, and come to life by one ALTER ROLE. Whether it
 /// has one only a superuser sees.
 async fn kill_passwords(client: &Client) -> Result<()> {
-    let sql = "SELECT format('ALTER ROLE %I PASSWORD NULL', rolname) FROM pg_roles WHERE rolname !~ '^pg_' AND rolname <> current_user
-               AND rolname <> ALL (string_to_array(current_setting('sync.system_roles'), ','))";
+    let sql = "SELECT format('ALTER ROLE %I PASSWORD NULL', rolname) FROM pg_roles
+               WHERE rolname !~ '^pg_' AND rolname <> current_user
+               AND rolname <> ALL (current_setting('runbook.system_roles')::text[])";
     for row in client.query(sql, &[]).await.map_err(|error| query_failed("look for roles", &error))? {
         let statement: String = row.get(0);
-        client.batch_execute(&statement).await.map_err(|error| {
-            Error::OperationFailed(format!(
-                "a role's password could not be removed ({statement}): {}",
-                chain(&error)
-            ))
-        })?;
+        client
+            .batch_execute(&statement)
+            .await
+            .map_err(|error| failed(&format!("remove a role's password ({statement})"), &error))?;
     }
     Ok(())
 }
 
-async fn one(client: &Client, sql: &str) -> Result<String> {
-    Ok(client.query_one(sql, &[]).await.map_err(|error| query_failed(sql, &error))?.get(0))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_wire_of_ours_is_not_read_back() {
+        let wire = r#"[{"kind":"cron-job","database":"shop","object":"job 1"}]"#;
+        let read: Vec<Wire> = serde_json::from_str(wire).unwrap();
+        assert_eq!(serde_json::to_string(&read).unwrap(), wire);
+        for other in [wire.replace("cron-job", "DROP"), wire.replace("\"object\"", "\"cut\":1,\"object\"")] {
+            assert!(serde_json::from_str::<Vec<Wire>>(&other).is_err(), "{other}");
+        }
+    }
 }

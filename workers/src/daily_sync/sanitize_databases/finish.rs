@@ -4,14 +4,12 @@
 use futures::{StreamExt, TryStreamExt, stream};
 use runbook::{
     Error, Result,
-    postgres::{query_failed, quote},
+    error::Then,
+    postgres::{failed, query_failed, quote, said},
 };
 use tokio_postgres::Client;
 
-use super::{
-    mask::failed,
-    sessions::{Notices, Sessions, texts},
-};
+use super::sessions::{Notices, Sessions, texts};
 
 /// Catalogs of a database whose dead rows can hold values of rows, or secrets that were cut:
 /// samples, comments, defaults, bodies of functions, addresses and passwords. Those of the whole
@@ -98,11 +96,13 @@ async fn rewrite(
             .await
             .map_err(|error| failed(&format!("rewrite {catalog} of database {database}"), &error))?;
         if before == texts(client, "ask for a file", &file).await? {
-            return Err(Error::OperationFailed(format!(
+            return Err(Error::failed(format!(
                 "dead rows of {catalog} in database {database} still hold values: only the database's owner \
-                may VACUUM it, and the master user cannot \
-                 act for that owner. Make the master user of production a member of it."
-            )));
+                 may VACUUM it, and the master user cannot act for that owner"
+            ))
+            .changed("the copy, which goes nowhere; CleanUp deletes it")
+            .fix("make the master user of production a member of that owner")
+            .then(Then::StartAgain));
         }
         let mut kept = false;
         while let Ok(notice) = notices.try_recv() {
@@ -129,10 +129,11 @@ fn keeps_dead_rows(detail: &str) -> bool {
 /// them. So it is no failure when nobody may reset them.
 async fn forget_statements(client: &Client) {
     let function = "SELECT format('SELECT %I.pg_stat_statements_reset()', n.nspname)
-                    FROM pg_extension AS e JOIN pg_namespace AS n ON n.oid = e.extnamespace WHERE extname = 'pg_stat_statements'";
+                    FROM pg_extension AS e JOIN pg_namespace AS n ON n.oid = e.extnamespace
+                     WHERE extname = 'pg_stat_statements'";
     for reset in texts(client, "look for pg_stat_statements", function).await.unwrap_or_default() {
         if let Err(error) = client.batch_execute(&reset).await {
-            tracing::warn!(error = super::mask::harmless(&error), "the texts of statements were not reset");
+            tracing::warn!(error = said(&error), "the texts of statements were not reset");
         }
     }
 }

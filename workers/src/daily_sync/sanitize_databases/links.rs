@@ -14,7 +14,7 @@ pub struct Link {
 }
 
 pub struct Links {
-    group: BTreeMap<(i64, String), usize>,
+    group: BTreeMap<(u32, String), usize>,
     links: BTreeMap<usize, Link>,
 }
 
@@ -39,7 +39,7 @@ impl Link {
 impl Links {
     pub fn of(schema: &Schema) -> Self {
         let by_oid = schema.by_oid();
-        let mut group: BTreeMap<(i64, String), usize> = BTreeMap::new();
+        let mut group: BTreeMap<(u32, String), usize> = BTreeMap::new();
         for table in schema.roots() {
             for column in &table.columns {
                 let number = group.len();
@@ -70,9 +70,9 @@ impl Links {
 }
 
 /// The columns that a foreign key holds equal, by the roots of their tables.
-pub fn pairs(schema: &Schema) -> Vec<((i64, String), (i64, String))> {
+pub fn pairs(schema: &Schema) -> Vec<((u32, String), (u32, String))> {
     let by_oid = schema.by_oid();
-    let root = |oid: i64| by_oid.get(&oid).and_then(|table| table.root).unwrap_or(oid);
+    let root = |oid: u32| by_oid.get(&oid).and_then(|table| table.root).unwrap_or(oid);
     let pair = |key: &super::schema::ForeignKey| {
         let (child, parent) = (root(key.table), root(key.parent));
         let columns = key.columns.iter().zip(&key.parent_columns);

@@ -11,11 +11,8 @@ use std::{
 };
 
 use futures::future::try_join_all;
-use policy::LargeObjects;
-use runbook::{
-    Error, Result,
-    postgres::{query_failed, quote},
-};
+use policy::{LargeObjects, TableName};
+use runbook::{Result, postgres::query_failed};
 use serde::{Deserialize, Serialize};
 use tokio_postgres::Client;
 
@@ -30,12 +27,11 @@ use super::{
 const CONNECTIONS: usize = 3;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MaskedTable {
     pub database: String,
-    pub table: String,
-    /// How: `alter`, `reload` or `truncate`.
-    pub way: String,
+    pub table: TableName,
+    pub way: Way,
     pub rows: i64,
 }
 
@@ -45,11 +41,8 @@ pub async fn mask(sessions: &Sessions<'_>, plans: &[Plan], key: &str) -> Result<
     for plan in &busy {
         prepare(sessions, plan, key).await?;
     }
-    let mut queue: Vec<(&Plan, &TablePlan)> = busy
-        .iter()
-        .flat_map(|plan| plan.tables.iter().map(move |table| (*plan, table)))
-        .filter(|(_, table)| table.way != Way::Keep)
-        .collect();
+    let mut queue: Vec<(&Plan, &TablePlan)> =
+        busy.iter().flat_map(|plan| plan.tables.iter().map(move |table| (*plan, table))).collect();
     queue.sort_by_key(|(_, table)| std::cmp::Reverse(table.table.bytes));
     let total = queue.len();
     let queue = Mutex::new(VecDeque::from(queue));
@@ -70,7 +63,7 @@ pub async fn mask(sessions: &Sessions<'_>, plans: &[Plan], key: &str) -> Result<
 }
 
 async fn prepare(sessions: &Sessions<'_>, plan: &Plan, key: &str) -> Result<()> {
-    let client = sessions.open_with_key(&plan.database, key).await?;
+    let mut client = sessions.open_with_key(&plan.database, key).await?;
     let set_up = client.batch_execute(include_str!("../sql/mask/journal.sql")).await;
     set_up.map_err(|error| query_failed(&format!("set up the journal in {}", plan.database), &error))?;
     for helper in plan.tables.iter().flat_map(|table| &table.helpers) {
@@ -79,7 +72,7 @@ async fn prepare(sessions: &Sessions<'_>, plan: &Plan, key: &str) -> Result<()> 
             .await
             .map_err(|error| query_failed(&format!("create a function in {}", plan.database), &error))?;
     }
-    foreign_keys::take_away(&client, &plan.foreign_keys).await
+    foreign_keys::take_away(&mut client, &plan.foreign_keys).await
 }
 
 async fn take_turns(
@@ -97,15 +90,15 @@ async fn take_turns(
         let Some((plan, table)) = next else { return Ok(()) };
         sessions.cx.progress.say(format!(
             "masking {} of database {} ({} of {total})",
-            table.table.id(),
+            table.table.name,
             plan.database,
             total - left
         ));
-        let open = match session.take() {
+        let mut open = match session.take() {
             Some(open) if open.0 == plan.database => open,
             _ => (plan.database.clone(), sessions.open_with_key(&plan.database, key).await?),
         };
-        table::mask(&open.1, &plan.database, table).await?;
+        table::mask(&mut open.1, &plan.database, table).await?;
         session = Some(open);
     }
 }
@@ -129,13 +122,16 @@ async fn remove_large_objects(client: &Client) -> Result<()> {
 async fn journal(client: &Client, database: &str) -> Result<Vec<MaskedTable>> {
     let sql = "SELECT name, way, coalesce(rows, 0) FROM aurora_runbooks.masked ORDER BY name";
     let rows = client.query(sql, &[]).await.map_err(|error| query_failed("read the journal", &error))?;
-    let masked = |row: &tokio_postgres::Row| MaskedTable {
-        database: database.to_owned(),
-        table: row.get(0),
-        way: row.get(1),
-        rows: row.get(2),
+    let masked = |row: &tokio_postgres::Row| {
+        let (table, way): (String, String) = (row.get(0), row.get(1));
+        Ok(MaskedTable {
+            database: database.to_owned(),
+            table: table.parse().map_err(anyhow::Error::msg)?,
+            way: way.parse()?,
+            rows: row.get(2),
+        })
     };
-    Ok(rows.iter().map(masked).collect())
+    rows.iter().map(masked).collect()
 }
 
 /// Drops the journal of a database. From then on nothing in it says that it is masked: the caller
@@ -144,27 +140,4 @@ pub async fn drop_journal(client: &Client) -> Result<()> {
     let sql = "SET client_min_messages = warning; DROP SCHEMA IF EXISTS aurora_runbooks CASCADE; RESET \
     client_min_messages";
     client.batch_execute(sql).await.map_err(|error| query_failed("drop the journal", &error))
-}
-
-/// What PostgreSQL says, without the values that it repeats: errors about data (class 22) hold the
-/// datum.
-pub fn harmless(error: &tokio_postgres::Error) -> String {
-    let Some(server) = error.as_db_error() else { return error.to_string() };
-    let code = server.code().code();
-    if code.starts_with("22") {
-        let column = server.column().map(|column| format!(" (column {})", quote(column))).unwrap_or_default();
-        return format!("SQLSTATE {code}: a replaced value does not fit its type{column}");
-    }
-    server.message().to_owned()
-}
-
-pub fn failed(doing: &str, error: &tokio_postgres::Error) -> Error {
-    let gone = error.is_closed()
-        || error.as_db_error().is_none()
-        || error.code().is_some_and(|code| code.code().starts_with("57P"));
-    if gone {
-        query_failed(doing, error)
-    } else {
-        Error::OperationFailed(format!("could not {doing}: {}", harmless(error)))
-    }
 }

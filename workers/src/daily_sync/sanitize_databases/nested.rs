@@ -2,7 +2,7 @@
 //! column gets a function for the time of masking.
 
 use policy::{Rule, Step};
-use postgres_protocol::escape::escape_literal;
+use runbook::postgres::literal;
 
 use super::{
     rules::{Kind, Slot, expression, shift},
@@ -24,7 +24,8 @@ pub fn array(name: &str, column: &Column, slot: &Slot<'_>, rule: &Rule) -> Resul
         "SELECT coalesce((SELECT array_agg(({replaced})::{element_type} ORDER BY n) FROM unnest(v) WITH \
         ORDINALITY AS u (e, n)), v)"
     );
-    Ok(helper(name, &format!("{element_type}[]"), "sql", &body, slot.value))
+    let function = Function { data_type: format!("{element_type}[]"), language: "sql", body };
+    Ok(function.helper(name, slot))
 }
 
 /// One path after the other. In PL/pgSQL, for there the document after each step is a variable; as
@@ -34,17 +35,29 @@ pub fn json(name: &str, base: &str, slot: &Slot<'_>, paths: &[(&[Step], &Rule)])
     for (steps, rule) in paths {
         body += &format!("x := {}; ", at("x", steps, rule, 0)?);
     }
-    Ok(helper(name, &format!("pg_catalog.{base}"), "plpgsql", &(body + "RETURN x; END"), slot.value))
+    let body = body + "RETURN x; END";
+    let function = Function { data_type: format!("pg_catalog.{base}"), language: "plpgsql", body };
+    Ok(function.helper(name, slot))
 }
 
-fn helper(name: &str, data_type: &str, language: &str, body: &str, value: &str) -> Helper {
-    Helper {
-        definition: format!(
-            "CREATE OR REPLACE FUNCTION aurora_runbooks.{name}(v {data_type}) RETURNS {data_type} STABLE \
-            STRICT LANGUAGE {language} AS {}",
-            escape_literal(body).trim_start()
-        ),
-        call: format!("aurora_runbooks.{name}(({value})::{data_type})"),
+/// From a value to the one that replaces it, of the same type.
+struct Function {
+    data_type: String,
+    language: &'static str,
+    body: String,
+}
+
+impl Function {
+    fn helper(&self, name: &str, slot: &Slot<'_>) -> Helper {
+        let Self { data_type, language, body } = self;
+        Helper {
+            definition: format!(
+                "CREATE OR REPLACE FUNCTION aurora_runbooks.{name}(v {data_type}) RETURNS {data_type} STABLE \
+                STRICT LANGUAGE {language} AS {}",
+                literal(body)
+            ),
+            call: format!("aurora_runbooks.{name}(({})::{data_type})", slot.value),
+        }
     }
 }
 
@@ -54,7 +67,7 @@ fn at(v: &str, steps: &[Step], rule: &Rule, depth: usize) -> Result<String, Stri
     let (e, n) = (format!("e{depth}"), format!("n{depth}"));
     Ok(match step {
         Step::Key(key) => {
-            let key = escape_literal(key);
+            let key = literal(key);
             let inner = at(&format!("({v} -> {key})"), rest, rule, depth + 1)?;
             format!(
                 "CASE WHEN jsonb_typeof({v}) = 'object' AND {v} ? {key} THEN {v} || \
@@ -111,7 +124,7 @@ fn leaf(v: &str, rule: &Rule) -> Result<String, String> {
                 shift(&digest, *days)
             )
         }
-        Rule::Constant { value } => format!("{}::text", escape_literal(value)),
+        Rule::Constant { value } => format!("{}::text", literal(value)),
         Rule::Sql { .. } | Rule::Json { .. } => {
             return Err(format!("the rule {} does not go inside a document", rule.name()));
         }

@@ -1,10 +1,15 @@
 //! What the policy makes of a database: what becomes of each table, or what a person must add to
 //! the policy first.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    str::FromStr,
+};
 
+use anyhow::Context as _;
 use policy::{DatabaseRules, LargeObjects, Rewrite, Rule, Step, TableName, TableRule};
 use runbook::{Finding, postgres::quote};
+use serde::{Deserialize, Serialize};
 
 use super::{
     links::{Link, Links},
@@ -14,10 +19,10 @@ use super::{
     schema::{Column, ForeignKey, Schema, Table},
 };
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What becomes of a table that does not stay as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Way {
-    /// Nothing in it is masked.
-    Keep,
     /// One `ALTER TABLE … ALTER COLUMN … TYPE … USING …` for all columns: no dead row, no index
     /// that remembers.
     Alter,
@@ -25,6 +30,30 @@ pub enum Way {
     /// row either.
     Reload,
     Truncate,
+}
+
+impl Way {
+    const ALL: [Self; 3] = [Self::Alter, Self::Reload, Self::Truncate];
+
+    /// As the journal writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Alter => "alter",
+            Self::Reload => "reload",
+            Self::Truncate => "truncate",
+        }
+    }
+}
+
+impl FromStr for Way {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> anyhow::Result<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|way| way.name() == text)
+            .with_context(|| format!("{text:?} is no way of masking"))
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -36,10 +65,12 @@ pub struct MaskedColumn {
     pub expression: String,
 }
 
+/// The work on one table. A table that stays as it is has none.
 #[derive(Debug, Clone)]
 pub struct TablePlan {
     pub table: Table,
     pub way: Way,
+    /// Nothing where the table is emptied.
     pub masked: Vec<MaskedColumn>,
     /// Functions that must exist for the time of masking.
     pub helpers: Vec<String>,
@@ -56,7 +87,7 @@ pub struct Plan {
 
 impl Plan {
     pub fn is_empty(&self) -> bool {
-        self.large_objects.is_none() && self.tables.iter().all(|table| table.way == Way::Keep)
+        self.large_objects.is_none() && self.tables.is_empty()
     }
 }
 
@@ -77,8 +108,8 @@ pub fn plan(
     let mut plan =
         Plan { database: database.to_owned(), large_objects: rules.large_objects, ..Plan::default() };
     for table in schema.roots() {
-        let way = rewrite.and_then(|rewrite| rewrite.get(&table.id())).copied();
-        match rules.tables.get(&table.id()) {
+        let way = rewrite.and_then(|rewrite| rewrite.get(&table.name)).copied();
+        match rules.tables.get(&table.name) {
             Some(TableRule::Truncate) => {
                 plan.tables.push(TablePlan {
                     table: table.clone(),
@@ -88,7 +119,7 @@ pub fn plan(
                 });
             }
             Some(TableRule::Columns(columns)) => {
-                plan.tables.push(mask(table, columns, way, &links, &mut problems))
+                plan.tables.extend(mask(table, columns, way, &links, &mut problems));
             }
             None => {}
         }
@@ -103,10 +134,10 @@ fn mask(
     wished: Option<Rewrite>,
     links: &Links,
     problems: &mut Problems,
-) -> TablePlan {
+) -> Option<TablePlan> {
     let (mut masked, mut helpers) = (Vec::new(), Vec::new());
     let mut refused = table.inherits || table.typed || table.row_type_used;
-    for column in &table.columns {
+    for (number, column) in table.columns.iter().enumerate() {
         let Some(rule) = rules.get(&column.name).filter(|rule| **rule != Rule::Keep) else { continue };
         if column.generated {
             problems.misfit(
@@ -117,7 +148,8 @@ fn mask(
             );
             continue;
         }
-        match replacement(table, column, rule, &links.of_column(table, column)) {
+        let helper = format!("c_{}_{number}", table.oid);
+        match replacement(&helper, column, rule, &links.of_column(table, column)) {
             Err(why) => problems.misfit(table, column, rule, &why),
             Ok((expression, helper)) => {
                 helpers.extend(helper);
@@ -132,21 +164,19 @@ fn mask(
             }
         }
     }
-    if wished == Some(Rewrite::Alter) && refused && !masked.is_empty() {
+    if masked.is_empty() {
+        return None;
+    }
+    if wished == Some(Rewrite::Alter) && refused {
         problems.cannot_alter(table);
     }
-    let way = match wished {
-        _ if masked.is_empty() => Way::Keep,
-        Some(Rewrite::Update) => Way::Reload,
-        _ if refused => Way::Reload,
-        _ => Way::Alter,
-    };
-    TablePlan { table: table.clone(), way, masked, helpers }
+    let way = if refused || wished == Some(Rewrite::Update) { Way::Reload } else { Way::Alter };
+    Some(TablePlan { table: table.clone(), way, masked, helpers })
 }
 
-/// The expression, and the function that it needs.
+/// The expression, and the function of that name that it needs.
 fn replacement(
-    table: &Table,
+    name: &str,
     column: &Column,
     rule: &Rule,
     link: &Link,
@@ -161,11 +191,6 @@ fn replacement(
         small: link.small,
         not_null: column.not_null,
     };
-    let name = format!(
-        "c_{}_{}",
-        table.oid,
-        table.columns.iter().position(|other| other.name == column.name).unwrap_or_default()
-    );
     let helper = match rule {
         Rule::Constant { .. } if column.unique && !column.unique_alone => {
             let slot = Slot { unique: false, ..slot };
@@ -174,12 +199,12 @@ fn replacement(
         Rule::Json { paths } if slot.kind == Kind::Json && !column.array => {
             let paths: Vec<(&[Step], &Rule)> =
                 paths.iter().map(|(path, rule)| (path.0.as_slice(), rule)).collect();
-            nested::json(&name, &column.base, &slot, &paths)?
+            nested::json(name, &column.base, &slot, &paths)?
         }
         Rule::Null | Rule::Constant { .. } | Rule::Sql { .. } => {
             return rules::expression(rule, &slot).map(|expression| (expression, None));
         }
-        rule if column.array => nested::array(&name, column, &slot, rule)?,
+        rule if column.array => nested::array(name, column, &slot, rule)?,
         rule => return rules::expression(rule, &slot).map(|expression| (expression, None)),
     };
     Ok((helper.call, Some(helper.definition)))
@@ -188,14 +213,14 @@ fn replacement(
 /// A foreign key is in the way when a side of it is masked, or is emptied on its way.
 fn taken_away(schema: &Schema, plan: &Plan) -> Vec<ForeignKey> {
     let by_oid = schema.by_oid();
-    let root = |oid: &i64| by_oid.get(oid).and_then(|table| table.root).unwrap_or(*oid);
-    let emptied: BTreeSet<i64> = plan
+    let root = |oid: &u32| by_oid.get(oid).and_then(|table| table.root).unwrap_or(*oid);
+    let emptied: BTreeSet<u32> = plan
         .tables
         .iter()
         .filter(|table| matches!(table.way, Way::Reload | Way::Truncate))
         .map(|table| table.table.oid)
         .collect();
-    let masked: BTreeSet<(i64, &str)> = plan
+    let masked: BTreeSet<(u32, &str)> = plan
         .tables
         .iter()
         .flat_map(|table| table.masked.iter().map(|column| (table.table.oid, column.name.as_str())))

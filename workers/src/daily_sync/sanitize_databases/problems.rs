@@ -62,7 +62,7 @@ impl Problems {
 
     pub fn unclassified(&mut self, schema: &Schema, rules: &DatabaseRules) {
         for table in schema.roots() {
-            let (check, missing): (_, Vec<&Column>) = match rules.tables.get(&table.id()) {
+            let (check, missing): (_, Vec<&Column>) = match rules.tables.get(&table.name) {
                 Some(TableRule::Truncate) => continue,
                 Some(TableRule::Columns(columns)) => (
                     "unclassified-column",
@@ -78,7 +78,7 @@ impl Problems {
                 let remedy = "Drop it in production, or tell why its server could not be dropped.".to_owned();
                 self.add(
                     "foreign-table",
-                    table.id().to_string(),
+                    table.name.to_string(),
                     "what it shows is not in this cluster",
                     remedy,
                 );
@@ -89,7 +89,7 @@ impl Problems {
                 );
                 self.add(
                     check,
-                    table.id().to_string(),
+                    table.name.to_string(),
                     "nothing reaches an environment that nobody has decided about",
                     remedy,
                 );
@@ -111,7 +111,7 @@ impl Problems {
 
     /// The YAML to paste, with a proposal for each column.
     fn lines(&self, table: &Table, columns: &[&Column]) -> String {
-        let mut text = format!("  {}:\n    {}:", key(&self.database), key(&table.id().to_string()));
+        let mut text = format!("  {}:\n    {}:", key(&self.database), key(&table.name.to_string()));
         if columns.is_empty() {
             text.push_str(" {}");
         }
@@ -139,7 +139,7 @@ impl Problems {
     ) {
         let named = rules.tables.keys().chain(rewrite.into_iter().flat_map(BTreeMap::keys));
         for name in named {
-            match schema.tables.iter().find(|table| table.id() == *name) {
+            match schema.tables.iter().find(|table| table.name == *name) {
                 None => {
                     let remedy = "Remove it from the policy, or spell it as the database does.".to_owned();
                     self.add(
@@ -151,7 +151,7 @@ impl Problems {
                 }
                 Some(table) if table.partition => {
                     let root = schema.tables.iter().find(|root| Some(root.oid) == table.root);
-                    let root = root.map(|root| root.id().to_string()).unwrap_or_default();
+                    let root = root.map(|root| root.name.to_string()).unwrap_or_default();
                     let remedy = format!("Remove it from the policy: the rules of {root} hold for it.");
                     self.add("partition", name.to_string(), "the policy names a partition", remedy);
                 }
@@ -187,7 +187,7 @@ impl Problems {
                 );
                 self.add(
                     "kept-secret",
-                    format!("{}.{}", table.id(), column.name),
+                    format!("{}.{}", table.name, column.name),
                     "by its name somebody can log in with it",
                     remedy,
                 );
@@ -196,7 +196,7 @@ impl Problems {
     }
 
     pub fn misfit(&mut self, table: &Table, column: &Column, rule: &Rule, why: &str) {
-        let object = format!("{}.{}", table.id(), column.name);
+        let object = format!("{}.{}", table.name, column.name);
         let remedy =
             format!("Choose another rule than {} for this column of type {}.", rule.name(), column.data_type);
         self.add("rule-does-not-fit", object, why, remedy);
@@ -206,7 +206,7 @@ impl Problems {
         let remedy = "Remove its rewrite: alter from the policy.".to_owned();
         self.add(
             "cannot-alter",
-            table.id().to_string(),
+            table.name.to_string(),
             "PostgreSQL refuses to alter a masked column of it",
             remedy,
         );
@@ -216,12 +216,12 @@ impl Problems {
     /// that is not.
     pub fn links(&mut self, schema: &Schema, rules: &DatabaseRules, _: &Links) {
         let by_oid = schema.by_oid();
-        let rule = |(oid, column): &(i64, String)| match rules.tables.get(&by_oid.get(oid)?.id())? {
+        let rule = |(oid, column): &(u32, String)| match rules.tables.get(&by_oid.get(oid)?.name)? {
             TableRule::Truncate => Some(None),
             TableRule::Columns(columns) => columns.get(column).map(Some),
         };
-        let name = |(oid, column): &(i64, String)| {
-            by_oid.get(oid).map(|table| format!("{}.{column}", table.id())).unwrap_or_default()
+        let name = |(oid, column): &(u32, String)| {
+            by_oid.get(oid).map(|table| format!("{}.{column}", table.name)).unwrap_or_default()
         };
         for (child, parent) in pairs(schema) {
             match (rule(&child), rule(&parent)) {

@@ -5,7 +5,7 @@
 //! round them would cost twice as much. docs/masking.md says what each promises.
 
 use policy::Rule;
-use postgres_protocol::escape::escape_literal;
+use runbook::postgres::literal;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -112,7 +112,7 @@ pub fn expression(rule: &Rule, slot: &Slot<'_>) -> Result<String, String> {
             if slot.unique {
                 return Err("its values are unique".into());
             }
-            Ok(format!("CASE WHEN {value} IS NOT NULL THEN {} END", escape_literal(constant)))
+            Ok(format!("CASE WHEN {value} IS NOT NULL THEN {} END", literal(constant)))
         }
         (Rule::Email, Kind::Text) => {
             let digits = slot.digits(13)?;

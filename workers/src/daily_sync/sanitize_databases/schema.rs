@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use anyhow::Context as _;
 use policy::TableName;
-use runbook::Result;
+use runbook::{
+    Result,
+    postgres::{self, query_failed, quote},
+};
 use serde::{Deserialize, Serialize};
 use tokio_postgres::Client;
 
@@ -21,14 +24,13 @@ pub struct Schema {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Table {
-    pub oid: i64,
-    pub schema: String,
-    pub name: String,
+    pub oid: u32,
+    pub name: TableName,
     /// `r`: table, `p`: partitioned, `f`: foreign.
     pub kind: char,
     pub partition: bool,
     /// The partitioned table that it belongs to in the end.
-    pub root: Option<i64>,
+    pub root: Option<u32>,
     /// Takes part in inheritance that is no partitioning.
     pub inherits: bool,
     pub typed: bool,
@@ -69,10 +71,10 @@ pub struct Column {
 #[serde(rename_all = "camelCase")]
 pub struct ForeignKey {
     pub name: String,
-    pub table: i64,
-    pub schema: String,
-    pub table_name: String,
-    pub parent: i64,
+    pub table: u32,
+    /// The name of that table.
+    pub on: TableName,
+    pub parent: u32,
     pub partitioned: bool,
     pub columns: Vec<String>,
     pub parent_columns: Vec<String>,
@@ -84,18 +86,14 @@ pub struct ForeignKey {
 impl Column {
     /// The type of the value, or of an element of the array, without its domain.
     pub fn element_type(&self) -> String {
-        format!("{}.{}", runbook::postgres::quote(&self.base_namespace), runbook::postgres::quote(&self.base))
+        format!("{}.{}", quote(&self.base_namespace), quote(&self.base))
     }
 }
 
 impl Table {
-    pub fn id(&self) -> TableName {
-        TableName { schema: self.schema.clone(), table: self.name.clone() }
-    }
-
     /// As SQL writes it.
     pub fn sql(&self) -> String {
-        format!("{}.{}", runbook::postgres::quote(&self.schema), runbook::postgres::quote(&self.name))
+        postgres::table(&self.name)
     }
 
     pub fn column(&self, name: &str) -> Option<&Column> {
@@ -109,12 +107,11 @@ impl Schema {
         let keys =
             texts(client, "read the foreign keys", include_str!("../sql/mask/foreign-keys.sql")).await?;
         let keys = [keys, taken_away(client).await?].concat();
-        let count = "SELECT count(*)::text FROM pg_largeobject_metadata";
-        let large_objects = texts(client, "count large objects", count)
-            .await?
-            .first()
-            .and_then(|count| count.parse().ok())
-            .unwrap_or(0);
+        let large_objects = client
+            .query_one("SELECT count(*) FROM pg_largeobject_metadata", &[])
+            .await
+            .map_err(|error| query_failed("count large objects", &error))?
+            .get(0);
         let parse = |text: &String| serde_json::from_str(text).context("read a table's description");
         let tables = tables.iter().map(parse).collect::<anyhow::Result<_>>()?;
         let parse = |text: &String| serde_json::from_str(text).context("read a foreign key's description");
@@ -127,12 +124,8 @@ impl Schema {
         self.tables.iter().filter(|table| !table.partition)
     }
 
-    pub fn by_oid(&self) -> BTreeMap<i64, &Table> {
+    pub fn by_oid(&self) -> BTreeMap<u32, &Table> {
         self.tables.iter().map(|table| (table.oid, table)).collect()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.tables.is_empty() && self.large_objects == 0
     }
 }
 

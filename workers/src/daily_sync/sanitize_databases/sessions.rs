@@ -7,17 +7,16 @@ use runbook::{
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_postgres::{Client, error::DbError};
 
-pub type Notices = UnboundedReceiver<DbError>;
+use crate::shared::roles;
 
-/// RDS's own roles (AuroraUserGuide, Appendix.PostgreSQL.CommonDBATasks.Roles; the last ones as a
-/// cluster's `pg_roles` shows them).
-pub const SYSTEM_ROLES: &str = "rdsadmin,rds_superuser,rds_replication,rds_password,rds_iam,rds_ad,rds_pgaudit,rds_extension,rds_reserved,\
-                                rdstopmgr,rdsrepladmin,rdswriteforwarduser";
+pub type Notices = UnboundedReceiver<DbError>;
 
 /// Nobody else is connected: what waits for a lock longer than this waits for something that was
 /// overlooked.
-const SET_UP: &str = "SET lock_timeout = '60s'; SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0;
-                      SET default_transaction_read_only = off; SET synchronous_commit = off; SET row_security = on";
+const SET_UP: &str = "SET lock_timeout = '60s'; SET statement_timeout = 0;
+                       SET idle_in_transaction_session_timeout = 0;
+                      SET default_transaction_read_only = off; SET synchronous_commit = off;
+                       SET row_security = on";
 
 pub struct Sessions<'a> {
     pub cx: &'a Context,
@@ -33,8 +32,9 @@ impl Sessions<'_> {
     /// The same, with what the server says besides.
     pub async fn open_with_notices(&self, database: &str) -> Result<(Client, Notices)> {
         let (client, notices) = postgres::connect_with_notices(self.cx, self.login, database).await?;
-        let set = format!("{SET_UP}; SET search_path = pg_catalog; SET sync.system_roles = '{SYSTEM_ROLES}'");
+        let set = format!("{SET_UP}; SET search_path = pg_catalog");
         client.batch_execute(&set).await.map_err(|error| query_failed("set up a session", &error))?;
+        roles::learn_system_roles(&client).await?;
         Ok((client, notices))
     }
 

@@ -1,35 +1,41 @@
 //! Masks one table in one transaction.
 
-use runbook::{Error, Result, postgres::quote};
-use tokio_postgres::{Client, error::SqlState};
-
-use super::{
-    mask::failed,
-    plan::{MaskedColumn, TablePlan, Way},
+use runbook::{
+    Error, Result,
+    error::Then,
+    postgres::{failed, quote},
 };
+use tokio_postgres::{Client, Transaction, error::SqlState};
+
+use super::plan::{MaskedColumn, TablePlan, Way};
 
 const STANDSTILL: &str = include_str!("../sql/mask/standstill.sql");
 const ATTEMPTS: u32 = 3;
 
-pub async fn mask(client: &Client, database: &str, plan: &TablePlan) -> Result<()> {
-    let table = plan.table.id();
+pub async fn mask(client: &mut Client, database: &str, plan: &TablePlan) -> Result<()> {
+    let table = &plan.table.name;
     for attempt in 1.. {
-        let Err(error) = attempt_once(client, plan).await else { return Ok(()) };
-        let Failure::Sql(error) = error else {
-            let _ = client.batch_execute("ROLLBACK").await;
-            return Err(Error::OperationFailed(format!(
-                "{table} of database {database} would have lost rows: nothing of it was changed. A trigger \
-                or rule must be in the way."
-            )));
-        };
-        let locked =
-            matches!(error.code(), Some(&SqlState::T_R_DEADLOCK_DETECTED | &SqlState::LOCK_NOT_AVAILABLE));
-        let rolled_back = client.batch_execute("ROLLBACK").await;
-        if !(locked && attempt < ATTEMPTS && rolled_back.is_ok()) {
-            return Err(failed(&format!("mask {table} of database {database}"), &error));
+        match attempt_once(client, plan).await {
+            Ok(()) => break,
+            Err(Failure::RowsLost) => {
+                return Err(Error::failed(format!(
+                    "{table} of database {database} would have lost rows; a trigger or rule must be \
+                     in the way"
+                ))
+                .changed("nothing of this table; the copy goes nowhere, and CleanUp deletes it")
+                .then(Then::StartAgain));
+            }
+            Err(Failure::Sql(error)) if attempt < ATTEMPTS && is_locked(&error) => {}
+            Err(Failure::Sql(error)) => {
+                return Err(failed(&format!("mask {table} of database {database}"), &error));
+            }
         }
     }
     Ok(())
+}
+
+fn is_locked(error: &tokio_postgres::Error) -> bool {
+    matches!(error.code(), Some(&SqlState::T_R_DEADLOCK_DETECTED | &SqlState::LOCK_NOT_AVAILABLE))
 }
 
 enum Failure {
@@ -43,28 +49,26 @@ impl From<tokio_postgres::Error> for Failure {
     }
 }
 
-async fn attempt_once(client: &Client, plan: &TablePlan) -> std::result::Result<(), Failure> {
-    client.batch_execute("BEGIN").await?;
-    let oid = u32::try_from(plan.table.oid).unwrap_or_default();
-    let way = match plan.way {
-        Way::Alter => "alter",
-        Way::Reload => "reload",
-        Way::Truncate => "truncate",
-        Way::Keep => return Ok(client.batch_execute("ROLLBACK").await?),
-    };
+/// A transaction that is not committed is rolled back before the connection's next statement.
+async fn attempt_once(client: &mut Client, plan: &TablePlan) -> std::result::Result<(), Failure> {
+    let mut transaction = client.transaction().await?;
     // Waits for another attempt that is still at it, and then finds its line.
     let claim =
         "INSERT INTO aurora_runbooks.masked (relation, name, way) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
-    if client.execute(claim, &[&oid, &plan.table.id().to_string(), &way]).await? == 0 {
-        return Ok(client.batch_execute("ROLLBACK").await?);
+    let line = transaction
+        .execute(claim, &[&plan.table.oid, &plan.table.name.to_string(), &plan.way.name()])
+        .await?;
+    if line == 0 {
+        return Ok(());
     }
     let rows = match plan.way {
-        Way::Alter => alter(client, plan).await?,
-        Way::Reload => reload(client, plan).await?,
-        Way::Truncate | Way::Keep => truncate(client, plan).await?,
+        Way::Alter => alter(&transaction, plan).await?,
+        Way::Reload => reload(&mut transaction, plan).await?,
+        Way::Truncate => truncate(&mut transaction, plan).await?,
     };
-    client.execute("UPDATE aurora_runbooks.masked SET rows = $2 WHERE relation = $1", &[&oid, &rows]).await?;
-    Ok(client.batch_execute("COMMIT").await?)
+    let done = "UPDATE aurora_runbooks.masked SET rows = $2 WHERE relation = $1";
+    transaction.execute(done, &[&plan.table.oid, &rows]).await?;
+    Ok(transaction.commit().await?)
 }
 
 /// The name, with ONLY where tables that inherit are others' business.
@@ -72,8 +76,8 @@ fn only(plan: &TablePlan) -> String {
     if plan.table.inherits { format!("ONLY {}", plan.table.sql()) } else { plan.table.sql() }
 }
 
-async fn count(client: &Client, plan: &TablePlan) -> std::result::Result<i64, Failure> {
-    Ok(client.query_one(&format!("SELECT count(*) FROM {}", only(plan)), &[]).await?.get(0))
+async fn count(transaction: &Transaction<'_>, plan: &TablePlan) -> std::result::Result<i64, Failure> {
+    Ok(transaction.query_one(&format!("SELECT count(*) FROM {}", only(plan)), &[]).await?.get(0))
 }
 
 /// Type, length, domain and collation are repeated: ALTER would drop them. Every USING sees the row
@@ -98,27 +102,26 @@ pub fn alter_statement(table: &str, columns: &[MaskedColumn]) -> String {
     format!("ALTER TABLE {table} {}", columns.join(", "))
 }
 
-async fn alter(client: &Client, plan: &TablePlan) -> std::result::Result<i64, Failure> {
-    let before = count(client, plan).await?;
-    client.batch_execute(&alter_statement(&plan.table.sql(), &plan.masked)).await?;
-    unchanged(before, count(client, plan).await?)
+async fn alter(transaction: &Transaction<'_>, plan: &TablePlan) -> std::result::Result<i64, Failure> {
+    let before = count(transaction, plan).await?;
+    transaction.batch_execute(&alter_statement(&plan.table.sql(), &plan.masked)).await?;
+    unchanged(before, count(transaction, plan).await?)
 }
 
 fn unchanged(before: i64, after: i64) -> std::result::Result<i64, Failure> {
     if before == after { Ok(after) } else { Err(Failure::RowsLost) }
 }
 
-async fn reload(client: &Client, plan: &TablePlan) -> std::result::Result<i64, Failure> {
+async fn reload(transaction: &mut Transaction<'_>, plan: &TablePlan) -> std::result::Result<i64, Failure> {
     let table = only(plan);
-    let oid = u32::try_from(plan.table.oid).unwrap_or_default();
-    client.batch_execute(&format!("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")).await?;
-    let rows = client.query(STANDSTILL, &[&oid]).await?;
+    transaction.batch_execute(&format!("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")).await?;
+    let rows = transaction.query(STANDSTILL, &[&plan.table.oid]).await?;
     let (stop, resume): (Vec<String>, Vec<String>) =
         rows.iter().map(|row| (row.get::<_, String>(0), row.get::<_, String>(1))).unzip();
     for statement in stop {
-        client.batch_execute(&statement).await?;
+        transaction.batch_execute(&statement).await?;
     }
-    let before = count(client, plan).await?;
+    let before = count(transaction, plan).await?;
     let kept: Vec<&str> = plan
         .table
         .columns
@@ -135,38 +138,41 @@ async fn reload(client: &Client, plan: &TablePlan) -> std::result::Result<i64, F
         })
         .collect();
     // Its rows are masked already. Not on disk for longer than the transaction.
-    client
+    transaction
         .batch_execute(&format!(
             "CREATE TEMP TABLE masked_rows ON COMMIT DROP AS SELECT {} FROM {table}",
             values.join(", ")
         ))
         .await?;
-    client.batch_execute(&format!("TRUNCATE {table}")).await?;
+    transaction.batch_execute(&format!("TRUNCATE {table}")).await?;
     let insert = format!(
         "INSERT INTO {} ({names}) OVERRIDING SYSTEM VALUE SELECT {names} FROM pg_temp.masked_rows",
         plan.table.sql()
     );
-    client.batch_execute(&insert).await?;
-    let after = count(client, plan).await?;
+    transaction.batch_execute(&insert).await?;
+    let after = count(transaction, plan).await?;
     if after == 0 {
-        forget_statistics(client, plan).await?;
+        forget_statistics(transaction, plan).await?;
     }
     for statement in resume {
-        client.batch_execute(&statement).await?;
+        transaction.batch_execute(&statement).await?;
     }
     unchanged(before, after)
 }
 
-async fn truncate(client: &Client, plan: &TablePlan) -> std::result::Result<i64, Failure> {
-    let before = count(client, plan).await?;
-    client.batch_execute(&format!("TRUNCATE {}", only(plan))).await?;
-    forget_statistics(client, plan).await?;
+async fn truncate(transaction: &mut Transaction<'_>, plan: &TablePlan) -> std::result::Result<i64, Failure> {
+    let before = count(transaction, plan).await?;
+    transaction.batch_execute(&format!("TRUNCATE {}", only(plan))).await?;
+    forget_statistics(transaction, plan).await?;
     Ok(before)
 }
 
 /// ANALYZE leaves the statistics of an empty table as they are, with values of the rows that were.
 /// ALTER COLUMN … TYPE removes them. Where it is refused they stay, and attesting finds them.
-async fn forget_statistics(client: &Client, plan: &TablePlan) -> std::result::Result<(), Failure> {
+async fn forget_statistics(
+    transaction: &mut Transaction<'_>,
+    plan: &TablePlan,
+) -> std::result::Result<(), Failure> {
     for column in plan.table.columns.iter().filter(|column| !column.generated) {
         let collation =
             column.collation.as_deref().map(|collation| format!(" COLLATE {collation}")).unwrap_or_default();
@@ -176,10 +182,11 @@ async fn forget_statistics(client: &Client, plan: &TablePlan) -> std::result::Re
             quote(&column.name),
             column.data_type
         );
-        client.batch_execute("SAVEPOINT forget").await?;
-        let end =
-            if client.batch_execute(&alter).await.is_ok() { "RELEASE forget" } else { "ROLLBACK TO forget" };
-        client.batch_execute(end).await?;
+        let savepoint = transaction.savepoint("forget").await?;
+        match savepoint.batch_execute(&alter).await {
+            Ok(()) => savepoint.commit().await?,
+            Err(_) => savepoint.rollback().await?,
+        }
     }
     Ok(())
 }

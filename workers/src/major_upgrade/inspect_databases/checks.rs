@@ -11,7 +11,10 @@ macro_rules! check {
     ($slug:literal, $scope:ident, $level:ident, $applies:expr, $lists:expr, $reason:literal) => {
         check!($slug, $slug, $scope, $level, $applies, $lists, $reason)
     };
-    ($slug:literal, $file:literal, $scope:ident, $level:ident, $applies:expr, $lists:expr, $reason:literal) => {
+    (
+        $slug:literal, $file:literal, $scope:ident, $level:ident, $applies:expr, $lists:expr,
+        $reason:literal
+    ) => {
         Check {
             slug: $slug,
             scope: Scope::$scope,
@@ -56,9 +59,18 @@ pub const CHECKS: &[Check] = &[
         "logical-slot",
         Cluster,
         Block,
-        ALWAYS,
-        "Aurora refuses a major upgrade while a logical replication slot exists; its consumer must start \
-        anew from a fresh slot"
+        |hop| hop.from <= 16,
+        "from a version before 17 Aurora refuses a major upgrade while a logical replication slot exists; \
+        its consumer must start again from a fresh slot"
+    ),
+    // AuroraUserGuide, "Reestablishing logical replication after a major upgrade".
+    check!(
+        "unusable-slot",
+        Cluster,
+        Block,
+        |hop| hop.from >= 17,
+        "the upgrade fails at a slot that is invalid or holds changes that nobody has read, after the \
+        cluster was taken offline"
     ),
     check!(
         "subscription",
@@ -306,8 +318,22 @@ pub const CHECKS: &[Check] = &[
         "the collation library changed since the collation was made: indexes that use it may give wrong \
         answers"
     ),
+    check!(
+        "kept-slot",
+        Cluster,
+        Warn,
+        |hop| hop.from >= 17,
+        "the upgrade keeps the slot when every change in it was read, and fails, with the cluster offline, \
+        when not"
+    ),
     check!("physical-slot", Cluster, Warn, ALWAYS, "replication slots do not survive an upgrade"),
-    check!("publication", Database, Warn, ALWAYS, "its subscribers lose their slots in the upgrade"),
+    check!(
+        "publication",
+        Database,
+        Warn,
+        |hop| hop.from <= 16,
+        "its subscribers lose their slots in the upgrade"
+    ),
     check!(
         "event-trigger",
         Database,
@@ -406,6 +432,13 @@ mod tests {
                 && !slugs(17, 18).contains("unsafe-index-function")
         );
         assert!(slugs(13, 16).contains("postfix-operator") && !slugs(14, 16).contains("postfix-operator"));
+    }
+
+    #[test]
+    fn slots_survive_an_upgrade_from_17_on() {
+        assert!(slugs(16, 18).contains("logical-slot") && !slugs(16, 18).contains("kept-slot"));
+        assert!(!slugs(17, 18).contains("logical-slot") && !slugs(17, 18).contains("publication"));
+        assert!(slugs(17, 18).is_superset(&["unusable-slot", "kept-slot"].into()));
     }
 
     #[test]

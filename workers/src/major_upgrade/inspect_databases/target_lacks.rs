@@ -58,7 +58,8 @@ mod tests {
         for line in lines(TARGET_LACKS) {
             let words: Vec<&str> = line.splitn(3, ' ').collect();
             assert!(
-                matches!(words[..], ["column" | "function" | "parameter" | "extension", since, _] if since.parse::<u32>().is_ok()),
+                matches!(words[..], ["column" | "function" | "parameter" | "extension", since, _]
+                    if since.parse::<u32>().is_ok()),
                 "{line}"
             );
         }

@@ -3,7 +3,7 @@
 
 use runbook::{
     Result,
-    postgres::{chain, query_failed, quote},
+    postgres::{is_gone, query_failed, quote, said},
 };
 use serde::Serialize;
 use tokio_postgres::Client;
@@ -78,7 +78,7 @@ pub async fn update(client: &Client, database: &str) -> Result<(Vec<Updated>, Ve
                     );
                     updated.push(extension.updated(database));
                 }
-                Err(error) if error.as_db_error().is_some() => refused.push((extension, chain(&error))),
+                Err(error) if !is_gone(&error) => refused.push((extension, said(&error))),
                 Err(error) => {
                     return Err(query_failed(
                         &format!("update extension {} in database {database}", extension.name),

@@ -9,8 +9,8 @@ use std::{
 use futures::future::try_join_all;
 use jiff::Timestamp;
 use runbook::{
-    Context, Error, Result,
-    postgres::{self, Login, chain, query_failed},
+    Context, Result,
+    postgres::{self, Login, is_gone, query_failed, said},
 };
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_postgres::{
@@ -244,15 +244,14 @@ impl Session {
         let Err(error) = result else {
             return Ok(skipped.map_or(Ending::Done, Ending::Failed));
         };
-        let lost = query_failed(&statement, &error);
         match error.code() {
-            _ if matches!(lost, Error::NotReady(_)) => Err(lost),
+            _ if is_gone(&error) => Err(query_failed(&statement, &error)),
             Some(code) if *code == SqlState::LOCK_NOT_AVAILABLE => {
-                Ok(Ending::Locked(format!("{}: another session holds a lock on the table", chain(&error))))
+                Ok(Ending::Locked(format!("{}: another session holds a lock on the table", said(&error))))
             }
             // Dropped since the plan was made.
             Some(code) if *code == SqlState::UNDEFINED_TABLE && unit.tables.len() == 1 => Ok(Ending::Done),
-            _ => Ok(Ending::Failed(chain(&error))),
+            _ => Ok(Ending::Failed(said(&error))),
         }
     }
 }

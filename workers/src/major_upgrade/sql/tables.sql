@@ -1,5 +1,5 @@
 -- Every table that holds rows of its own, with what the planner and the counters know of it.
-SELECT format('%I.%I', n.nspname, c.relname) AS "table",
+SELECT n.nspname::text AS schema, c.relname::text AS "table",
        c.relpages::bigint AS pages,
        c.reltuples::float8 AS estimate,
        coalesce(s.seq_scan, 0) + coalesce(s.idx_scan, 0) AS scans,
@@ -9,4 +9,4 @@ JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_stat_all_tables s ON s.relid = c.oid
 WHERE c.relkind IN ('r', 'm') AND c.relpersistence <> 't'
   AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
-ORDER BY 1
+ORDER BY 1, 2

@@ -74,6 +74,7 @@ impl Rows {
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
+    use policy::TableName;
 
     use super::*;
     use crate::major_upgrade::inspection::Database;
@@ -83,10 +84,11 @@ mod tests {
     }
 
     fn inspection(tables: &[(&str, Table)]) -> Inspection {
-        let tables = tables.iter().map(|(name, table)| ((*name).to_owned(), table.clone())).collect();
+        let name = |name: &str| TableName { schema: "public".into(), table: name.into() };
+        let tables = tables.iter().map(|(table, is)| (name(table), is.clone())).collect();
         Inspection {
-            source_version: "16.14".into(),
-            target: "18.4".into(),
+            source_version: "16.14".parse().unwrap(),
+            target: "18.4".parse().unwrap(),
             inspected: Timestamp::UNIX_EPOCH,
             databases: [("shop".to_owned(), Database { statements: None, tables })].into(),
         }
@@ -99,7 +101,7 @@ mod tests {
             &inspection(&[("a", counted(5)), ("b", counted(9))]),
         );
         assert_eq!((rows.counted, rows.equal, rows.rows_before, rows.rows_after), (2, 1, 12, 14));
-        assert_eq!(rows.changed, [Change { table: "shop/b".into(), before: 7, after: 9 }]);
+        assert_eq!(rows.changed, [Change { table: "shop/public.b".into(), before: 7, after: 9 }]);
         assert!(rows.emptied.is_empty() && rows.gone.is_empty());
     }
 
@@ -118,6 +120,6 @@ mod tests {
         let rows =
             compare(&inspection(&[("a", counted(0)), ("b", counted(3))]), &inspection(&[("a", counted(0))]));
         assert!(rows.emptied.is_empty());
-        assert_eq!(rows.gone, ["shop/b"]);
+        assert_eq!(rows.gone, ["shop/public.b"]);
     }
 }

@@ -27,12 +27,17 @@ impl Kind {
     }
 }
 
+#[derive(Debug, Clone, Copy)]
+pub struct Cluster<'a> {
+    pub name: &'a str,
+    pub version: &'a str,
+    pub group: &'a str,
+}
+
 /// `instances`: each with its group. The attributes are those of the provider's aws_rds_cluster and
 /// aws_rds_cluster_instance.
 pub fn text(
-    cluster: &str,
-    version: &str,
-    cluster_group: &str,
+    Cluster { name: cluster, version, group: cluster_group }: Cluster<'_>,
     instances: &[(String, String)],
     groups: &[Group],
 ) -> String {
@@ -87,7 +92,8 @@ mod tests {
             ours,
         };
         let groups = [group(Kind::Cluster, "orders-18", true), group(Kind::Instance, "shared-18", false)];
-        let text = text("orders", "18.4", "orders-18", &[("orders-1".into(), "shared-18".into())], &groups);
+        let cluster = Cluster { name: "orders", version: "18.4", group: "orders-18" };
+        let text = text(cluster, &[("orders-1".into(), "shared-18".into())], &groups);
         for part in [
             "engine_version                  = \"18.4\"",
             "db_cluster_parameter_group_name = \"orders-18\"",

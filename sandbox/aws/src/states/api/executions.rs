@@ -5,123 +5,104 @@ use std::sync::Arc;
 use rand::Rng;
 use serde_json::{Value, json};
 
-use super::{
-    Answer, check_name, error, execution, failure, invalid_page_token, machine, paged, too_long,
-    with_next_token,
-};
-use crate::states::execution::{Execution, Ledger, Status};
-use crate::states::failure::Failure;
-use crate::states::flow::PAYLOAD_LIMIT;
-use crate::states::history::{epoch, page};
-use crate::states::{StepFunctions, uuid};
+use super::arn::{MachineArn, machine, no_machine, to_start};
+use super::request::{Answer, ApiError, arn, check_name, error, failure, invalid, paged, too_long};
+use crate::states::StepFunctions;
+use crate::states::run::execution::{Execution, Input, Status, uuid};
+use crate::states::run::history::epoch;
+use crate::states::run::{PAYLOAD_LIMIT, list_entry};
 
 /// With the name and input of a running execution, the answer is that of its start; any other use
 /// of a name that was used is refused (API_StartExecution). The 90 days after which a name is free
 /// again are left out.
-pub fn start_execution(service: &StepFunctions, body: &Value) -> Answer {
-    let machine = machine(service, body)?;
-    let input_text = body["input"].as_str().unwrap_or("{}");
-    if input_text.len() > PAYLOAD_LIMIT {
-        return error("ValidationException", too_long("input", PAYLOAD_LIMIT));
+pub fn start(service: &StepFunctions, body: &Value) -> Answer {
+    let machine_arn = arn(body, "stateMachineArn")?;
+    let mut registry = service.registry();
+    let (machine, by) = to_start(&mut registry, machine_arn)?;
+    let text = body["input"].as_str().unwrap_or("{}");
+    if text.len() > PAYLOAD_LIMIT {
+        return too_long("input", PAYLOAD_LIMIT);
     }
-    let Ok(input) = serde_json::from_str(input_text) else {
+    let Ok(value) = serde_json::from_str(text) else {
         return error(
             "InvalidExecutionInput",
-            format!("Invalid State Machine Execution Input: '{input_text}' is not JSON"),
+            format!("Invalid State Machine Execution Input: '{text}' is not JSON"),
         );
     };
-    let mut state = service.state();
     let name = match body["name"].as_str() {
         Some(name) => name.to_owned(),
-        None => uuid(&mut state.rng),
+        None => uuid(&mut registry.rng),
     };
     check_name(&name)?;
     let arn = crate::aws::arn("states", &format!("execution:{}:{name}", machine.name));
-    if let Some(existing) = state.executions.get(&arn) {
-        if existing.ledger().status == Status::Running && existing.input_text == input_text {
+    if let Some(existing) = registry.executions.get(&arn) {
+        if existing.ledger().status == Status::Running && existing.input.text == text {
             return Ok(json!({"executionArn": arn, "startDate": epoch(existing.started)}));
         }
         return error("ExecutionAlreadyExists", format!("Execution Already Exists: '{arn}'"));
     }
-    let seed = state.rng.random();
-    let execution =
-        Execution::start(Arc::clone(&service.world), machine, name, input_text.into(), input, seed);
+    let (input, seed) = (Input { text: text.into(), value }, registry.rng.random());
+    let execution = Execution::new(&service.world, machine, by, name, input, seed).start();
     let started = execution.started;
-    state.executions.insert(arn.clone(), execution);
-    state.started.push(arn.clone());
+    registry.executions.insert(arn.clone(), execution);
+    registry.started.push(arn.clone());
     Ok(json!({"executionArn": arn, "startDate": epoch(started)}))
 }
 
-pub fn describe(execution: &Execution) -> Value {
-    let ledger = execution.ledger();
-    let mut description = list_entry(execution, &ledger);
-    description["input"] = execution.input_text.as_str().into();
-    description["inputDetails"] = json!({"included": true});
-    if let Some(output) = &ledger.output {
-        description["output"] = output.to_string().into();
-        description["outputDetails"] = json!({"included": true});
-    }
-    if let (Some(Value::Object(details)), Some(description)) =
-        (ledger.failure.as_ref().map(Failure::details), description.as_object_mut())
-    {
-        description.extend(details);
-    }
-    description["redriveStatus"] = ledger.redrive_status().into();
-    if let Some(reason) = ledger.not_redrivable() {
-        description["redriveStatusReason"] = reason.into();
-    }
-    description
-}
+/// The values of ExecutionStatus in botocore stepfunctions/2016-11-23.
+const STATUSES: [&str; 6] = ["RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED", "PENDING_REDRIVE"];
 
-fn list_entry(execution: &Execution, ledger: &Ledger) -> Value {
-    let mut entry = json!({
-        "executionArn": execution.arn,
-        "stateMachineArn": execution.machine.arn,
-        "name": execution.name,
-        "status": ledger.status.name(),
-        "startDate": epoch(execution.started),
-        "redriveCount": ledger.redrives,
+/// Of a machine, or those that were started by one of its versions or aliases.
+pub fn list(service: &StepFunctions, body: &Value) -> Answer {
+    let text = arn(body, "stateMachineArn")?;
+    let named = MachineArn::read(text);
+    if named.alias().is_none() {
+        machine(service, body)?;
+    }
+    let filter = body["statusFilter"].as_str();
+    if let Some(status) = filter.filter(|status| !STATUSES.contains(status)) {
+        let values = STATUSES.join(", ");
+        return invalid("statusFilter", Some(status), &format!("satisfy enum value set: [{values}]"));
+    }
+    let registry = service.registry();
+    let Some(entry) = registry.machines.get(&named.machine) else { return no_machine(text) };
+    if named.alias().is_some_and(|alias| !entry.aliases.contains_key(alias)) {
+        return no_machine(text);
+    }
+    let meant = |execution: &Execution| {
+        let by = if named.version().is_some() { &execution.by.version_arn } else { &execution.by.alias_arn };
+        execution.machine.arn == named.machine && (named.qualifier.is_none() || by.as_deref() == Some(text))
+    };
+    let newest_first = registry.started.iter().rev().filter_map(|arn| registry.executions.get(arn));
+    let entries = newest_first.filter(|execution| meant(execution)).filter_map(|execution| {
+        let ledger = execution.ledger();
+        let wanted = filter.is_none_or(|status| status == ledger.status.name());
+        wanted.then(|| list_entry(execution, &ledger))
     });
-    for (field, date) in [("stopDate", ledger.stopped), ("redriveDate", ledger.redriven)] {
-        if let Some(date) = date {
-            entry[field] = json!(epoch(date));
-        }
-    }
-    entry
-}
-
-pub fn list_executions(service: &StepFunctions, body: &Value) -> Answer {
-    let machine = machine(service, body)?;
-    let state = service.state();
-    let newest_first = state.started.iter().rev().filter_map(|arn| state.executions.get(arn));
-    let entries =
-        newest_first.filter(|execution| execution.machine.arn == machine.arn).filter_map(|execution| {
-            let ledger = execution.ledger();
-            let wanted = body["statusFilter"].as_str().is_none_or(|status| status == ledger.status.name());
-            wanted.then(|| list_entry(execution, &ledger))
-        });
     paged(entries.collect(), body, "executions")
 }
 
-pub fn get_execution_history(service: &StepFunctions, body: &Value) -> Answer {
+pub fn history(service: &StepFunctions, body: &Value) -> Answer {
     let execution = execution(service, body)?;
+    let included = body["includeExecutionData"] != false;
     let ledger = execution.ledger();
-    let mut events: Vec<_> = ledger.history.iter().collect();
+    let mut events: Vec<_> = ledger.history.iter().map(|event| event.to_json(included)).collect();
     if body["reverseOrder"] == true {
         events.reverse();
     }
-    let included = body["includeExecutionData"] != false;
-    let Some((events, next)) = page(events, body) else { return invalid_page_token() };
-    with_next_token(
-        json!({"events": events.into_iter().map(|event| event.to_json(included)).collect::<Vec<_>>()}),
-        next,
-    )
+    paged(events, body, "events")
 }
 
-pub async fn stop_execution(service: &StepFunctions, body: &Value) -> Answer {
+pub async fn stop(service: &StepFunctions, body: &Value) -> Answer {
     let execution = execution(service, body)?;
     execution.stop(failure(body)?);
     execution.wait_until_finished().await;
     let stopped = execution.ledger().stopped;
     Ok(json!({"stopDate": stopped.map(epoch)}))
+}
+
+pub fn execution(service: &StepFunctions, body: &Value) -> Result<Arc<Execution>, ApiError> {
+    let arn = arn(body, "executionArn")?;
+    let absent = || error("ExecutionDoesNotExist", format!("Execution Does Not Exist: '{arn}'"));
+    service.execution(arn).map_or_else(absent, Ok)
 }

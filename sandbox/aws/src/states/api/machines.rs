@@ -4,72 +4,121 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Answer, ApiError, check_name, error, machine, paged, text};
-use crate::states::definition::Definition;
-use crate::states::history::epoch;
-use crate::states::{Machine, StepFunctions, uuid, validate};
+use super::arn::{entry, machine};
+use super::request::{Answer, ApiError, check_name, error, paged, text};
+use super::tags;
+use crate::states::StepFunctions;
+use crate::states::language::{self, Definition, Diagnostic};
+use crate::states::registry::Entry;
+use crate::states::run::execution::uuid;
+use crate::states::run::history::epoch;
+use crate::states::run::machine::Machine;
 
-pub fn create_state_machine(service: &StepFunctions, body: &Value) -> Answer {
+pub fn create(service: &StepFunctions, body: &Value) -> Answer {
     let (name, definition, role_arn) =
         (text(body, "name")?, text(body, "definition")?, text(body, "roleArn")?);
     check_name(name)?;
     if body["type"].as_str().is_some_and(|kind| kind != "STANDARD") {
         return error("StateMachineTypeNotSupported", "the sandbox runs STANDARD state machines");
     }
-    let parsed = parse(definition)?;
+    let (parsed, tags) = (parse(definition)?, tags::read(&body["tags"])?);
     let arn = crate::aws::arn("states", &format!("stateMachine:{name}"));
     let now = service.world.clock.now();
-    let mut state = service.state();
-    if let Some(existing) = state.machines.get(&arn) {
+    let mut registry = service.registry();
+    let entry = match registry.machines.get_mut(&arn) {
         // Idempotent by name, definition and type; another role is ignored
         // (API_CreateStateMachine).
-        if existing.text != definition {
+        Some(existing) if existing.current.text == definition => existing,
+        Some(_) => {
             return error("StateMachineAlreadyExists", format!("State Machine Already Exists: '{arn}'"));
         }
-        return Ok(json!({"stateMachineArn": arn, "creationDate": epoch(existing.created)}));
-    }
-    let machine = Machine {
-        arn: arn.clone(),
-        name: name.into(),
-        role_arn: role_arn.into(),
-        text: definition.into(),
-        definition: parsed,
-        created: now,
-        updated: now,
-        revision: None,
+        None => {
+            let machine = Machine {
+                arn: arn.clone(),
+                name: name.into(),
+                role_arn: role_arn.into(),
+                text: definition.into(),
+                definition: parsed,
+                created: now,
+                updated: now,
+                revision: None,
+            };
+            let entry = registry.machines.entry(arn.clone()).or_insert_with(|| Entry::new(machine));
+            entry.tags = tags;
+            entry
+        }
     };
-    state.machines.insert(arn.clone(), Arc::new(machine));
-    Ok(json!({"stateMachineArn": arn, "creationDate": epoch(now)}))
+    let mut answer = json!({"stateMachineArn": arn, "creationDate": epoch(entry.current.created)});
+    publish(service, body, entry, &mut answer);
+    Ok(answer)
 }
 
-pub fn update_state_machine(service: &StepFunctions, body: &Value) -> Answer {
-    let current = machine(service, body)?;
-    if body["definition"].is_null() && body["roleArn"].is_null() {
+/// Without a change the revision stays (localstack/localstack, v2/test_sfn_api.snapshot.json,
+/// test_create_update_state_machine_same_parameters).
+pub fn update(service: &StepFunctions, body: &Value) -> Answer {
+    let settings = ["definition", "roleArn", "loggingConfiguration", "tracingConfiguration"];
+    let mut registry = service.registry();
+    entry(&mut registry, body)?;
+    if settings.iter().all(|setting| body[*setting].is_null()) && body["publish"] != true {
         return error(
             "MissingRequiredParameter",
-            "Either the definition, the role ARN, or another setting must be specified",
+            "Either the definition, the role ARN, the LoggingConfiguration, or the TracingConfiguration must \
+            be specified",
         );
     }
-    let definition = body["definition"].as_str().unwrap_or(&current.text);
-    let parsed = parse(definition)?;
     let now = service.world.clock.now();
-    let mut state = service.state();
-    let revision = uuid(&mut state.rng);
-    let machine = Machine {
-        arn: current.arn.clone(),
-        name: current.name.clone(),
-        role_arn: body["roleArn"].as_str().unwrap_or(&current.role_arn).into(),
-        text: definition.into(),
-        definition: parsed,
-        created: current.created,
-        updated: now,
-        revision: Some(revision.clone()),
-    };
-    state.machines.insert(current.arn.clone(), Arc::new(machine));
-    Ok(json!({"updateDate": epoch(now), "revisionId": revision}))
+    let revision = uuid(&mut registry.rng);
+    let entry = entry(&mut registry, body)?;
+    let current = &entry.current;
+    let definition = body["definition"].as_str().unwrap_or(&current.text);
+    let role_arn = body["roleArn"].as_str().unwrap_or(&current.role_arn);
+    let parsed = parse(definition)?;
+    if definition != current.text || role_arn != current.role_arn {
+        entry.current = Arc::new(Machine {
+            arn: current.arn.clone(),
+            name: current.name.clone(),
+            role_arn: role_arn.into(),
+            text: definition.into(),
+            definition: parsed,
+            created: current.created,
+            updated: now,
+            revision: Some(revision),
+        });
+    }
+    let mut answer = json!({"updateDate": epoch(now)});
+    if let Some(revision) = &entry.current.revision {
+        answer["revisionId"] = revision.as_str().into();
+    }
+    publish(service, body, entry, &mut answer);
+    Ok(answer)
 }
 
-pub fn describe_machine(machine: &Machine) -> Value {
+fn publish(service: &StepFunctions, body: &Value, entry: &mut Entry, answer: &mut Value) {
+    if body["publish"] == true {
+        let description = body["versionDescription"].as_str().map(str::to_owned);
+        let number = entry.publish(service.world.clock.now(), description);
+        answer["stateMachineVersionArn"] = format!("{}:{number}", entry.current.arn).into();
+    }
+}
+
+pub fn describe(service: &StepFunctions, body: &Value) -> Answer {
+    let (machine, version) = machine(service, body)?;
+    let mut description = describe_machine(&machine);
+    if let Some(number) = version {
+        description["stateMachineArn"] = format!("{}:{number}", machine.arn).into();
+        let registry = service.registry();
+        let version = registry.machines.get(&machine.arn).and_then(|entry| entry.versions.get(&number));
+        if let Some(version) = version {
+            description["creationDate"] = json!(epoch(version.created));
+            if let Some(text) = &version.description {
+                description["description"] = text.as_str().into();
+            }
+        }
+    }
+    Ok(description)
+}
+
+fn describe_machine(machine: &Machine) -> Value {
     let mut description = json!({
         "stateMachineArn": machine.arn,
         "name": machine.name,
@@ -87,25 +136,33 @@ pub fn describe_machine(machine: &Machine) -> Value {
     description
 }
 
-pub fn list_state_machines(service: &StepFunctions, body: &Value) -> Answer {
-    let entry = |machine: &Arc<Machine>| {
-        let machine = &**machine;
-        json!({"stateMachineArn": machine.arn, "name": machine.name, "type": "STANDARD", "creationDate": epoch(machine.created)})
+/// As DescribeStateMachineForExecution shows it.
+pub fn describe_as_run(machine: &Machine) -> Value {
+    let mut description = describe_machine(machine);
+    if let Some(description) = description.as_object_mut() {
+        description.retain(|field, _| !matches!(field.as_str(), "status" | "type" | "creationDate"));
+    }
+    description["updateDate"] = json!(epoch(machine.updated));
+    description
+}
+
+pub fn list(service: &StepFunctions, body: &Value) -> Answer {
+    let entry = |entry: &Entry| {
+        let Machine { arn, name, created, .. } = &*entry.current;
+        json!({"stateMachineArn": arn, "name": name, "type": "STANDARD", "creationDate": epoch(*created)})
     };
-    let machines = service.state().machines.values().map(entry).collect();
+    let machines = service.registry().machines.values().map(entry).collect();
     paged(machines, body, "stateMachines")
 }
 
 pub fn validate_definition(definition: &str) -> Value {
-    match validate::parse(definition) {
-        Ok(_) => json!({"result": "OK", "diagnostics": [], "truncated": false}),
-        Err(diagnostics) => {
-            json!({"result": "FAIL", "diagnostics": validate::to_json(&diagnostics), "truncated": false})
-        }
-    }
+    let diagnostics = language::parse(definition).err().unwrap_or_default();
+    let result = if diagnostics.is_empty() { "OK" } else { "FAIL" };
+    let diagnostics: Vec<_> = diagnostics.iter().map(Diagnostic::to_json).collect();
+    json!({"result": result, "diagnostics": diagnostics, "truncated": false})
 }
 
-fn parse(definition: &str) -> Result<Definition, ApiError> {
-    validate::parse(definition)
-        .or_else(|diagnostics| error("InvalidDefinition", validate::message(&diagnostics)))
+pub fn parse(definition: &str) -> Result<Definition, ApiError> {
+    language::parse(definition)
+        .or_else(|diagnostics| error("InvalidDefinition", language::message(&diagnostics)))
 }

@@ -5,4 +5,4 @@ SELECT r.rolname::text, r.rolcanlogin, r.rolcreatedb OR r.rolcreaterole OR r.rol
                AND s.rolname <> 'pg_database_owner' AND pg_has_role(r.oid, s.oid, 'MEMBER')),
        EXISTS (SELECT FROM pg_db_role_setting AS t WHERE t.setrole = r.oid)
 FROM pg_roles AS r
-WHERE r.oid >= 16384 AND NOT r.rolsuper AND r.rolname <> current_user
+WHERE r.oid >= 16384 AND r.rolname <> current_user AND r.rolname <> ALL (current_setting('runbook.system_roles')::text[])

@@ -1,5 +1,5 @@
 -- Foreign keys that people declared (not their copies on partitions).
-SELECT json_build_object('name', conname, 'table', conrelid::int8, 'schema', n.nspname, 'tableName', c.relname, 'parent', confrelid::int8,
+SELECT json_build_object('name', conname, 'table', conrelid::int8, 'on', format('%I.%I', n.nspname, c.relname), 'parent', confrelid::int8,
     'partitioned', 'p' IN (c.relkind, (SELECT relkind FROM pg_class WHERE oid = confrelid)), 'columns', (SELECT json_agg(attname ORDER BY k.n) FROM unnest(conkey) WITH ORDINALITY AS k (num, n)
         JOIN pg_attribute AS a ON a.attrelid = conrelid AND a.attnum = k.num),
     'parentColumns', (SELECT json_agg(attname ORDER BY k.n) FROM unnest(confkey) WITH ORDINALITY AS k (num, n)

@@ -3,7 +3,7 @@
 CREATE SCHEMA IF NOT EXISTS aurora_runbooks;
 CREATE TABLE IF NOT EXISTS aurora_runbooks.masked (relation oid PRIMARY KEY, name text NOT NULL, way text NOT NULL, rows bigint);
 CREATE TABLE IF NOT EXISTS aurora_runbooks.foreign_key (
-    relation oid, name text, description json NOT NULL, add text NOT NULL, finish text[] NOT NULL, PRIMARY KEY (relation, name)
+    relation oid, name text, description json NOT NULL, PRIMARY KEY (relation, name)
 );
 CREATE OR REPLACE FUNCTION aurora_runbooks.permute(value bigint, small boolean) RETURNS bigint STRICT STABLE LANGUAGE plpgsql AS $$
 -- A Feistel network of four rounds over the low bits of the number: another number for every number, as long and with the same sign.

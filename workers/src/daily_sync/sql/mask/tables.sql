@@ -7,7 +7,7 @@ WITH shown AS (
       AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
 )
 SELECT json_build_object(
-    'oid', t.oid::int8, 'schema', t.nspname, 'name', t.relname, 'kind', t.relkind,
+    'oid', t.oid::int8, 'name', format('%I.%I', t.nspname, t.relname), 'kind', t.relkind,
     'root', (SELECT relid::oid::int8 FROM pg_partition_ancestors(t.oid) WITH ORDINALITY AS a (relid, n) ORDER BY n DESC LIMIT 1),
     'partition', t.relispartition,
     'inherits', NOT t.relispartition AND EXISTS (SELECT FROM pg_inherits AS i JOIN pg_class AS p ON p.oid = i.inhparent

@@ -4,4 +4,4 @@ SELECT rolname::text AS object,
            CASE WHEN rolreplication THEN ' NOREPLICATION' END)] AS cut
 FROM pg_roles
 WHERE (rolcreatedb OR rolcreaterole OR rolreplication) AND rolname <> current_user
-  AND rolname <> ALL (string_to_array(current_setting('sync.system_roles'), ',')) AND rolname !~ '^pg_'
+  AND rolname <> ALL (current_setting('runbook.system_roles')::text[]) AND rolname !~ '^pg_'

@@ -6,4 +6,4 @@ SELECT concat_ws(' in ', CASE WHEN setrole <> 0 THEN pg_get_userbyid(setrole) EN
                   ELSE format('ALTER ROLE %I IN DATABASE %I RESET ALL', pg_get_userbyid(setrole), datname) END] AS cut
 FROM pg_db_role_setting AS s LEFT JOIN pg_database AS d ON d.oid = s.setdatabase
 WHERE datname IS DISTINCT FROM 'rdsadmin'
-  AND (setrole = 0 OR pg_get_userbyid(setrole) <> ALL (string_to_array(current_setting('sync.system_roles'), ',')))
+  AND (setrole = 0 OR pg_get_userbyid(setrole) <> ALL (current_setting('runbook.system_roles')::text[]))

@@ -18,7 +18,7 @@ WITH cell AS (
 expression AS (SELECT indrelid, count(*) AS number FROM pg_index WHERE indexprs IS NOT NULL GROUP BY indrelid),
 extended AS (SELECT stxrelid, count(*) AS number FROM pg_statistic_ext GROUP BY stxrelid)
 SELECT c.oid AS oid,
-       format('%I.%I', n.nspname, c.relname) AS "table",
+       n.nspname::text AS schema, c.relname::text AS relname, format('%I.%I', n.nspname, c.relname) AS "table",
        c.relkind = 'p' AS parent,
        n.nspname = 'pg_catalog' AS catalog,
        ARRAY(SELECT relid::oid FROM pg_partition_ancestors(c.oid) WHERE relid <> c.oid) AS ancestors,
@@ -26,8 +26,8 @@ SELECT c.oid AS oid,
        c.reltuples::float8 AS rows,
        (coalesce(cell.cost, 0) + 2 * coalesce(expression.number, 0) + 2 * coalesce(extended.number, 0))::float8 AS row_cost,
        greatest(cell.target, current_setting('default_statistics_target')::int)::int AS target,
-       -- Counters die in an upgrade: who was analysed was analysed after it.
-       coalesce(s.last_analyze, s.last_autoanalyze) IS NOT NULL AS done
+       -- An upgrade ends with a start of the server. That counters do not survive it is true of pg_upgrade and not promised by Aurora.
+       coalesce(greatest(s.last_analyze, s.last_autoanalyze) > pg_postmaster_start_time(), false) AS done
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN cell ON cell.attrelid = c.oid

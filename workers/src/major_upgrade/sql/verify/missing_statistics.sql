@@ -1,6 +1,6 @@
 -- Tables with rows and with columns that should have statistics, but have none. pg_stats hides what this role may not read or what row
 -- security covers: there the time of the last analysis has to do.
-SELECT format('%I.%I', n.nspname, c.relname) AS name,
+SELECT n.nspname::text AS schema, c.relname::text AS "table",
        format('ANALYZE %I.%I;', n.nspname, c.relname) AS remedy,
        c.reltuples < 0 AS never
 FROM pg_class c
@@ -19,4 +19,4 @@ WHERE c.relkind IN ('r', 'm', 'p') AND c.relpersistence <> 't' AND c.reltuples <
           )
           ELSE coalesce(s.last_analyze, s.last_autoanalyze) IS NULL
       END
-ORDER BY 1
+ORDER BY 1, 2

@@ -1,0 +1,3 @@
+//! What both runbooks know of a server.
+
+pub mod roles;
