@@ -6,8 +6,8 @@ use serde_json::Number;
 
 use crate::error::Error;
 use crate::format;
-use crate::rule::Rule;
-use crate::types::{DatabaseRules, Masking, Policy, Source, Swap, Sync, TableRule, Target};
+use crate::rule::{Rule, TableRule};
+use crate::types::{DatabaseRules, Masking, Policy, Source, Swap, Sync, Target};
 use crate::values::TableName;
 use crate::yaml::Place;
 

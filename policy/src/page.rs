@@ -5,10 +5,8 @@ use std::{collections::BTreeMap, fmt::Write};
 
 use jiff::{SignedDuration, civil::Date};
 
-use crate::rule::Rule;
-use crate::types::{
-    DatabaseRules, LargeObjects, Otherwise, Policy, SnapshotRule, Swap, Sync, TableRule, Target,
-};
+use crate::rule::{Rule, TableRule};
+use crate::types::{DatabaseRules, LargeObjects, Otherwise, Policy, SnapshotRule, Swap, Sync, Target};
 use crate::values::age;
 
 /// How many starts of each sync the page lists.

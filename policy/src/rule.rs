@@ -6,7 +6,6 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::{Number, Value, json};
 
-use crate::types::TableRule;
 use crate::values::JsonPath;
 
 /// What becomes of a column. In the file a rule without parameters is its name (`email: email`),
@@ -94,6 +93,13 @@ impl Serialize for Rule {
             long => long.serialize(serializer),
         }
     }
+}
+
+/// What becomes of a table: it is emptied, or each of its columns has a rule.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TableRule {
+    Truncate,
+    Columns(BTreeMap<String, Rule>),
 }
 
 impl<'de> Deserialize<'de> for TableRule {

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::rule::Rule;
+use crate::rule::TableRule;
 use crate::values::{Cron, TableName, Window, age};
 
 /// Every daily sync of an organisation.
@@ -321,13 +321,6 @@ pub enum LargeObjects {
     Truncate,
     /// All of them stay as they are.
     Keep,
-}
-
-/// What becomes of a table: it is emptied, or each of its columns has a rule.
-#[derive(Debug, Clone, PartialEq)]
-pub enum TableRule {
-    Truncate,
-    Columns(BTreeMap<String, Rule>),
 }
 
 /// Where the sanitised data is exported to.

@@ -113,7 +113,8 @@ impl Store {
             Err(SdkError::ServiceError(error)) if error.err().is_no_such_key() => return Ok(None),
             Err(error) => return Err(aws("s3:GetObject")(error)),
         };
-        let etag = object.e_tag().unwrap_or_default().to_owned();
+        let etag = object.e_tag().map(str::to_owned);
+        let etag = etag.ok_or_else(|| Error::unexpected(format!("S3 shows no ETag of {key}")))?;
         let bytes = object
             .body
             .collect()

@@ -2,9 +2,11 @@
 //! long it could not.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
+
+use parking_lot::Mutex;
 
 use runbook::postgres::Login;
 use tokio::task::JoinHandle;
@@ -61,7 +63,7 @@ impl Probe {
             loop {
                 let connected =
                     tokio::time::timeout(ANSWER_WITHIN, select_one(&config)).await.unwrap_or(false);
-                noted.lock().unwrap_or_else(PoisonError::into_inner).note(connected);
+                noted.lock().note(connected);
                 tokio::time::sleep(EVERY).await;
             }
         });
@@ -69,7 +71,7 @@ impl Probe {
     }
 
     pub fn seen(&self) -> Seen {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.seen.lock().clone()
     }
 }
 

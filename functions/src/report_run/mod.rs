@@ -48,8 +48,7 @@ pub async fn handle(cx: &Context, event: Value) -> Result<Value> {
         .into_paginator()
         .items()
         .send();
-    let history: Vec<HistoryEvent> =
-        pages.collect::<std::result::Result<_, _>>().await.map_err(aws("states:GetExecutionHistory"))?;
+    let history: Vec<HistoryEvent> = pages.try_collect().await.map_err(aws("states:GetExecutionHistory"))?;
     let report = report::Report::new(&execution, &history);
     let folder = format!("runs/{}", report.name);
     cx.store.put_json(&format!("{folder}/report.json"), &report).await?;

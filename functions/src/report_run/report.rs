@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_sfn::{operation::describe_execution::DescribeExecutionOutput, types::HistoryEvent};
 use jiff::Timestamp;
+use runbook::Arn;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -58,13 +59,16 @@ impl Report {
     pub fn new(execution: &DescribeExecutionOutput, history: &[HistoryEvent]) -> Self {
         let steps = steps(history);
         let arn = execution.execution_arn();
-        let part = |index| arn.split(':').nth(index).unwrap_or_default().to_owned();
+        // arn:…:execution:<machine>:<execution>
+        let parsed = Arn::try_from(arn.to_owned()).ok();
+        let (runbook, name) =
+            parsed.as_ref().and_then(|arn| arn.name().split_once(':')).unwrap_or((arn, arn));
         let input = execution.input().and_then(|input| serde_json::from_str(input).ok()).unwrap_or_default();
         let mut report = Self {
-            name: part(7),
+            name: name.to_owned(),
             execution: arn.to_owned(),
             state_machine: execution.state_machine_arn().to_owned(),
-            runbook: part(6),
+            runbook: runbook.to_owned(),
             status: execution.status().as_str().to_owned(),
             outcome: String::new(),
             input,

@@ -3,8 +3,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, OnceLock},
 };
+
+use parking_lot::Mutex;
 
 use async_trait::async_trait;
 use clock::Clock;
@@ -87,7 +89,7 @@ impl Gateway {
     }
 
     pub fn calls(&self) -> Vec<Call> {
-        self.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.calls.lock().clone()
     }
 
     fn log(&self, caller: &Caller, action: &str, body: &[u8], status: u16) {
@@ -103,7 +105,7 @@ impl Gateway {
             status,
         };
         tracing::debug!(?call);
-        self.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call);
+        self.calls.lock().push(call);
     }
 
     async fn forward(&self, caller: &Caller, action: &str, request: Request) -> Response {

@@ -12,7 +12,8 @@ mod request;
 pub mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
+
+use parking_lot::Mutex;
 
 use crate::aws::account_of;
 use crate::http::{Caller, Request, Response};
@@ -96,12 +97,12 @@ impl Iam {
 
     /// The actions that each role was allowed so far, by its ARN.
     pub fn used(&self) -> BTreeMap<String, BTreeSet<String>> {
-        self.used.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.used.lock().clone()
     }
 
     /// Every call that was denied so far.
     pub fn denied(&self) -> Vec<Denied> {
-        self.denied.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.denied.lock().clone()
     }
 
     /// The answer to a call that is not allowed; none when it is.
@@ -109,7 +110,7 @@ impl Iam {
         let denied = self.authorize(caller, operation, request).err()?;
         tracing::info!(?denied, "denied");
         let answer = denied.answer(&caller.service);
-        self.denied.lock().unwrap_or_else(PoisonError::into_inner).push(denied);
+        self.denied.lock().push(denied);
         Some(answer)
     }
 
@@ -222,7 +223,7 @@ impl Iam {
         };
         evaluate(access, identity, role.map(|role| &role.policy), of_resource).map_err(denied)?;
         if let Some(role) = role {
-            let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut used = self.used.lock();
             used.entry(role.arn.clone()).or_default().insert(access.action.clone());
         }
         Ok(())

@@ -1,7 +1,5 @@
 //! What the evaluation of policies looks up: tags, keys, and what a cluster is made of.
 
-use std::sync::PoisonError;
-
 use super::Rds;
 use super::keys::default_key;
 use super::model::Tags;
@@ -51,7 +49,7 @@ impl Rds {
 
     /// `alias/…` of a customer's key.
     pub fn alias_of_key(&self, arn: &str) -> Option<String> {
-        let keys = self.shared.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        let keys = self.shared.keys.lock();
         keys.get(arn).map(|key| key.alias.clone())
     }
 }

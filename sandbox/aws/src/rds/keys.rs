@@ -5,7 +5,6 @@
 //! (awslabs/aurora-snapshot-tool #25, #29).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::PoisonError;
 
 use super::Rds;
 use super::error::Fault;
@@ -33,7 +32,7 @@ impl Rds {
         let arn = aws::arn_in(account, "kms", &format!("key/{}", self.world().random_uuid()));
         let usable_by = usable_by.iter().copied().chain([account]).map(str::to_owned).collect();
         let key = Key { account: account.to_owned(), alias: alias.to_owned(), usable_by };
-        self.shared.keys.lock().unwrap_or_else(PoisonError::into_inner).insert(arn.clone(), key);
+        self.shared.keys.lock().insert(arn.clone(), key);
         arn
     }
 
@@ -56,7 +55,7 @@ impl Rds {
                 || aws::arn_in(&key.account, "kms", &key.alias) == id
                 || own && (key.alias == id || arn.rsplit('/').next() == Some(id))
         };
-        let keys = self.shared.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        let keys = self.shared.keys.lock();
         let found = keys.iter().find(|(arn, key)| named(arn, key) && key.usable_by.contains(self.account));
         found.map(|(arn, _)| arn.clone())
     }

@@ -53,8 +53,10 @@ mod windows;
 mod xml;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
+
+use parking_lot::{Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use clock::Clock;
@@ -137,15 +139,15 @@ impl Rds {
 
     /// Changes how the service behaves from now on; transitions under way keep what they have read.
     pub fn behave(&self, change: impl FnOnce(&mut Behaviour)) {
-        change(&mut self.shared.behaviour.lock().unwrap_or_else(PoisonError::into_inner));
+        change(&mut self.shared.behaviour.lock());
     }
 
     fn behaviour(&self) -> Behaviour {
-        self.shared.behaviour.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.shared.behaviour.lock().clone()
     }
 
     fn world(&self) -> MutexGuard<'_, World> {
-        self.shared.worlds[self.account].lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.worlds[self.account].lock()
     }
 
     /// Starts what goes on after the answer.

@@ -10,7 +10,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, TcpListener as Listener};
-use std::sync::{MutexGuard, PoisonError, Weak};
+use std::sync::Weak;
+
+use parking_lot::MutexGuard;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -67,13 +69,13 @@ impl Network {
 
 impl Shared {
     fn network(&self) -> MutexGuard<'_, Network> {
-        self.network.lock().unwrap_or_else(PoisonError::into_inner)
+        self.network.lock()
     }
 
     /// The server's port, if that client may reach it.
     fn way_in(&self, account: &str, resource_id: &str, client: IpAddr) -> Option<u16> {
         let (groups, public, port) = {
-            let world = self.worlds[account].lock().unwrap_or_else(PoisonError::into_inner);
+            let world = self.worlds[account].lock();
             let cluster = world.clusters.get(resource_id)?;
             let members = world.members(resource_id);
             // An endpoint answers when an instance is up, with the master password that was set

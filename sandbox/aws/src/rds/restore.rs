@@ -93,7 +93,7 @@ impl Rds {
 
     fn restore(
         &self,
-        mut world: std::sync::MutexGuard<'_, World>,
+        mut world: parking_lot::MutexGuard<'_, World>,
         mut cluster: Cluster,
         of: &Cluster,
         from: From,

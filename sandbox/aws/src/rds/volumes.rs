@@ -2,7 +2,8 @@
 //! with the last of them.
 
 use std::collections::BTreeMap;
-use std::sync::{MutexGuard, PoisonError};
+
+use parking_lot::MutexGuard;
 
 use super::Rds;
 
@@ -11,7 +12,7 @@ pub type Volumes = BTreeMap<String, usize>;
 
 impl Rds {
     fn volumes(&self) -> MutexGuard<'_, Volumes> {
-        self.shared.volumes.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.volumes.lock()
     }
 
     pub(super) fn hold(&self, volume: &str) {

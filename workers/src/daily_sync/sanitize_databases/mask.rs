@@ -5,10 +5,9 @@
 //! any moment and begun again, no table is masked twice and none is left out; foreign keys that
 //! were taken away are in the journal until they are back.
 
-use std::{
-    collections::VecDeque,
-    sync::{Mutex, PoisonError},
-};
+use std::collections::VecDeque;
+
+use parking_lot::Mutex;
 
 use futures::future::try_join_all;
 use policy::{LargeObjects, TableName};
@@ -84,7 +83,7 @@ async fn take_turns(
     let mut session: Option<(String, Client)> = None;
     loop {
         let (next, left) = {
-            let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut queue = queue.lock();
             (queue.pop_front(), queue.len())
         };
         let Some((plan, table)) = next else { return Ok(()) };

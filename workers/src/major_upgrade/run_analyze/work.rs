@@ -1,10 +1,8 @@
 //! Runs the plan: several connections take from one queue, across all databases.
 
-use std::{
-    collections::VecDeque,
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::VecDeque, time::Duration};
+
+use parking_lot::{Mutex, MutexGuard};
 
 use futures::future::try_join_all;
 use jiff::Timestamp;
@@ -100,7 +98,7 @@ impl<'a> Work<'a> {
             }
             session = Some(open);
         }
-        let board = self.board.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let board = self.board.into_inner();
         Ok(Outcome { failures: board.failures, hot_done: board.hot_done })
     }
 
@@ -197,7 +195,7 @@ impl<'a> Work<'a> {
     }
 
     fn board(&self) -> MutexGuard<'_, Board> {
-        self.board.lock().unwrap_or_else(PoisonError::into_inner)
+        self.board.lock()
     }
 }
 
