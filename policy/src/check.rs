@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Number;
 
 use crate::error::Error;
-use crate::format;
+use crate::format::{self, SERVERLESS};
 use crate::rule::Rule;
 use crate::types::{Capacity, DatabaseRules, Masking, Policy, Source, Swap, Sync, TableRule, Target};
 use crate::values::TableName;
@@ -14,9 +14,6 @@ use crate::yaml::Place;
 /// The longest name that is made of a target's is `<target>-old-<8 characters>` with its instance's
 /// `-1`, and RDS takes 63 characters.
 const LONGEST_TARGET: usize = 48;
-
-/// The class of Serverless v2.
-const SERVERLESS: &str = "db.serverless";
 
 pub fn check(policy: &Policy, places: &BTreeMap<String, Place>) -> Vec<Error> {
     let mut report = Report { places, errors: Vec::new() };
