@@ -308,9 +308,16 @@ async fn a_clean_up_touches_nothing_while_a_run_works_and_after_no_execution_of_
     let works = in_quarantine(&sandbox, "works").await;
     let elsewhere = arn("states", "execution:invoices:one");
     let own = arn("states", &format!("execution:{PREFIX}-daily-sync:circle"));
-    for (name, after, error) in
-        [("early", &works, "Conflict"), ("elsewhere", &elsewhere, "Refused"), ("circle", &own, "Refused")]
-    {
+    // An input is whatever somebody typed.
+    let typed = json!({ "sync": ["orders"], "after": "x" });
+    let odd = sandbox.start_execution("daily-sync", "odd", &typed).await.unwrap();
+    let odd = ended(&sandbox, odd).await.failed("Refused").arn;
+    for (name, after, error) in [
+        ("early", &works, "Conflict"),
+        ("elsewhere", &elsewhere, "Refused"),
+        ("circle", &own, "Refused"),
+        ("nonsense", &odd, "Refused"),
+    ] {
         let input = json!({ "after": after });
         let execution = sandbox.start_execution("daily-sync", name, &input).await.unwrap();
         ended(&sandbox, execution).await.failed(error);
