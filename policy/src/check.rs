@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Number;
 
 use crate::error::Error;
-use crate::format;
+use crate::format::{self, SERVERLESS};
 use crate::rule::{Rule, TableRule};
-use crate::types::{DatabaseRules, Masking, Policy, Source, Swap, Sync, Target};
+use crate::types::{Capacity, DatabaseRules, Masking, Policy, Source, Swap, Sync, Target};
 use crate::values::TableName;
 use crate::yaml::Place;
 
@@ -22,6 +22,9 @@ pub fn check(policy: &Policy, places: &BTreeMap<String, Place>) -> Vec<Error> {
         let field = format!("syncs.{name}");
         source(&sync.source, &format!("{field}.source"), &mut report);
         schedule(sync, &field, &mut report);
+        let quarantine = &sync.quarantine;
+        let at = format!("{field}.quarantine");
+        capacity(&quarantine.instance_class, quarantine.capacity.as_ref(), &at, &mut report);
         for (index, target) in sync.targets.iter().enumerate() {
             self::target(target, sync, &format!("{field}.targets[{index}]"), &mut report);
         }
@@ -140,7 +143,33 @@ fn schedule(sync: &Sync, field: &str, report: &mut Report) {
     }
 }
 
+/// RDS makes no instance of the class `db.serverless` in a cluster without a scaling configuration,
+/// and the class alone says that one is wanted.
+fn capacity(class: &str, capacity: Option<&Capacity>, field: &str, report: &mut Report) {
+    match (class == SERVERLESS, capacity) {
+        (true, None) => {
+            report.error(field, format!("lacks capacity: {SERVERLESS} scales between its min and max"))
+        }
+        (false, Some(_)) => {
+            report.error(&format!("{field}.capacity"), format!("is for {SERVERLESS}; the class is {class}"))
+        }
+        (true, Some(Capacity { min, max })) => {
+            // ServerlessV2ScalingConfiguration, botocore rds 2014-10-31.
+            for (key, value) in [("min", min), ("max", max)] {
+                if (value * 2.0).fract() != 0.0 {
+                    report.error(&format!("{field}.capacity.{key}"), format!("{value} is no half step"));
+                }
+            }
+            if min > max {
+                report.error(&format!("{field}.capacity.min"), format!("{min} is more than max, {max}"));
+            }
+        }
+        (false, None) => {}
+    }
+}
+
 fn target(target: &Target, sync: &Sync, field: &str, report: &mut Report) {
+    capacity(&target.instance_class, target.capacity.as_ref(), field, report);
     let Target { swap, secret, security_groups, roles, keep_tables, settings, smoke, .. } = target;
     match (swap, secret) {
         (Swap::Secret, None) => report.error(field, "lacks secret: swap: secret says that clients read one"),

@@ -3,6 +3,9 @@
 
 use crate::values::{Cron, JsonPath, TableName, Window, age};
 
+/// The class of Aurora Serverless v2.
+pub const SERVERLESS: &str = "db.serverless";
+
 /// Whether the text has the format; what is wrong with it if not. A format that is not known here
 /// is none.
 pub fn check(format: &str, text: &str) -> Result<(), String> {
@@ -100,7 +103,8 @@ fn instance_class(text: &str) -> Result<(), String> {
         !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
     };
     let parts: Vec<_> = text.split('.').collect();
-    let valid = matches!(parts.as_slice(), ["db", family, size] if part(family) && part(size));
+    let valid =
+        text == SERVERLESS || matches!(parts.as_slice(), ["db", family, size] if part(family) && part(size));
     valid.then_some(()).ok_or_else(|| format!("{text:?} is no instance class such as db.r6g.large"))
 }
 

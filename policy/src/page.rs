@@ -6,7 +6,10 @@ use std::{collections::BTreeMap, fmt::Write};
 use jiff::{SignedDuration, civil::Date};
 
 use crate::rule::{Rule, TableRule};
-use crate::types::{DatabaseRules, LargeObjects, Otherwise, Policy, SnapshotRule, Swap, Sync, Target};
+use crate::types::{
+    Capacity, DatabaseRules, LargeObjects, LifecycleSupport, Otherwise, Policy, SnapshotRule, Swap, Sync,
+    Target,
+};
 use crate::values::age;
 
 /// How many starts of each sync the page lists.
@@ -30,7 +33,7 @@ pub fn first_day(page: &str) -> Option<Date> {
 }
 
 fn sync(page: &mut String, name: &str, sync: &Sync, from: Date) -> std::fmt::Result {
-    let Sync { source, schedule, quarantine, targets, masking, export } = sync;
+    let Sync { source, schedule, quarantine, targets, engine_lifecycle_support, masking, export } = sync;
     let zone = schedule.time_zone.iana_name().unwrap_or_default();
     writeln!(page, "\n## {name}\n")?;
     writeln!(
@@ -48,8 +51,12 @@ fn sync(page: &mut String, name: &str, sync: &Sync, from: Date) -> std::fmt::Res
     writeln!(
         page,
         "- **Sanitised on:** one {} in the security group `{}`.",
-        quarantine.instance_class, quarantine.security_group
+        class(&quarantine.instance_class, quarantine.capacity),
+        quarantine.security_group
     )?;
+    if *engine_lifecycle_support == LifecycleSupport::OpenSourceRdsExtendedSupportDisabled {
+        writeln!(page, "- **Extended Support:** never; past the end of standard support a run is refused.")?;
+    }
     if let Some(export) = export {
         writeln!(
             page,
@@ -114,11 +121,19 @@ fn target(page: &mut String, target: &Target) -> std::fmt::Result {
         0 => "deleted at once".to_owned(),
         count => format!("{count}, for {}", age::text(&target.keep_old.age)),
     };
-    writeln!(page, "- **`{}`** in account {}, on {}", target.cluster, target.account, target.instance_class)?;
+    let class = class(&target.instance_class, target.capacity);
+    writeln!(page, "- **`{}`** in account {}, on {class}", target.cluster, target.account)?;
     writeln!(page, "  - Clients follow: {follow}")?;
     writeln!(page, "  - Roles that log in: {logins}")?;
     writeln!(page, "  - Own tables kept: {kept}")?;
     writeln!(page, "  - Old copies: {old}")
+}
+
+fn class(class: &str, capacity: Option<Capacity>) -> String {
+    match capacity {
+        None => class.to_owned(),
+        Some(Capacity { min, max }) => format!("{class} of {min} to {max} ACUs"),
+    }
 }
 
 fn database(page: &mut String, name: &str, rules: &DatabaseRules) -> std::fmt::Result {

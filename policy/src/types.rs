@@ -35,11 +35,47 @@ pub struct Sync {
     /// in.
     #[schemars(length(min = 1))]
     pub targets: Vec<Target>,
+    /// Whether the copies of an engine version past its end of standard support are enrolled in
+    /// Amazon RDS Extended Support, which is charged.
+    #[serde(default)]
+    pub engine_lifecycle_support: LifecycleSupport,
     /// What becomes of every column of every table.
     pub masking: Masking,
     /// The export of the sanitised data to S3.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub export: Option<Export>,
+}
+
+/// The two words of RDS (EngineLifecycleSupport of RestoreDBClusterFromSnapshot, botocore rds
+/// 2014-10-31), and its default.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum LifecycleSupport {
+    #[default]
+    OpenSourceRdsExtendedSupport,
+    OpenSourceRdsExtendedSupportDisabled,
+}
+
+impl LifecycleSupport {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OpenSourceRdsExtendedSupport => "open-source-rds-extended-support",
+            Self::OpenSourceRdsExtendedSupportDisabled => "open-source-rds-extended-support-disabled",
+        }
+    }
+}
+
+/// Between what an instance of the class db.serverless scales, in Aurora capacity units (ACUs), in
+/// half steps.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Capacity {
+    /// The least: 0 lets it pause.
+    #[schemars(range(min = 0, max = 256))]
+    pub min: f64,
+    /// The most, at least 1.
+    #[schemars(range(min = 1, max = 256))]
+    pub max: f64,
 }
 
 /// The production cluster. Nothing of it is changed: only copies of its snapshots are made, and
@@ -124,6 +160,9 @@ pub struct Quarantine {
     /// The class of its one instance, such as db.r6g.large: masking runs on it.
     #[schemars(extend("format" = "instance-class"))]
     pub instance_class: String,
+    /// For the class db.serverless: between what it scales.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<Capacity>,
     /// A DB subnet group of private subnets.
     #[schemars(length(min = 1))]
     pub subnet_group: String,
@@ -153,6 +192,9 @@ pub struct Target {
     /// The class of its writer.
     #[schemars(extend("format" = "instance-class"))]
     pub instance_class: String,
+    /// For the class db.serverless: between what it scales.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<Capacity>,
     /// The DB subnet group.
     #[schemars(length(min = 1))]
     pub subnet_group: String,

@@ -47,7 +47,7 @@ fn answer(state: &str, input: &Value) -> Value {
         "select_snapshot" => json!({
             "summary": "s", "sync": "orders", "deadline": "28800s", "skipped": false,
             "snapshot": "arn:snapshot", "taken": "2026-01-05T02:00:00Z",
-            "engineVersion": "16.8", "sourceCluster": "orders", "quarantine": "q",
+            "engineVersion": "16.8", "storageType": null, "sourceCluster": "orders", "quarantine": "q",
             "targets": ["orders-dev", "orders-support"]
         }),
         "copy_snapshot" => json!({"summary": "s", "snapshot": "arn:copy"}),
@@ -197,19 +197,55 @@ async fn what_is_left_fails_the_execution_and_is_named() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_day_without_a_snapshot_may_be_no_failure() {
-    let (ended, called, _) = run(|state, input| {
-        let mut plan = answer(state, input);
-        plan["skipped"] = true.into();
-        plan["snapshot"] = Value::Null;
-        (state == "select_snapshot").then_some(Ok(plan))
+async fn a_clean_up_that_fails_hides_no_failure_before_it() {
+    let broken = |state: &str| (state == "clean_up").then_some(Err(("Unexpected", "S3 is gone")));
+    let (ended, ..) = run(move |state, _| {
+        (state == "copy_snapshot").then_some(Err(("Refused", "no such key"))).or(broken(state))
     })
     .await;
-    assert_eq!((&ended["status"], called.len()), (&json!("SUCCEEDED"), 1), "{ended}");
+    assert_eq!((&ended["status"], &ended["error"]), (&json!("FAILED"), &json!("Refused")), "{ended}");
+    assert_eq!(ended["cause"], "no such key\n\nCleanUp failed, with Unexpected: S3 is gone");
+
+    let (ended, ..) = run(move |state, _| broken(state)).await;
+    assert_eq!((&ended["status"], &ended["error"]), (&json!("FAILED"), &json!("Unexpected")), "{ended}");
+    assert_eq!(ended["cause"], "CleanUp failed, with Unexpected: S3 is gone");
+}
+
+fn skipped(state: &str, input: &Value) -> Change {
+    let mut plan = answer(state, input);
+    plan["skipped"] = true.into();
+    plan["snapshot"] = Value::Null;
+    (state == "select_snapshot").then_some(Ok(plan))
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refused_start_touches_nothing_and_cleans_nothing() {
+async fn a_day_without_a_snapshot_may_be_no_failure_and_cleans_up() {
+    let (ended, called, _) = run(skipped).await;
+    assert_eq!(ended["status"], "SUCCEEDED", "{ended}");
+    assert_eq!(called, ["select_snapshot", "clean_up"]);
+    let (ended, ..) = run(|state, input| {
+        let left = json!({"summary": "s", "left": ["cluster q: not allowed"]});
+        (state == "clean_up").then_some(Ok(left)).or(skipped(state, input))
+    })
+    .await;
+    assert_eq!((&ended["status"], &ended["error"]), (&json!("FAILED"), &json!("OperationFailed")), "{ended}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_choice_is_cleaned_up_after_and_stays_the_failure() {
+    let (ended, called, fake) =
+        run(|state, _| (state == "select_snapshot").then_some(Err(("OperationFailed", "no snapshot fits"))))
+            .await;
+    assert_eq!((&ended["status"], &ended["error"]), (&json!("FAILED"), &json!("OperationFailed")), "{ended}");
+    assert_eq!(ended["cause"], "no snapshot fits");
+    assert_eq!(called, ["select_snapshot", "clean_up"]);
+    let clean_up = &fake.calls()[1].body;
+    assert_eq!(clean_up["input"], json!({"sync": "orders"}));
+    assert_eq!(clean_up["run"].get("deadline"), None, "CleanUp takes the default");
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_another_run_works_nothing_is_touched_and_nothing_cleaned() {
     let (ended, called, _) =
         run(|state, _| (state == "select_snapshot").then_some(Err(("Conflict", "another run goes on"))))
             .await;
@@ -218,4 +254,5 @@ async fn a_refused_start_touches_nothing_and_cleans_nothing() {
         (&json!("FAILED"), &json!("Conflict"), 1),
         "{ended}"
     );
+    assert_eq!(ended["cause"], "another run goes on");
 }

@@ -1,18 +1,24 @@
 //! daily-sync in the model gear: the whole ASL in virtual time, with faults laid on every call and
 //! callers killed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use aws_sdk_rds::types::DbCluster;
+use runbook::daily_sync::POLICY_KEY;
 use sandbox::{
     Options, Sandbox,
-    aws::PRODUCTION,
-    environments::{DEV, SUPPORT},
-    faults::Kind,
+    aws::{PRODUCTION, arn},
+    environments::{DEV, SUPPORT, SYNC},
+    faults::{Fault, Kind},
+    orders, production,
+    statemachine::{self, PREFIX},
 };
 use serde_json::{Value, json};
 
-use crate::harness::{CallSite, World, call_sites, ended, ours, sync};
+use crate::harness::{CallSite, World, call_sites, calls, ended, ours, sync};
 
 async fn world() -> Sandbox {
     World::WHOLE.start(Options::model(1)).await.0
@@ -180,19 +186,164 @@ async fn lost_answers_and_kills_at_any_call_end_in_published_targets() {
     }
 }
 
+async fn minutes(sandbox: &Sandbox, minutes: u64) {
+    sandbox.clock.sleep(Duration::from_mins(minutes)).await;
+}
+
+async fn put_policy(sandbox: &Sandbox, policy: &str) {
+    let store = orders::context(sandbox).store;
+    store.put(POLICY_KEY, "application/yaml", policy.as_bytes().to_vec()).await.unwrap();
+}
+
+async fn has_quarantine(sandbox: &Sandbox) -> bool {
+    let clusters = clusters(sandbox).await;
+    let mut names = clusters.iter().filter_map(|cluster| cluster.db_cluster_identifier());
+    names.any(|name| name.starts_with("quarantine-"))
+}
+
+/// Starts a sync; answers when its quarantine stands.
+async fn in_quarantine(sandbox: &Sandbox, name: &str) -> String {
+    let arn = sandbox.start_execution("daily-sync", name, &json!({ "sync": SYNC })).await.unwrap();
+    while !has_quarantine(sandbox).await {
+        minutes(sandbox, 1).await;
+    }
+    arn
+}
+
+async fn stop(sandbox: &Sandbox, arn: &str) {
+    sandbox.sfn().stop_execution().execution_arn(arn).send().await.unwrap();
+}
+
+/// The executions that the rule on stopped ones has started, the first one first.
+async fn clean_ups(sandbox: &Sandbox) -> Vec<String> {
+    let machine = arn("states", &format!("stateMachine:{PREFIX}-daily-sync"));
+    let all = sandbox.sfn().list_executions().state_machine_arn(machine).send().await.unwrap().executions;
+    let mut found = Vec::new();
+    for execution in all.into_iter().rev() {
+        let describe = sandbox.sfn().describe_execution().execution_arn(&execution.execution_arn);
+        if describe.send().await.unwrap().input().unwrap().contains("after") {
+            found.push(execution.execution_arn);
+        }
+    }
+    found
+}
+
 #[tokio::test(start_paused = true)]
-async fn a_run_stopped_by_a_person_is_cleaned_up_by_the_next() {
+async fn a_run_stopped_by_a_person_leaves_no_raw_data_without_another_run() {
     let sandbox = world().await;
-    let arn = sandbox.start_execution("daily-sync", "stopped", &json!({ "sync": "orders" })).await.unwrap();
-    sandbox.clock.sleep(std::time::Duration::from_secs(15 * 60)).await;
-    sandbox.sfn().stop_execution().execution_arn(&arn).send().await.unwrap();
-    assert_eq!(ended(&sandbox, arn).await.status, "ABORTED");
-    let next = sync(&sandbox, "next").await;
-    assert_eq!(next.status, "SUCCEEDED", "{}", next.cause);
-    let names: Vec<String> =
-        clusters(&sandbox).await.into_iter().filter_map(|cluster| cluster.db_cluster_identifier).collect();
-    assert!(
-        !names.iter().any(|name| name.starts_with("quarantine-")),
-        "the stopped run's quarantine is still there: {names:?}"
-    );
+    let before = published(&sandbox).await;
+    let stopped = in_quarantine(&sandbox, "stopped").await;
+    stop(&sandbox, &stopped).await;
+    assert_eq!(ended(&sandbox, stopped).await.status, "ABORTED");
+    minutes(&sandbox, 30).await;
+    nothing_raw_is_left(&sandbox, "half an hour after the stop").await;
+    let clean_ups = clean_ups(&sandbox).await;
+    assert_eq!(clean_ups.len(), 1);
+    let clean_up = ended(&sandbox, clean_ups[0].clone()).await.succeeded();
+    assert_eq!(clean_up.states(), ["SelectSnapshot", "CleanUp"]);
+    assert_eq!(published(&sandbox).await, before);
+    sync(&sandbox, "next").await.succeeded();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_timed_out_run_leaves_no_raw_data_without_another_run() {
+    let sandbox = world().await;
+    let mut timed: Value = serde_json::from_str(&statemachine::source("daily-sync").unwrap()).unwrap();
+    timed["TimeoutSeconds"] = json!(20 * 60);
+    for definition in [timed.to_string(), statemachine::source("daily-sync").unwrap()] {
+        let update =
+            sandbox.sfn().update_state_machine().definition(statemachine::render(&definition).unwrap());
+        let machine = arn("states", &format!("stateMachine:{PREFIX}-daily-sync"));
+        update.state_machine_arn(machine).send().await.unwrap();
+        if definition.contains("\"TimeoutSeconds\":1200") {
+            in_quarantine(&sandbox, "slow").await;
+        }
+    }
+    let slow = arn("states", &format!("execution:{PREFIX}-daily-sync:slow"));
+    assert_eq!(ended(&sandbox, slow).await.status, "TIMED_OUT");
+    minutes(&sandbox, 30).await;
+    nothing_raw_is_left(&sandbox, "half an hour after the time-out").await;
+    for clean_up in clean_ups(&sandbox).await {
+        ended(&sandbox, clean_up).await.succeeded();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clean_up_that_is_stopped_is_cleaned_up_after_and_goes_by_the_first_runs_policy() {
+    let sandbox = world().await;
+    let stopped = in_quarantine(&sandbox, "stopped").await;
+    // Today's policy knows the sync no more: it is not what the run went by.
+    put_policy(&sandbox, "syncs: {}").await;
+    stop(&sandbox, &stopped).await;
+    minutes(&sandbox, 1).await;
+    let first = clean_ups(&sandbox).await.remove(0);
+    stop(&sandbox, &first).await;
+    minutes(&sandbox, 30).await;
+    nothing_raw_is_left(&sandbox, "half an hour after the second stop").await;
+    let all = clean_ups(&sandbox).await;
+    assert_eq!(all.len(), 2);
+    ended(&sandbox, all[1].clone()).await.succeeded();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_stopped_run_left_goes_with_a_next_one_that_finds_no_snapshot() {
+    let sandbox = world().await;
+    // The rule's event never arrives.
+    let lost = Fault::once(Kind::Denied, "states", "StartExecution").by("events.amazonaws.com");
+    sandbox.gateway.lay(lost);
+    let stopped = in_quarantine(&sandbox, "stopped").await;
+    stop(&sandbox, &stopped).await;
+    minutes(&sandbox, 30).await;
+    assert!(has_quarantine(&sandbox).await, "nobody has cleaned up yet");
+    let input = json!({ "sync": SYNC, "at": "2020-01-01T00:00:00Z" });
+    let next = sandbox.start_execution("daily-sync", "next", &input).await.unwrap();
+    let next = ended(&sandbox, next).await.failed("OperationFailed");
+    next.says(&["no snapshot of orders fits"]);
+    nothing_raw_is_left(&sandbox, "after a run that found no snapshot").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clean_up_touches_nothing_while_a_run_works_and_after_no_execution_of_ours() {
+    let sandbox = world().await;
+    let works = in_quarantine(&sandbox, "works").await;
+    let elsewhere = arn("states", "execution:invoices:one");
+    let own = arn("states", &format!("execution:{PREFIX}-daily-sync:circle"));
+    // An input is whatever somebody typed.
+    let typed = json!({ "sync": ["orders"], "after": "x" });
+    let odd = sandbox.start_execution("daily-sync", "odd", &typed).await.unwrap();
+    let odd = ended(&sandbox, odd).await.failed("Refused").arn;
+    for (name, after, error) in [
+        ("early", &works, "Conflict"),
+        ("elsewhere", &elsewhere, "Refused"),
+        ("circle", &own, "Refused"),
+        ("nonsense", &odd, "Refused"),
+    ] {
+        let input = json!({ "after": after });
+        let execution = sandbox.start_execution("daily-sync", name, &input).await.unwrap();
+        ended(&sandbox, execution).await.failed(error);
+    }
+    assert_eq!(calls(&sandbox, "clean-up", "DeleteDBCluster"), 0);
+    ended(&sandbox, works).await.succeeded();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_restore_does_not_carry_by_itself_is_carried() {
+    let (sandbox, _) = World { snapshot: false, ..World::WHOLE }.start(Options::model(1)).await;
+    let rds = sandbox.rds_client_in(PRODUCTION);
+    let modify = rds.modify_db_cluster().db_cluster_identifier("orders").storage_type("aurora-iopt1");
+    modify.apply_immediately(true).send().await.unwrap();
+    minutes(&sandbox, 30).await;
+    production::take_snapshot(&sandbox).await.unwrap();
+    sync(&sandbox, "optimized").await.succeeded();
+    let fresh = published(&sandbox).await;
+    for cluster in clusters(&sandbox).await {
+        let id = cluster.db_cluster_resource_id().unwrap().to_owned();
+        if !fresh.values().any(|published| *published == id) {
+            continue;
+        }
+        assert_eq!(cluster.storage_type(), Some("aurora-iopt1"));
+        let scaling = cluster.serverless_v2_scaling_configuration();
+        let scaling = scaling.and_then(|scaling| scaling.max_capacity());
+        assert_eq!(scaling, (id == fresh[SUPPORT]).then_some(8.0));
+    }
 }

@@ -7,6 +7,8 @@ use sandbox::{executables::root, golden};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+const AN_EXECUTION: &str = "arn:aws:states:eu-central-1:444455556666:execution:daily-sync:monday";
+
 fn schema<T: schemars::JsonSchema>() -> Value {
     serde_json::to_value(schemars::schema_for!(T)).unwrap()
 }
@@ -57,9 +59,14 @@ fn the_schema_refuses_what_the_type_refuses() {
         assert!(!upgrade.is_valid(&bad), "{bad} was taken");
     }
     let sync = jsonschema::validator_for(&schema::<SelectSnapshot>()).unwrap();
-    for bad in
-        [json!({}), json!({"sync": 1}), json!({"sync": "Orders"}), json!({"sync": "orders", "dryRun": true})]
-    {
+    for bad in [
+        json!({}),
+        json!({"sync": 1}),
+        json!({"sync": "Orders"}),
+        json!({"sync": "orders", "dryRun": true}),
+        json!({"after": "yesterday"}),
+        json!({"sync": "orders", "after": AN_EXECUTION}),
+    ] {
         assert!(!sync.is_valid(&bad), "{bad} was taken");
     }
 }

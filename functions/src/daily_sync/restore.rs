@@ -7,7 +7,8 @@
 //! connected to (AuroraUserGuide, Aurora.Overview). What is left out falls to the default VPC's
 //! security group, default groups and possibly a public address, so nothing is left out.
 
-use aws_sdk_rds::types::{ClusterPendingModifiedValues, Tag};
+use aws_sdk_rds::types::{ClusterPendingModifiedValues, ServerlessV2ScalingConfiguration, Tag};
+use policy::{Capacity, LifecycleSupport};
 use runbook::{
     Context, Error, Result, Run,
     aurora::{self, Cluster, EngineVersion, Fault, Instance, ResourceId, message},
@@ -29,6 +30,12 @@ pub struct Wanted<'a> {
     pub parameter_group: Option<&'a str>,
     pub kms_key: &'a str,
     pub instance_class: &'a str,
+    /// Of the class `db.serverless`.
+    pub capacity: Option<Capacity>,
+    /// The snapshot's. RDS does not carry it: a restored cluster has the default `aurora` unless it
+    /// is named (RestoreDBClusterFromSnapshot, botocore rds 2014-10-31).
+    pub storage_type: Option<&'a str>,
+    pub lifecycle_support: LifecycleSupport,
     pub tags: Vec<Tag>,
 }
 
@@ -155,6 +162,18 @@ fn differences(cluster: &Cluster, wanted: &Wanted<'_>) -> Vec<String> {
     if wanted.kms_key.starts_with("arn:") && wanted.kms_key.contains(":key/") {
         check("key", name(shown.kms_key_id()), wanted.kms_key.to_owned());
     }
+    // `aurora` is not said by RDS (CreateDBCluster, botocore rds 2014-10-31).
+    let storage = |name: Option<&str>| name.unwrap_or("aurora").to_owned();
+    check("storage type", storage(shown.storage_type()), storage(wanted.storage_type));
+    // A matter of money: where it is not shown, no run is failed for it.
+    let asked = wanted.lifecycle_support.as_str();
+    let is = shown.engine_lifecycle_support().unwrap_or(asked);
+    check("engine lifecycle support", is.to_owned(), asked.to_owned());
+    let acus = |least: f64, most: f64| format!("{least} to {most} ACUs");
+    let capacity = shown.serverless_v2_scaling_configuration();
+    let is = capacity.and_then(|is| Some(acus(is.min_capacity()?, is.max_capacity()?)));
+    let asked = wanted.capacity.map(|asked| acus(asked.min, asked.max));
+    check("capacity", name(is.as_deref()), name(asked.as_deref()));
     found
 }
 
@@ -175,6 +194,12 @@ async fn restore(cx: &Context, run: &Run, wanted: &Wanted<'_>) -> Result<()> {
         .copy_tags_to_snapshot(false)
         .deletion_protection(false)
         .backup_retention_period(1)
+        .set_storage_type(wanted.storage_type.map(str::to_owned))
+        .engine_lifecycle_support(wanted.lifecycle_support.as_str())
+        .set_serverless_v2_scaling_configuration(wanted.capacity.map(|capacity| {
+            let scaling = ServerlessV2ScalingConfiguration::builder();
+            scaling.min_capacity(capacity.min).max_capacity(capacity.max).build()
+        }))
         .set_tags(Some(wanted.tags.clone()));
     let Err(error) = restore.send().await else { return Ok(()) };
     let fault = Fault::of(&error);
@@ -263,7 +288,9 @@ async fn create_instance(cx: &Context, wanted: &Wanted<'_>) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_rds::types::{DbClusterRole, MasterUserSecret, VpcSecurityGroupMembership};
+    use aws_sdk_rds::types::{
+        DbClusterRole, MasterUserSecret, ServerlessV2ScalingConfigurationInfo, VpcSecurityGroupMembership,
+    };
 
     use super::*;
     use crate::testing::{self, Parse};
@@ -280,6 +307,9 @@ mod tests {
             parameter_group: None,
             kms_key: "alias/sync",
             instance_class: "db.r6g.large",
+            capacity: None,
+            storage_type: None,
+            lifecycle_support: LifecycleSupport::default(),
             tags: vec![],
         }
     }
@@ -294,6 +324,7 @@ mod tests {
             .db_cluster_parameter_group("quarantine-pg16")
             .storage_encrypted(true)
             .iam_database_authentication_enabled(false)
+            .engine_lifecycle_support("open-source-rds-extended-support")
     }
 
     #[test]
@@ -317,10 +348,35 @@ mod tests {
             (as_asked().http_endpoint_enabled(true), "Data API"),
             (as_asked().enabled_cloudwatch_logs_exports("postgresql"), "logs"),
             (as_asked().storage_encrypted(false), "encrypted"),
+            (as_asked().storage_type("aurora-iopt1"), "storage type"),
+            (as_asked().engine_lifecycle_support("open-source-rds-extended-support-disabled"), "lifecycle"),
+            (as_asked().serverless_v2_scaling_configuration(scaling(0.5, 8.0)), "capacity"),
         ] {
             let found = differences(&cluster.parse(), &wanted);
             assert!(found.len() == 1 && found[0].contains(word), "{word}: {found:?}");
         }
+    }
+
+    fn scaling(least: f64, most: f64) -> ServerlessV2ScalingConfigurationInfo {
+        ServerlessV2ScalingConfigurationInfo::builder().min_capacity(least).max_capacity(most).build()
+    }
+
+    #[test]
+    fn what_a_restore_does_not_carry_by_itself_is_looked_for() {
+        let (groups, version) = (["sg-q".to_owned()], "16.8".parse().unwrap());
+        let capacity = Some(Capacity { min: 0.5, max: 8.0 });
+        let wanted = Wanted { capacity, storage_type: Some("aurora-iopt1"), ..wanted(&groups, &version) };
+        let whole = || {
+            let optimized = as_asked().storage_type("aurora-iopt1");
+            optimized.serverless_v2_scaling_configuration(scaling(0.5, 8.0))
+        };
+        assert_eq!(differences(&whole().parse(), &wanted), Vec::<String>::new());
+        assert_eq!(differences(&as_asked().parse(), &wanted).len(), 2);
+        let wider = whole().serverless_v2_scaling_configuration(scaling(0.5, 16.0));
+        assert_eq!(
+            differences(&wider.parse(), &wanted),
+            ["- capacity: it is 0.5 to 16 ACUs, asked was 0.5 to 8 ACUs"]
+        );
     }
 
     #[test]

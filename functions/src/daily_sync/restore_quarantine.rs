@@ -27,6 +27,8 @@ pub struct RestoreQuarantine {
     snapshot: Arn,
     /// The snapshot's engine version: left out, RDS would take the Region's default.
     engine_version: EngineVersion,
+    /// The snapshot's, such as aurora-iopt1: left out, RDS would take `aurora`.
+    storage_type: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -62,6 +64,9 @@ impl State for RestoreQuarantine {
             parameter_group: None,
             kms_key: &quarantine.kms_key,
             instance_class: &quarantine.instance_class,
+            capacity: quarantine.capacity,
+            storage_type: self.storage_type.as_deref(),
+            lifecycle_support: policy.engine_lifecycle_support,
             tags: tags::of(run, &self.sync, Role::Quarantine),
         };
         let restored = restore::reconcile(cx, run, &wanted).await?;

@@ -78,6 +78,9 @@ impl State for RestoreTarget {
             parameter_group: target.parameter_group.as_deref(),
             kms_key: &policy.quarantine.kms_key,
             instance_class: &target.instance_class,
+            capacity: target.capacity,
+            storage_type: snapshot.shown.storage_type(),
+            lifecycle_support: policy.engine_lifecycle_support,
             tags: all,
         };
         let restored = restore::reconcile(cx, run, &wanted).await?;

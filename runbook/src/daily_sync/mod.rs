@@ -17,12 +17,22 @@ fn kept_key(run: &Run) -> String {
     format!("{}/{POLICY_KEY}", run.prefix())
 }
 
-/// Fixes the policy of this run: whoever edits `policy.yaml` while it runs edits the next one.
-pub async fn keep_policy(cx: &Context, run: &Run, sync: &str) -> Result<Sync> {
+/// Fixes the policy of this run: whoever edits `policy.yaml` while it runs edits the next one. A
+/// run that cleans up after another goes by that one's, which says where its things are; one that
+/// was stopped before it had fixed any has made nothing.
+pub async fn keep_policy(cx: &Context, run: &Run, sync: &str, after: Option<&Run>) -> Result<Sync> {
     if let Some(kept) = cx.store.get_text(&kept_key(run)).await? {
         return one(&kept, sync);
     }
-    let text = cx.store.get_text(POLICY_KEY).await?.ok_or_else(|| {
+    let former = match after {
+        Some(after) => cx.store.get_text(&kept_key(after)).await?,
+        None => None,
+    };
+    let text = match former {
+        Some(former) => Some(former),
+        None => cx.store.get_text(POLICY_KEY).await?,
+    };
+    let text = text.ok_or_else(|| {
         Error::refused(format!(
             "there is no s3://{}/{POLICY_KEY}, the policy that says what a sync does",
             cx.store.bucket

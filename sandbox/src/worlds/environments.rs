@@ -30,11 +30,15 @@ pub const SUPPORT: &str = "orders-support";
 
 /// What keeps a restored copy of production quiet before anyone has looked inside: no worker that
 /// subscribes, no job, no query in a log.
-pub const QUARANTINE: [(&str, &str); 8] = [
+pub const QUARANTINE: [(&str, &str); 9] = [
     ("max_logical_replication_workers", "0"),
     // A server does not start with fewer than the copy has prepared transactions.
     ("max_prepared_transactions", "10"),
+    // Nor without `wal_level` logical while the copy has a logical slot on its disk, nor with fewer
+    // slots than it has (RestoreSlotFromDisk in PostgreSQL's slot.c). Without workers nothing
+    // subscribes all the same.
     ("rds.logical_replication", "1"),
+    ("max_replication_slots", "20"),
     ("shared_preload_libraries", "pg_stat_statements"),
     ("rds.force_ssl", "1"),
     ("log_statement", "none"),

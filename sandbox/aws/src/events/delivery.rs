@@ -77,12 +77,13 @@ impl Events {
                     input.as_ref().unwrap_or(event).to_string(),
                 )
             }
-            Target::StateMachine { statemachine, input, .. } => {
+            Target::StateMachine { statemachine, input, transform, .. } => {
+                let transformed = transform.as_ref().map(|transform| transform.apply(event));
                 let body = json!({
                     "stateMachineArn": arn("states", &format!("stateMachine:{}-{statemachine}", self.prefix)),
                     // The same event starts the same execution, however often it is delivered.
                     "name": event_id,
-                    "input": input.as_ref().unwrap_or(event).to_string(),
+                    "input": transformed.unwrap_or_else(|| input.as_ref().unwrap_or(event).to_string()),
                 });
                 let request =
                     http::Request::post("/").header("x-amz-target", "AWSStepFunctions.StartExecution");

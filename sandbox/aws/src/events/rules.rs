@@ -1,6 +1,7 @@
 //! Rules and their targets, as `infra/events/*.json` describe them for Terraform and for the
 //! sandbox.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, ensure};
@@ -29,7 +30,30 @@ pub struct Rule {
 #[serde(untagged, deny_unknown_fields)]
 pub enum Target {
     Function { id: String, function: String, input: Option<Value> },
-    StateMachine { id: String, statemachine: String, input: Option<Value> },
+    StateMachine { id: String, statemachine: String, input: Option<Value>, transform: Option<Transform> },
+}
+
+/// An input transformer (InputTransformer, botocore events 2015-10-07).
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Transform {
+    /// A variable and its path in the event, such as `$.detail.status`.
+    pub paths: BTreeMap<String, String>,
+    /// JSON in which `<variable>` stands for its value.
+    pub template: String,
+}
+
+impl Transform {
+    /// A text stands in quotes by itself
+    /// (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-transform-target-input.html).
+    /// A path that leads nowhere is an empty text here; no rule of ours has one.
+    pub(super) fn apply(&self, event: &Value) -> String {
+        self.paths.iter().fold(self.template.clone(), |text, (variable, path)| {
+            let pointer = path.trim_start_matches('$').replace('.', "/");
+            let value = event.pointer(&pointer).map_or_else(|| "\"\"".to_owned(), Value::to_string);
+            text.replace(&format!("<{variable}>"), &value)
+        })
+    }
 }
 
 fn default_bus() -> String {

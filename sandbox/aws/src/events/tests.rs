@@ -39,10 +39,26 @@ async fn put(events: &Arc<Events>, entries: Value) -> (u16, Value) {
     json::call(&**events, "AWSEvents.PutEvents", json!({ "Entries": entries })).await
 }
 
+#[test]
+fn an_input_transformer_puts_a_text_into_its_template_in_quotes() {
+    let transform: rules::Transform = serde_json::from_value(json!({
+        "paths": {"name": "$.detail.name", "count": "$.detail.count", "none": "$.detail.none"},
+        "template": "{\"after\": <name>, \"count\": <count>, \"none\": <none>}"
+    }))
+    .unwrap();
+    let event = json!({"detail": {"name": "it \"is\"", "count": 3}});
+    let text = transform.apply(&event);
+    assert_eq!(
+        serde_json::from_str::<Value>(&text).unwrap(),
+        json!({"after": "it \"is\"", "count": 3, "none": ""})
+    );
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_event_of_a_service_reaches_the_function_of_its_rule() {
     let ours = arn("states", "stateMachine:aurora-runbooks-major-upgrade");
     let variables = Variables::default().set_all("state_machines", [ours.clone()]);
+    let variables = variables.set("region", REGION).set("account", ACCOUNT).set("prefix", "aurora-runbooks");
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra/events");
     let rules = load_rules(&folder, &variables).unwrap();
     let (events, gateway, clock) = events(rules, &[]);

@@ -209,6 +209,7 @@ impl Rds {
             "CreateDBSubnetGroup" => self.create_db_subnet_group(input),
             "DescribeDBSubnetGroups" => self.describe_db_subnet_groups(input),
             "DescribeDBEngineVersions" => self.describe_db_engine_versions(input),
+            "DescribeDBMajorEngineVersions" => self.describe_db_major_engine_versions(input),
             "DescribeOrderableDBInstanceOptions" => self.describe_orderable_db_instance_options(input),
             "DescribePendingMaintenanceActions" => self.describe_pending_maintenance_actions(input),
             "ApplyPendingMaintenanceAction" => self.apply_pending_maintenance_action(input),

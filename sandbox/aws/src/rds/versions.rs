@@ -36,6 +36,18 @@ struct Versions {
     classes: BTreeMap<String, (u32, u32)>,
 }
 
+/// The release calendar of Aurora PostgreSQL
+/// (https://docs.aws.amazon.com/AmazonRDS/latest/AuroraPostgreSQLReleaseNotes/aurorapostgresql-release-calendar.html).
+/// The end of 18 is assumed: it was not found said.
+const STANDARD_SUPPORT_ENDS: [(&str, &str); 6] = [
+    ("13", "2026-02-28"),
+    ("14", "2027-02-28"),
+    ("15", "2028-02-29"),
+    ("16", "2029-02-28"),
+    ("17", "2030-02-28"),
+    ("18", "2031-02-28"),
+];
+
 pub fn major(version: &str) -> u32 {
     version.split('.').next().and_then(|major| major.parse().ok()).unwrap_or_default()
 }
@@ -156,6 +168,25 @@ impl Rds {
             versions.into_iter().map(|version| describe(&world, version)).collect(),
             input,
         )
+    }
+
+    pub(super) fn describe_db_major_engine_versions(&self, input: &Input) -> Answer {
+        let wanted = |major: &str| {
+            input.text("Engine").is_none_or(|engine| engine == ENGINE)
+                && input.text("MajorEngineVersion").is_none_or(|wanted| wanted == major)
+        };
+        let described =
+            STANDARD_SUPPORT_ENDS.iter().filter(|(major, _)| wanted(major)).map(|(major, end)| {
+                json!({
+                    "Engine": ENGINE,
+                    "MajorEngineVersion": major,
+                    "SupportedEngineLifecycles": [{
+                        "LifecycleSupportName": "open-source-rds-standard-support",
+                        "LifecycleSupportEndDate": format!("{end}T23:59:59Z"),
+                    }],
+                })
+            });
+        page("DBMajorEngineVersions", described.collect(), input)
     }
 
     pub(super) fn describe_orderable_db_instance_options(&self, input: &Input) -> Answer {
