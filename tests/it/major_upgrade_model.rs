@@ -121,7 +121,10 @@ async fn a_failure_without_any_event_is_read_from_the_log_files() {
             files,
         });
     });
-    run(&sandbox, "silent", &to_18()).await.failed("OperationFailed").says(&["buffers_backend", "drop the view or function"]);
+    run(&sandbox, "silent", &to_18())
+        .await
+        .failed("OperationFailed")
+        .says(&["buffers_backend", "drop the view or function"]);
 }
 
 #[tokio::test(start_paused = true)]
