@@ -7,7 +7,7 @@
 //! or a folder `tf-plugins` beside them. Without them the tests fail and say so.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     path::{Path, PathBuf},
     process::{Output, Stdio},
     time::Duration,
@@ -40,6 +40,16 @@ impl Ended {
     pub fn succeeded(self) -> Self {
         assert_eq!(self.code, 0, "{}", self.said);
         self
+    }
+
+    /// The attributes that a plan would change.
+    pub fn changes(&self) -> Vec<&str> {
+        let changes = self.said.lines().filter_map(|line| {
+            let line = line.trim_start();
+            let rest = ["~ ", "- ", "+ "].iter().find_map(|sign| line.strip_prefix(sign))?;
+            rest.split_once(" = ").map(|(name, _)| name.trim())
+        });
+        changes.collect()
     }
 
     /// It failed, with each of these parts in what it said.
@@ -84,18 +94,6 @@ impl Terraform {
     pub async fn changes_nothing(&self) {
         let plan = self.run(&["plan", "-detailed-exitcode", "-input=false"]).await;
         assert_eq!(plan.code, 0, "the plan is not empty:\n{}", plan.said);
-    }
-
-    /// What a plan would change: the names of attributes, each once.
-    pub async fn changes(&self) -> BTreeSet<String> {
-        let plan = self.run(&["plan", "-detailed-exitcode", "-input=false"]).await;
-        assert_ne!(plan.code, 1, "{}", plan.said);
-        let changed = plan.said.lines().filter_map(|line| {
-            let line = line.trim_start();
-            let rest = ["~ ", "- ", "+ ", "-/+ "].iter().find_map(|sign| line.strip_prefix(sign))?;
-            rest.split_once(" = ").map(|(name, _)| name.trim().to_owned())
-        });
-        changed.collect()
     }
 
     /// Writes a file of the configuration.
@@ -262,22 +260,22 @@ async fn after_an_upgrade_the_attributes_and_imports_that_it_prints_leave_terraf
     terraform.variables.insert("groups", json!(BTreeMap::from(groups)).to_string());
     assert_eq!(advice.imports.matches("import {").count(), 3, "{text}");
     terraform.write("imports.tf", &advice.imports);
-    terraform.run(&["plan", "-input=false", "-generate-config-out=groups.tf"]).await.succeeded();
-
-    // Left out, the flag is all that is left of the refused apply; written as the text says, nothing.
-    assert_eq!(terraform.changes().await, BTreeSet::from(["allow_major_version_upgrade".to_owned()]));
-    let left = "allow_major_version_upgrade     = true";
-    assert!(text.contains(left), "{text}");
+    let generate = ["plan", "-input=false", "-generate-config-out=groups.tf"];
+    let plan = terraform.run(&generate).await.succeeded();
+    // The flag is all that is left of the refused apply; with it written as the text says, nothing.
+    assert_eq!(plan.changes(), ["allow_major_version_upgrade"], "{}", plan.said);
+    assert!(text.contains("\n# allow_major_version_upgrade     = true\n"), "{text}");
     terraform.variables.insert("allow_major_version_upgrade", "true".into());
-    let applied = terraform.apply().await.succeeded();
-    assert!(applied.said.contains("3 imported, 0 added, 0 changed, 0 destroyed"), "{}", applied.said);
-    terraform.changes_nothing().await;
-    // Without a refused apply there is nothing to leave: taking it out changes nothing on AWS.
-    let before = changes_of_the_cluster(&sandbox);
+    let plan = terraform.run(&["plan", "-input=false"]).await.succeeded();
+    assert!(plan.said.contains("3 to import, 0 to add, 0 to change, 0 to destroy"), "{}", plan.said);
+
+    // Left out instead, its removal changes nothing on AWS.
     terraform.variables.remove("allow_major_version_upgrade");
-    terraform.apply().await.succeeded();
-    terraform.changes_nothing().await;
+    let before = changes_of_the_cluster(&sandbox);
+    let applied = terraform.apply().await.succeeded();
+    assert!(applied.said.contains("3 imported, 0 added, 1 changed, 0 destroyed"), "{}", applied.said);
     assert_eq!(changes_of_the_cluster(&sandbox), before);
+    terraform.changes_nothing().await;
 }
 
 /// Calls of Terraform's that changed a cluster or an instance.
