@@ -142,9 +142,7 @@ impl Ties {
                 finding(
                     "zero-etl-integration",
                     integration,
-                    format!(
-                        "it reads {id} through logical replication, whose position does not outlive the upgrade"
-                    ),
+                    format!("it reads {id} through logical replication, which an upgrade may break off"),
                     format!(
                         "aws rds delete-integration --integration-identifier {integration}, and create it \
                          again after the upgrade; its target is filled again"
