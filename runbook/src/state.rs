@@ -141,8 +141,15 @@ async fn attempt<S: State>(cx: &Context, run: &Run, input: Value) -> Result<Valu
             cx.patience.forget(&whose);
             return serde_json::to_value(output).map_err(|error| Error::Unexpected(error.into()));
         }
-        Err(Error::Busy(what)) if cx.patience.is_refusal(&whose, &what, now) => Error::given_up(&what),
-        Err(Error::Unreachable(what)) if cx.patience.is_unreachable(&whose, now) => Error::cut_off(&what),
+        // A redrive is patient again.
+        Err(Error::Busy(what)) if cx.patience.is_refusal(&whose, &what, now) => {
+            cx.patience.forget(&whose);
+            Error::given_up(&what)
+        }
+        Err(Error::Unreachable(what)) if cx.patience.is_unreachable(&whose, now) => {
+            cx.patience.forget(&whose);
+            Error::cut_off(&what)
+        }
         Err(error @ (Error::Busy(_) | Error::Unreachable(_))) => error,
         Err(error) => {
             cx.patience.forget(&whose);

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     path::PathBuf,
-    sync::{Arc, Weak},
+    sync::{Arc, Mutex, PoisonError, Weak},
     time::{Duration, SystemTime},
 };
 
@@ -13,7 +13,7 @@ use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_sdk_sfn::{operation::describe_execution::DescribeExecutionOutput, types::ExecutionStatus};
 use aws_smithy_async::{rt::sleep::TokioSleep, time::TimeSource};
 use aws_smithy_types::retry::RetryConfig;
-use runbook::{Context, clock::Clock, postgres::Tls};
+use runbook::{Context, clock::Clock, patience::Patience, postgres::Tls};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::mpsc, task::JoinHandle};
 
@@ -399,8 +399,16 @@ fn in_process(clock: Clock, gateway: &Arc<Gateway>) -> (lambda::Handler, ecs::Wo
         Some(Context::new(&config, clock, BUCKET.to_owned(), Tls::Disable))
     };
     let functions_context = context.clone();
+    let warm = Mutex::new(BTreeMap::<String, Patience>::new());
     let functions: lambda::Handler = Arc::new(move |name, payload| {
-        let cx = functions_context(&name);
+        // What a warm environment of the function remembers from its earlier calls.
+        let mut warm = warm.lock().unwrap_or_else(PoisonError::into_inner);
+        let patience = warm.entry(name.clone()).or_default().clone();
+        drop(warm);
+        let cx = functions_context(&name).map(|mut cx| {
+            cx.patience = patience;
+            cx
+        });
         Box::pin(async move {
             let Some(cx) = cx else {
                 return Err(FunctionError {

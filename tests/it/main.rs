@@ -20,6 +20,7 @@ mod iam;
 mod major_upgrade;
 mod major_upgrade_model;
 mod masking;
+mod patience;
 mod postgres_engine;
 mod reachability;
 mod schema;

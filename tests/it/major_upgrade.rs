@@ -45,7 +45,7 @@ async fn a_shop_is_upgraded_with_its_rows_values_extensions_and_statistics() {
         sandbox
             .s3
             .get(BUCKET, "runs/shop/report.html")
-            .is_some_and(|page| page.starts_with(b"<!doctype html>"))
+            .is_some_and(|page| page.starts_with(b"<!DOCTYPE html>"))
     );
     assert_eq!(run.report["cause"], Value::Null);
 
@@ -62,9 +62,15 @@ async fn a_shop_is_upgraded_with_its_rows_values_extensions_and_statistics() {
     assert!(maintenance["summary"].as_str().unwrap().contains("ca-certificate-rotation on db orders-2"));
     assert!(sandbox.s3.get(BUCKET, &format!("upgrades/{resource_id}/inspection.json")).is_some());
 
-    // Again: everything is there already.
+    // Again: everything is there already, and what somebody has changed since is told and left.
+    let values = [("max_connections", "200")];
+    orders::set_cluster_values(&sandbox.rds_client(), "orders-pg18", &values).await.unwrap();
     let before = mutations(&sandbox).len();
     let again = self::run(&sandbox, "shop-again", &to_18()).await.succeeded();
+    let described = sandbox.wait(&again.arn).await.unwrap();
+    let output: Value = serde_json::from_str(described.output().unwrap()).unwrap();
+    let warning = "parameter group orders-pg18 is pending-reboot on orders-1: somebody has changed it";
+    assert!(output["warnings"].to_string().contains(warning), "{output}");
     assert_eq!(again.states(), ["ResolveUpgrade", "SyncParameterGroups", "RunAnalyze", "VerifyUpgrade"]);
     assert_eq!(mutations(&sandbox).len(), before, "the second run touched the cluster");
 }

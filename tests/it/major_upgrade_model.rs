@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use sandbox::{
+    Sandbox,
     faults::{Fault, Kind},
     orders::{self, Shape},
-    rds::{behaviour::EventDelivery, engine::UpgradeFailure},
+    rds::{Tie, behaviour::EventDelivery, engine::UpgradeFailure},
 };
 use serde_json::json;
 
@@ -123,7 +124,7 @@ async fn a_failure_without_any_event_is_read_from_the_log_files() {
     run(&sandbox, "silent", &to_18())
         .await
         .failed("OperationFailed")
-        .says(&["buffers_backend", "Next: drop the view"]);
+        .says(&["buffers_backend", "drop the view or function"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -221,7 +222,7 @@ async fn bad_input_is_refused_and_nothing_is_touched() {
         ("no-such-cluster", json!({ "cluster": "nobody", "target": "18" }), "no cluster \"nobody\""),
         ("lower", json!({ "cluster": "orders", "target": "15" }), "no way from 16.14 to 15"),
         ("future", json!({ "cluster": "orders", "target": "19" }), "no way from 16.14 to 19"),
-        ("odd-name", json!({ "cluster": "orders; DROP", "target": "18" }), "not a DB cluster identifier"),
+        ("odd-name", json!({ "cluster": "orders; DROP", "target": "18" }), "is not a DB cluster identifier"),
         (
             "no-reason",
             json!({ "cluster": "orders", "target": "18", "skip": [{ "finding": "x", "reason": "" }] }),
@@ -410,4 +411,158 @@ async fn an_execution_that_a_person_stops_is_reported_and_a_new_one_goes_on() {
     assert_eq!((stopped.status.as_str(), stopped.report["status"].as_str()), ("ABORTED", Some("ABORTED")));
     run(&sandbox, "goes-on", &to_18()).await.succeeded();
     assert_eq!(calls(&sandbox, "modify-cluster-version", "ModifyDBCluster"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_ties_a_cluster_to_more_than_itself_is_refused_with_what_to_do() {
+    let arn = sandbox::aws::arn("rds", "cluster:orders");
+    for (tie, error, says) in [
+        (Tie::GlobalCluster, "Refused", ["the global cluster orders-global", "use ModifyGlobalCluster"]),
+        (Tie::ServerlessV1, "Refused", ["engine mode serverless", "--engine-mode provisioned"]),
+        (Tie::Babelfish, "Refused", ["rds.babelfish_status = on", "babelfish-information-upgrading.html"]),
+        (
+            Tie::ActivityStream,
+            "Blocked",
+            ["activity-stream:orders", "aws rds stop-activity-stream --apply-immediately --resource-arn"],
+        ),
+        (
+            Tie::BlueGreenDeployment,
+            "Blocked",
+            ["blue-green-deployment:bgd-", "aws rds delete-blue-green-deployment"],
+        ),
+        (
+            Tie::ZeroEtlIntegration,
+            "Blocked",
+            ["zero-etl-integration:arn:aws:rds:", "aws rds delete-integration --integration-identifier arn:"],
+        ),
+    ] {
+        let sandbox = model(1, Shape::default()).await;
+        sandbox.rds.tie(orders::CLUSTER, tie).unwrap();
+        let refused = run(&sandbox, "tied", &to_18()).await.failed(error);
+        refused.says(&says);
+        if tie == Tie::ActivityStream {
+            refused.says(&[&arn]);
+        }
+        assert_eq!(mutations(&sandbox), Vec::<String>::new(), "{tie:?}");
+    }
+}
+
+/// Somebody has changed a static parameter, of the cluster's group or of an instance's.
+async fn change_a_static_parameter(sandbox: &Sandbox) {
+    let rds = sandbox.rds_client();
+    let group = runbook::aurora::cluster(&orders::context(sandbox), orders::CLUSTER).await.unwrap();
+    let group = group.shown.db_cluster_parameter_group().unwrap().to_owned();
+    orders::set_cluster_values(&rds, &group, &[("max_connections", "500")]).await.unwrap();
+    let cluster = runbook::aurora::cluster(&orders::context(sandbox), orders::CLUSTER).await.unwrap();
+    for member in cluster.shown.db_cluster_members() {
+        assert_eq!(member.db_cluster_parameter_group_status(), Some("pending-reboot"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cluster_at_the_target_is_not_rebooted_for_somebody_elses_change() {
+    let sandbox = model(1, Shape { version: "18.4", maintenance: false, ..Shape::default() }).await;
+    change_a_static_parameter(&sandbox).await;
+    run(&sandbox, "pending-reboot", &to_18()).await.succeeded();
+    assert_eq!(mutations(&sandbox), Vec::<String>::new());
+
+    // Nor is one that a run has upgraded, by the next run.
+    let sandbox = model(1, Shape::default()).await;
+    run(&sandbox, "upgrade", &to_18()).await.succeeded();
+    change_a_static_parameter(&sandbox).await;
+    let before = mutations(&sandbox);
+    run(&sandbox, "again", &to_18()).await.succeeded();
+    assert_eq!(mutations(&sandbox), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_minor_upgrade_makes_no_group_and_reboots_nothing() {
+    let sandbox = model(1, Shape { version: "16.11", maintenance: false, ..Shape::default() }).await;
+    change_a_static_parameter(&sandbox).await;
+    let input = json!({ "cluster": orders::CLUSTER, "target": "16.14" });
+    let run = run(&sandbox, "minor", &input).await.succeeded();
+    assert_eq!(run.states(), EVERY_STATE);
+    assert_eq!(versions(&sandbox).await, ["16.14", "16.14", "16.14"]);
+    assert_eq!(
+        mutations(&sandbox),
+        ["take-snapshot CreateDBClusterSnapshot", "modify-cluster-version ModifyDBCluster"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_apply_status_that_comes_late_causes_no_second_reboot() {
+    let sandbox = model(1, Shape::default()).await;
+    sandbox.rds.behave(|behaviour| behaviour.apply_status_delay = Duration::from_secs(4 * 60));
+    run(&sandbox, "late-status", &to_18()).await.succeeded();
+    assert_eq!(calls(&sandbox, "sync-parameter-groups", "RebootDBInstance"), 2, "one of each member");
+}
+
+#[tokio::test(start_paused = true)]
+async fn logs_that_the_pre_checks_write_while_the_cluster_is_online_are_not_a_failure() {
+    let sandbox = model(1, Shape::default()).await;
+    sandbox.rds.behave(|behaviour| behaviour.events = EventDelivery::Missing);
+    let arn = sandbox.start_execution("major-upgrade", "online", &to_18()).await.unwrap();
+    while calls(&sandbox, "modify-cluster-version", "ModifyDBCluster") == 0 {
+        sandbox.clock.sleep(Duration::from_secs(1)).await;
+    }
+    let log = "Checking for reg* data types in user tables                 ok\n";
+    sandbox.rds.plant_log_file(orders::WRITER, "error/pg_upgrade_internal.log.1795572000", log).unwrap();
+    // For a while nothing but the log shows that the upgrade goes on: no event, no pending version.
+    let unseen = Fault::once(Kind::Stale, "rds", "DescribeDBClusters").by("modify-cluster-version");
+    sandbox.gateway.lay(unseen.times(6));
+    ended(&sandbox, arn).await.succeeded();
+    assert_eq!(versions(&sandbox).await, ["18.4", "18.4", "18.4"]);
+    let read = sandbox.gateway.calls().into_iter();
+    let read = read.filter(|call| call.action == "DownloadDBLogFilePortion").count();
+    assert!(read >= 2, "the log was looked at {read} times");
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_an_event_logs_are_a_failure_when_nothing_happens_for_five_minutes() {
+    let sandbox = model(1, Shape::default()).await;
+    sandbox.rds.behave(|behaviour| {
+        behaviour.events = EventDelivery::Missing;
+        behaviour.fail_next_upgrade = Some(UpgradeFailure {
+            reason: "fatal : pg_upgrade reported failure for check_for_reg_data_type_usage".into(),
+            files: vec![("tables_using_reg.txt".into(), "In database: shop\n  public.t.c\n".into())],
+        });
+    });
+    run(&sandbox, "no-event", &to_18()).await.failed("OperationFailed").says(&["public.t.c"]);
+    let looks = sandbox.gateway.calls().into_iter();
+    let looks: Vec<_> = looks.filter(|call| call.action == "DownloadDBLogFilePortion").collect();
+    let [first, .., last] = looks.as_slice() else { panic!("fewer than two looks: {looks:?}") };
+    let minutes = last.at.duration_since(first.at).as_mins();
+    assert!((5..7).contains(&minutes), "after {minutes} minutes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_longest_names_of_a_cluster_and_an_execution_make_a_snapshot_that_rds_takes() {
+    let sandbox = model(1, Shape::default()).await;
+    let longest = format!("o{}", "-0".repeat(31));
+    let rename = sandbox.rds_client().modify_db_cluster().db_cluster_identifier(orders::CLUSTER);
+    let rename = rename.new_db_cluster_identifier(&longest).apply_immediately(true);
+    rename.send().await.unwrap();
+    orders::wait_available(&orders::context(&sandbox), &longest).await.unwrap_or(());
+    sandbox.clock.sleep(Duration::from_secs(15 * 60)).await;
+    let input = json!({ "cluster": longest, "target": "18" });
+    run(&sandbox, &"e".repeat(80), &input).await.succeeded();
+    let snapshots = sandbox.rds_client().describe_db_cluster_snapshots().send().await.unwrap();
+    let names = snapshots.db_cluster_snapshots().iter();
+    let names: Vec<_> = names.filter_map(|snapshot| snapshot.db_cluster_snapshot_identifier()).collect();
+    let ours = names.iter().find(|name| name.starts_with("before-upgrade-"));
+    assert!(ours.is_some_and(|name| name.len() <= 63 && name.contains("-16-14-")), "{names:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn tags_that_rds_copies_onto_the_snapshot_do_not_make_it_somebody_elses() {
+    let sandbox = model(1, Shape::default()).await;
+    let rds = sandbox.rds_client();
+    let modify = rds.modify_db_cluster().db_cluster_identifier(orders::CLUSTER).copy_tags_to_snapshot(true);
+    modify.send().await.unwrap();
+    let arn = sandbox::aws::arn("rds", "cluster:orders");
+    let tag = rds.add_tags_to_resource().resource_name(arn);
+    let execution = "arn:aws:states:eu-west-1:444455556666:execution:daily-sync:yesterday";
+    tag.tags(runbook::daily_sync::tags::tag("execution", execution)).send().await.unwrap();
+    run(&sandbox, "published", &to_18()).await.succeeded();
+    assert_eq!(calls(&sandbox, "take-snapshot", "CreateDBClusterSnapshot"), 1);
 }

@@ -13,8 +13,11 @@ use std::{
     time::Duration,
 };
 
-use sandbox::{Options, Sandbox, aws::REGION, executables::root};
+use sandbox::{Options, Sandbox, aws::REGION, executables::root, orders};
+use serde_json::{Value, json};
 use tokio::process::Command;
+
+use crate::harness::run;
 
 const NEEDS_TERRAFORM: &str = "the sandbox is tested with Terraform and its AWS provider: install terraform, \
     and `terraform providers mirror` hashicorp/aws into a folder that TF_PLUGIN_MIRROR names";
@@ -37,6 +40,16 @@ impl Ended {
     pub fn succeeded(self) -> Self {
         assert_eq!(self.code, 0, "{}", self.said);
         self
+    }
+
+    /// The attributes that a plan would change.
+    pub fn changes(&self) -> Vec<&str> {
+        let changes = self.said.lines().filter_map(|line| {
+            let line = line.trim_start();
+            let rest = ["~ ", "- ", "+ "].iter().find_map(|sign| line.strip_prefix(sign))?;
+            rest.split_once(" = ").map(|(name, _)| name.trim())
+        });
+        changes.collect()
     }
 
     /// It failed, with each of these parts in what it said.
@@ -81,6 +94,11 @@ impl Terraform {
     pub async fn changes_nothing(&self) {
         let plan = self.run(&["plan", "-detailed-exitcode", "-input=false"]).await;
         assert_eq!(plan.code, 0, "the plan is not empty:\n{}", plan.said);
+    }
+
+    /// Writes a file of the configuration.
+    pub fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.folder.join(name), text).expect("the folder can be written to");
     }
 
     pub async fn output(&self, name: &str) -> String {
@@ -168,4 +186,104 @@ async fn the_aws_provider_makes_a_cluster_finds_nothing_to_change_and_cannot_upg
     terraform.apply().await.refused(&["InvalidParameterCombination", custom]);
     let unchanged = sandbox.rds_client().describe_db_clusters().send().await.expect("it is described");
     assert_eq!(unchanged.db_clusters()[0].engine_version(), Some("16.14"));
+}
+
+/// VerifyUpgrade's text: the attributes below each comment that names a resource, and the imports.
+struct Advice {
+    attributes: BTreeMap<String, BTreeMap<String, String>>,
+    imports: String,
+}
+
+impl Advice {
+    fn read(text: &str) -> Self {
+        let (mut attributes, mut imports) = (BTreeMap::<_, BTreeMap<_, _>>::new(), String::new());
+        let mut resource = String::new();
+        let mut lines = text.lines();
+        while let Some(line) = lines.next() {
+            if line.starts_with("import {") {
+                imports.push_str(line);
+                for line in lines.by_ref().take_while(|line| *line != "}") {
+                    imports.push_str(&format!("\n{line}"));
+                }
+                imports.push_str("\n}\n");
+            } else if let Some(named) = line.strip_prefix("# aws_rds_cluster") {
+                resource = format!("aws_rds_cluster{named}");
+            } else if let Some((name, value)) = line.split_once(" = ").filter(|_| !line.starts_with('#')) {
+                let value = value.trim_matches('"').to_owned();
+                attributes.entry(resource.clone()).or_default().insert(name.trim().to_owned(), value);
+            }
+        }
+        Self { attributes, imports }
+    }
+
+    #[track_caller]
+    fn attribute(&self, resource: &str, name: &str) -> String {
+        let found = self.attributes.get(resource).and_then(|attributes| attributes.get(name));
+        found.unwrap_or_else(|| panic!("no {name} of {resource}: {:?}", self.attributes)).clone()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_an_upgrade_the_attributes_and_imports_that_it_prints_leave_terraform_nothing_to_change() {
+    let sandbox = Sandbox::start(Options::real()).await.expect("the sandbox starts");
+    let mut terraform = Terraform::with("members", &sandbox.url).await;
+    terraform.apply().await.succeeded();
+
+    // What people try first; its flag stays in Terraform's state.
+    terraform.variables.insert("engine_version", "18.4".into());
+    terraform.variables.insert("allow_major_version_upgrade", "true".into());
+    terraform.apply().await.refused(&["is custom. You must explicitly specify a new DB instance parameter"]);
+    terraform.variables.remove("allow_major_version_upgrade");
+
+    let secret = json!({ "username": "postgres", "password": "terraform-made-it" });
+    let create = orders::context(&sandbox).secrets.create_secret().name("orders/master");
+    let secret = create.secret_string(secret.to_string()).send().await.expect("the secret is created");
+    let input = json!({ "cluster": "orders", "target": "18", "secretArn": secret.arn() });
+    let upgrade = run(&sandbox, "terraform", &input).await.succeeded();
+    let described = sandbox.wait(&upgrade.arn).await.expect("it is described");
+    let output: Value = serde_json::from_str(described.output().unwrap_or_default()).expect("JSON");
+    let text = output["terraform"].as_str().expect("VerifyUpgrade's text");
+
+    let advice = Advice::read(text);
+    let version = advice.attribute("aws_rds_cluster orders", "engine_version");
+    assert_eq!(version, "18.4");
+    terraform.variables.insert("engine_version", version);
+    let group = advice.attribute("aws_rds_cluster orders", "db_cluster_parameter_group_name");
+    assert_eq!(group, "orders-18");
+    terraform.variables.insert("cluster_group", group);
+    let groups = ["orders-1", "orders-2"].map(|instance| {
+        let resource = format!("aws_rds_cluster_instance {instance}");
+        assert_eq!(advice.attribute(&resource, "engine_version"), "18.4");
+        (instance, advice.attribute(&resource, "db_parameter_group_name"))
+    });
+    assert_eq!(groups, [("orders-1", "orders-1-18".into()), ("orders-2", "orders-2-18".into())]);
+    terraform.variables.insert("groups", json!(BTreeMap::from(groups)).to_string());
+    assert_eq!(advice.imports.matches("import {").count(), 3, "{text}");
+    terraform.write("imports.tf", &advice.imports);
+    let generate = ["plan", "-input=false", "-generate-config-out=groups.tf"];
+    let plan = terraform.run(&generate).await.succeeded();
+    // The flag is all that is left of the refused apply; with it written as the text says, nothing.
+    assert_eq!(plan.changes(), ["allow_major_version_upgrade"], "{}", plan.said);
+    assert!(text.contains("\n# allow_major_version_upgrade     = true\n"), "{text}");
+    terraform.variables.insert("allow_major_version_upgrade", "true".into());
+    let plan = terraform.run(&["plan", "-input=false"]).await.succeeded();
+    assert!(plan.said.contains("3 to import, 0 to add, 0 to change, 0 to destroy"), "{}", plan.said);
+
+    // Left out instead, its removal changes nothing on AWS.
+    terraform.variables.remove("allow_major_version_upgrade");
+    let before = changes_of_the_cluster(&sandbox);
+    let applied = terraform.apply().await.succeeded();
+    assert!(applied.said.contains("3 imported, 0 added, 1 changed, 0 destroyed"), "{}", applied.said);
+    assert_eq!(changes_of_the_cluster(&sandbox), before);
+    terraform.changes_nothing().await;
+}
+
+/// Calls of Terraform's that changed a cluster or an instance.
+fn changes_of_the_cluster(sandbox: &Sandbox) -> usize {
+    let calls = sandbox.gateway.calls();
+    let changes = ["ModifyDBCluster", "ModifyDBInstance", "RebootDBInstance"];
+    calls
+        .iter()
+        .filter(|call| call.principal == "terraform" && changes.contains(&call.action.as_str()))
+        .count()
 }

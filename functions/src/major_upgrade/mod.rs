@@ -29,3 +29,4 @@ pub mod prepare_parameter_groups;
 pub mod resolve_upgrade;
 pub mod sync_parameter_groups;
 pub mod take_snapshot;
+mod ties;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use aws_sdk_rds::types::PendingModifiedValues;
 use runbook::{
-    Context, Error, Finding, Level, Result, Run, SkippedFinding, State,
+    Context, Error, Finding, Result, Run, SkippedFinding, State,
     aurora::{self, Cluster, EngineVersion, Instance, ResourceId, Status},
     error::{Then, aws},
     lease,
@@ -19,7 +19,10 @@ use runbook::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::path::{Targets, shortest};
+use super::{
+    path::{Targets, shortest},
+    ties::{self, Ties, finding},
+};
 
 /// How much of a worker's input `skip` and `secretArn` may take, in the characters of
 /// [`ResolveUpgrade::worker_characters`]. "A total of 8192 characters are allowed for overrides.
@@ -95,7 +98,7 @@ impl State for ResolveUpgrade {
     async fn reconcile(self, cx: &Context, run: &Run) -> Result<Plan> {
         self.check()?;
         let cluster = aurora::cluster(cx, &self.cluster).await?;
-        check_kind(&cluster)?;
+        ties::check(&cluster)?;
         lease::take(cx, run, cluster.resource_id.as_str()).await?;
 
         let members = aurora::members(cx, &cluster).await?;
@@ -178,28 +181,6 @@ impl ResolveUpgrade {
     }
 }
 
-/// What this runbook is not for.
-fn check_kind(cluster: &Cluster) -> Result<()> {
-    let Cluster { id, shown, .. } = cluster;
-    let engine = shown.engine().unwrap_or("of an unknown engine");
-    if engine != "aurora-postgresql" {
-        return Err(Error::refused(format!("{id} is {engine}; this runbook upgrades aurora-postgresql")));
-    }
-    if let Some(mode) = shown.engine_mode().filter(|mode| *mode != "provisioned") {
-        return Err(Error::refused(format!(
-            "{id} has the engine mode {mode}, which ModifyDBCluster cannot upgrade"
-        )));
-    }
-    if let Some(global) = shown.global_cluster_identifier().filter(|global| !global.is_empty()) {
-        return Err(Error::refused(format!(
-            "{id} belongs to the global cluster {global}, whose version is raised for every Region at once, \
-             which this runbook does not do"
-        ))
-        .fix("use ModifyGlobalCluster"));
-    }
-    Ok(())
-}
-
 /// Statuses that no waiting ends.
 fn check_statuses(cluster: &Cluster, members: &[Instance]) -> Result<()> {
     if members.is_empty() {
@@ -265,18 +246,11 @@ async fn blockers(
     members: &[Instance],
     path: &[EngineVersion],
 ) -> Result<Vec<Finding>> {
-    let mut findings = Vec::new();
     if path.is_empty() {
-        return Ok(findings);
+        return Ok(Vec::new());
     }
-    if cluster.shown.activity_stream_status().is_some_and(|status| status.as_str() != "stopped") {
-        findings.push(finding(
-            "activity-stream",
-            &cluster.id,
-            "RDS does not upgrade a cluster with a database activity stream",
-            format!("aws rds stop-activity-stream --apply-immediately --resource-arn {}", cluster.arn),
-        ));
-    }
+    let is_major = path.iter().any(|version| version.major() != cluster.version.major());
+    let mut findings = Ties::look(cx, cluster).await?.findings(cluster, is_major)?;
     for member in members {
         let id = &member.id;
         if member
@@ -288,7 +262,8 @@ async fn blockers(
                 "pending-modification",
                 id,
                 "RDS refuses an engine version while another change of an instance waits for the \
-                maintenance window",
+                maintenance window"
+                    .into(),
                 format!(
                     "aws rds modify-db-instance --db-instance-identifier {id} --apply-immediately, or \
                 undo the change"
@@ -303,7 +278,7 @@ async fn blockers(
                 findings.push(finding(
                     "instance-class",
                     id,
-                    &format!(
+                    format!(
                         "its class {class} is not offered for {version} \
                     (DescribeOrderableDBInstanceOptions)"
                     ),
@@ -316,17 +291,6 @@ async fn blockers(
         }
     }
     Ok(findings)
-}
-
-fn finding(check: &str, object: &str, reason: &str, remedy: String) -> Finding {
-    Finding {
-        check: check.into(),
-        level: Level::Block,
-        database: None,
-        object: object.into(),
-        reason: reason.into(),
-        remedy,
-    }
 }
 
 async fn orderable(cx: &Context, version: &EngineVersion, class: &str) -> Result<bool> {

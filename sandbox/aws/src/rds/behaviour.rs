@@ -41,6 +41,8 @@ pub struct Behaviour {
     pub restore: Duration,
     pub delete: Duration,
     pub reboot: Duration,
+    /// From a rebooted instance's `available` to the `in-sync` of its groups.
+    pub apply_status_delay: Duration,
     pub failover: Duration,
     pub start_stop: Duration,
     /// From an accepted master password to the one that the server asks for.
@@ -76,6 +78,7 @@ impl Default for Behaviour {
             restore: seconds(120),
             delete: seconds(60),
             reboot: seconds(45),
+            apply_status_delay: seconds(0),
             failover: seconds(30),
             start_stop: seconds(60),
             password_delay: seconds(60),

@@ -147,15 +147,23 @@ impl Rds {
             }
         };
         let (_, restarted) = tokio::join!(self.pause(self.behaviour().reboot), restarted);
+        let delay = self.behaviour().apply_status_delay;
+        {
+            let mut world = self.world();
+            let Some(instance) = world.instances.get_mut(id) else { return };
+            if let Err(error) = restarted {
+                tracing::error!(instance = instance.id, error = format!("{error:#}"), "restart the server");
+                instance.status = "incompatible-parameters";
+                return;
+            }
+            instance.status = "available";
+        }
+        if !delay.is_zero() {
+            self.pause(delay).await;
+        }
         let mut world = self.world();
         let Some(instance) = world.instances.get_mut(id) else { return };
-        if let Err(error) = restarted {
-            tracing::error!(instance = instance.id, error = format!("{error:#}"), "restart the server");
-            instance.status = "incompatible-parameters";
-            return;
-        }
-        (instance.status, instance.group_status, instance.cluster_group_status) =
-            ("available", "in-sync", "in-sync");
+        (instance.group_status, instance.cluster_group_status) = ("in-sync", "in-sync");
         let instance = instance.clone();
         self.event(&mut world, &instance, "0006", "DB instance restarted");
     }

@@ -44,10 +44,15 @@ pub fn text(
     let mut text = String::new();
     let _ = write!(
         text,
-        "# aws_rds_cluster {cluster}\nengine_version                  = \
-        \"{version}\"\ndb_cluster_parameter_group_name = \"{cluster_group}\"\n\
+        "# aws_rds_cluster {cluster}\n\
+         engine_version                  = \"{version}\"\n\
+         db_cluster_parameter_group_name = \"{cluster_group}\"\n\
          # Leave out allow_major_version_upgrade and db_instance_parameter_group_name: they only steer an \
-         upgrade.\n"
+         upgrade.\n\
+         # But an apply that was refused leaves them in Terraform's state. If terraform plan shows one, \
+         write what it has\n\
+         # there, or apply its removal, which changes nothing on AWS:\n\
+         # allow_major_version_upgrade     = true\n"
     );
     for (instance, group) in instances {
         let _ = write!(
