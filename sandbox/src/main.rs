@@ -5,7 +5,10 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
-use sandbox::{Gear, Options, benchmark, console::{self, World}};
+use sandbox::{
+    Gear, Options, benchmark,
+    console::{self, World},
+};
 
 /// A local AWS on real PostgreSQL.
 #[derive(Parser)]

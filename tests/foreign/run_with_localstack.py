@@ -2,8 +2,8 @@
 """Ends both runbooks with an interpreter that is not ours: LocalStack's Step Functions runs the ASL
 files, and calls the functions and workers of the sandbox.
 
-    tests/foreign/localstack.py                 # major-upgrade, then daily-sync
-    tests/foreign/localstack.py daily-sync      # one of them
+    tests/foreign/run_with_localstack.py             # major-upgrade, then daily-sync
+    tests/foreign/run_with_localstack.py daily-sync  # one of them
 
 It needs Rust as the README says, PyPI in reach, and Python 3.13 as `python3.13`: LocalStack 2026.3.0
 does not run on 3.11. LocalStack (250 MB, the last release with an open licence) goes into a virtual
