@@ -128,7 +128,11 @@ async fn prepare(sandbox: &Sandbox, name: &str, input: &Value) -> Result<Value, 
 async fn a_fresh_cluster_becomes_the_environments() {
     let sandbox = Sandbox::start(Options::real()).await.unwrap();
     let cx = orders::context(&sandbox);
-    cx.store.put("policy.yaml", "application/yaml", POLICY.into()).await.unwrap();
+    // As SelectSnapshot keeps it for the run.
+    for run in ["first", "second", "third", "fourth"] {
+        let kept = format!("runs/{run}/policy.yaml");
+        cx.store.put(&kept, "application/yaml", POLICY.into()).await.unwrap();
+    }
     cx.secrets.create_secret().name("orders-dev/app").secret_string(r#"{"theirs": 1}"#).send().await.unwrap();
     let definition = statemachine::render(&machine().to_string()).unwrap();
     sandbox

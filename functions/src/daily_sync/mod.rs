@@ -8,7 +8,8 @@
 //! 3. [`restore_quarantine`] restores the copy where nobody but a worker reaches it: cluster, new
 //!    master password, instance. It stops at what RDS restored otherwise than asked.
 //! 4. SanitizeDatabases and AttestSanitized, workers: until here everything is raw.
-//! 5. [`snapshot_sanitized`] takes the snapshot that targets come from, and only with an attestation.
+//! 5. [`snapshot_sanitized`] takes the snapshot that targets come from, and only with an
+//!    attestation.
 //! 6. [`delete_quarantine`]: from here on the run holds no raw data. It cannot be undone.
 //! 7. For each target [`restore_target`], PrepareTarget (a worker), [`swap_target`] and
 //!    [`retire_old`]. A swap that fails gives the former cluster its name back.

@@ -25,7 +25,8 @@ impl Denied {
         let message = match service {
             // awslabs/aurora-snapshot-tool#29: RDS does not say which permission is missing.
             "rds" if about_key => format!(
-                "The KMS key [{}] does not exist, is not enabled or you do not have permissions to access it.",
+                "The KMS key [{}] does not exist, is not enabled or you do not have permissions to \
+                 access it.",
                 self.resource
             ),
             // https://repost.aws/knowledge-center/secrets-manager-cross-account-key

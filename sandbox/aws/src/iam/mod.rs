@@ -211,8 +211,8 @@ impl Iam {
                 account: None,
                 decides: true,
             },
-            // RDS has no resource policies. Its owner's side of a snapshot is that it is shared: RDS
-            // looks at it itself, and does not find what is not shared.
+            // RDS has no resource policies. Its owner's side of a snapshot is that it is shared:
+            // RDS looks at it itself, and does not find what is not shared.
             Some("rds") => OfResource { policy: None, account: identity.account(), decides: false },
             _ => {
                 let stands = |(pattern, _): &&(Pattern, Policy)| pattern.matches(&access.resource);
