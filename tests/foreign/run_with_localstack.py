@@ -4,6 +4,7 @@ files, and calls the functions and workers of the sandbox.
 
     tests/foreign/run_with_localstack.py             # major-upgrade, then daily-sync
     tests/foreign/run_with_localstack.py daily-sync  # one of them
+    tests/foreign/run_with_localstack.py --compare   # and again with our own, to see what differs
 
 It needs Rust as the README says, PyPI in reach, and Python 3.13 as `python3.13`: LocalStack 2026.3.0
 does not run on 3.11. LocalStack (250 MB, the last release with an open licence) goes into a virtual
@@ -14,6 +15,9 @@ Each run must end SUCCEEDED, every state of its success must have been entered, 
 make its report from this other service's history. Anything else ends the script with 1 and the words
 of what failed. LocalStack's events do not reach the sandbox's bus (PutEvents refuses the sources of
 AWS), so the script calls report-run as the rule would.
+
+With --compare it also prints, by state and kind of event, which fields only one of the two
+histories has. A difference is no failure: AWS's own answer decides, see docs/local-aws.md.
 
 What is changed in LocalStack, each because without it neither runbook could run: see `serve`.
 """
@@ -195,8 +199,8 @@ def answers(url):
         return False
 
 
-def run(runbook, folder):
-    """One runbook, in a sandbox and a LocalStack of its own."""
+def run(runbook, folder, foreign=True):
+    """One runbook, in a sandbox of its own, by a LocalStack of its own or by our interpreter."""
     folder.mkdir(parents=True)
     ours, theirs = free_port(), free_port()
     sandbox_url, states_url = f"http://127.0.0.1:{ours}", f"http://127.0.0.1:{theirs}"
@@ -228,13 +232,18 @@ def run(runbook, folder):
         return process, log
 
     try:
-        process, log = start("localstack", [sys.executable, __file__, "serve"], localstack)
-        health = f"{states_url}/_localstack/health"
-        wait_until("LocalStack", 120, process, log, lambda: answers(health))
         command = ["cargo", "sandbox", "up", "--world", runbook, "--port", str(ours)]
-        process, log = start("sandbox", [*command, "--stepfunctions", states_url], {})
+        if foreign:
+            process, log = start("localstack", [sys.executable, __file__, "serve"], localstack)
+            health = f"{states_url}/_localstack/health"
+            wait_until("LocalStack", 120, process, log, lambda: answers(health))
+            command += ["--stepfunctions", states_url]
+        process, log = start("sandbox", command, {})
         wait_until("the sandbox", 1800, process, log, lambda: "Ctrl-C ends it" in log.read_text())
-        drive(runbook, sandbox_url, states_url)
+        name = f"LocalStack {VERSION}" if foreign else "our own interpreter"
+        history = drive(runbook, name, sandbox_url, states_url if foreign else sandbox_url)
+        (folder / "history.json").write_text(json.dumps(history, indent=1, default=str))
+        return history
     finally:
         for process in reversed(processes):
             if process.poll() is None:
@@ -246,7 +255,8 @@ def run(runbook, folder):
                 os.killpg(process.pid, signal.SIGKILL)
 
 
-def drive(runbook, sandbox_url, states_url):
+def drive(runbook, interpreter, sandbox_url, states_url):
+    """Runs it to its end, checks what came of it, and answers its history."""
     import boto3
 
     def client(service, url):
@@ -260,11 +270,12 @@ def drive(runbook, sandbox_url, states_url):
         stateMachineArn=machine, name=f"foreign-{runbook}", input=json.dumps(execution_input)
     )
     arn = started["executionArn"]
-    print(f"\n{runbook} with {json.dumps(execution_input)}, by LocalStack {VERSION}", flush=True)
+    print(f"\n{runbook} with {json.dumps(execution_input)}, by {interpreter}", flush=True)
     shown, end = 0, time.time() + LONGEST
     while True:
         described = states.describe_execution(executionArn=arn)
-        history = states.get_execution_history(executionArn=arn, maxResults=1000)["events"]
+        pages = states.get_paginator("get_execution_history").paginate(executionArn=arn)
+        history = [event for page in pages for event in page["events"]]
         for event in history[shown:]:
             entered = event.get("stateEnteredEventDetails")
             failed = event.get("taskFailedEventDetails")
@@ -299,13 +310,54 @@ def drive(runbook, sandbox_url, states_url):
     retries = sum(1 for event in history if event["type"].endswith("Failed"))
     print(f"SUCCEEDED: {report['outcome']}", flush=True)
     print(f"({len(history)} events, {retries} tries that were repeated)", flush=True)
+    return history
+
+
+def paths(value, path):
+    """The fields of a value, and of the JSON in its texts."""
+    if isinstance(value, str) and value[:1] in ("{", "["):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            pass
+    if isinstance(value, dict):
+        return {path}.union(*(paths(inner, f"{path}.{name}") for name, inner in value.items()))
+    if isinstance(value, list):
+        return {path}.union(*(paths(inner, f"{path}[]") for inner in value))
+    return {path}
+
+
+def fields(history):
+    """By state and kind of event, the fields that its events have."""
+    events = {event["id"]: event for event in history}
+    found = {}
+    for event in history:
+        of = event
+        while of and "stateEnteredEventDetails" not in of and "stateExitedEventDetails" not in of:
+            of = events.get(of.get("previousEventId"))
+        details = (of or {}).get("stateEnteredEventDetails") or (of or {}).get("stateExitedEventDetails")
+        key = (details["name"] if details else "the execution", event["type"])
+        inner = next((value for name, value in event.items() if name.endswith("EventDetails")), {})
+        found.setdefault(key, set()).update(paths(inner, ""))
+    return found
+
+
+def compare(runbook, theirs, ours):
+    theirs, ours = fields(theirs), fields(ours)
+    print(f"\n{runbook}: what only one of the histories has", flush=True)
+    for key in sorted(theirs.keys() | ours.keys()):
+        for name, mine, other in (("LocalStack", theirs, ours), ("ours", ours, theirs)):
+            if key not in other:
+                print(f"  only {name}: {key[0]}, {key[1]}", flush=True)
+            elif only := sorted(mine.get(key, set()) - other[key]):
+                print(f"  only {name}: {key[0]}, {key[1]}: {', '.join(only)}", flush=True)
 
 
 def main():
     arguments = sys.argv[1:]
     if arguments == ["serve"]:
         return serve()
-    runbooks = arguments or list(RUNBOOKS)
+    runbooks = [name for name in arguments if name != "--compare"] or list(RUNBOOKS)
     if unknown := [name for name in runbooks if name not in RUNBOOKS]:
         fail(f"{', '.join(unknown)}: this script knows {' and '.join(RUNBOOKS)}")
     python = install()
@@ -314,7 +366,9 @@ def main():
     folder = ROOT / "target" / "foreign" / time.strftime("%Y%m%d-%H%M%S")
     print(f"Logs: {folder}", flush=True)
     for runbook in runbooks:
-        run(runbook, folder / runbook)
+        history = run(runbook, folder / runbook)
+        if "--compare" in arguments:
+            compare(runbook, history, run(runbook, folder / f"{runbook}-ours", foreign=False))
 
 
 if __name__ == "__main__":
