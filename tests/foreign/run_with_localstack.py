@@ -17,7 +17,8 @@ of what failed. LocalStack's events do not reach the sandbox's bus (PutEvents re
 AWS), so the script calls report-run as the rule would.
 
 With --compare it also prints, by state and kind of event, which fields only one of the two
-histories has. A difference is no failure: AWS's own answer decides, see docs/local-aws.md.
+histories has, and of which type. A difference is no failure: AWS's own answer decides, see
+docs/local-aws.md.
 
 What is changed in LocalStack, each because without it neither runbook could run: see `serve`.
 """
@@ -314,7 +315,7 @@ def drive(runbook, interpreter, sandbox_url, states_url):
 
 
 def paths(value, path):
-    """The fields of a value, and of the JSON in its texts."""
+    """The fields of a value and of the JSON in its texts, and whether each is a text or a number."""
     if isinstance(value, str) and value[:1] in ("{", "["):
         try:
             value = json.loads(value)
@@ -324,7 +325,7 @@ def paths(value, path):
         return {path}.union(*(paths(inner, f"{path}.{name}") for name, inner in value.items()))
     if isinstance(value, list):
         return {path}.union(*(paths(inner, f"{path}[]") for inner in value))
-    return {path}
+    return {f"{path} ({type(value).__name__})"}
 
 
 def fields(history):
@@ -345,6 +346,8 @@ def fields(history):
 def compare(runbook, theirs, ours):
     theirs, ours = fields(theirs), fields(ours)
     print(f"\n{runbook}: what only one of the histories has", flush=True)
+    if theirs == ours:
+        print("  nothing", flush=True)
     for key in sorted(theirs.keys() | ours.keys()):
         for name, mine, other in (("LocalStack", theirs, ours), ("ours", ours, theirs)):
             if key not in other:
