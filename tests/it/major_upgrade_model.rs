@@ -120,7 +120,7 @@ async fn a_failure_without_any_event_is_read_from_the_log_files() {
             files,
         });
     });
-    run(&sandbox, "silent", &to_18()).await.failed("OperationFailed").says(&["buffers_backend", "drop it"]);
+    run(&sandbox, "silent", &to_18()).await.failed("OperationFailed").says(&["buffers_backend", "Next: drop the view"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -154,7 +154,7 @@ async fn the_second_of_two_executions_on_one_cluster_is_a_conflict() {
     let first = sandbox.start_execution("major-upgrade", "first", &to_18()).await.unwrap();
     sandbox.clock.sleep(Duration::from_secs(60)).await;
     let second = run(&sandbox, "second", &to_18()).await.failed("Conflict");
-    second.says(&[&first, "nothing was touched", "stop-execution"]);
+    second.says(&[&first, "Changed: nothing", "stop-execution"]);
     ended(&sandbox, first).await.succeeded();
     // The lease of an execution that has ended is taken over.
     run(&sandbox, "third", &to_18()).await.succeeded();
@@ -218,11 +218,11 @@ async fn bad_input_is_refused_and_nothing_is_touched() {
         ("no-such-cluster", json!({ "cluster": "nobody", "target": "18" }), "no cluster \"nobody\""),
         ("lower", json!({ "cluster": "orders", "target": "15" }), "no way from 16.14 to 15"),
         ("future", json!({ "cluster": "orders", "target": "19" }), "no way from 16.14 to 19"),
-        ("odd-name", json!({ "cluster": "orders; DROP", "target": "18" }), "no DB cluster identifier"),
+        ("odd-name", json!({ "cluster": "orders; DROP", "target": "18" }), "not a DB cluster identifier"),
         (
             "no-reason",
             json!({ "cluster": "orders", "target": "18", "skip": [{ "finding": "x", "reason": "" }] }),
-            "needs a reason",
+            "has no reason",
         ),
         (
             "no-such-parameter",

@@ -103,7 +103,7 @@ impl Error {
 
     /// Someone else's; nothing was changed unless [`Error::changed`] says otherwise.
     pub fn conflict(found: impl Into<String>) -> Self {
-        Self::Conflict(Box::new(Failure::of(found, Some("nothing, it was left alone".into()))))
+        Self::Conflict(Box::new(Failure::of(found, Some("nothing".into()))))
     }
 
     pub fn failed(found: impl Into<String>) -> Self {
