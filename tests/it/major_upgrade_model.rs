@@ -120,7 +120,10 @@ async fn a_failure_without_any_event_is_read_from_the_log_files() {
             files,
         });
     });
-    run(&sandbox, "silent", &to_18()).await.failed("OperationFailed").says(&["buffers_backend", "Next: drop the view"]);
+    run(&sandbox, "silent", &to_18())
+        .await
+        .failed("OperationFailed")
+        .says(&["buffers_backend", "Next: drop the view"]);
 }
 
 #[tokio::test(start_paused = true)]
