@@ -27,10 +27,30 @@ use crate::{
     worlds::{findings, wires},
 };
 
-pub async fn up(options: Options) -> anyhow::Result<()> {
-    let sandbox = prepare(options).await?;
+/// What a local AWS begins with: what the runbook of that name needs.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub enum World {
+    /// The cluster `orders` on PostgreSQL 16.
+    MajorUpgrade,
+    /// Production in an account of its own, and yesterday's targets.
+    DailySync,
+}
+
+pub async fn up(options: Options, world: World) -> anyhow::Result<()> {
+    let (sandbox, runbook, input) = match world {
+        World::MajorUpgrade => {
+            let input = json!({ "cluster": orders::CLUSTER, "target": "18" });
+            (create_orders(options).await?, "major-upgrade", input)
+        }
+        World::DailySync => {
+            (create_two_accounts(options).await?, "daily-sync", json!({ "sync": environments::SYNC }))
+        }
+    };
     println!("\nA local AWS listens. For the AWS CLI and every SDK:\n");
     println!("  export AWS_ENDPOINT_URL={}", sandbox.url);
+    if let Some(url) = &sandbox.stepfunctions {
+        println!("  export AWS_ENDPOINT_URL_SFN={url}");
+    }
     // AWS CLI v1 and boto3 read AWS_DEFAULT_REGION; AWS CLI v2 and the other SDKs read AWS_REGION.
     println!(
         "  export AWS_ACCESS_KEY_ID=you AWS_SECRET_ACCESS_KEY=any AWS_REGION={0} AWS_DEFAULT_REGION={0}\n",
@@ -40,47 +60,17 @@ pub async fn up(options: Options) -> anyhow::Result<()> {
     println!(
         "  aws rds describe-db-clusters --query 'DBClusters[].[DBClusterIdentifier,EngineVersion,Status]'"
     );
-    println!(
-        "  aws stepfunctions start-execution --state-machine-arn {} --input '{{\"cluster\": \"orders\", \
-        \"target\": \"18\"}}'\n",
-        machine()
-    );
+    let machine = crate::aws::arn("states", &format!("stateMachine:{PREFIX}-{runbook}"));
+    println!("  aws stepfunctions start-execution --state-machine-arn {machine} --input '{input}'\n");
     println!("Logs of functions and workers: {}\nCtrl-C ends it.", sandbox.logs.display());
     tokio::signal::ctrl_c().await?;
     Ok(())
 }
 
-fn machine() -> String {
-    crate::aws::arn("states", &format!("stateMachine:{PREFIX}-major-upgrade"))
-}
-
 /// Runs a daily sync from production's account into two environments.
 pub async fn daily_sync(options: Options, out: &Path) -> anyhow::Result<()> {
     let begun = Instant::now();
-    let step = spinner();
-    step.set_message("Fetching PostgreSQL (once) and starting a local AWS with two accounts");
-    let sandbox = Sandbox::start(options).await?;
-    step.set_message(
-        "Creating production: the cluster orders with a shop and live wires inside, and last \
-    night's automated snapshot",
-    );
-    let resource_id = production::create(&sandbox).await?;
-    let engine = sandbox.engine.clone().context("the console runs on real PostgreSQL")?;
-    let planted = wires::wires();
-    for wire in &planted {
-        findings::apply(&engine, &resource_id, wire.plant).await?;
-    }
-    production::take_snapshot(&sandbox).await?;
-    step.set_message("Creating the environments: yesterday's orders-dev and orders-support");
-    environments::create(&sandbox, Some(&environments::policy_with_wires()?)).await?;
-    environments::create_targets(&sandbox).await?;
-    step.finish_and_clear();
-    println!(
-        "Production is available in account {PRODUCTION}, yesterday's targets in account {ACCOUNT}; {} live \
-        wires are planted.",
-        planted.len()
-    );
-
+    let sandbox = create_two_accounts(options).await?;
     let input = json!({ "sync": environments::SYNC });
     println!("\nStarting daily-sync with {input}\n");
     let execution = sandbox.start_execution("daily-sync", "sandbox-daily-sync", &input).await?;
@@ -142,7 +132,7 @@ async fn watch(sandbox: &Sandbox, execution: &str, out: &Path) -> anyhow::Result
 
 pub async fn major_upgrade(options: Options, target: &str, out: &Path) -> anyhow::Result<()> {
     let begun = Instant::now();
-    let sandbox = prepare(options).await?;
+    let sandbox = create_orders(options).await?;
     let rows_before = orders::count_rows(&sandbox).await?;
     let probe = Probe::start(&orders::login(&sandbox).await?, "shop");
     let input = json!({ "cluster": orders::CLUSTER, "target": target });
@@ -177,7 +167,34 @@ pub async fn major_upgrade(options: Options, target: &str, out: &Path) -> anyhow
     Ok(())
 }
 
-async fn prepare(options: Options) -> anyhow::Result<Sandbox> {
+async fn create_two_accounts(options: Options) -> anyhow::Result<Sandbox> {
+    let step = spinner();
+    step.set_message("Fetching PostgreSQL (once) and starting a local AWS with two accounts");
+    let sandbox = Sandbox::start(options).await?;
+    step.set_message(
+        "Creating production: the cluster orders with a shop and live wires inside, and last \
+    night's automated snapshot",
+    );
+    let resource_id = production::create(&sandbox).await?;
+    let engine = sandbox.engine.clone().context("the console runs on real PostgreSQL")?;
+    let planted = wires::wires();
+    for wire in &planted {
+        findings::apply(&engine, &resource_id, wire.plant).await?;
+    }
+    production::take_snapshot(&sandbox).await?;
+    step.set_message("Creating the environments: yesterday's orders-dev and orders-support");
+    environments::create(&sandbox, Some(&environments::policy_with_wires()?)).await?;
+    environments::create_targets(&sandbox).await?;
+    step.finish_and_clear();
+    println!(
+        "Production is available in account {PRODUCTION}, yesterday's targets in account {ACCOUNT}; {} live \
+        wires are planted.",
+        planted.len()
+    );
+    Ok(sandbox)
+}
+
+async fn create_orders(options: Options) -> anyhow::Result<Sandbox> {
     let step = spinner();
     step.set_message("Fetching PostgreSQL (once) and starting a local AWS");
     let sandbox = Sandbox::start(options).await?;

@@ -5,7 +5,10 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
-use sandbox::{Gear, Options, benchmark, console};
+use sandbox::{
+    Gear, Options, benchmark,
+    console::{self, World},
+};
 
 /// A local AWS on real PostgreSQL.
 #[derive(Parser)]
@@ -39,8 +42,11 @@ enum Command {
         #[arg(long, default_value_t = 300_000)]
         rows: u32,
     },
-    /// Keeps a local AWS with the cluster `orders` running until Ctrl-C.
+    /// Keeps a local AWS running until Ctrl-C.
     Up {
+        /// What it begins with.
+        #[arg(long, value_enum, default_value_t = World::MajorUpgrade)]
+        world: World,
         #[arg(long, default_value_t = 4566)]
         port: u16,
         /// Leave Step Functions to another endpoint, e.g. http://127.0.0.1:8083.
@@ -59,6 +65,8 @@ async fn main() -> anyhow::Result<()> {
         Command::MajorUpgrade { target, out } => console::major_upgrade(options, &target, &out).await,
         Command::DailySync { out } => console::daily_sync(options, &out).await,
         Command::BenchmarkMasking { rows } => benchmark::masking(rows).await,
-        Command::Up { port, stepfunctions } => console::up(Options { port, stepfunctions, ..options }).await,
+        Command::Up { world, port, stepfunctions } => {
+            console::up(Options { port, stepfunctions, ..options }, world).await
+        }
     }
 }

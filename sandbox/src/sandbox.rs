@@ -97,6 +97,8 @@ pub struct Sandbox {
     /// Real PostgreSQL, in the real gear.
     pub engine: Option<Arc<PostgresEngine>>,
     pub url: String,
+    /// Another Step Functions, which runs our ASL.
+    pub stepfunctions: Option<String>,
     /// Logs of functions and workers.
     pub logs: PathBuf,
     keep_logs: bool,
@@ -106,7 +108,11 @@ pub struct Sandbox {
 impl Sandbox {
     pub async fn start(options: Options) -> anyhow::Result<Self> {
         let clock = match options.gear {
-            Gear::Real { speed } => Clock::scaled(speed),
+            // Another Step Functions can only keep our time when it was given the clock, too.
+            Gear::Real { speed } => match Clock::from_environment()? {
+                Clock::System => Clock::scaled(speed),
+                given => given,
+            },
             Gear::Model => Clock::virtual_time("2026-11-25T02:00:00Z".parse()?),
         };
         let gateway = Gateway::new(clock);
@@ -229,6 +235,7 @@ impl Sandbox {
             iam,
             engine,
             url,
+            stepfunctions: options.stepfunctions,
             logs,
             keep_logs: options.keep_logs,
             tasks,
@@ -268,7 +275,9 @@ impl Sandbox {
     }
 
     pub fn sfn(&self) -> aws_sdk_sfn::Client {
-        aws_sdk_sfn::Client::new(&self.sdk("owner"))
+        let mut config = aws_sdk_sfn::config::Builder::from(&self.sdk("owner"));
+        config.set_endpoint_url(Some(self.stepfunctions.clone().unwrap_or_else(|| self.url.clone())));
+        aws_sdk_sfn::Client::from_conf(config.build())
     }
 
     pub fn rds_client(&self) -> aws_sdk_rds::Client {

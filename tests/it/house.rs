@@ -195,6 +195,50 @@ fn every_path_in_the_map_of_the_code_exists() {
     assert!(count > 30, "only {count} paths were found");
 }
 
+/// What a comment of the local AWS names as its source: the pages of AWS, and issues by number.
+fn sources() -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    for (path, text) in files(".rs").into_iter().filter(|(path, _)| path.starts_with("sandbox/aws/src/")) {
+        let comments = text.lines().filter_map(|line| line.trim_start().strip_prefix("//"));
+        for word in comments.flat_map(str::split_whitespace) {
+            let page = word.split_once("https://docs.aws.amazon.com/").map(|(_, page)| page);
+            let page =
+                page.and_then(|page| page.split_once(".html")).and_then(|(page, _)| page.rsplit('/').next());
+            let issue = word.split_once('#').map(|(_, issue)| {
+                let digits: String = issue.chars().take_while(char::is_ascii_digit).collect();
+                format!("#{digits}")
+            });
+            let issue = issue.filter(|issue| issue.len() > 2);
+            found.extend(
+                page.map(str::to_owned).into_iter().chain(issue).map(|source| (source, path.clone())),
+            );
+        }
+    }
+    assert!(found.len() > 80, "only {} sources were found", found.len());
+    found
+}
+
+#[test]
+fn every_source_that_the_local_aws_names_stands_on_its_page() {
+    let page = page("docs/local-aws.md");
+    let missing: Vec<_> =
+        sources().into_iter().filter(|(source, _)| !page.contains(source.as_str())).collect();
+    assert!(missing.is_empty(), "docs/local-aws.md does not say what is known from {missing:#?}");
+}
+
+#[test]
+fn every_path_that_the_page_on_the_local_aws_names_exists() {
+    let page = page("docs/local-aws.md");
+    let folders = ["sandbox/", "infra/", "runbook/", "docs/", "tests/it/"];
+    let words = page.split('`').skip(1).step_by(2);
+    let paths: Vec<&str> =
+        words.filter(|word| folders.iter().any(|folder| word.starts_with(folder))).collect();
+    assert!(paths.len() > 10, "only {} paths were found", paths.len());
+    for path in paths {
+        assert!(root().join(path).exists(), "there is no {path}");
+    }
+}
+
 #[test]
 fn no_function_and_no_worker_carries_what_a_command_needs() {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
