@@ -11,11 +11,12 @@ pub mod executables;
 pub mod golden;
 pub mod graph;
 mod model_workers;
+pub mod permissions;
 pub mod probe;
 pub mod sandbox;
 pub mod statemachine;
 pub mod worlds;
 
-pub use local_aws::{aws, faults, postgres, rds, states};
+pub use local_aws::{aws, faults, iam, postgres, rds, states};
 pub use sandbox::{Gear, Options, Sandbox};
 pub use worlds::{environments, orders, production};

@@ -24,6 +24,7 @@ use local_aws::{
     events::{Events, load_rules},
     gateway::Gateway,
     http::{Endpoint, access_key},
+    iam::{self, Iam},
     lambda::{self, FunctionError, Functions, Lambda},
     postgres::{self, PostgresEngine},
     rds::{Rds, engine::Engine},
@@ -37,6 +38,7 @@ use local_aws::{
 use crate::{
     executables::{self, root},
     model_workers,
+    permissions::{self, Keys},
     statemachine::{self, PREFIX, RUNBOOKS},
 };
 
@@ -60,15 +62,24 @@ pub struct Options {
     pub stepfunctions: Option<String>,
     /// Whether the logs of functions and workers stay when all went well.
     pub keep_logs: bool,
+    /// Whether the run bucket and every secret are encrypted with customers' KMS keys.
+    pub customer_keys: bool,
 }
 
 impl Options {
     pub fn real() -> Self {
-        Self { gear: Gear::Real { speed: 60.0 }, seed: 1, port: 0, stepfunctions: None, keep_logs: false }
+        Self {
+            gear: Gear::Real { speed: 60.0 },
+            seed: 1,
+            port: 0,
+            stepfunctions: None,
+            keep_logs: false,
+            customer_keys: false,
+        }
     }
 
     pub fn model(seed: u64) -> Self {
-        Self { gear: Gear::Model, seed, port: 0, stepfunctions: None, keep_logs: false }
+        Self { gear: Gear::Model, seed, ..Self::real() }
     }
 }
 
@@ -82,6 +93,7 @@ pub struct Sandbox {
     pub events: Arc<Events>,
     pub s3: Arc<S3>,
     pub secrets: Arc<SecretsManager>,
+    pub iam: Arc<Iam>,
     /// Real PostgreSQL, in the real gear.
     pub engine: Option<Arc<PostgresEngine>>,
     pub url: String,
@@ -157,10 +169,33 @@ impl Sandbox {
             options.seed,
         );
         let states = StepFunctions::new(clock, weak.clone(), events_sender.clone(), options.seed);
-        let events = Events::new(clock, weak, PREFIX, load_rules(&root().join("infra/events"))?)?;
+        let keys = if options.customer_keys {
+            Keys {
+                run_bucket: Some(rds.plant_key(ACCOUNT, "alias/aurora-runbooks-runs", &[])),
+                secrets: Some(rds.plant_key(ACCOUNT, "alias/aurora-runbooks-secrets", &[])),
+            }
+        } else {
+            Keys::default()
+        };
+        let rules = load_rules(&root().join("infra/events"), &permissions::variables(&keys))?;
+        let events = Events::new(clock, weak, PREFIX, rules)?;
         tasks.push(tokio::spawn(events.clone().run(events_receiver)));
         let (s3, secrets, sts) = (S3::new(clock), SecretsManager::new(clock), Sts::new(clock));
         s3.create_bucket(BUCKET);
+        if let Some(key) = &keys.run_bucket {
+            s3.encrypt(BUCKET, key);
+        }
+        if let Some(key) = &keys.secrets {
+            secrets.encrypt(key);
+        }
+        let world = iam::World {
+            rds: rds.clone(),
+            s3: s3.clone(),
+            secrets: secrets.clone(),
+            task_roles: permissions::task_roles(),
+        };
+        let iam = Arc::new(Iam::new(world, permissions::deployed(&keys)?));
+        gateway.enforce(iam.clone());
 
         let services: BTreeMap<&'static str, Arc<dyn Endpoint>> = BTreeMap::from([
             ("rds", rds.clone() as Arc<dyn Endpoint>),
@@ -191,6 +226,7 @@ impl Sandbox {
             events,
             s3,
             secrets,
+            iam,
             engine,
             url,
             logs,
@@ -225,7 +261,7 @@ impl Sandbox {
                 .create_state_machine()
                 .name(format!("{PREFIX}-{runbook}"))
                 .definition(definition)
-                .role_arn(arn("iam", "role/states"));
+                .role_arn(permissions::role_arn(runbook, ACCOUNT));
             create.send().await.with_context(|| format!("could not deploy {runbook}"))?;
         }
         Ok(())

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
+use local_aws::template::Variables;
 
 use crate::{aws, executables::root};
 
@@ -34,18 +35,7 @@ pub fn placeholders() -> BTreeMap<String, String> {
 }
 
 pub fn render(source: &str) -> anyhow::Result<String> {
-    let placeholders = placeholders();
-    let mut rendered = String::new();
-    let mut rest = source;
-    while let Some((before, after)) = rest.split_once("${") {
-        let (name, after) = after.split_once('}').context("a placeholder is not closed")?;
-        let Some(value) = placeholders.get(name) else {
-            bail!("nothing is named ${{{name}}}: neither a state nor a setting")
-        };
-        rendered.push_str(before);
-        rendered.push_str(value);
-        rest = after;
-    }
-    rendered.push_str(rest);
-    Ok(rendered)
+    let placeholders = placeholders().into_iter();
+    let variables = placeholders.fold(Variables::default(), |all, (name, value)| all.set(&name, &value));
+    variables.render(source)
 }

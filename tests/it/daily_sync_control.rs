@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aws_sdk_rds::types::{DbCluster, Tag};
 use runbook::{
-    Context, Error, Run,
+    Context, Run,
     aurora::ResourceId,
     daily_sync::{
         attestation::{self, Attestation},
@@ -51,7 +51,9 @@ impl Sync {
         let payload = json!({"run": run, "input": input});
         for _ in 0..2000 {
             match functions::handle(name, &self.context(name), payload.clone()).await {
-                Err(Error::NotReady(_)) => self.sandbox.clock.sleep(Duration::from_secs(20)).await,
+                Err(error) if error.waiting_for().is_some() => {
+                    self.sandbox.clock.sleep(Duration::from_secs(20)).await;
+                }
                 answer => return answer,
             }
         }
@@ -322,7 +324,7 @@ async fn a_swap_stopped_between_its_renames_is_put_back() {
         while renames == 0 {
             let answer =
                 functions::handle("swap-target", &sync.context("swap-target"), payload.clone()).await;
-            assert!(matches!(answer, Err(Error::NotReady(_))));
+            assert!(answer.as_ref().is_err_and(|error| error.waiting_for().is_some()));
             renames =
                 usize::from(answer.unwrap_err().to_string().contains("to be renamed to orders-dev-old"));
             sync.sandbox.clock.sleep(Duration::from_secs(5)).await;

@@ -10,7 +10,7 @@ use runbook::{
         tags::{self, Role},
     },
 };
-use sandbox::{Options, Sandbox, aws, orders, statemachine};
+use sandbox::{Options, Sandbox, aws, orders, permissions, statemachine};
 use serde_json::{Value, json};
 
 const POLICY: &str = r#"
@@ -107,7 +107,7 @@ async fn cluster(sandbox: &Sandbox, name: &str, tags: Vec<Tag>) -> (String, toki
 }
 
 async fn prepare(sandbox: &Sandbox, name: &str, input: &Value) -> Result<Value, String> {
-    let machine = aws::arn("states", "stateMachine:prepare");
+    let machine = aws::arn("states", "stateMachine:aurora-runbooks-prepare");
     let started = sandbox
         .sfn()
         .start_execution()
@@ -128,20 +128,24 @@ async fn prepare(sandbox: &Sandbox, name: &str, input: &Value) -> Result<Value, 
 async fn a_fresh_cluster_becomes_the_environments() {
     let sandbox = Sandbox::start(Options::real()).await.unwrap();
     let cx = orders::context(&sandbox);
-    cx.store.put("policy.yaml", "application/yaml", POLICY.into()).await.unwrap();
+    // As SelectSnapshot keeps it for the run.
+    for run in ["first", "second", "third", "fourth"] {
+        let kept = format!("runs/{run}/policy.yaml");
+        cx.store.put(&kept, "application/yaml", POLICY.into()).await.unwrap();
+    }
     cx.secrets.create_secret().name("orders-dev/app").secret_string(r#"{"theirs": 1}"#).send().await.unwrap();
     let definition = statemachine::render(&machine().to_string()).unwrap();
     sandbox
         .sfn()
         .create_state_machine()
-        .name("prepare")
+        .name("aurora-runbooks-prepare")
         .definition(definition)
-        .role_arn(aws::arn("iam", "role/states"))
+        .role_arn(permissions::role_arn("daily-sync", aws::ACCOUNT))
         .send()
         .await
         .unwrap();
 
-    let run = Run::of(&aws::arn("states", "execution:prepare:first"));
+    let run = Run::of(&aws::arn("states", "execution:aurora-runbooks-prepare:first"));
     let mut all = tags::of(&run, "orders", Role::Fresh);
     all.extend([tags::tag(tags::TARGET, "orders-dev"), tags::tag(tags::ATTESTED_RUN, run.name())]);
     let fresh_name = names::fresh("orders-dev", &run);

@@ -7,7 +7,7 @@
 use policy::Sync;
 use runbook::{
     Context, Error, Result, Run,
-    aurora::{self, Fault, Snapshot, message},
+    aurora::{self, Fault, Snapshot, is_denied, message},
     daily_sync::{
         names,
         tags::{self, Role},
@@ -160,6 +160,10 @@ impl Source {
         })
     }
 
+    async fn is_gone(&self, copy: &OurCopy) -> Result<bool> {
+        Ok(!self.copies().await?.iter().any(|other| other.id() == copy.id()))
+    }
+
     /// One step of its removal; done when it is gone.
     pub async fn remove(&self, copy: &OurCopy) -> Result<()> {
         let (id, account) = (copy.id(), &self.account);
@@ -180,6 +184,8 @@ impl Source {
             Ok(_) => Err(Error::NotReady(format!("snapshot {id} in account {account} to be gone"))),
             Err(error) => match Fault::of(&error) {
                 Some(Fault::DBClusterSnapshotNotFoundFault) => Ok(()),
+                // What is gone has no tags, so that the role may not delete it.
+                None if is_denied(&error) && self.is_gone(copy).await? => Ok(()),
                 Some(Fault::InvalidDBClusterSnapshotStateFault) => Err(Error::NotReady(format!(
                     "snapshot {id} in account {account} to be deletable ({})",
                     message(&error)

@@ -5,7 +5,7 @@
 
 use runbook::{
     Context, Error, Result,
-    aurora::{self, Cluster, Fault, Instance, Snapshot, Status, message},
+    aurora::{self, Cluster, Fault, Instance, Snapshot, Status, is_denied, message},
     daily_sync::tags,
     error::aws,
 };
@@ -71,6 +71,12 @@ pub async fn remove_cluster(
                 Ok(_) => waiting(&format!("its instance {instance} is being deleted")),
                 Err(error) => match Fault::of(&error) {
                     Some(Fault::DBInstanceNotFound) => waiting(&format!("its instance {instance} is gone")),
+                    // What is gone has no tags, so that the role may not delete it.
+                    None if is_denied(&error)
+                        && !aurora::instances(cx).await?.iter().any(|other| other.id == instance) =>
+                    {
+                        waiting(&format!("its instance {instance} is gone"))
+                    }
                     // Also "is already being deleted".
                     Some(Fault::InvalidDBInstanceState) => {
                         waiting(&format!("its instance {instance} ({})", message(&error)))
@@ -91,6 +97,7 @@ pub async fn remove_cluster(
                 Ok(_) => Ok(()),
                 Err(error) => match Fault::of(&error) {
                     Some(Fault::DBClusterNotFoundFault) => Ok(()),
+                    None if is_denied(&error) && aurora::find_cluster(cx, name).await?.is_none() => Ok(()),
                     Some(Fault::InvalidDBClusterStateFault) => waiting(message(&error)),
                     _ => Err(aws("rds:DeleteDBCluster")(error)),
                 },
@@ -112,6 +119,7 @@ pub async fn remove_snapshot(cx: &Context, sync: &str, snapshot: &Snapshot) -> R
         Ok(_) => Ok(()),
         Err(error) => match Fault::of(&error) {
             Some(Fault::DBClusterSnapshotNotFoundFault) => Ok(()),
+            None if is_denied(&error) && aurora::find_snapshot(cx, name).await?.is_none() => Ok(()),
             Some(Fault::InvalidDBClusterSnapshotStateFault) => {
                 Err(Error::NotReady(format!("snapshot {name} to be deletable ({})", message(&error))))
             }

@@ -321,7 +321,7 @@ mod tests {
             next(Some("FORMER"), &[fresh.clone(), marked("FORMER", "dev-old-1", "2026-01-02T03:30:00Z")]),
             "PutBack"
         );
-        // Marks of an earlier attempt are made anew before anything is renamed.
+        // Marks of an earlier attempt are made again before anything is renamed.
         assert_eq!(
             next(Some("FORMER"), &[fresh, marked("FORMER", "dev", "2026-01-02T03:30:00Z")]),
             "TagFormer"

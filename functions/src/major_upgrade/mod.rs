@@ -1,4 +1,24 @@
-//! The runbook major-upgrade, in the order of its states.
+//! The runbook major-upgrade, as far as it speaks to RDS. In order:
+//!
+//! 1. [`resolve_upgrade`] takes the lease on the cluster and finds the versions to go through. It
+//!    stops at bad input, at a cluster that cannot be upgraded (`Refused`, `Blocked`) and at
+//!    another run on it (`Conflict`). It changes nothing of the cluster.
+//! 2. InspectDatabases, a worker.
+//! 3. [`prepare_parameter_groups`] makes groups of the target's family with the owner's values. It
+//!    stops at a value that the new family does not allow. Undo: delete the groups, which nothing
+//!    uses yet. A minor version keeps the groups.
+//! 4. [`apply_pending_maintenance`] applies what would stand in the way, readers before the writer.
+//!    An immediate opt-in cannot be undone.
+//! 5. [`take_snapshot`] takes the snapshot to go back to. It is kept.
+//! 6. [`modify_cluster_version`] raises the version, the point of no return. It stops when RDS does
+//!    not take the request or the upgrade fails; the cluster then is as it was. Undo: restore the
+//!    snapshot as another cluster. The machine goes back to 1, until the path is empty.
+//! 7. [`sync_parameter_groups`] gives each instance its own group and reboots, only after an
+//!    upgrade of ours. It stops when RDS cannot apply a group.
+//! 8. RunAnalyze and VerifyUpgrade, workers.
+//!
+//! What they share: [`parameters`], the [`path`] between versions, and why an upgrade failed
+//! ([`failure`]).
 
 pub mod apply_pending_maintenance;
 mod failure;

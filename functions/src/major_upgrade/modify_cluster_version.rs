@@ -5,8 +5,8 @@
 //! written before the call and only once an entry into this state or a redrive of it, keeps a
 //! failed upgrade from being started again by itself. Undo: restore the snapshot. Errors:
 //! `NotReady`, `Conflict` (no snapshot), `Refused` (RDS does not take the request),
-//! `OperationFailed` (the upgrade failed; told from RDS's events and log files; the cluster is at
-//! its old version).
+//! `OperationFailed` (the upgrade failed, by RDS's events and log files; the cluster is at its old
+//! version).
 
 use std::time::Duration;
 

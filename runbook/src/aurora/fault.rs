@@ -52,6 +52,12 @@ faults! {
     StorageQuotaExceeded,
 }
 
+/// The role may not do it, or what it may do it to is gone: a policy that asks for a tag of the
+/// resource denies what is not there. Look again before believing either.
+pub fn is_denied(error: &impl ProvideErrorMetadata) -> bool {
+    error.code() == Some("AccessDenied")
+}
+
 impl Fault {
     /// `None` for a call that was lost and for a code that no state decides by.
     pub fn of(error: &impl ProvideErrorMetadata) -> Option<Self> {

@@ -8,7 +8,7 @@ mod version;
 
 use aws_sdk_rds::types::Filter;
 
-pub use fault::{Fault, message};
+pub use fault::{Fault, is_denied, message};
 pub use login::{login, read_login};
 pub use types::{Cluster, Instance, ResourceId, Snapshot, Status, Tags};
 pub use version::EngineVersion;

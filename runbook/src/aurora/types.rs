@@ -218,7 +218,7 @@ impl Snapshot {
         })
     }
 
-    /// Waits for the snapshot; RDS's own failure is told with what `found` says.
+    /// Waits for the snapshot; RDS's own failure is reported as such.
     pub fn ready(&self, what: &str) -> Result<()> {
         match &self.status {
             Status::Available => Ok(()),

@@ -47,6 +47,7 @@ pub async fn policy(cx: &Context, run: &Run, sync: &str) -> Result<Sync> {
             cx.store.bucket,
             kept_key(run)
         ))
+        .changed("nothing by this state")
         .then(Then::StartAgain)
     })?;
     one(&kept, sync)

@@ -12,13 +12,16 @@ use jiff::Timestamp;
 
 use crate::{
     faults::{Fault, Faults, Killer, Kind},
-    http::{Caller, Endpoint, Request, Response, respond},
+    http::{Caller, Endpoint, Request, Response, Session, respond},
+    iam::Iam,
 };
 
 pub struct Gateway {
     clock: Clock,
     services: OnceLock<BTreeMap<&'static str, Arc<dyn Endpoint>>>,
     killer: OnceLock<Killer>,
+    /// Everything is allowed without.
+    iam: OnceLock<Arc<Iam>>,
     faults: Faults,
     calls: Mutex<Vec<Call>>,
 }
@@ -56,6 +59,7 @@ impl Gateway {
             clock,
             services: OnceLock::new(),
             killer: OnceLock::new(),
+            iam: OnceLock::new(),
             faults: Faults::default(),
             calls: Mutex::default(),
         })
@@ -66,6 +70,11 @@ impl Gateway {
     pub fn connect(&self, services: BTreeMap<&'static str, Arc<dyn Endpoint>>, killer: Killer) {
         let connected = self.services.set(services).is_ok() && self.killer.set(killer).is_ok();
         assert!(connected, "a gateway is connected once");
+    }
+
+    /// From now on the policies decide.
+    pub fn enforce(&self, iam: Arc<Iam>) {
+        assert!(self.iam.set(iam).is_ok(), "policies are enforced once");
     }
 
     pub fn lay(&self, fault: Fault) {
@@ -97,7 +106,10 @@ impl Gateway {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call);
     }
 
-    async fn forward(&self, caller: &Caller, request: Request) -> Response {
+    async fn forward(&self, caller: &Caller, action: &str, request: Request) -> Response {
+        if let Some(refusal) = self.iam.get().and_then(|iam| iam.refusal(caller, action, &request)) {
+            return refusal;
+        }
         match self.services.get().and_then(|services| services.get(caller.service.as_str())) {
             Some(service) => service.call(request).await,
             None => respond(501, "text/plain", format!("the sandbox has no service {:?}", caller.service)),
@@ -129,25 +141,25 @@ impl Endpoint for Gateway {
             request.body().clone(),
         );
         let response = match self.faults.next(&caller, &action, &key) {
-            None => self.forward(&caller, request).await,
+            None => self.forward(&caller, &action, request).await,
             Some(kind @ (Kind::Throttle | Kind::ServerError | Kind::Denied)) => {
                 kind.answer(&caller.service, &action)
             }
             Some(Kind::TimeoutBefore) => lost(),
             Some(Kind::TimeoutAfter) => {
-                self.forward(&caller, request).await;
+                self.forward(&caller, &action, request).await;
                 lost()
             }
             Some(Kind::Stale) => match self.faults.earlier(&key) {
                 Some(response) => response,
-                None => self.forward(&caller, request).await,
+                None => self.forward(&caller, &action, request).await,
             },
             Some(Kind::KillBefore) => {
                 self.kill(&caller.principal);
                 lost()
             }
             Some(Kind::KillAfter) => {
-                self.forward(&caller, request).await;
+                self.forward(&caller, &action, request).await;
                 self.kill(&caller.principal);
                 lost()
             }
@@ -167,17 +179,26 @@ fn lost() -> Response {
 /// `Authorization: AWS4-HMAC-SHA256 Credential=AKID/20261125/eu-west-1/rds/aws4_request, …`, or the
 /// same in a presigned query.
 fn caller(request: &Request) -> Option<Caller> {
-    let header = request.headers().get("authorization").and_then(|header| header.to_str().ok());
-    let scope = match header {
-        Some(header) => header.split("Credential=").nth(1)?.split(',').next()?.to_owned(),
-        None => url::form_urlencoded::parse(request.uri().query()?.as_bytes())
-            .find(|(name, _)| name == "X-Amz-Credential")?
-            .1
-            .into_owned(),
+    let header = |name: &str| request.headers().get(name).and_then(|header| header.to_str().ok());
+    let signed = |name: &str| {
+        url::form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes())
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.into_owned())
     };
+    let scope = match header("authorization") {
+        Some(header) => header.split("Credential=").nth(1)?.split(',').next()?.to_owned(),
+        None => signed("X-Amz-Credential")?,
+    };
+    let token = header("x-amz-security-token").map(str::to_owned).or_else(|| signed("X-Amz-Security-Token"));
     let mut parts = scope.trim().split('/');
     let (principal, _date, region, service) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    Some(Caller::of_key(principal, region, service))
+    // The token that STS hands out is role and session.
+    let session = token.as_deref().and_then(|token| token.split_once('/')).map(|(role, name)| Session {
+        role: role.to_owned(),
+        name: name.to_owned(),
+        service: None,
+    });
+    Some(Caller { session, ..Caller::of_key(principal, region, service) })
 }
 
 /// The API's name of the call.

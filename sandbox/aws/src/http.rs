@@ -22,6 +22,18 @@ pub struct Caller {
     pub region: String,
     /// `rds`, `states`, `lambda`, `ecs`, `events`, `s3`, `secretsmanager`, `sts`.
     pub service: String,
+    /// Of a role that was assumed, or that a service of AWS acts with.
+    pub session: Option<Session>,
+    /// For which of its resources a service of AWS calls: `aws:SourceArn`.
+    pub source_arn: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    pub role: String,
+    pub name: String,
+    /// The service of AWS that acts: it must be trusted with the role at every call.
+    pub service: Option<&'static str>,
 }
 
 impl Caller {
@@ -32,7 +44,19 @@ impl Caller {
             account: ACCOUNT.to_owned(),
             region: REGION.to_owned(),
             service: service.to_owned(),
+            session: None,
+            source_arn: None,
         }
+    }
+
+    /// A service of AWS that acts with a role of the home account, on behalf of one of its
+    /// resources.
+    pub fn service(principal: &str, acts: (&'static str, &str), source_arn: &str, service: &str) -> Self {
+        let (acting, role) = acts;
+        let role = role.rsplit('/').next().unwrap_or(role).to_owned();
+        let name = source_arn.rsplit(':').next().unwrap_or_default().to_owned();
+        let session = Some(Session { role, name, service: Some(acting) });
+        Self { session, source_arn: Some(source_arn.to_owned()), ..Self::home(principal, service) }
     }
 
     /// `<principal>` or, for an assumed role, `<principal>.<account>`: the principal stays the one

@@ -19,6 +19,8 @@ pub struct SecretsManager {
     ids: Ids,
     /// By account and name: nothing of one account is visible in the other.
     secrets: Mutex<BTreeMap<String, Secrets>>,
+    /// The KMS key of new secrets; `aws/secretsmanager` when none.
+    key: Mutex<Option<String>>,
 }
 
 type Secrets = BTreeMap<String, Secret>;
@@ -28,6 +30,8 @@ struct Secret {
     name: String,
     description: Option<String>,
     tags: Value,
+    /// A customer's KMS key.
+    key: Option<String>,
     created: Timestamp,
     changed: Timestamp,
     /// The newest last: it is AWSCURRENT, the one before it AWSPREVIOUS.
@@ -52,6 +56,7 @@ struct Input {
     description: Option<String>,
     #[serde(default)]
     tags: Value,
+    kms_key_id: Option<String>,
     client_request_token: Option<String>,
     version_id: Option<String>,
     version_stage: Option<String>,
@@ -59,7 +64,32 @@ struct Input {
 
 impl SecretsManager {
     pub fn new(clock: Clock) -> Arc<Self> {
-        Arc::new(Self { clock, ids: Ids::new("secretsmanager"), secrets: Mutex::default() })
+        Arc::new(Self {
+            clock,
+            ids: Ids::new("secretsmanager"),
+            secrets: Mutex::default(),
+            key: Mutex::default(),
+        })
+    }
+
+    /// From now on that key encrypts secrets that name none.
+    pub fn encrypt(&self, key: &str) {
+        *self.key.lock().unwrap() = Some(key.to_owned());
+    }
+
+    /// The ARN of a secret and the customer's key that it is encrypted with.
+    pub fn find(&self, account: &str, id: &str) -> Option<(String, Option<String>)> {
+        let mut secrets = self.secrets.lock().unwrap();
+        let secret = find(secrets.get_mut(account)?, id).ok()?;
+        Some((secret.arn.clone(), secret.key.clone()))
+    }
+
+    pub fn tags_at(&self, account: &str, id: &str) -> BTreeMap<String, String> {
+        let mut secrets = self.secrets.lock().unwrap();
+        let secret = secrets.get_mut(account).and_then(|secrets| find(secrets, id).ok());
+        let tags = secret.and_then(|secret| secret.tags.as_array().cloned()).unwrap_or_default();
+        let text = |tag: &Value, name: &str| tag[name].as_str().map(str::to_owned);
+        tags.iter().filter_map(|tag| Some((text(tag, "Key")?, text(tag, "Value")?))).collect()
     }
 
     /// The current value of a secret of the home account, for tests.
@@ -100,6 +130,7 @@ impl SecretsManager {
             name: name.clone(),
             description: input.description,
             tags: input.tags,
+            key: input.kms_key_id.or_else(|| self.key.lock().unwrap().clone()),
             created: now,
             changed: now,
             versions: version.into_iter().collect(),
@@ -189,6 +220,9 @@ impl Secret {
         });
         if let Some(description) = &self.description {
             answer["Description"] = json!(description);
+        }
+        if let Some(key) = &self.key {
+            answer["KmsKeyId"] = json!(key);
         }
         if self.tags.is_array() {
             answer["Tags"] = self.tags.clone();

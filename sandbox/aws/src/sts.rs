@@ -10,7 +10,7 @@ use clock::Clock;
 use quick_xml::escape::escape;
 
 use crate::aws::ACCOUNTS;
-use crate::http::{Caller, Endpoint, Request, Response, access_key, respond};
+use crate::http::{Caller, Endpoint, Request, Response, Session, access_key, respond};
 use crate::ids::Ids;
 
 pub struct Sts {
@@ -28,11 +28,10 @@ impl Sts {
         Arc::new(Self { clock, ids: Ids::new("sts") })
     }
 
-    /// The session token of an assumed role is its name and session.
-    fn get_caller_identity(&self, caller: &Caller, token: Option<&str>) -> String {
+    fn get_caller_identity(&self, caller: &Caller) -> String {
         let account = &caller.account;
-        let arn = match token.filter(|token| token.contains('/')) {
-            Some(assumed) => format!("arn:aws:sts::{account}:assumed-role/{assumed}"),
+        let arn = match &caller.session {
+            Some(Session { role, name, .. }) => format!("arn:aws:sts::{account}:assumed-role/{role}/{name}"),
             None => format!("arn:aws:iam::{account}:user/{}", caller.principal),
         };
         format!(
@@ -43,7 +42,8 @@ impl Sts {
         )
     }
 
-    /// The access key that is handed out leaves the principal as it is, so that the call log and
+    /// Whether the role's trust policy lets the caller in is seen before. The access key that is
+    /// handed out leaves the principal as it is, so that the call log and
     /// the fault plan still name it, and moves its calls into the role's account.
     fn assume_role(&self, caller: &Caller, input: &BTreeMap<String, String>) -> Result<String, Error> {
         let required = |name: &str| {
@@ -88,10 +88,9 @@ impl Endpoint for Sts {
         let input: BTreeMap<String, String> =
             url::form_urlencoded::parse(request.body()).into_owned().collect();
         let caller = request.extensions().get().cloned().unwrap_or_else(|| Caller::home("anonymous", "sts"));
-        let token = request.headers().get("x-amz-security-token").and_then(|token| token.to_str().ok());
         let action = input.get("Action").map_or("", String::as_str);
         let result = match action {
-            "GetCallerIdentity" => Ok(self.get_caller_identity(&caller, token)),
+            "GetCallerIdentity" => Ok(self.get_caller_identity(&caller)),
             "AssumeRole" => self.assume_role(&caller, &input),
             other => Err(Error {
                 code: "InvalidAction",
@@ -134,11 +133,11 @@ mod tests {
     use super::*;
 
     async fn post(body: &str) -> (u16, String) {
-        send(Caller::home("take-snapshot", "sts"), http::Request::post("/"), body).await
+        send(Caller::home("take-snapshot", "sts"), body).await
     }
 
-    async fn send(caller: Caller, request: http::request::Builder, body: &str) -> (u16, String) {
-        let request = request.extension(caller).body(body.to_owned().into()).unwrap();
+    async fn send(caller: Caller, body: &str) -> (u16, String) {
+        let request = http::Request::post("/").extension(caller).body(body.to_owned().into()).unwrap();
         let response = Sts::new(Clock::System).call(request).await;
         (response.status().as_u16(), String::from_utf8(response.body().to_vec()).unwrap())
     }
@@ -163,8 +162,8 @@ mod tests {
         assert!(expiration > jiff::Timestamp::now());
         let assumed = Caller::of_key("take-snapshot.111122223333", "eu-west-1", "sts");
         assert_eq!((&*assumed.principal, &*assumed.account), ("take-snapshot", "111122223333"));
-        let request = http::Request::post("/").header("x-amz-security-token", "copier/run-1");
-        let (_, body) = send(assumed, request, "Action=GetCallerIdentity").await;
+        let session = Some(Session { role: "copier".into(), name: "run-1".into(), service: None });
+        let (_, body) = send(Caller { session, ..assumed }, "Action=GetCallerIdentity").await;
         assert!(body.contains("<Account>111122223333</Account>"), "{body}");
         assert!(body.contains("<Arn>arn:aws:sts::111122223333:assumed-role/copier/run-1</Arn>"), "{body}");
 

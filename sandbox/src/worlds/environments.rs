@@ -34,7 +34,7 @@ pub const QUARANTINE: [(&str, &str); 8] = [
     ("max_logical_replication_workers", "0"),
     // A server does not start with fewer than the copy has prepared transactions.
     ("max_prepared_transactions", "10"),
-    ("rds.logical_replication", "0"),
+    ("rds.logical_replication", "1"),
     ("shared_preload_libraries", "pg_stat_statements"),
     ("rds.force_ssl", "1"),
     ("log_statement", "none"),

@@ -8,7 +8,7 @@
 //!
 //! Nothing to undo.
 //!
-//! Errors: `Blocked` with every finding that a person must mend or skip with a reason; `Refused`
+//! Errors: `Blocked` with every finding that a person must fix or skip with a reason; `Refused`
 //! when the login is refused; `NotReady` while the server does not answer.
 
 use futures::{StreamExt, TryStreamExt, stream};
@@ -251,7 +251,7 @@ mod tests {
     }
 
     fn skip(finding: &str) -> SkippedFinding {
-        SkippedFinding { finding: finding.to_owned(), reason: "the consumer starts anew".to_owned() }
+        SkippedFinding { finding: finding.to_owned(), reason: "the consumer starts again".to_owned() }
     }
 
     #[test]
@@ -268,7 +268,7 @@ mod tests {
             judge(vec![finding("logical-slot", Level::Block)], &[skip("logical-slot:shop/x")]);
         assert!(blocking.is_empty());
         assert_eq!(findings[0].level, Level::Warn);
-        assert!(findings[0].reason.contains("the consumer starts anew"));
+        assert!(findings[0].reason.contains("the consumer starts again"));
     }
 
     #[test]

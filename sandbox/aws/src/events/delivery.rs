@@ -10,6 +10,9 @@ use super::{Events, Target};
 use crate::aws::arn;
 use crate::http::{Caller, Request};
 
+/// The principal of the service.
+const EVENTS: &str = "events.amazonaws.com";
+
 /// One event on its way to one target of one rule.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Delivery {
@@ -40,7 +43,8 @@ impl Events {
         let status = loop {
             let Some(gateway) = self.gateway.upgrade() else { return };
             attempts += 1;
-            let status = gateway.call(self.request(&target, &event_id, &event)).await.status().as_u16();
+            let status =
+                gateway.call(self.request(&rule, &target, &event_id, &event)).await.status().as_u16();
             drop(gateway);
             // A target that is not there, or that refuses the event, is not asked again
             // (eb-rule-dlq).
@@ -61,7 +65,9 @@ impl Events {
     }
 
     /// A function is invoked asynchronously: when it fails, Lambda tries it again, not EventBridge.
-    fn request(&self, target: &Target, event_id: &str, event: &Value) -> Request {
+    /// The function's own policy lets EventBridge in; a state machine is started with a role
+    /// (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html).
+    fn request(&self, rule: &str, target: &Target, event_id: &str, event: &Value) -> Request {
         let (service, request, body) = match target {
             Target::Function { function, input, .. } => {
                 let uri = format!("/2015-03-31/functions/{}-{function}/invocations", self.prefix);
@@ -83,7 +89,13 @@ impl Events {
                 ("states", request.header("content-type", "application/x-amz-json-1.0"), body.to_string())
             }
         };
-        let caller = Caller::home("events.amazonaws.com", service);
+        let rule = arn("events", &format!("rule/{}-{rule}", self.prefix));
+        let caller = match target {
+            Target::Function { .. } => Caller { source_arn: Some(rule), ..Caller::home(EVENTS, service) },
+            Target::StateMachine { .. } => {
+                Caller::service(EVENTS, (EVENTS, &format!("{}-events", self.prefix)), &rule, service)
+            }
+        };
         request.extension(caller).body(body.into()).expect("names of functions are valid in a URI")
     }
 }

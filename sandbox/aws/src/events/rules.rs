@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::pattern::Pattern;
+use crate::template::Variables;
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -48,15 +49,15 @@ impl Rule {
     }
 }
 
-/// The rules of every `*.json` in a folder, by file name.
-pub fn load_rules(folder: &Path) -> anyhow::Result<Vec<Rule>> {
+/// The rules of every `*.json` in a folder, by file name, with its placeholders filled in.
+pub fn load_rules(folder: &Path, variables: &Variables) -> anyhow::Result<Vec<Rule>> {
     let entries =
         std::fs::read_dir(folder).with_context(|| format!("could not read {}", folder.display()))?;
     let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>()?;
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
     paths.sort();
     let load = |path: &Path| -> anyhow::Result<Rule> {
-        let rule: Rule = serde_json::from_slice(&std::fs::read(path)?)?;
+        let rule: Rule = serde_json::from_str(&variables.render(&std::fs::read_to_string(path)?)?)?;
         rule.parse_pattern()?;
         Ok(rule)
     };

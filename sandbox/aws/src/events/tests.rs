@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::http::{Caller, respond};
+use crate::template::Variables;
 
 /// Stands for the gateway: keeps the calls, and answers with the statuses given, then 202.
 #[derive(Default)]
@@ -40,13 +41,18 @@ async fn put(events: &Arc<Events>, entries: Value) -> (u16, Value) {
 
 #[tokio::test(start_paused = true)]
 async fn an_event_of_a_service_reaches_the_function_of_its_rule() {
-    let rules = load_rules(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra/events")).unwrap();
+    let ours = arn("states", "stateMachine:aurora-runbooks-major-upgrade");
+    let variables = Variables::default().set_all("state_machines", [ours.clone()]);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra/events");
+    let rules = load_rules(&folder, &variables).unwrap();
     let (events, gateway, clock) = events(rules, &[]);
     let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
     tokio::spawn(events.clone().run(receiver));
-    for status in ["RUNNING", "SUCCEEDED", "PENDING_REDRIVE"] {
-        let detail = json!({ "status": status,
-                "stateMachineArn": arn("states", "stateMachine:aurora-runbooks-major-upgrade") });
+    let someone_elses = arn("states", "stateMachine:invoices");
+    for (status, machine) in
+        [("RUNNING", &ours), ("SUCCEEDED", &ours), ("PENDING_REDRIVE", &ours), ("FAILED", &someone_elses)]
+    {
+        let detail = json!({ "status": status, "stateMachineArn": machine });
         let ids = Ids::new(status);
         sender
             .send(envelope(
@@ -70,7 +76,7 @@ async fn an_event_of_a_service_reaches_the_function_of_its_rule() {
         (&calls[0].2["detail"]["status"], &calls[0].2["time"]),
         (&json!("RUNNING"), &json!("2026-01-01T00:00:00Z"))
     );
-    assert_eq!(events.published().len(), 3);
+    assert_eq!(events.published().len(), 4);
     let deliveries = events.deliveries();
     assert_eq!((deliveries.len(), deliveries[0].status, deliveries[0].attempts), (2, 202, 1));
 }

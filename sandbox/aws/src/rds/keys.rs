@@ -16,7 +16,7 @@ pub type Keys = BTreeMap<String, Key>;
 
 pub struct Key {
     account: String,
-    alias: String,
+    pub(super) alias: String,
     usable_by: BTreeSet<String>,
 }
 

@@ -8,6 +8,7 @@
 //! lets another use, keys and shared snapshots, is looked up in the owner's.
 
 mod api;
+mod authorization;
 pub mod behaviour;
 mod clusters;
 mod create_cluster;

@@ -42,7 +42,7 @@ impl Rds {
 }
 
 impl World {
-    fn tags_of(&mut self, arn: &str) -> Result<&mut Tags, Fault> {
+    pub(super) fn tags_of(&mut self, arn: &str) -> Result<&mut Tags, Fault> {
         let invalid = || Fault::value(format!("Invalid resource name: {arn}"));
         let resource = arn.strip_prefix(&crate::aws::arn_in(self.account, "rds", "")).ok_or_else(invalid)?;
         let (kind, name) = resource.split_once(':').ok_or_else(invalid)?;

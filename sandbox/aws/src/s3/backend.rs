@@ -16,6 +16,8 @@ use crate::aws::REGION;
 pub struct Store {
     clock: Clock,
     pub buckets: Mutex<BTreeMap<String, Objects>>,
+    /// The KMS key of a bucket that has one of a customer's.
+    pub encryption: Mutex<BTreeMap<String, String>>,
 }
 
 pub type Objects = BTreeMap<String, Object>;
@@ -32,7 +34,7 @@ pub struct Object {
 
 impl Store {
     pub fn new(clock: Clock) -> Self {
-        Self { clock, buckets: Mutex::default() }
+        Self { clock, buckets: Mutex::default(), encryption: Mutex::default() }
     }
 
     fn with<T>(&self, bucket: &str, act: impl FnOnce(&mut Objects) -> S3Result<T>) -> S3Result<T> {

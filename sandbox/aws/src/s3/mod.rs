@@ -34,6 +34,15 @@ impl S3 {
         self.store.buckets.lock().unwrap().entry(bucket.into()).or_default();
     }
 
+    /// From now on that key encrypts what the bucket holds; none: a key of S3's own.
+    pub fn encrypt(&self, bucket: &str, key: &str) {
+        self.store.encryption.lock().unwrap().insert(bucket.into(), key.into());
+    }
+
+    pub fn key_of(&self, bucket: &str) -> Option<String> {
+        self.store.encryption.lock().unwrap().get(bucket).cloned()
+    }
+
     pub fn get(&self, bucket: &str, key: &str) -> Option<Bytes> {
         Some(self.store.buckets.lock().unwrap().get(bucket)?.get(key)?.body.clone())
     }

@@ -6,7 +6,7 @@ use tokio_postgres::SimpleQueryMessage;
 
 use super::{refused, session};
 
-/// All of them, and all that do not say true are told.
+/// All of them, and all that do not say true are reported.
 pub async fn ask(cx: &Context, login: &Login, target: &Target) -> Result<()> {
     let mut wrong = Vec::new();
     for smoke in &target.smoke {

@@ -33,7 +33,7 @@ const CATALOGS: [&str; 13] = [
 /// How often a catalog is rewritten again because somebody could still see its dead rows.
 const PATIENCE: u32 = 120;
 
-/// Answers how many materialised views were filled anew.
+/// Answers how many materialised views were filled again.
 pub async fn finish(sessions: &Sessions<'_>, databases: &[String]) -> Result<usize> {
     let views: Vec<usize> = stream::iter(databases.to_vec())
         .map(|database| in_database(sessions, database))

@@ -144,7 +144,7 @@ fn mask(
                 table,
                 column,
                 rule,
-                "it is generated: it is computed anew from its columns, so say keep",
+                "it is generated: it is computed again from its columns, so say keep",
             );
             continue;
         }

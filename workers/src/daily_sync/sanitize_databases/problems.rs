@@ -1,4 +1,4 @@
-//! What a person must add to or mend in the policy, each with the lines to paste.
+//! What a person must add to or fix in the policy, each with the lines to paste.
 
 use std::{collections::BTreeMap, fmt::Write};
 

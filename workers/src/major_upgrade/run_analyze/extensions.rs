@@ -17,7 +17,7 @@ pub struct Updated {
     pub to: String,
 }
 
-/// An extension that stays behind. The database works with it, so this is told and does not fail
+/// An extension that stays behind. The database works with it, so this is reported and does not fail
 /// the state.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -1,4 +1,4 @@
--- What would act, or hide rows, while the rows of a table and its partitions are written anew: how it is stopped, and how put back.
+-- What would act, or hide rows, while the rows of a table and its partitions are written again: how it is stopped, and how put back.
 WITH tree AS (SELECT $1::oid AS oid UNION SELECT relid FROM pg_partition_tree($1::oid))
 SELECT format('ALTER TABLE %s DISABLE TRIGGER %I', tgrelid::regclass, tgname) AS stop,
        format('ALTER TABLE %s ENABLE %sTRIGGER %I', tgrelid::regclass, CASE tgenabled WHEN 'A' THEN 'ALWAYS ' WHEN 'R' THEN 'REPLICA ' ELSE '' END, tgname) AS resume

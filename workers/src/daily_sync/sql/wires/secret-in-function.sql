@@ -1,4 +1,4 @@
--- A password, key or token in the body of a function. Its caller is told so; name, arguments, owner and grants stay.
+-- A password, key or token in the body of a function. Calling it says so; name, arguments, owner and grants stay.
 SELECT p.oid::regprocedure::text AS object,
        ARRAY[format('CREATE OR REPLACE %s %s(%s) %s LANGUAGE plpgsql AS %L', CASE prokind WHEN 'p' THEN 'PROCEDURE' ELSE 'FUNCTION' END,
                     format('%I.%I', n.nspname, p.proname), pg_get_function_arguments(p.oid),

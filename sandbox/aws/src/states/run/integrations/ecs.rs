@@ -33,7 +33,7 @@ const ERRORS: Errors = Errors {
 pub async fn run_task(visit: &Visit<'_>, arguments: Value) -> Result<Value, Failure> {
     let body = rename(arguments, char::to_ascii_lowercase);
     let target = "AmazonEC2ContainerServiceV20141113.RunTask";
-    let answer = send_json(&visit.execution.world, "ecs", "1.1", target, &body, &ERRORS).await?;
+    let answer = send_json(visit.execution, "ecs", "1.1", target, &body, &ERRORS).await?;
     let answer = rename(answer, char::to_ascii_uppercase);
     match answer["Failures"].as_array() {
         Some(failures) if !failures.is_empty() => Err(Failure::new("AmazonECS.Unknown", answer.to_string())),

@@ -25,8 +25,7 @@ pub async fn put_events(visit: &Visit<'_>, mut arguments: Value) -> Result<Value
         resources.extend([json!(execution.arn), json!(execution.machine.arn)]);
         entry["Resources"] = resources.into();
     }
-    let answer =
-        send_json(&execution.world, "events", "1.1", "AWSEvents.PutEvents", &arguments, &ERRORS).await?;
+    let answer = send_json(execution, "events", "1.1", "AWSEvents.PutEvents", &arguments, &ERRORS).await?;
     if answer["FailedEntryCount"].as_u64().unwrap_or_default() > 0 {
         return Err(Failure::new("EventBridge.FailedEntry", answer.to_string()));
     }

@@ -43,7 +43,7 @@ pub async fn invoke(visit: &Visit<'_>, arguments: Value) -> Result<Value, Failur
     if let Some(log_type) = arguments["LogType"].as_str() {
         request = request.header("x-amz-log-type", log_type);
     }
-    let response = send(&visit.execution.world, "lambda", request, payload(&arguments["Payload"]))
+    let response = send(visit.execution, "lambda", request, payload(&arguments["Payload"]))
         .await
         .ok_or_else(|| ERRORS.unreachable())?;
     if response.status() != 200 {

@@ -10,7 +10,7 @@ pub mod states;
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
-use super::execution::World;
+use super::execution::Execution;
 use super::failure::Failure;
 use crate::http::{Caller, Response};
 
@@ -27,20 +27,22 @@ struct Errors {
 /// Sends in a task of its own: a Task that times out or is cancelled abandons its request, it does
 /// not undo it.
 async fn send(
-    world: &World,
+    execution: &Execution,
     service: &str,
     request: http::request::Builder,
     body: String,
 ) -> Option<Response> {
-    let gateway = world.gateway.upgrade()?;
-    let caller = Caller::home("states", service);
+    let gateway = execution.world.gateway.upgrade()?;
+    let machine = &execution.machine;
+    let acts = ("states.amazonaws.com", machine.role_arn.as_str());
+    let caller = Caller::service("states", acts, &machine.arn, service);
     let request = request.method("POST").extension(caller).body(Bytes::from(body)).ok()?;
     tokio::spawn(async move { gateway.call(request).await }).await.ok()
 }
 
 /// A call of the JSON 1.0 or 1.1 protocol.
 async fn send_json(
-    world: &World,
+    execution: &Execution,
     service: &str,
     version: &str,
     target: &str,
@@ -49,7 +51,7 @@ async fn send_json(
 ) -> Result<Value, Failure> {
     let request =
         http::Request::builder().uri("/").header("content-type", format!("application/x-amz-json-{version}"));
-    let response = send(world, service, request.header("x-amz-target", target), body.to_string()).await;
+    let response = send(execution, service, request.header("x-amz-target", target), body.to_string()).await;
     let response = response.ok_or_else(|| errors.unreachable())?;
     if response.status() != 200 {
         return Err(errors.failure(&response));

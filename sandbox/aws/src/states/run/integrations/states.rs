@@ -43,8 +43,7 @@ pub async fn start_execution(visit: &Visit<'_>, mut arguments: Value) -> Result<
     }
     let body = rename(arguments, char::to_ascii_lowercase);
     let answer =
-        send_json(&execution.world, "states", "1.0", "AWSStepFunctions.StartExecution", &body, &ERRORS)
-            .await?;
+        send_json(execution, "states", "1.0", "AWSStepFunctions.StartExecution", &body, &ERRORS).await?;
     let child = answer["executionArn"].as_str().and_then(|arn| execution.world.execution(arn));
     Ok(Child {
         answer: rename(answer, char::to_ascii_uppercase),

@@ -1,16 +1,15 @@
 //! The errors of a state. Their names are the contract with the ASL: Lambda's `error_type`, the
 //! worker's `SendTaskFailure` error. docs/errors.md says what a person does about each.
 
-use std::fmt::{self, Display, Write};
+use std::fmt::{self, Display};
 
-use aws_credential_types::provider::error::CredentialsError;
-use aws_runtime::retries::classifiers::{THROTTLING_ERRORS, TRANSIENT_ERRORS};
-use aws_sdk_sts::{error::SdkError, operation::assume_role::AssumeRoleError};
-use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+mod aws;
+mod finding;
 
-use crate::{Run, aurora::Fault, patience::UNREACHABLE};
+pub use aws::aws;
+pub use finding::{Finding, Level, SkippedFinding};
+
+use crate::{Run, patience::UNREACHABLE};
 
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -27,7 +26,7 @@ pub enum Error {
     #[error("waiting for {0}")]
     Unreachable(String),
     /// A person must change something first. Nothing was changed.
-    #[error("{}", blocked(.0))]
+    #[error("{}", finding::blocked(.0))]
     Blocked(Vec<Finding>),
     /// The input, or a guard rail.
     #[error("{0}")]
@@ -214,147 +213,6 @@ impl Error {
 impl Failure {
     fn of(found: impl Into<String>, changed: Option<String>) -> Self {
         Self { found: found.into(), changed, ..Self::default() }
-    }
-}
-
-/// What stands in the way of an upgrade, or is worth knowing before it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Finding {
-    /// The check that found it, e.g. `prepared-transaction`.
-    pub check: String,
-    pub level: Level,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub database: Option<String>,
-    /// What was found.
-    pub object: String,
-    /// Why it matters.
-    pub reason: String,
-    /// What to do.
-    pub remedy: String,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Level {
-    Info,
-    Warn,
-    Block,
-}
-
-impl Finding {
-    /// Names this finding in a skip list: `<check>:<database>/<object>`, or `<check>:<object>` for
-    /// the whole cluster.
-    pub fn id(&self) -> String {
-        match &self.database {
-            Some(database) => format!("{}:{database}/{}", self.check, self.object),
-            None => format!("{}:{}", self.check, self.object),
-        }
-    }
-}
-
-/// A finding that shall not stop a run, as its input says.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct SkippedFinding {
-    /// The finding's id as the error shows it, e.g. "logical-slot:shop/cdc", or a check's name for
-    /// all that it finds.
-    pub finding: String,
-    /// Why, for the report.
-    #[schemars(length(min = 1))]
-    pub reason: String,
-}
-
-impl SkippedFinding {
-    pub fn names(&self, finding: &Finding) -> bool {
-        self.finding == finding.check || self.finding == finding.id()
-    }
-}
-
-fn blocked(findings: &[Finding]) -> String {
-    let mut text = format!(
-        "{} thing{} must be fixed first; nothing was changed.",
-        findings.len(),
-        if findings.len() == 1 { "" } else { "s" }
-    );
-    for finding in findings {
-        let _ = write!(text, "\n\n{}\n  why: {}\n  do:  {}", finding.id(), finding.reason, finding.remedy);
-    }
-    text.push_str("\n\nThen run it again with the same input.");
-    text
-}
-
-/// An AWS call that failed. What may pass by itself is looked at again; the rest is shown as AWS
-/// said it.
-pub fn aws<E>(action: &str) -> impl FnOnce(SdkError<E>) -> Error + '_
-where
-    E: std::error::Error + ProvideErrorMetadata + 'static,
-{
-    move |error| sort(action, &error)
-}
-
-/// What may pass is what the SDK itself would try again: its codes, and HTTP 500, 502, 503 and 504
-/// (https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html).
-fn sort<E>(action: &str, error: &SdkError<E>) -> Error
-where
-    E: std::error::Error + ProvideErrorMetadata + 'static,
-{
-    let SdkError::ServiceError(context) = error else { return not_sent(action, error) };
-    let (code, message) =
-        (context.err().code().unwrap_or("no code"), context.err().message().unwrap_or("no message"));
-    if THROTTLING_ERRORS.contains(&code)
-        || TRANSIENT_ERRORS.contains(&code)
-        || matches!(context.raw().status().as_u16(), 500 | 502 | 503 | 504)
-    {
-        return Error::NotReady(format!("AWS to answer {action} ({code}: {message})"));
-    }
-    match code {
-        "AccessDenied" | "AccessDeniedException" | "AccessDeniedFault" => {
-            Error::refused(format!("{action} is not allowed: {message}"))
-                .changed("nothing by this call")
-                .fix("grant this state's role the permission")
-                .then(Then::Redrive)
-        }
-        // Busy with something, most often with what an earlier call of ours began: the next look
-        // tells.
-        _ if Fault::of(context.err()).is_some_and(Fault::is_busy) => {
-            Error::Busy(format!("RDS to take {action} ({message})"))
-        }
-        _ => Error::unexpected(format!("{action}: {code}: {message}")),
-    }
-}
-
-/// A call without an answer of the service. The SDK reports missing credentials, a role that may
-/// not be assumed, names that do not resolve and connections that nobody takes all as a dispatch
-/// failure: what it is stands in the chain of causes.
-fn not_sent<E>(action: &str, error: &SdkError<E>) -> Error
-where
-    E: std::error::Error + ProvideErrorMetadata + 'static,
-{
-    let causes: Vec<&(dyn std::error::Error + 'static)> =
-        std::iter::successors(std::error::Error::source(error), |cause| cause.source()).collect();
-    let chain = causes.iter().map(ToString::to_string).collect::<Vec<_>>().join(": ");
-    let chain = if chain.is_empty() { error.to_string() } else { chain };
-    for cause in &causes {
-        if let Some(denied) = cause.downcast_ref::<SdkError<AssumeRoleError>>() {
-            return sort("sts:AssumeRole", denied);
-        }
-    }
-    match causes.iter().find_map(|cause| cause.downcast_ref::<CredentialsError>()) {
-        Some(CredentialsError::ProviderTimedOut(_)) => {
-            Error::Unreachable(format!("AWS to hand out credentials for {action} ({chain})"))
-        }
-        Some(_) => Error::refused(format!("{action} was not sent, for there are no credentials: {chain}"))
-            .changed("nothing by this call")
-            .fix("give this function or task its role")
-            .then(Then::Redrive),
-        None => match error {
-            SdkError::ConstructionFailure(_) => Error::unexpected(format!("{action}: {chain}")),
-            SdkError::ResponseError(_) => {
-                Error::NotReady(format!("AWS to answer {action} in full ({chain})"))
-            }
-            _ => Error::Unreachable(format!("AWS to answer {action} (lost on its way: {chain})")),
-        },
     }
 }
 

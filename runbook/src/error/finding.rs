@@ -1,0 +1,73 @@
+//! What a check finds, and what a person does about it.
+
+use std::fmt::Write;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What stands in the way of an upgrade, or is worth knowing before it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Finding {
+    /// The check that found it, e.g. `prepared-transaction`.
+    pub check: String,
+    pub level: Level,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database: Option<String>,
+    /// What was found.
+    pub object: String,
+    /// Why it matters.
+    pub reason: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    Info,
+    Warn,
+    Block,
+}
+
+impl Finding {
+    /// Names this finding in a skip list: `<check>:<database>/<object>`, or `<check>:<object>` for
+    /// the whole cluster.
+    pub fn id(&self) -> String {
+        match &self.database {
+            Some(database) => format!("{}:{database}/{}", self.check, self.object),
+            None => format!("{}:{}", self.check, self.object),
+        }
+    }
+}
+
+/// A finding that shall not stop a run, as its input says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SkippedFinding {
+    /// The finding's id as the error shows it, e.g. "logical-slot:shop/cdc", or a check's name for
+    /// all that it finds.
+    pub finding: String,
+    /// Why, for the report.
+    #[schemars(length(min = 1))]
+    pub reason: String,
+}
+
+impl SkippedFinding {
+    pub fn names(&self, finding: &Finding) -> bool {
+        self.finding == finding.check || self.finding == finding.id()
+    }
+}
+
+pub(super) fn blocked(findings: &[Finding]) -> String {
+    let mut text = format!(
+        "{} thing{} must be fixed first; nothing was changed.",
+        findings.len(),
+        if findings.len() == 1 { "" } else { "s" }
+    );
+    for finding in findings {
+        let _ = write!(text, "\n\n{}\n  why: {}\n  do:  {}", finding.id(), finding.reason, finding.remedy);
+    }
+    text.push_str("\n\nThen run it again with the same input.");
+    text
+}

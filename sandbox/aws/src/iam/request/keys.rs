@@ -1,0 +1,35 @@
+//! What a service does with a customer's KMS key on the caller's behalf, and with the caller's
+//! permissions. The keys that AWS manages allow their service everything
+//! (https://docs.aws.amazon.com/kms/latest/developerguide/concepts.html#aws-managed-cmk).
+
+use super::{Call, via};
+use crate::iam::evaluate::Access;
+
+/// RDS encrypts a new volume or a copy with this key: grants for itself
+/// (https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/Overview.Encryption.Keys.html;
+/// without kms:CreateGrant: awslabs/aurora-snapshot-tool#29), and what the page on sharing
+/// (aurora-share-encrypted-snapshot) tells to allow for the data.
+const NEW: [&str; 5] = ["CreateGrant", "Decrypt", "DescribeKey", "GenerateDataKey", "ReEncryptTo"];
+/// RDS reads what this key has encrypted.
+const SOURCE: [&str; 5] = ["CreateGrant", "Decrypt", "DescribeKey", "GenerateDataKey", "ReEncryptFrom"];
+
+pub fn new(call: &Call<'_>, key: &str) -> Vec<Access> {
+    use_of(call, "rds", key, &NEW)
+}
+
+pub fn source(call: &Call<'_>, key: &str) -> Vec<Access> {
+    use_of(call, "rds", key, &SOURCE)
+}
+
+pub fn use_of(call: &Call<'_>, service: &str, key: &str, actions: &[&str]) -> Vec<Access> {
+    let one = |action: &&str| {
+        let mut access = call.access(&format!("kms:{action}"), key.to_owned());
+        access.keys.set("kms:ViaService", via(service));
+        access.keys.set("kms:CallerAccount", call.caller.account.clone());
+        if *action == "CreateGrant" {
+            access.keys.set("kms:GrantIsForAWSResource", "true");
+        }
+        access
+    };
+    actions.iter().map(one).collect()
+}
