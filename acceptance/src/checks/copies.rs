@@ -90,7 +90,10 @@ pub const CHECKS: &[Check] = &[
             words: "Set the Serverless v2 scaling configuration on the parent DB cluster",
         },
         source: "cloudposse/terraform-aws-rds-cluster#181; terraform-aws-modules/terraform-aws-rds-aurora#537",
-        local: local!("src/rds/scaling.rs", "\"Set the Serverless v2 scaling configuration on the parent"),
+        local: local!(
+            "src/rds/scaling.rs",
+            "Serverless v2 scaling configuration on the parent DB cluster before"
+        ),
         ask: |on| Box::pin(instance(on, "db.serverless")),
     },
     Check {

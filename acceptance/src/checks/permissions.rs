@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::{
     check::{Answer, Check, Expected},
+    local,
     subject::{ENGINE, Subject, TAG, security_groups},
 };
 
@@ -18,7 +19,7 @@ pub const CHECKS: &[Check] = &[
         name: "rename-under-a-tag-condition-alone",
         expected: Expected::Holds("denied: the new name is asked about, too, and has no tags"),
         source: "assumed: the service authorization reference of RDS does not say",
-        local: None,
+        local: local!("src/iam/request/rds.rs", "Whether RDS checks a rename on the new name, too"),
         ask: |on| {
             Box::pin(async move {
                 let allowed = rename(on, "renamed-by-tag", &[by_tag(on)]).await?;
@@ -30,7 +31,7 @@ pub const CHECKS: &[Check] = &[
         name: "rename-under-a-tag-condition-and-a-pattern-of-names",
         expected: Expected::Holds("allowed: the pattern holds for the new name"),
         source: "assumed: the service authorization reference of RDS does not say",
-        local: None,
+        local: local!("src/iam/request/rds.rs", "Whether RDS checks a rename on the new name, too"),
         ask: |on| {
             Box::pin(async move {
                 let new = arn(on, &format!("cluster:{}*", on.name("renamed-by-name")));
@@ -45,7 +46,7 @@ pub const CHECKS: &[Check] = &[
         expected: Expected::Holds("denied: the default option group is asked about"),
         source: "service authorization reference of RDS: og is a required type of \
                  RestoreDBClusterFromSnapshot",
-        local: None,
+        local: local!("src/iam/request/rds.rs", "\"og\" => format!(\"default:aurora-postgresql"),
         ask: |on| {
             Box::pin(async move {
                 let kinds = ["cluster", "cluster-pg", "subgrp", "cluster-snapshot"];
@@ -59,7 +60,7 @@ pub const CHECKS: &[Check] = &[
         expected: Expected::Holds("allowed"),
         source: "service authorization reference of RDS: the required types of \
                  RestoreDBClusterFromSnapshot",
-        local: None,
+        local: local!("src/iam/request/rds.rs", "(&[\"cluster-pg\", \"og\", \"subgrp\"]"),
         ask: |on| {
             Box::pin(async move {
                 let kinds = ["cluster", "cluster-pg", "subgrp", "cluster-snapshot", "og"];
@@ -72,7 +73,7 @@ pub const CHECKS: &[Check] = &[
         name: "restore-of-a-shared-snapshot-under-our-arns",
         expected: Expected::Holds("denied: a shared snapshot's ARN has its owner's account"),
         source: "service authorization reference of RDS: the ARN of cluster-snapshot",
-        local: None,
+        local: local!("src/iam/request/rds.rs", "an ARN leads to another account's snapshot"),
         ask: |on| {
             Box::pin(async move {
                 let Some(shared) = &on.named.shared_snapshot else {
