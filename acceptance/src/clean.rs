@@ -3,7 +3,7 @@
 //! removes it.
 
 use anyhow::{Result, ensure};
-use runbook::aurora::{self, Cluster, Instance, Snapshot};
+use runbook::aurora;
 
 use crate::{
     check::Answer,
@@ -40,9 +40,9 @@ pub fn said(cleaned: &Result<Vec<String>>) -> String {
 }
 
 enum Thing {
-    Instance(Instance),
-    Cluster(Cluster),
-    Snapshot(Snapshot),
+    Instance(String),
+    Cluster { id: String, protected: bool },
+    Snapshot(String),
 }
 
 /// Everything of ours that is there now, in the order in which it can go.
@@ -52,31 +52,33 @@ async fn left(subject: &Subject) -> Result<Vec<Thing>> {
     let named = |id: &str| id.starts_with(&subject.prefix());
     let ours = |id: &str, tags: &aurora::Tags| id != of && (tags.is(TAG, of) || named(id));
     let clusters = aurora::clusters(cx).await?.into_iter().filter(|found| ours(&found.id, &found.tags));
-    let clusters: Vec<Cluster> = clusters.collect();
+    let clusters: Vec<aurora::Cluster> = clusters.collect();
     let members = aurora::instances(cx).await?.into_iter().filter(|found| {
         // Of the first cluster nothing is removed but what a check may have added.
         named(&found.id)
             || clusters.iter().any(|cluster| found.cluster.as_deref() == Some(cluster.id.as_str()))
     });
-    let members: Vec<Instance> = members.collect();
+    let mut left: Vec<Thing> = members.map(|found| Thing::Instance(found.id)).collect();
+    left.extend(clusters.into_iter().map(|found| Thing::Cluster {
+        protected: found.shown.deletion_protection() == Some(true),
+        id: found.id,
+    }));
     // RDS's own snapshot before an upgrade carries no tag of ours.
     let before_upgrade = format!("preupgrade-{of}-");
     let snapshots = aurora::manual_snapshots(cx).await?.into_iter().filter(|found| {
         let of_ours = found.shown.db_cluster_identifier() == Some(of);
         ours(&found.id, &found.tags) || of_ours && found.id.starts_with(&before_upgrade)
     });
-    let mut left: Vec<Thing> = members.into_iter().map(Thing::Instance).collect();
-    left.extend(clusters.into_iter().map(Thing::Cluster));
-    left.extend(snapshots.map(Thing::Snapshot));
+    left.extend(snapshots.map(|found| Thing::Snapshot(found.id)));
     Ok(left)
 }
 
 impl Thing {
     fn name(&self) -> String {
         match self {
-            Self::Instance(found) => format!("instance {}", found.id),
-            Self::Cluster(found) => format!("cluster {}", found.id),
-            Self::Snapshot(found) => format!("snapshot {}", found.id),
+            Self::Instance(id) => format!("instance {id}"),
+            Self::Cluster { id, .. } => format!("cluster {id}"),
+            Self::Snapshot(id) => format!("snapshot {id}"),
         }
     }
 
@@ -84,20 +86,20 @@ impl Thing {
     async fn delete(&self, subject: &Subject) -> bool {
         let rds = subject.rds();
         let answer = match self {
-            Self::Instance(found) => {
-                Answer::to(rds.delete_db_instance().db_instance_identifier(&found.id).send().await)
+            Self::Instance(id) => {
+                Answer::to(rds.delete_db_instance().db_instance_identifier(id).send().await)
             }
-            Self::Cluster(found) => {
-                if found.shown.deletion_protection() == Some(true) {
-                    let modify = rds.modify_db_cluster().db_cluster_identifier(&found.id);
+            Self::Cluster { id, protected } => {
+                if *protected {
+                    let modify = rds.modify_db_cluster().db_cluster_identifier(id);
                     // The deletion says whether it is off.
                     let _ = modify.deletion_protection(false).apply_immediately(true).send().await;
                 }
-                let delete = rds.delete_db_cluster().db_cluster_identifier(&found.id);
+                let delete = rds.delete_db_cluster().db_cluster_identifier(id);
                 Answer::to(delete.skip_final_snapshot(true).send().await)
             }
-            Self::Snapshot(found) => {
-                let delete = rds.delete_db_cluster_snapshot().db_cluster_snapshot_identifier(&found.id);
+            Self::Snapshot(id) => {
+                let delete = rds.delete_db_cluster_snapshot().db_cluster_snapshot_identifier(id);
                 Answer::to(delete.send().await)
             }
         };
