@@ -64,6 +64,8 @@ pub struct Options {
     pub keep_logs: bool,
     /// Whether the run bucket and every secret are encrypted with customers' KMS keys.
     pub customer_keys: bool,
+    /// Roles beside those of infra/iam.
+    pub roles: Vec<iam::Role>,
 }
 
 impl Options {
@@ -75,6 +77,7 @@ impl Options {
             stepfunctions: None,
             keep_logs: false,
             customer_keys: false,
+            roles: Vec::new(),
         }
     }
 
@@ -200,7 +203,9 @@ impl Sandbox {
             secrets: secrets.clone(),
             task_roles: permissions::task_roles(),
         };
-        let iam = Arc::new(Iam::new(world, permissions::deployed(&keys)?));
+        let mut deployed = permissions::deployed(&keys)?;
+        deployed.roles.extend(options.roles);
+        let iam = Arc::new(Iam::new(world, deployed));
         gateway.enforce(iam.clone());
 
         let services: BTreeMap<&'static str, Arc<dyn Endpoint>> = BTreeMap::from([

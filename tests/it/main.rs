@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test says what is wrong by panicking")]
 #![allow(clippy::disallowed_methods, reason = "real processes take real time")]
 
+mod acceptance;
 mod clients;
 mod contract;
 mod copy;

@@ -194,11 +194,12 @@ fn caller(request: &Request) -> Option<Caller> {
     let token = header("x-amz-security-token").map(str::to_owned).or_else(|| signed("X-Amz-Security-Token"));
     let mut parts = scope.trim().split('/');
     let (principal, _date, region, service) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    // The token that STS hands out is role and session.
-    let session = token.as_deref().and_then(|token| token.split_once('/')).map(|(role, name)| Session {
-        role: role.to_owned(),
-        name: name.to_owned(),
-        service: None,
+    // The token that STS hands out is role, session and, in hexadecimal, the session policy.
+    let session = token.as_deref().and_then(|token| {
+        let mut parts = token.split('/').map(str::to_owned);
+        let (role, name) = (parts.next()?, parts.next()?);
+        let policy = parts.next().and_then(|policy| String::from_utf8(hex::decode(policy).ok()?).ok());
+        Some(Session { role, name, policy, service: None })
     });
     Some(Caller { session, ..Caller::of_key(principal, region, service) })
 }

@@ -32,6 +32,9 @@ pub struct Caller {
 pub struct Session {
     pub role: String,
     pub name: String,
+    /// The session policy that came with AssumeRole, as JSON: nothing is allowed that it does not
+    /// allow, too.
+    pub policy: Option<String>,
     /// The service of AWS that acts: it must be trusted with the role at every call.
     pub service: Option<&'static str>,
 }
@@ -55,7 +58,7 @@ impl Caller {
         let (acting, role) = acts;
         let role = role.rsplit('/').next().unwrap_or(role).to_owned();
         let name = source_arn.rsplit(':').next().unwrap_or_default().to_owned();
-        let session = Some(Session { role, name, service: Some(acting) });
+        let session = Some(Session { role, name, policy: None, service: Some(acting) });
         Self { session, source_arn: Some(source_arn.to_owned()), ..Self::home(principal, service) }
     }
 

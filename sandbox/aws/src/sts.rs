@@ -70,12 +70,13 @@ impl Sts {
             return Err(Error { code: "AccessDenied", message });
         }
         let duration = input.get("DurationSeconds").and_then(|text| text.parse().ok()).unwrap_or(3600);
-        let (role, session) = (escape(role), escape(session));
+        let policy = input.get("Policy").map(|policy| format!("/{}", hex::encode(policy)));
+        let (role, session, policy) = (escape(role), escape(session), policy.unwrap_or_default());
         Ok(format!(
             "<AssumedRoleUser><AssumedRoleId>AROASANDBOX:{session}</AssumedRoleId>\
              <Arn>arn:aws:sts::{account}:assumed-role/{role}/{session}</Arn></AssumedRoleUser>\
              <Credentials><AccessKeyId>{}</AccessKeyId><SecretAccessKey>sandbox</SecretAccessKey>\
-             <SessionToken>{role}/{session}</SessionToken><Expiration>{:.0}</Expiration></Credentials>",
+             <SessionToken>{role}/{session}{policy}</SessionToken><Expiration>{:.0}</Expiration></Credentials>",
             escape(access_key(&caller.principal, account)),
             self.clock.now() + Duration::from_secs(duration),
         ))
@@ -162,7 +163,8 @@ mod tests {
         assert!(expiration > jiff::Timestamp::now());
         let assumed = Caller::of_key("take-snapshot.111122223333", "eu-west-1", "sts");
         assert_eq!((&*assumed.principal, &*assumed.account), ("take-snapshot", "111122223333"));
-        let session = Some(Session { role: "copier".into(), name: "run-1".into(), service: None });
+        let session =
+            Some(Session { role: "copier".into(), name: "run-1".into(), policy: None, service: None });
         let (_, body) = send(Caller { session, ..assumed }, "Action=GetCallerIdentity").await;
         assert!(body.contains("<Account>111122223333</Account>"), "{body}");
         assert!(body.contains("<Arn>arn:aws:sts::111122223333:assumed-role/copier/run-1</Arn>"), "{body}");

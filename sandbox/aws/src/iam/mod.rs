@@ -131,6 +131,10 @@ impl Iam {
                 denial: Denial::NoIdentity,
             });
         };
+        // What a role may do, cut down for one session
+        // (https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies.html#policies_session).
+        let of_session = caller.session.as_ref().and_then(|session| session.policy.as_deref());
+        let of_session = of_session.map(session_policy);
         for mut access in accesses {
             if let Identity::Role { arn, .. } = &identity {
                 access.keys.set("aws:PrincipalArn", arn.clone());
@@ -141,6 +145,15 @@ impl Iam {
                 access.keys.set("aws:SourceAccount", caller.account.clone());
             }
             self.decide(&identity, &access)?;
+            if let Some(policy) = &of_session {
+                let own = OfResource { policy: None, account: identity.account(), decides: false };
+                evaluate(&access, &identity, Some(policy), own).map_err(|denial| Denied {
+                    user: identity.name().to_owned(),
+                    action: access.action.clone(),
+                    resource: access.resource.clone(),
+                    denial,
+                })?;
+            }
         }
         Ok(())
     }
@@ -228,6 +241,15 @@ impl Iam {
         }
         Ok(())
     }
+}
+
+/// One that cannot be read allows nothing.
+fn session_policy(document: &str) -> Policy {
+    let document: serde_json::Value = serde_json::from_str(document).unwrap_or_default();
+    Policy::parse(&document["Statement"]).unwrap_or_else(|error| {
+        tracing::warn!(error = format!("{error:#}"), "read a session policy");
+        Policy { statements: Vec::new() }
+    })
 }
 
 fn default_policy(key: &str) -> Policy {
