@@ -36,6 +36,7 @@ fn bindings() -> Value {
             "sync": "orders", "skipped": false,
             "snapshot": "arn:aws:rds:eu-west-1:111122223333:cluster-snapshot:rds:orders",
             "engineVersion": "16.14",
+            "storageType": null,
             "targets": ["orders-dev", "orders-support"]
         },
         "snapshot": "before-upgrade-orders",
