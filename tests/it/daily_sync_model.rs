@@ -246,6 +246,31 @@ async fn a_run_stopped_by_a_person_leaves_no_raw_data_without_another_run() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_run_stopped_while_a_rename_is_under_way_gives_the_name_back() {
+    let sandbox = world().await;
+    sync(&sandbox, "monday").await.succeeded();
+    minutes(&sandbox, 24 * 60).await;
+    production::take_snapshot(&sandbox).await.unwrap();
+    let before = published(&sandbox).await;
+    let input = json!({ "sync": "orders" });
+    let stopped = sandbox.start_execution("daily-sync", "stopped", &input).await.unwrap();
+    let seen = sandbox.gateway.calls().len();
+    while !sandbox.gateway.calls()[seen..]
+        .iter()
+        .any(|call| call.form.contains("NewDBClusterIdentifier=orders-dev-old"))
+    {
+        sandbox.clock.sleep(Duration::from_secs(1)).await;
+    }
+    stop(&sandbox, &stopped).await;
+    minutes(&sandbox, 120).await;
+    for clean_up in clean_ups(&sandbox).await {
+        ended(&sandbox, clean_up).await.succeeded();
+    }
+    assert_eq!(published(&sandbox).await.get(DEV), before.get(DEV));
+    nothing_raw_is_left(&sandbox, "two hours after the stop").await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_timed_out_run_leaves_no_raw_data_without_another_run() {
     let sandbox = world().await;
     let mut timed: Value = serde_json::from_str(&statemachine::source("daily-sync").unwrap()).unwrap();

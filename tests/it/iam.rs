@@ -541,7 +541,7 @@ async fn stop_clusters(sandbox: &Sandbox, which: &str) {
 }
 
 /// Syncs day by day whose replaced copies a person has stopped, one that fails while the quarantine
-/// is there, and one that a person stops in the middle of a swap; the next cleans up after it.
+/// is there, and one that a person stops in the middle of a swap; the rule's clean-up follows it.
 async fn a_bad_week_of_syncs() -> Sandbox {
     let sandbox = world_of_sync(Options { customer_keys: true, ..Options::model(1) }).await;
     for day in ["monday", "tuesday", "wednesday"] {
@@ -567,7 +567,7 @@ async fn a_bad_week_of_syncs() -> Sandbox {
         sandbox.clock.sleep(Duration::from_secs(1)).await;
     }
     sandbox.sfn().stop_execution().execution_arn(&stopped).send().await.unwrap();
-    sandbox.clock.sleep(Duration::from_secs(600)).await;
+    // Before the clean-up that the rule starts comes to it.
     let short = runbook::Run::of(&stopped).short_id();
     stop_clusters(&sandbox, &format!("orders-dev-{short}")).await;
     fails();

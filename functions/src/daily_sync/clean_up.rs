@@ -201,16 +201,28 @@ async fn put_back(
     run: &Run,
     waited: Duration,
 ) -> Result<()> {
-    if let Some(former) = swap::stuck(clusters, target, run, waited > RENAME.min(run.deadline / 4))? {
+    let patience = RENAME.min(run.deadline / 4);
+    if let Some(former) = swap::stuck(clusters, target, run, waited > patience)? {
         swap::rename(cx, &former.id, target).await?;
         return Err(Error::NotReady(format!("{} to get the name {target} back", former.id)));
     }
-    // It was put back: it is in use again.
-    let holder = aurora::by_name(clusters, target).filter(|holder| tags::has_role(&holder.tags, Role::Old));
-    match holder {
-        Some(holder) => after_swap::publish(cx, holder).await,
-        None => Ok(()),
+    let Some(holder) =
+        aurora::by_name(clusters, target).filter(|holder| tags::has_role(&holder.tags, Role::Old))
+    else {
+        return Ok(());
+    };
+    // A rename that was asked for shows late, and until then the old name answers.
+    if swap::began(holder).is_some_and(|began| is_within(cx.clock.now() - began, patience)) {
+        return Err(Error::NotReady(format!(
+            "{target}, which is marked as replaced, to keep its name or lose it"
+        )));
     }
+    // It was put back, or never renamed: it is in use again.
+    after_swap::publish(cx, holder).await
+}
+
+fn is_within(span: jiff::Span, limit: Duration) -> bool {
+    Duration::try_from(span).is_ok_and(|taken| taken < limit)
 }
 
 #[cfg(test)]

@@ -140,10 +140,14 @@ fn conflict(found: String) -> Error {
         .then(Then::StartAgain)
 }
 
+/// When the swap of that former cluster began.
+pub fn began(former: &Cluster) -> Option<Timestamp> {
+    former.tags.get(tags::REPLACED_AT)?.parse().ok()
+}
+
 /// The swap of that former cluster began longer ago than the window.
 fn is_overdue(former: &Cluster, now: Timestamp) -> bool {
-    let began = former.tags.get(tags::REPLACED_AT).and_then(|at| at.parse::<Timestamp>().ok());
-    began.is_none_or(|began| Duration::try_from(now - began).is_ok_and(|taken| taken > WINDOW))
+    began(former).is_none_or(|began| Duration::try_from(now - began).is_ok_and(|taken| taken > WINDOW))
 }
 
 /// Asks for a rename. `NotReady` is what may pass by itself: the names of a rename under way, a
