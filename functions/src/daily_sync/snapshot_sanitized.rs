@@ -9,12 +9,12 @@
 
 use runbook::{
     Context, Error, Result, Run, State,
-    aurora::{self, Cluster, Fault, ResourceId, message},
+    aurora::{self, Cluster, ResourceId},
     daily_sync::{
         attestation, names,
         tags::{self, Role},
     },
-    error::{Then, aws},
+    error::Then,
 };
 use serde::{Deserialize, Serialize};
 
@@ -90,21 +90,8 @@ impl SnapshotSanitized {
             tags::tag(tags::ATTESTED_RUN, run.name()),
             tags::tag(tags::ATTESTED_RESOURCE, self.resource_id.as_str()),
         ]);
-        let create = cx.rds.create_db_cluster_snapshot().db_cluster_identifier(&self.cluster);
-        let create = create.db_cluster_snapshot_identifier(name).set_tags(Some(attested));
-        let Err(error) = create.send().await else { return Ok(()) };
-        match Fault::of(&error) {
-            // Whose it is shows at the next look.
-            Some(Fault::DBClusterSnapshotAlreadyExistsFault) => Ok(()),
-            Some(Fault::SnapshotQuotaExceeded) => Err(Error::refused(format!(
-                "the account has no room for another manual snapshot: {}",
-                message(&error)
-            ))
-            .changed("nothing by this state")
-            .fix("delete old ones or raise the quota")
-            .then(Then::StartAgain)),
-            _ => Err(aws("rds:CreateDBClusterSnapshot")(error)),
-        }
+        let begun = aurora::begin_snapshot(cx, &self.cluster, name, attested).await;
+        begun.map_err(|error| error.then(Then::StartAgain))
     }
 }
 

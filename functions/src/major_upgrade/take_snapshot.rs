@@ -8,8 +8,8 @@
 use jiff::SignedDuration;
 use runbook::{
     Context, Error, Result, Run, State,
-    aurora::{self, Cluster, Fault, message},
-    error::{Then, aws},
+    aurora::{self, Cluster},
+    error::Then,
     major_upgrade,
 };
 use serde::{Deserialize, Serialize};
@@ -36,7 +36,9 @@ impl State for TakeSnapshot {
         let name = snapshot_name(&cluster, run);
         let Some(snapshot) = aurora::find_snapshot(cx, &name).await? else {
             aurora::ready(&cluster, &[])?;
-            create(cx, run, &cluster, &name).await?;
+            let tags = major_upgrade::tags(run);
+            let begun = aurora::begin_snapshot(cx, &cluster.id, &name, tags).await;
+            begun.map_err(|error| error.then(Then::Redrive))?;
             return Err(Error::NotReady(format!("snapshot {name}, which was begun now")));
         };
         if !is_ours(&snapshot, &cluster, run) {
@@ -80,24 +82,6 @@ fn snapshot_name(cluster: &Cluster, run: &Run) -> String {
     let start = format!("before-upgrade-{}", cluster.id);
     let cut = start.len().min(63 - end.len());
     format!("{}{end}", start[..cut].trim_end_matches('-')).to_lowercase()
-}
-
-async fn create(cx: &Context, run: &Run, cluster: &Cluster, name: &str) -> Result<()> {
-    let create = cx.rds.create_db_cluster_snapshot().db_cluster_identifier(&cluster.id);
-    let create = create.db_cluster_snapshot_identifier(name).set_tags(Some(major_upgrade::tags(run)));
-    let Err(error) = create.send().await else { return Ok(()) };
-    match Fault::of(&error) {
-        // Whose it is shows at the next look.
-        Some(Fault::DBClusterSnapshotAlreadyExistsFault) => Ok(()),
-        Some(Fault::SnapshotQuotaExceeded) => Err(Error::refused(format!(
-            "the account has no room for another manual snapshot: {}",
-            message(&error)
-        ))
-        .changed("nothing of the cluster")
-        .fix("delete old ones or raise the quota")
-        .then(Then::Redrive)),
-        _ => Err(aws("rds:CreateDBClusterSnapshot")(error)),
-    }
 }
 
 #[cfg(test)]

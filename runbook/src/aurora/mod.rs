@@ -6,7 +6,7 @@ mod login;
 mod types;
 mod version;
 
-use aws_sdk_rds::types::Filter;
+use aws_sdk_rds::types::{Filter, Tag};
 
 pub use fault::{Fault, is_denied, message};
 pub use login::{login, read_login};
@@ -89,6 +89,23 @@ pub async fn manual_snapshots(cx: &Context) -> Result<Vec<Snapshot>> {
         cx.rds.describe_db_cluster_snapshots().snapshot_type("manual").into_paginator().items().send();
     let all = pages.try_collect().await.map_err(aws("rds:DescribeDBClusterSnapshots"))?;
     all.into_iter().map(Snapshot::parse).collect()
+}
+
+/// Begins a manual snapshot. Whose the name is shows at the next look.
+pub async fn begin_snapshot(cx: &Context, cluster: &str, name: &str, tags: Vec<Tag>) -> Result<()> {
+    let create = cx.rds.create_db_cluster_snapshot().db_cluster_identifier(cluster);
+    let create = create.db_cluster_snapshot_identifier(name).set_tags(Some(tags));
+    let Err(error) = create.send().await else { return Ok(()) };
+    match Fault::of(&error) {
+        Some(Fault::DBClusterSnapshotAlreadyExistsFault) => Ok(()),
+        Some(Fault::SnapshotQuotaExceeded) => Err(Error::refused(format!(
+            "the account has no room for another manual snapshot: {}",
+            message(&error)
+        ))
+        .changed("nothing by this state")
+        .fix("delete old ones or raise the quota")),
+        _ => Err(aws("rds:CreateDBClusterSnapshot")(error)),
+    }
 }
 
 /// Waits until neither the cluster nor a member is being changed. An unknown status is waited for

@@ -21,7 +21,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio_postgres::Client;
 
-use crate::major_upgrade::inspection::{self, Inspection};
+use crate::major_upgrade::inspection::{self, Inspection, open, server_version};
 
 mod check;
 mod checks;
@@ -106,23 +106,6 @@ impl State for InspectDatabases {
             inspection: key,
         })
     }
-}
-
-async fn open(cx: &Context, login: &Login, database: &str) -> Result<Client> {
-    let client = postgres::connect(cx, login, database).await?;
-    client
-        .batch_execute(inspection::READ_ONLY)
-        .await
-        .map_err(|error| query_failed("set up a session", &error))?;
-    Ok(client)
-}
-
-async fn server_version(client: &Client) -> Result<EngineVersion> {
-    let row = client
-        .query_one("SHOW server_version", &[])
-        .await
-        .map_err(|error| query_failed("ask for the version", &error))?;
-    row.get::<_, &str>(0).parse().map_err(|why| Error::unexpected(format!("the server runs {why}")))
 }
 
 /// Everything that every check finds, in the order of the table of checks.

@@ -11,11 +11,11 @@ use std::{collections::BTreeMap, time::Duration};
 use jiff::Timestamp;
 use policy::TableName;
 use runbook::{
-    Result,
+    Context, Error, Result,
     aurora::{Cluster, EngineVersion},
     clock::Clock,
     major_upgrade::inspection_key,
-    postgres::{self, query_failed},
+    postgres::{self, Login, query_failed},
 };
 use serde::{Deserialize, Serialize};
 use tokio_postgres::{Client, error::SqlState, types::FromSql};
@@ -65,6 +65,21 @@ pub struct Table {
 
 pub fn key(cluster: &Cluster) -> String {
     inspection_key(&cluster.resource_id)
+}
+
+/// A session that only looks.
+pub async fn open(cx: &Context, login: &Login, database: &str) -> Result<Client> {
+    let client = postgres::connect(cx, login, database).await?;
+    client.batch_execute(READ_ONLY).await.map_err(|error| query_failed("set up a session", &error))?;
+    Ok(client)
+}
+
+pub async fn server_version(client: &Client) -> Result<EngineVersion> {
+    let row = client
+        .query_one("SHOW server_version", &[])
+        .await
+        .map_err(|error| query_failed("ask for the version", &error))?;
+    row.get::<_, &str>(0).parse().map_err(|why| Error::unexpected(format!("the server runs {why}")))
 }
 
 impl Inspection {
@@ -181,7 +196,7 @@ async fn statements(client: &Client) -> Result<Option<Statements>> {
 
 /// How a session that only looks is set up: names printed in full, nothing changed, nobody kept
 /// waiting, no row hidden.
-pub const READ_ONLY: &str = "SET search_path = pg_catalog; SET default_transaction_read_only = on; SET \
+const READ_ONLY: &str = "SET search_path = pg_catalog; SET default_transaction_read_only = on; SET \
 row_security = off; \
                              SET statement_timeout = '60s'; SET lock_timeout = '5s'; SET \
                              idle_in_transaction_session_timeout = 0";
