@@ -15,8 +15,8 @@ use aws_config::{BehaviorVersion, Region};
 use clap::Parser;
 use runbook::{clock::Clock, postgres::Tls};
 
-/// Tries on a throw-away cluster what the local AWS claims of AWS, writes a report, and removes what
-/// it made. docs/acceptance.md says what it costs.
+/// Tries on a throw-away cluster what the local AWS claims of AWS, writes a report, and removes
+/// what it made. docs/acceptance.md says what it costs.
 #[derive(Parser)]
 struct Cli {
     /// The account's number. Credentials of another one are refused.

@@ -54,7 +54,8 @@ mod tests {
         let text = "arn:aws:rds:eu-west-1:444455556666:cluster:orders, key \
             arn:aws:kms:eu-west-1:444455556666:key/1234abcd-12ab-34cd-56ef-1234567890ab; no pg_hba.conf \
             entry for host \"203.0.113.7\", at orders.cluster-c1a2b3c4d5e6.eu-west-1.rds.amazonaws.com. \
-            hunter22 of secret rds!cluster-1234abcd-12ab-34cd-56ef-1234567890ab-AbCdEf in sandbox-444455556666";
+            hunter22 of secret rds!cluster-1234abcd-12ab-34cd-56ef-1234567890ab-AbCdEf in \
+            sandbox-444455556666";
         let redacted = redact(text, &["hunter22".to_owned()]);
         for part in ["4444", "1234abcd", "203.0", "c1a2b3", "hunter22"] {
             assert!(!redacted.contains(part), "{part} is left: {redacted}");

@@ -83,7 +83,8 @@ impl Report {
                 // Writing into a string does not fail.
                 let _ = write!(
                     page,
-                    "\n### {group}: {name}\n\n* Expected: {expected}\n* By: {source}\n* Local AWS: {local}\n* \
+                    "\n### {group}: {name}\n\n* Expected: {expected}\n* By: {source}\n* Local AWS: \
+                     {local}\n* \
                     AWS answered: {answered}\n"
                 );
             }

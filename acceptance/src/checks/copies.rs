@@ -89,7 +89,8 @@ pub const CHECKS: &[Check] = &[
             code: "InvalidDBClusterStateFault",
             words: "Set the Serverless v2 scaling configuration on the parent DB cluster",
         },
-        source: "cloudposse/terraform-aws-rds-cluster#181; terraform-aws-modules/terraform-aws-rds-aurora#537",
+        source: "cloudposse/terraform-aws-rds-cluster#181; \
+        terraform-aws-modules/terraform-aws-rds-aurora#537",
         local: local!(
             "src/rds/scaling.rs",
             "Serverless v2 scaling configuration on the parent DB cluster before"

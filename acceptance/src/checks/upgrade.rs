@@ -147,7 +147,8 @@ async fn watch(on: &Subject) -> Result<Watched> {
     let target = newest_target(on, &before).await?.context("its version has no later major")?;
     let table = quote(TABLE);
     let plant = format!(
-        "CREATE TABLE {table} AS SELECT n, n % 7 AS seventh FROM generate_series(1, 10000) AS n; ANALYZE {table}"
+        "CREATE TABLE {table} AS SELECT n, n % 7 AS seventh FROM generate_series(1, 10000) AS n; ANALYZE \
+        {table}"
     );
     on.session().await?.client.batch_execute(&plant).await.context("create a table to look at later")?;
 
