@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     parameters::{
         groups::{Kind, tags},
-        migration::{Outcome, Row, migrate},
+        migration::{Family, Outcome, Row, migrate},
     },
     resolve_upgrade::ParameterOverride,
 };
@@ -96,14 +96,14 @@ impl State for PrepareParameterGroups {
 
         let mut reports = Vec::new();
         let mut new_names = BTreeMap::new();
+        // Hundreds of parameters, the same for every group of a kind.
+        let mut families = BTreeMap::new();
         for (kind, group) in groups {
-            let carry = Carry {
-                kind,
-                from: group,
-                old_family: &old_family,
-                family: &family,
-                overrides: &self.parameters,
-            };
+            if !families.contains_key(&kind) {
+                families.insert(kind, (kind.family(cx, &old_family).await?, kind.family(cx, &family).await?));
+            }
+            let (old, new) = &families[&kind];
+            let carry = Carry { kind, from: group, old, new, family: &family, overrides: &self.parameters };
             let report = carry.reconcile(cx, run, cluster.version.major(), self.version.major()).await?;
             new_names.insert((kind, group.clone()), report.to.clone());
             reports.push(report);
@@ -205,7 +205,9 @@ impl PrepareParameterGroups {
 struct Carry<'a> {
     kind: Kind,
     from: &'a str,
-    old_family: &'a str,
+    /// The parameters of the old and of the new family, with their defaults.
+    old: &'a Family,
+    new: &'a Family,
     family: &'a str,
     overrides: &'a [ParameterOverride],
 }
@@ -225,16 +227,15 @@ impl Carry<'_> {
             differs: BTreeMap::new(),
             created: None,
         };
-        let new = self.kind.family(cx, self.family).await?;
-        let old = self.kind.family(cx, self.old_family).await?;
+        let Self { old, new, .. } = self;
         if self.from.starts_with("default.")
             && !self.overrides.iter().any(|change| new.contains_key(&change.name))
         {
-            let rows = migrate(&BTreeMap::new(), &old, &new, &[]).rows;
+            let rows = migrate(&BTreeMap::new(), old, new, &[]).rows;
             return Ok(report(format!("default.{}", self.family), false, rows));
         }
         let set = self.kind.user_values(cx, self.from).await?;
-        let migration = migrate(&set, &old, &new, self.overrides);
+        let migration = migrate(&set, old, new, self.overrides);
         self.check(&migration.rows)?;
 
         let to = new_name(self.from, old_major, new_major);
@@ -269,7 +270,7 @@ impl Carry<'_> {
             return Ok(report);
         }
         if !missing.is_empty() {
-            let count = self.kind.set(cx, &to, &missing, &new).await?;
+            let count = self.kind.set(cx, &to, &missing, new).await?;
             return Err(Error::NotReady(format!(
                 "{kind} {to} to hold its {} values ({count} were set now)",
                 migration.desired.len()
