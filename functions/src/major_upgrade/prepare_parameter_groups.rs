@@ -7,7 +7,7 @@
 //! Errors: `NotReady`, `Blocked` (a value does not fit the new family), `Conflict` (a group of that
 //! name has another family), `Refused` (RDS does not take a value).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
 use aws_sdk_rds::types::Tag;
 use jiff::{SignedDuration, Timestamp};
@@ -99,10 +99,12 @@ impl State for PrepareParameterGroups {
         // Hundreds of parameters, the same for every group of a kind.
         let mut families = BTreeMap::new();
         for (kind, group) in groups {
-            if !families.contains_key(&kind) {
-                families.insert(kind, (kind.family(cx, &old_family).await?, kind.family(cx, &family).await?));
-            }
-            let (old, new) = &families[&kind];
+            let (old, new) = match families.entry(kind) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(unknown) => {
+                    unknown.insert((kind.family(cx, &old_family).await?, kind.family(cx, &family).await?))
+                }
+            };
             let carry = Carry { kind, from: group, old, new, family: &family, overrides: &self.parameters };
             let report = carry.reconcile(cx, run, cluster.version.major(), self.version.major()).await?;
             new_names.insert((kind, group.clone()), report.to.clone());
