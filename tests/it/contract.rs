@@ -364,3 +364,23 @@ fn the_graphs_in_the_readmes_are_current() {
     let graph = sandbox::graph::mermaid(&machine("major-upgrade"));
     sandbox::golden::block(&root().join("README.md"), "graph", &graph);
 }
+
+#[test]
+fn the_error_codes_that_states_decide_by_are_those_of_rdss_model() {
+    let model: Value = serde_json::from_str(&read("sandbox/aws/data/rds-2014-10-31.json")).unwrap();
+    let operations = model["operations"].as_object().unwrap();
+    let mut modelled: BTreeSet<&str> = operations
+        .values()
+        .flat_map(|operation| operation["errors"].as_array().into_iter().flatten())
+        .filter_map(Value::as_str)
+        .collect();
+    // Any action may answer these, so no operation names them
+    // (https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/CommonErrors.html).
+    modelled.extend(["InvalidParameterCombination", "InvalidParameterValue"]);
+    let unknown: Vec<&str> = runbook::aurora::Fault::ALL
+        .iter()
+        .map(|(code, _)| *code)
+        .filter(|code| !modelled.contains(code))
+        .collect();
+    assert_eq!(unknown, Vec::<&str>::new());
+}

@@ -92,10 +92,6 @@ impl Error {
     pub const NAMES: [&str; 7] =
         ["NotReady", "Blocked", "Refused", "Conflict", "OperationFailed", "DeadlineExceeded", "Unexpected"];
 
-    pub fn not_ready(what: impl Into<String>) -> Self {
-        Self::NotReady(what.into())
-    }
-
     /// The input or a guard rail; nothing was changed unless [`Error::changed`] says otherwise.
     pub fn refused(found: impl Into<String>) -> Self {
         Self::Refused(Box::new(Failure::of(found, Some("nothing".into()))))
