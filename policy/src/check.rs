@@ -277,15 +277,6 @@ fn masking(masking: &Masking, field: &str, report: &mut Report) {
             }
         }
     }
-    for (database, tables) in &masking.rewrite {
-        let field = format!("{field}.rewrite.{database}");
-        match masking.databases.get(database) {
-            None => report.error(&field, format!("{database:?} is no database of masking.databases")),
-            Some(rules) => {
-                tables.keys().for_each(|table| known_table(table, rules, &format!("{field}.{table}"), report))
-            }
-        }
-    }
 }
 
 fn rule(rule: &Rule, field: &str, report: &mut Report) {
@@ -303,7 +294,7 @@ fn rule(rule: &Rule, field: &str, report: &mut Report) {
                 if let Some(outer) = paths.keys().find(|other| *other != path && other.leads_to(path)) {
                     report.error(&field, format!("lies within {outer}, whose rule replaces all of it"));
                 }
-                match inner {
+                match &inner.rule {
                     Rule::Json { .. } => report.error(&field, "is json within json; write one longer path"),
                     Rule::Sql { .. } => {
                         report.error(&field, "is sql within json; give the column the rule sql instead")

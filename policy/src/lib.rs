@@ -24,7 +24,7 @@ mod yaml;
 
 pub use choose::{Choice, Snapshot};
 pub use error::{Error, Errors};
-pub use rule::{Rule, TableRule};
+pub use rule::{PathRule, Rule, TableRule};
 pub use schema::schema;
 #[cfg(feature = "command")]
 pub use snapshots::snapshots;

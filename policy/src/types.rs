@@ -320,28 +320,9 @@ pub struct Masking {
     /// key, so that equal values stay equal.
     #[schemars(extend("format" = "secret"))]
     pub key_secret: String,
-    /// Tables that are rewritten in another way than the one the worker would take: the database,
-    /// the table, the way.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("additionalProperties" = json!({
-        "type": "object", "propertyNames": {"format": "table"},
-        "additionalProperties": {"$ref": "#/$defs/Rewrite"}
-    })))]
-    pub rewrite: BTreeMap<String, BTreeMap<TableName, Rewrite>>,
     /// Every database of the cluster.
     #[schemars(extend("minProperties" = 1, "propertyNames" = json!({"format": "database"})))]
     pub databases: BTreeMap<String, DatabaseRules>,
-}
-
-/// How the rows of a table are replaced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Rewrite {
-    /// One ALTER TABLE … ALTER COLUMN … TYPE … USING: fast, and no row version with a raw value
-    /// stays.
-    Alter,
-    /// The masked rows into a temporary table, TRUNCATE, and back.
-    Update,
 }
 
 /// Every table of a database.

@@ -195,7 +195,7 @@ pub async fn look(sessions: &Sessions<'_>, masking: &Masking) -> Result<(Vec<Pla
     for database in &names {
         sessions.cx.progress.say(format!("reading the schema of database {database}"));
         let schema = Schema::read(&sessions.open(database).await?).await?;
-        match plan::plan(database, &schema, masking.databases.get(database), masking.rewrite.get(database)) {
+        match plan::plan(database, &schema, masking.databases.get(database)) {
             Ok(plan) => plans.push(plan),
             Err(found) => findings.extend(found),
         }

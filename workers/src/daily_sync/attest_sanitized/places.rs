@@ -89,7 +89,9 @@ pub async fn places<'a>(
 
 fn parts<'a>(column: &Column, rule: &'a Rule) -> Vec<(Within, &'a Rule)> {
     match rule {
-        Rule::Json { paths } => paths.iter().map(|(path, rule)| (Within::Path(path.clone()), rule)).collect(),
+        Rule::Json { paths } => {
+            paths.iter().map(|(path, at)| (Within::Path(path.clone()), &at.rule)).collect()
+        }
         // These replace the value as a whole.
         Rule::Null | Rule::Constant { .. } | Rule::Sql { .. } => vec![(Within::Column, rule)],
         _ if column.array => vec![(Within::Elements, rule)],

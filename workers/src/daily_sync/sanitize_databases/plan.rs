@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use policy::{DatabaseRules, LargeObjects, Rewrite, Rule, Step, TableName, TableRule};
+use policy::{DatabaseRules, LargeObjects, Rule, Step, TableRule};
 use runbook::{Finding, postgres::quote};
 use serde::{Deserialize, Serialize};
 
@@ -92,23 +92,17 @@ impl Plan {
 }
 
 /// The plan, or every problem at once.
-pub fn plan(
-    database: &str,
-    schema: &Schema,
-    rules: Option<&DatabaseRules>,
-    rewrite: Option<&BTreeMap<TableName, Rewrite>>,
-) -> Result<Plan, Vec<Finding>> {
+pub fn plan(database: &str, schema: &Schema, rules: Option<&DatabaseRules>) -> Result<Plan, Vec<Finding>> {
     let mut problems = Problems::new(database);
     let none = DatabaseRules::default();
     let rules = rules.unwrap_or(&none);
-    problems.unknown(schema, rules, rewrite);
+    problems.unknown(schema, rules);
     problems.unclassified(schema, rules);
     let links = Links::of(schema);
     problems.links(schema, rules, &links);
     let mut plan =
         Plan { database: database.to_owned(), large_objects: rules.large_objects, ..Plan::default() };
     for table in schema.roots() {
-        let way = rewrite.and_then(|rewrite| rewrite.get(&table.name)).copied();
         match rules.tables.get(&table.name) {
             Some(TableRule::Truncate) => {
                 plan.tables.push(TablePlan {
@@ -119,7 +113,7 @@ pub fn plan(
                 });
             }
             Some(TableRule::Columns(columns)) => {
-                plan.tables.extend(mask(table, columns, way, &links, &mut problems));
+                plan.tables.extend(mask(table, columns, &links, &mut problems));
             }
             None => {}
         }
@@ -131,7 +125,6 @@ pub fn plan(
 fn mask(
     table: &Table,
     rules: &BTreeMap<String, Rule>,
-    wished: Option<Rewrite>,
     links: &Links,
     problems: &mut Problems,
 ) -> Option<TablePlan> {
@@ -167,10 +160,7 @@ fn mask(
     if masked.is_empty() {
         return None;
     }
-    if wished == Some(Rewrite::Alter) && refused {
-        problems.cannot_alter(table);
-    }
-    let way = if refused || wished == Some(Rewrite::Update) { Way::Reload } else { Way::Alter };
+    let way = if refused { Way::Reload } else { Way::Alter };
     Some(TablePlan { table: table.clone(), way, masked, helpers })
 }
 
@@ -198,7 +188,7 @@ fn replacement(
         }
         Rule::Json { paths } if slot.kind == Kind::Json && !column.array => {
             let paths: Vec<(&[Step], &Rule)> =
-                paths.iter().map(|(path, rule)| (path.0.as_slice(), rule)).collect();
+                paths.iter().map(|(path, at)| (path.0.as_slice(), &at.rule)).collect();
             nested::json(name, &column.base, &slot, &paths)?
         }
         Rule::Null | Rule::Constant { .. } | Rule::Sql { .. } => {

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt::Write};
 
 use policy::{
-    DatabaseRules, Rewrite, Rule, TableName, TableRule,
+    DatabaseRules, Rule, TableRule,
     draft::{Described, flow, key, propose},
 };
 use runbook::{Finding, Level};
@@ -131,14 +131,8 @@ impl Problems {
 
     /// What the policy names and the database has not: a rule that was meant for something protects
     /// nothing.
-    pub fn unknown(
-        &mut self,
-        schema: &Schema,
-        rules: &DatabaseRules,
-        rewrite: Option<&BTreeMap<TableName, Rewrite>>,
-    ) {
-        let named = rules.tables.keys().chain(rewrite.into_iter().flat_map(BTreeMap::keys));
-        for name in named {
+    pub fn unknown(&mut self, schema: &Schema, rules: &DatabaseRules) {
+        for name in rules.tables.keys() {
             match schema.tables.iter().find(|table| table.name == *name) {
                 None => {
                     let remedy = "Remove it from the policy, or spell it as the database does.".to_owned();
@@ -200,16 +194,6 @@ impl Problems {
         let remedy =
             format!("Choose another rule than {} for this column of type {}.", rule.name(), column.data_type);
         self.add("rule-does-not-fit", object, why, remedy);
-    }
-
-    pub fn cannot_alter(&mut self, table: &Table) {
-        let remedy = "Remove its rewrite: alter from the policy.".to_owned();
-        self.add(
-            "cannot-alter",
-            table.name.to_string(),
-            "PostgreSQL refuses to alter a masked column of it",
-            remedy,
-        );
     }
 
     /// Both sides of a foreign key get the same rule; what is emptied is referred to by nothing

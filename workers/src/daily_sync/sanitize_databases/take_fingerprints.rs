@@ -65,7 +65,9 @@ pub async fn take(
 fn parts<'a>(table: &TablePlan, masked: &'a MaskedColumn) -> Vec<(Within, &'a Rule)> {
     let array = table.table.column(&masked.name).is_some_and(|column| column.array);
     match &masked.rule {
-        Rule::Json { paths } => paths.iter().map(|(path, rule)| (Within::Path(path.clone()), rule)).collect(),
+        Rule::Json { paths } => {
+            paths.iter().map(|(path, at)| (Within::Path(path.clone()), &at.rule)).collect()
+        }
         rule @ (Rule::Null | Rule::Constant { .. } | Rule::Sql { .. }) => vec![(Within::Column, rule)],
         rule if array => vec![(Within::Elements, rule)],
         rule => vec![(Within::Column, rule)],
