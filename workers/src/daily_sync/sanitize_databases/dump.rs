@@ -60,7 +60,8 @@ impl<'a> Dump<'a> {
         Self::take(sessions, database, major, &["--schema-only".to_owned()]).await
     }
 
-    /// The rows of these tables, and large objects.
+    /// The rows of these tables, quoted as SQL quotes them (so that pg_dump takes no letter of a name
+    /// for a pattern), and large objects.
     pub async fn of_rows(
         sessions: &'a Sessions<'a>,
         database: &str,
@@ -70,7 +71,7 @@ impl<'a> Dump<'a> {
     ) -> Result<Self> {
         let mut options = vec!["--section=data".to_owned()];
         options.extend(large_objects.then(|| "--large-objects".to_owned()));
-        options.extend(tables.iter().map(|table| format!("--table={}", pattern(table))));
+        options.extend(tables.iter().map(|table| format!("--table={table}")));
         if tables.is_empty() {
             options.push("--exclude-schema=*".to_owned());
         }
@@ -188,12 +189,6 @@ impl<'a> Dump<'a> {
 /// A database's name as a connection string that holds nothing else.
 fn conninfo(database: &str) -> String {
     format!("dbname='{}'", database.replace('\\', "\\\\").replace('\'', "\\'"))
-}
-
-/// A quoted name, so that pg_dump takes no letter of it for a pattern
-/// (https://www.postgresql.org/docs/current/app-psql.html, Patterns).
-fn pattern(table: &str) -> String {
-    table.to_owned()
 }
 
 /// The identifiers of the objects that failed.

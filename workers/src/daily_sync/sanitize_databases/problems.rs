@@ -9,9 +9,14 @@ use policy::{
 use runbook::{Finding, Level};
 
 use super::{
-    links::{Links, pairs},
-    rules::Kind,
+    links::pairs,
+    plan::{PlannedColumn, Value},
     schema::{Column, Schema, Table},
+    tables::Refused,
+};
+use crate::daily_sync::{
+    fingerprints::Within,
+    replace::{Kind, Seen},
 };
 
 pub struct Problems {
@@ -196,9 +201,78 @@ impl Problems {
         self.add("rule-does-not-fit", object, why, remedy);
     }
 
+    /// What the rows of a column showed of its rule.
+    pub fn seen(&mut self, table: &Table, column: &PlannedColumn, seen: &Seen) {
+        let object = format!("{}.{}", table.name, column.name);
+        for part in &seen.parts {
+            let at = match &part.within {
+                Within::Column | Within::Elements => object.clone(),
+                Within::Path(path) => format!("{object} at {path}"),
+            };
+            if part.values + part.nulls == 0 && is_required(column, &part.within) {
+                let remedy = format!(
+                    "Spell the path as the documents do, remove it, or say that it may be missing:\n{}",
+                    self.path_line(table, column, &part.within, "{rule: …, optional: true}")
+                );
+                self.add("path-matches-nothing", at, "no document has it, so it protects nothing", remedy);
+            } else if part.unchanged > 0 && !(is_sql(column) && part.unchanged < part.values) {
+                let reason =
+                    format!("the rule leaves {} of {} values as they are", part.unchanged, part.values);
+                let remedy = "Choose a rule that replaces them: numeric and integer with min and max, hash, \
+                              constant or null."
+                    .to_owned();
+                self.add("unchanged-values", at, &reason, remedy);
+            }
+        }
+        if !seen.unknown.is_empty() {
+            let values: u64 = seen.unknown.values().sum();
+            let lines: String =
+                seen.unknown.keys().map(|path| format!("\n        {}: null", key(path))).collect();
+            let remedy = format!(
+                "give each a rule (these lines remove the values) under its paths:\n  {}:\n    {}:\n      \
+                 {}:{lines}",
+                key(&self.database),
+                key(&table.name.to_string()),
+                key(&column.name),
+            );
+            let reason = format!("{values} values stand at paths that nobody has decided about");
+            self.add("unclassified-path", object, &reason, remedy);
+        }
+    }
+
+    fn path_line(&self, table: &Table, column: &PlannedColumn, within: &Within, rule: &str) -> String {
+        let Within::Path(path) = within else { return String::new() };
+        format!(
+            "  {}:\n    {}:\n      {}:\n        {}: {rule}",
+            key(&self.database),
+            key(&table.name.to_string()),
+            key(&column.name),
+            key(&path.to_string()),
+        )
+    }
+
+    pub fn not_loaded(&mut self, table: &TableName, refused: &Refused) {
+        let (object, why) = match refused {
+            Refused::Load(why) => (table.to_string(), why),
+            Refused::Misfit { column, why } => (format!("{table}.{column}"), why),
+        };
+        let remedy = "Choose rules whose values its constraints take: constant, null, hash, sql with an \
+                      expression of your own; or truncate it."
+            .to_owned();
+        let reason = format!("PostgreSQL does not take its replaced rows: {why}");
+        self.add("refused-rows", object, &reason, remedy);
+    }
+
+    pub fn not_made(&mut self, object: &str, why: &str) {
+        let remedy = "Choose rules under which it holds (the same rule on both sides of a reference, a \
+                      unique one for a unique column), or drop it in production."
+            .to_owned();
+        self.add("not-made-again", object.to_owned(), &format!("over the replaced rows: {why}"), remedy);
+    }
+
     /// Both sides of a foreign key get the same rule; what is emptied is referred to by nothing
     /// that is not.
-    pub fn links(&mut self, schema: &Schema, rules: &DatabaseRules, _: &Links) {
+    pub fn links(&mut self, schema: &Schema, rules: &DatabaseRules) {
         let by_oid = schema.by_oid();
         let rule = |(oid, column): &(u32, String)| match rules.tables.get(&by_oid.get(oid)?.name)? {
             TableRule::Truncate => Some(None),
@@ -232,4 +306,18 @@ impl Problems {
             }
         }
     }
+}
+
+/// A path whose absence from every document is a mistake.
+fn is_required(column: &PlannedColumn, within: &Within) -> bool {
+    let (Value::Replaced { rule: Rule::Json { paths }, .. }, Within::Path(path)) = (&column.value, within)
+    else {
+        return false;
+    };
+    paths.get(path).is_some_and(|rule| !rule.optional)
+}
+
+/// The policy's own expression may leave some values as they are.
+fn is_sql(column: &PlannedColumn) -> bool {
+    matches!(column.value, Value::Sql { .. })
 }

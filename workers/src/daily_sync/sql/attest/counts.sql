@@ -17,4 +17,3 @@ UNION ALL SELECT 'public-grant', 'schema ' || nspname FROM pg_namespace WHERE ns
 UNION ALL SELECT 'public-grant', format('%s.%s', g.table_schema, g.table_name) FROM information_schema.role_table_grants AS g
     JOIN pg_class AS c ON c.relname = g.table_name JOIN pg_namespace AS n ON n.oid = c.relnamespace AND n.nspname = g.table_schema
     WHERE g.grantee = 'PUBLIC' AND g.table_schema NOT IN ('pg_catalog', 'information_schema') AND pg_get_userbyid(c.relowner) <> 'rdsadmin'
-UNION ALL SELECT 'journal', nspname::text FROM pg_namespace WHERE nspname = 'aurora_runbooks'
