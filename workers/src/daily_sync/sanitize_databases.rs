@@ -100,9 +100,16 @@ impl State for SanitizeDatabases {
         let rows = tables.iter().map(|table| table.rows).sum();
         let seconds = u64::try_from((cx.clock.now() - began).get_seconds()).unwrap_or_default();
         let cut: usize = wires.values().sum();
+        let lost: Vec<&str> = done.iter().flat_map(|record| &record.lost).map(String::as_str).collect();
+        let lost = if lost.is_empty() {
+            String::new()
+        } else {
+            format!("; grants that the master user may not give are lost: {}", lost.join("; "))
+        };
         Ok(Sanitized {
             summary: format!(
-                "{cut} live wires cut; {} databases with {rows} rows made again, {masked} of their tables masked",
+                "{cut} live wires cut; {} databases with {rows} rows made again, {masked} of their tables \
+                 masked{lost}",
                 done.len(),
             ),
             wires,

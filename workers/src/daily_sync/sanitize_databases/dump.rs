@@ -37,6 +37,11 @@ impl Entry {
         Some(Self { id: id.parse().ok()?, line: line.to_owned() })
     }
 
+    /// A grant, of what is there or will be.
+    pub fn is_right(&self) -> bool {
+        self.is("ACL") || self.is("DEFAULT ACL")
+    }
+
     pub fn is(&self, kind: &str) -> bool {
         self.line.strip_prefix(kind).is_some_and(|rest| rest.starts_with(' '))
     }
@@ -144,12 +149,14 @@ impl<'a> Dump<'a> {
             return Ok(Vec::new());
         }
         let refused = refused(&String::from_utf8_lossy(&done.stderr));
-        let mut unmade = Vec::new();
-        for entry in entries.iter().filter(|entry| refused.contains(&entry.id)) {
-            unmade.extend(self.once_more(client, entry).await?);
-        }
-        if refused.is_empty() || entries.is_empty() {
+        // Of grants it does not say which one: a grant may be given twice.
+        let rights = entries.iter().all(|entry| entry.is_right());
+        if entries.is_empty() || refused.is_empty() && !rights {
             return Err(Error::unexpected(format!("pg_restore ended with: {}", errors(&done))));
+        }
+        let mut unmade = Vec::new();
+        for entry in entries.iter().filter(|entry| rights || refused.contains(&entry.id)) {
+            unmade.extend(self.once_more(client, entry).await?);
         }
         Ok(unmade)
     }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt::Write};
 
 use policy::{
-    DatabaseRules, Rule, TableRule,
+    DatabaseRules, Rule, TableName, TableRule,
     draft::{Described, flow, key, propose},
 };
 use runbook::{Finding, Level};
@@ -227,10 +227,10 @@ impl Problems {
         if !seen.unknown.is_empty() {
             let values: u64 = seen.unknown.values().sum();
             let lines: String =
-                seen.unknown.keys().map(|path| format!("\n        {}: null", key(path))).collect();
+                seen.unknown.keys().map(|path| format!("\n          {}: null", key(path))).collect();
             let remedy = format!(
-                "give each a rule (these lines remove the values) under its paths:\n  {}:\n    {}:\n      \
-                 {}:{lines}",
+                "give each a rule; these lines remove the values:\n  {}:\n    {}:\n      {}:\n        rule: \
+                 json\n        paths:{lines}",
                 key(&self.database),
                 key(&table.name.to_string()),
                 key(&column.name),
@@ -243,7 +243,7 @@ impl Problems {
     fn path_line(&self, table: &Table, column: &PlannedColumn, within: &Within, rule: &str) -> String {
         let Within::Path(path) = within else { return String::new() };
         format!(
-            "  {}:\n    {}:\n      {}:\n        {}: {rule}",
+            "  {}:\n    {}:\n      {}:\n        rule: json\n        paths:\n          {}: {rule}",
             key(&self.database),
             key(&table.name.to_string()),
             key(&column.name),

@@ -74,7 +74,7 @@ impl Rebuild<'_> {
         // What is checked next would only repeat, for every reference, that rows are missing.
         let loaded = outcomes.values().all(std::result::Result::is_ok);
         if loaded {
-            self.after_rows(&dump, plan, major, &new, &owners, &mut problems).await?;
+            self.after_rows(&dump, plan, major, &new, &owners, &mut problems, &mut record).await?;
         }
         if let Err(findings) = problems.end() {
             drop_database(&base, &new).await?;
@@ -121,11 +121,10 @@ impl Rebuild<'_> {
     ) -> Result<Vec<(String, String)>> {
         self.say(format!("defining database {old} again"));
         let entries = dump.entries(Section::PreData).await?;
-        let (rights, entries): (Vec<&Entry>, Vec<&Entry>) =
-            entries.iter().filter(|entry| !entry.line.starts_with("COMMENT - EXTENSION ")).partition(|entry| is_right(entry));
-        drop(rights);
+        // Only who made an extension may comment on it, and it brings its comment.
+        let not_now = |entry: &&Entry| entry.is_right() || entry.line.starts_with("COMMENT - EXTENSION ");
         let (schemas, others): (Vec<&Entry>, Vec<&Entry>) =
-            entries.into_iter().partition(|entry| entry.is("SCHEMA"));
+            entries.iter().filter(|entry| !not_now(entry)).partition(|entry| entry.is("SCHEMA"));
         let client = self.sessions.open(new).await?;
         let mut unmade = dump.restore(&client, new, &schemas, 1).await?;
         let owners = let_owners_create(was, &client).await?;
@@ -148,6 +147,7 @@ impl Rebuild<'_> {
         new: &str,
         owners: &[(String, String)],
         problems: &mut Problems,
+        record: &mut Record,
     ) -> Result<()> {
         let old = plan.database.as_str();
         let was = self.sessions.open(old).await?;
@@ -161,9 +161,7 @@ impl Rebuild<'_> {
         sequences(&was, &client).await?;
         self.say(format!("indexes and constraints of database {old}"));
         let entries = dump.entries(Section::PostData).await?;
-        let (rights, entries): (Vec<&Entry>, Vec<&Entry>) =
-            entries.iter().partition(|entry| is_right(entry));
-        drop(rights);
+        let entries: Vec<&Entry> = entries.iter().filter(|entry| !entry.is_right()).collect();
         for unmade in dump.restore(&client, new, &entries, JOBS).await? {
             problems.not_made(&unmade.object, &unmade.why);
         }
@@ -179,10 +177,10 @@ impl Rebuild<'_> {
         }
         let mut rights = dump.entries(Section::PreData).await?;
         rights.extend(dump.entries(Section::PostData).await?);
-        let rights: Vec<&Entry> = rights.iter().filter(|entry| is_right(entry)).collect();
-        for unmade in dump.restore(&client, new, &rights, 1).await? {
-            problems.not_made(&unmade.object, &unmade.why);
-        }
+        let rights: Vec<&Entry> = rights.iter().filter(|entry| entry.is_right()).collect();
+        // Who lacks a right sees less.
+        let lost = dump.restore(&client, new, &rights, 1).await?;
+        record.lost = lost.into_iter().map(|unmade| format!("{}: {}", unmade.object, unmade.why)).collect();
         properties(&was, old, new).await?;
         self.say(format!("collecting statistics of database {old}"));
         client.batch_execute("ANALYZE").await.map_err(|error| failed(&format!("analyze database {old}"), &error))
@@ -191,11 +189,6 @@ impl Rebuild<'_> {
     fn say(&self, text: String) {
         self.sessions.cx.progress.say(text);
     }
-}
-
-/// What pg_dump calls a grant.
-fn is_right(entry: &Entry) -> bool {
-    entry.is("ACL") || entry.is("DEFAULT ACL")
 }
 
 /// The database to be connected to while another one is made, named or dropped.
@@ -215,10 +208,11 @@ async fn oid(client: &Client, database: &str) -> Result<u32> {
 }
 
 async fn drop_database(client: &Client, database: &str) -> Result<()> {
+    // It may not stand in one message with another statement.
     let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quote(database));
-    client.batch_execute(&format!("SET client_min_messages = error; {drop}")).await.map(|()| ()).or_else(|error| {
-        Err(failed(&format!("drop database {database}"), &error))
-    })
+    let quiet = client.batch_execute("SET client_min_messages = error").await;
+    quiet.map_err(|error| query_failed("set up a session", &error))?;
+    client.batch_execute(&drop).await.map_err(|error| failed(&format!("drop database {database}"), &error))
 }
 
 async fn create(base: &Client, old: &str, new: &str) -> Result<()> {

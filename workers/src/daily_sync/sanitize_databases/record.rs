@@ -1,8 +1,8 @@
 //! What is remembered of a database that was made again: the run bucket has it, sealed, from before
 //! the old database goes.
 
-use policy::{Rule, TableName};
-use runbook::{Context, Result, Run, aurora::ResourceId};
+use policy::TableName;
+use runbook::{Context, Result, Run};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -24,6 +24,8 @@ pub struct Record {
     pub fingerprints: Vec<Fingerprint>,
     /// Of tables whose rows were left behind.
     pub emptied: Vec<Fingerprint>,
+    /// Grants that the master user may not give, as on what a superuser made.
+    pub lost: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +69,7 @@ impl Record {
             tables: Vec::new(),
             fingerprints: Vec::new(),
             emptied: Vec::new(),
+            lost: Vec::new(),
         }
     }
 

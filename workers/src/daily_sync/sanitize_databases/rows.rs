@@ -9,7 +9,7 @@ use super::{
     copy_text,
     plan::{PlannedColumn, Value},
 };
-use crate::daily_sync::replace::{Key, Replaced, Replacement, Seen, Tally, Unfit};
+use crate::daily_sync::replace::{Key, Replaced, Replacement, Seen, Tally};
 
 /// Replaces the values of lines. It is sent to a thread and back with what it has seen.
 pub struct Rows {
@@ -79,7 +79,9 @@ impl Rows {
                             match replacement.apply(&value, &mut self.buffer) {
                                 Ok(Replaced::Text) => copy_text::push(&self.buffer, &mut out),
                                 Ok(Replaced::Null) => copy_text::push_null(&mut out),
-                                Err(Unfit(why)) => return Ok(Err(Misfit { column: number, why })),
+                                Err(unfit) => {
+                                    return Ok(Err(Misfit { column: number, why: unfit.to_string() }));
+                                }
                             }
                         }
                     },
@@ -97,7 +99,7 @@ impl Rows {
         let seen = |(number, field)| match field {
             Field::Pass => None,
             Field::Sql(tally) => Some((number, Seen::of(&tally))),
-            Field::Replace(replacement) => Some((number, replacement.into_seen())),
+            Field::Replace(replacement) => Some((number, replacement.seen())),
         };
         self.fields.into_iter().enumerate().filter_map(seen).collect()
     }

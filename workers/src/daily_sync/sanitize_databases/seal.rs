@@ -2,7 +2,7 @@
 //! over the run and the copy. Production, whose snapshot is older than the run, and whoever may
 //! write the run bucket, cannot make one.
 
-use hmac::{Hmac, Mac};
+use hmac::{Hmac, KeyInit, Mac};
 use runbook::{Error, Result, Run, aurora::ResourceId, error::Then};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::Sha256;
@@ -64,5 +64,6 @@ fn text(content: &impl Serialize) -> Result<String> {
 }
 
 fn keyed(key: &[u8]) -> Hmac<Sha256> {
-    Hmac::new_from_slice(key).unwrap_or_else(|_| unreachable!("a key of HMAC has any length (RFC 2104)"))
+    <Hmac<Sha256> as KeyInit>::new_from_slice(key)
+        .unwrap_or_else(|_| unreachable!("a key of HMAC has any length (RFC 2104)"))
 }

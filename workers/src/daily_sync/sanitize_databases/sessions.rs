@@ -20,7 +20,7 @@ const SET_UP: &str = "SET lock_timeout = '60s'; SET statement_timeout = 0;
 /// would hide are an error.
 const SET_UP_TO_COPY: &str = "SET client_encoding = 'UTF8'; SET DateStyle = 'ISO, YMD';
                               SET IntervalStyle = 'postgres'; SET TimeZone = 'UTC';
-                              SET extra_float_digits = 1; SET bytea_output = 'hex';
+                              SET extra_float_digits = 1; SET bytea_output = 'hex'; SET lc_monetary = 'C';
                               SET row_security = off";
 
 pub struct Sessions<'a> {

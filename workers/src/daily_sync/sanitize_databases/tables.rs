@@ -127,7 +127,7 @@ async fn run<'a>(
                 let mut queue = queue.lock();
                 (queue.pop_back(), queue.len())
             };
-            let Some(part) = next else { return Ok(()) };
+            let Some(part) = next else { return Ok::<_, runbook::Error>(()) };
             let name = &part.plan.table.name;
             let (now, database) = (total - left, databases.0);
             sessions.cx.progress.say(format!("masking {name} of database {database} ({now} of {total})"));
