@@ -137,7 +137,9 @@ impl Replacement {
     pub fn new(key: &Key, rule: &Rule, slot: &Slot) -> Result<Self, String> {
         let tally = |within| Tally::new(key, rule, slot, within);
         let way = match rule {
-            Rule::Keep | Rule::Sql { .. } => return Err(format!("the rule {} replaces no value", rule.name())),
+            Rule::Keep | Rule::Sql { .. } => {
+                return Err(format!("the rule {} replaces no value", rule.name()));
+            }
             Rule::Null if slot.not_null => return Err("it is NOT NULL".into()),
             Rule::Null => Way::Null(tally(Within::Column)),
             Rule::Constant { .. } if slot.unique => return Err("its values are unique".into()),
@@ -172,7 +174,11 @@ impl Replacement {
             }
             Way::Constant(constant, tally) => {
                 // One that is the constant already is found again, and that says nothing.
-                if value == constant { tally.passed() } else { tally.met(value, false) }
+                if value == constant {
+                    tally.passed()
+                } else {
+                    tally.met(value, false)
+                }
                 out.push_str(constant);
             }
             Way::Single(single, tally) => single.replace(value, tally, out)?,

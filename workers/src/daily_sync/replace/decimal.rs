@@ -243,8 +243,7 @@ impl Range {
         let bound = |bound: Option<&Number>, otherwise| bound.map_or(Ok((otherwise, 0)), units);
         let ((min, min_scale), (max, max_scale)) = (bound(min, 0)?, bound(max, 1_000_000)?);
         let scale = min_scale.max(max_scale);
-        let (min, max) =
-            (min * 10_i128.pow(scale - min_scale), max * 10_i128.pow(scale - max_scale));
+        let (min, max) = (min * 10_i128.pow(scale - min_scale), max * 10_i128.pow(scale - max_scale));
         let range = Self { min, max, scale, whole: kind == Kind::Integer };
         if min > max {
             return Err("min is more than max".into());
@@ -298,8 +297,7 @@ impl Range {
 /// A bound and its scale.
 fn units(number: &Number) -> Result<(i128, u32), String> {
     let text = number.to_string();
-    let wrong =
-        || format!("{number} has more than {EXACT} digits before or behind its point");
+    let wrong = || format!("{number} has more than {EXACT} digits before or behind its point");
     let mut digits = Vec::new();
     let layout = read(&text, &mut digits).ok_or_else(wrong)?;
     let power = exponent(layout.exponent) - layout.scale as i64;

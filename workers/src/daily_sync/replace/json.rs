@@ -5,11 +5,7 @@ use std::collections::BTreeMap;
 
 use policy::{JsonPath, PathRule, Rule};
 
-use super::{
-    Key, Kind, Seen, Slot, Unfit,
-    seen::Tally,
-    single::Single,
-};
+use super::{Key, Kind, Seen, Slot, Unfit, seen::Tally, single::Single};
 use crate::daily_sync::fingerprints::Within;
 use paths::Paths;
 use tokens::{MALFORMED, Tokens, is_number, plain, write_string};
@@ -248,7 +244,11 @@ impl Act {
                 return Ok(false);
             }
             Self::Constant(written, says) => {
-                if value == says { tally.passed() } else { tally.met(value, false) }
+                if value == says {
+                    tally.passed()
+                } else {
+                    tally.met(value, false)
+                }
                 out.push_str(written);
                 return Ok(true);
             }

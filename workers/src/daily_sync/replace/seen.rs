@@ -6,10 +6,7 @@ use std::collections::BTreeMap;
 use policy::Rule;
 use siphasher::sip::SipHasher24;
 
-use super::{
-    Key, Slot,
-    key::Use,
-};
+use super::{Key, Slot, key::Use};
 use crate::daily_sync::fingerprints::{Mark, Within};
 
 #[derive(Debug, Clone, Default, PartialEq)]

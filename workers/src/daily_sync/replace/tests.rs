@@ -138,8 +138,19 @@ fn null_and_constant_do_not_look_at_the_value() {
 #[test]
 fn a_rule_that_does_not_fit_the_type_is_refused() {
     let kinds = [
-        Kind::Text, Kind::Char, Kind::Integer, Kind::Numeric, Kind::Float, Kind::Date, Kind::Timestamp,
-        Kind::Ip, Kind::Cidr, Kind::Uuid, Kind::Json, Kind::Bytes, Kind::Other,
+        Kind::Text,
+        Kind::Char,
+        Kind::Integer,
+        Kind::Numeric,
+        Kind::Float,
+        Kind::Date,
+        Kind::Timestamp,
+        Kind::Ip,
+        Kind::Cidr,
+        Kind::Uuid,
+        Kind::Json,
+        Kind::Bytes,
+        Kind::Other,
     ];
     let fitting = |name: &str| -> &[Kind] {
         match name {
@@ -155,11 +166,23 @@ fn a_rule_that_does_not_fit_the_type_is_refused() {
         }
     };
     let rules = [
-        json!("email"), json!("name"), json!("phone"), json!("address"), json!("free-text"), json!("url"),
-        json!("hash"), json!("uuid"), json!("ip"), json!("integer"), json!("numeric"),
-        json!({"rule": "integer", "min": 1}), json!({"rule": "numeric", "max": 9}),
-        json!({"rule": "date-shift", "days": 3}), json!({"rule": "json", "paths": {"$.a": "name"}}),
-        json!("keep"), json!({"rule": "sql", "expression": "1"}),
+        json!("email"),
+        json!("name"),
+        json!("phone"),
+        json!("address"),
+        json!("free-text"),
+        json!("url"),
+        json!("hash"),
+        json!("uuid"),
+        json!("ip"),
+        json!("integer"),
+        json!("numeric"),
+        json!({"rule": "integer", "min": 1}),
+        json!({"rule": "numeric", "max": 9}),
+        json!({"rule": "date-shift", "days": 3}),
+        json!({"rule": "json", "paths": {"$.a": "name"}}),
+        json!("keep"),
+        json!({"rule": "sql", "expression": "1"}),
     ];
     for of in rules {
         let of = rule(of);

@@ -124,7 +124,8 @@ fn unicode(text: &str) -> Option<(char, usize)> {
     };
     let first = digits(text)?;
     if (0xd800..0xdc00).contains(&first) {
-        let next = text.get(5..).and_then(|text| text.strip_prefix('\\')).filter(|text| text.starts_with('u'));
+        let next =
+            text.get(5..).and_then(|text| text.strip_prefix('\\')).filter(|text| text.starts_with('u'));
         let second = next.and_then(digits).filter(|second| (0xdc00..0xe000).contains(second));
         if let Some(second) = second {
             let character = 0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00);

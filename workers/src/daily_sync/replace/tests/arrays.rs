@@ -58,8 +58,10 @@ fn an_element_is_quoted_where_it_must_be() {
     assert!(made.starts_with(r#"{"","#), "{made}");
     let made = apply(&mut elements(json!("hash"), Kind::Bytes), r#"{"\\x00ff"}"#);
     assert_eq!(made, format!(r#"{{"\{}"}}"#, replace(json!("hash"), Kind::Bytes, r"\x00ff")));
-    let made = apply(&mut elements(json!({"rule": "date-shift", "days": 9}), Kind::Timestamp),
-        r#"{"2024-01-15 10:00:00",infinity}"#);
+    let made = apply(
+        &mut elements(json!({"rule": "date-shift", "days": 9}), Kind::Timestamp),
+        r#"{"2024-01-15 10:00:00",infinity}"#,
+    );
     assert!(made.starts_with("{\"202") && made.ends_with(" 10:00:00\",infinity}"), "{made}");
     assert_eq!(
         apply(&mut elements(json!("numeric"), Kind::Numeric), r#"{"$1,234.00"}"#).len(),

@@ -97,7 +97,9 @@ fn infinity_stays_and_is_not_counted_against_the_rule() {
 #[test]
 fn what_is_no_date_is_not_passed_through() {
     let of = json!({"rule": "date-shift", "days": 3});
-    for text in ["", "2024", "2024-1-1", "2024-13-01", "2024-02-30", "2023-02-29", "24-01-01", "2024-01-011", "now"] {
+    for text in
+        ["", "2024", "2024-1-1", "2024-13-01", "2024-02-30", "2023-02-29", "24-01-01", "2024-01-011", "now"]
+    {
         unfit(of.clone(), Kind::Date, text);
     }
     assert!(refusal(json!({"rule": "date-shift", "days": 0}), slot(Kind::Date)).contains("0 days"));

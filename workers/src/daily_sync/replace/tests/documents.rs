@@ -49,8 +49,13 @@ fn a_value_that_no_path_covers_is_counted_and_becomes_null() {
         made,
         r#"{"Email":null,"contact":{"email":null,"Email":null,"tags":[null,null,[null,null]]},"n":null}"#
     );
-    let expected =
-        [("$.Email", 1), ("$.contact.Email", 1), ("$.contact.tags[*]", 2), ("$.contact.tags[*][*]", 1), ("$.n", 1)];
+    let expected = [
+        ("$.Email", 1),
+        ("$.contact.Email", 1),
+        ("$.contact.tags[*]", 2),
+        ("$.contact.tags[*][*]", 1),
+        ("$.n", 1),
+    ];
     assert_eq!(found, unknown(expected));
     for (whole, path) in [("\"a@x\"", "$"), ("7", "$"), ("[7]", "$[*]")] {
         let (made, found) = through(json!({"$.a": "name"}), whole);
@@ -115,7 +120,8 @@ fn a_value_that_the_rule_is_not_for_becomes_null() {
 
 #[test]
 fn numbers_stay_numbers_and_dates_keep_their_form() {
-    let mut one = document(json!({"$.n": "numeric", "$.i": "integer", "$.d": {"rule": "date-shift", "days": 3}}));
+    let mut one =
+        document(json!({"$.n": "numeric", "$.i": "integer", "$.d": {"rule": "date-shift", "days": 3}}));
     for number in ["12.50", "-0.05", "1e5", "1.5E-7", "123456789012345678901234567890", "1e400"] {
         let made = apply(&mut one, &format!(r#"{{"n":{number}}}"#));
         assert_ne!(made, format!(r#"{{"n":{number}}}"#));
@@ -142,7 +148,8 @@ fn numbers_stay_numbers_and_dates_keep_their_form() {
 fn keys_and_strings_are_what_their_escapes_say() {
     let name = replace(json!("name"), Kind::Text, "Zoë \"Z\" 😀");
     let paths = json!({"$['e mail']": "name", "$.naïve": "name", "$['a\"b']": "name"});
-    let escaped = r#"{"e\u0020mail":"Zo\u00eb \"Z\" \ud83d\uDE00","na\u00EFve":"Zoë \u0022Z\" 😀","a\"b":"x"}"#;
+    let escaped =
+        r#"{"e\u0020mail":"Zo\u00eb \"Z\" \ud83d\uDE00","na\u00EFve":"Zoë \u0022Z\" 😀","a\"b":"x"}"#;
     let (made, found) = through(paths, escaped);
     let x = replace(json!("name"), Kind::Text, "x");
     assert_eq!(made, format!(r#"{{"e\u0020mail":"{name}","na\u00EFve":"{name}","a\"b":"{x}"}}"#));
@@ -245,9 +252,34 @@ fn unknown_paths_are_paths_that_a_policy_takes() {
 #[test]
 fn what_is_no_document_is_not_passed_through() {
     let malformed = [
-        "", " ", "{", "}", "[", "]", "[1,]", "[,1]", "{,}", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{a:1}", "[1}",
-        "{\"a\":1]", "[1 2]", "1 2", "[1]]", "\"a", "\"a\\", "nul", "nulll", "{\"a\":{\"b\":1}", "[{]",
-        "jane", "é", "{\"\\x\":1}", "{\"\\u12\":1}",
+        "",
+        " ",
+        "{",
+        "}",
+        "[",
+        "]",
+        "[1,]",
+        "[,1]",
+        "{,}",
+        "{\"a\"}",
+        "{\"a\":}",
+        "{\"a\":1,}",
+        "{a:1}",
+        "[1}",
+        "{\"a\":1]",
+        "[1 2]",
+        "1 2",
+        "[1]]",
+        "\"a",
+        "\"a\\",
+        "nul",
+        "nulll",
+        "{\"a\":{\"b\":1}",
+        "[{]",
+        "jane",
+        "é",
+        "{\"\\x\":1}",
+        "{\"\\u12\":1}",
     ];
     for text in malformed {
         for paths in [json!({"$.a": "name"}), json!({"$.a": "keep"}), json!({"$[*]": "name"})] {

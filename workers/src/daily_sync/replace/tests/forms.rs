@@ -29,7 +29,8 @@ fn the_digits_of_an_address_are_those_of_a_keyed_hash() {
 
 #[test]
 fn each_rule_has_its_form() {
-    let of = |rule: &str, unique| apply(&mut replacement(json!(rule), Slot { unique, ..slot(Kind::Text) }), "x");
+    let of =
+        |rule: &str, unique| apply(&mut replacement(json!(rule), Slot { unique, ..slot(Kind::Text) }), "x");
     let hex = |text: &str| shape(text).replace('9', "f");
     assert_eq!(hex(&of("email", false)), format!("{}@fffffff.fff", "f".repeat(21)));
     assert_eq!(hex(&of("url", false)), format!("fffff://fffffff.fff/{}", "f".repeat(20)));
@@ -45,7 +46,8 @@ fn each_rule_has_its_form() {
 
 #[test]
 fn what_fits_into_a_short_column_is_shorter_and_too_short_a_one_is_refused() {
-    for (rule, fixed) in [("email", 13), ("url", 20), ("name", 0), ("address", 9), ("phone", 1), ("hash", 0)] {
+    for (rule, fixed) in [("email", 13), ("url", 20), ("name", 0), ("address", 9), ("phone", 1), ("hash", 0)]
+    {
         for (unique, least) in [(false, 4), (true, 12)] {
             let length = fixed + least;
             let made = apply(&mut replacement(json!(rule), sized(length, unique)), "somebody");

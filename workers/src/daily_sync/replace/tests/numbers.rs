@@ -179,13 +179,9 @@ fn a_numeric_of_a_range_is_in_it_with_the_scale_that_it_had() {
     let wide = format!("1.{}", "0".repeat(40));
     assert_eq!(apply(&mut one, &wide).split_once('.').unwrap().1.len(), 40);
     // No number of that scale is between them.
-    assert!((0.2..=0.3).contains(&replace(
-        json!({"rule": "numeric", "min": 0.2, "max": 0.3}),
-        Kind::Numeric,
-        "5",
-    )
-    .parse()
-    .unwrap()));
+    assert!((0.2..=0.3).contains(
+        &replace(json!({"rule": "numeric", "min": 0.2, "max": 0.3}), Kind::Numeric, "5",).parse().unwrap()
+    ));
 }
 
 #[test]
@@ -199,9 +195,7 @@ fn a_range_of_floats_is_not_in_steps_of_one() {
 #[test]
 fn a_range_that_has_no_number_is_refused() {
     let of = |min: Value, max: Value| json!({"rule": "numeric", "min": min, "max": max});
-    for (min, max, kind) in
-        [(json!(2), json!(1), Kind::Numeric), (json!(0.2), json!(0.8), Kind::Integer)]
-    {
+    for (min, max, kind) in [(json!(2), json!(1), Kind::Numeric), (json!(0.2), json!(0.8), Kind::Integer)] {
         refusal(of(min, max), slot(kind));
     }
     assert!(refusal(json!({"rule": "numeric", "min": 2_000_000}), slot(Kind::Float)).contains("more than"));

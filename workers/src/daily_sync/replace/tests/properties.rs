@@ -5,12 +5,8 @@ use proptest::{prelude::*, prop_oneof, proptest};
 use super::*;
 
 fn slots(kind: Kind) -> impl Strategy<Value = Slot> {
-    (proptest::option::of(4_usize..80), any::<bool>(), any::<bool>()).prop_map(move |(length, lower, unique)| Slot {
-        length,
-        lower,
-        unique,
-        ..slot(kind)
-    })
+    (proptest::option::of(4_usize..80), any::<bool>(), any::<bool>())
+        .prop_map(move |(length, lower, unique)| Slot { length, lower, unique, ..slot(kind) })
 }
 
 fn document() -> impl Strategy<Value = Value> {
