@@ -13,6 +13,7 @@ mod read;
 mod rule;
 mod runs;
 mod schema;
+pub mod secrets;
 #[cfg(feature = "command")]
 mod snapshots;
 #[cfg(test)]
