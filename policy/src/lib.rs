@@ -6,6 +6,7 @@ mod check;
 mod choose;
 pub mod draft;
 mod error;
+mod exception;
 mod format;
 #[cfg(feature = "command")]
 pub mod page;
@@ -25,6 +26,7 @@ mod yaml;
 
 pub use choose::{Choice, Snapshot};
 pub use error::{Error, Errors};
+pub use exception::{Action, Exception, ExceptionKind, is_queue};
 pub use rule::{PathRule, Rule, TableRule};
 pub use schema::schema;
 #[cfg(feature = "command")]

@@ -12,7 +12,7 @@ use std::{ops::Range, sync::LazyLock};
 use regex::Regex;
 
 pub use names::named;
-pub use shapes::sql_patterns;
+pub use shapes::{EXAMPLES, sql_patterns};
 
 /// What stands for a credential that was taken out of a text.
 pub const REDACTED: &str = "redacted";
@@ -89,9 +89,14 @@ fn in_order(mut found: Vec<Found>) -> Vec<Found> {
     found
 }
 
+/// Whether a text holds a credential in one of the forms that issuers give theirs.
+pub fn has_form(text: &str) -> bool {
+    shapes::find(text).next().is_some()
+}
+
 /// Whether a value of a column looks like a credential, by its own form alone.
 pub fn is_value(value: &str) -> bool {
-    shapes::find(value).next().is_some() || is_random(value.trim())
+    has_form(value) || is_random(value.trim())
 }
 
 /// The text without the credentials that were found in it.

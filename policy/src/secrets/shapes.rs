@@ -91,3 +91,22 @@ pub(super) fn find(text: &str) -> impl Iterator<Item = Found> {
 pub fn sql_patterns() -> impl Iterator<Item = String> {
     SHAPES.iter().map(|(_, pattern)| *pattern).chain([LOGIN]).map(|pattern| pattern.replace(r"\b", r"\y"))
 }
+
+/// Invented ones, each between brackets in what stands around it: for tests that compare readers.
+pub const EXAMPLES: &[&str] = &[
+    "[AKIAABCDEFGHIJKLMNOP]",
+    "key [ASIA2345672345672345] of prod",
+    "[AIzaSyA1234567890abcdefghijklmnopqrstuv]",
+    "[xoxb-123456789012-abcdefghijkl]",
+    "https://[hooks.slack.com/services/T01/B02/abcdefgh]",
+    "[ghp_abcdefghijklmnopqrstuvwxyz0123456789]",
+    "[sk_live_4eC39HqLyjWDarjtT1]",
+    "[glpat-abcdefghij0123456789]",
+    "[SG.abcdefghijklmnop12.abcdefghijklmnop34]",
+    "Authorization: [Bearer abc123def456ghi789]",
+    "[eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N]",
+    "-- [-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEA\n-----END RSA PRIVATE KEY-----]",
+    "postgres://loader:[hunter-2]@db.example/x",
+    "redis://:[p4ss]@cache",
+    "[$2b$12$abcdefghijklmnopqrstuuABCDEFGHIJKLMNOPQRSTUVWXYZabcde]",
+];
