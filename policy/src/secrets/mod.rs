@@ -35,8 +35,11 @@ static ASSIGNED: LazyLock<Regex> = LazyLock::new(|| {
 /// Credentials in what people write: a comment, a value.
 pub fn in_text(text: &str) -> Vec<Found> {
     let mut found: Vec<Found> = shapes::find(text).collect();
-    for captures in ASSIGNED.captures_iter(text) {
-        let (Some(name), Some(between)) = (captures.get(1), captures.get(2)) else { continue };
+    let mut from = 0;
+    while let Some(captures) = ASSIGNED.captures_at(text, from) {
+        let (Some(name), Some(between)) = (captures.get(1), captures.get(2)) else { break };
+        // What is assigned may be an assignment: options=password=….
+        from = between.end();
         let quoted = captures.get(3);
         let Some(value) = quoted.or(captures.get(4)).filter(|value| !is_placeholder(value.as_str())) else {
             continue;

@@ -142,6 +142,7 @@ fn what_is_assigned_to_such_a_name_is_one() {
         ("the API key: 9a8b7c6d5e", "9a8b7c6d5e"),
         ("webhook-secret: 'q1w2e3r4'", "q1w2e3r4"),
         ("PGPASSWORD=letmein psql", "letmein"),
+        ("options=token=8f14e45fceea", "8f14e45fceea"),
         ("see Zk3v9QxT7mB1rW5yL8nC2pD4 for it", "Zk3v9QxT7mB1rW5yL8nC2pD4"),
         ("d41d8cd98f00b204e9800998ecf8427e", "d41d8cd98f00b204e9800998ecf8427e"),
     ] {

@@ -31,16 +31,15 @@ CREATE POLICY of_writing ON d.t FOR INSERT WITH CHECK (b = 'token=8f14e45fceea')
 CREATE FUNCTION d.body() RETURNS text LANGUAGE sql AS $$ SELECT 'token=8f14e45fceea' $$;
 CREATE FUNCTION d.atomic() RETURNS text BEGIN ATOMIC SELECT 'token=8f14e45fceea'::text; END;
 CREATE FUNCTION d.argument(a text DEFAULT 'token=8f14e45fceea') RETURNS text LANGUAGE sql AS 'SELECT a';
-CREATE FUNCTION d.configured() RETURNS text LANGUAGE sql SET app.setting = 'token=8f14e45fceea' AS 'SELECT 1::text';
+CREATE FUNCTION d.configured() RETURNS text LANGUAGE sql SET application_name = 'token=8f14e45fceea' AS 'SELECT 1::text';
 CREATE PROCEDURE d.procedure() LANGUAGE plpgsql AS $$ BEGIN PERFORM 'token=8f14e45fceea'; END $$;
 -- pg_trigger.tgargs and tgqual
 CREATE FUNCTION d.fire() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
 CREATE TRIGGER with_argument BEFORE INSERT ON d.t FOR EACH ROW EXECUTE FUNCTION d.fire('token=8f14e45fceea');
 CREATE TRIGGER with_condition BEFORE UPDATE ON d.t FOR EACH ROW WHEN (new.b = 'token=8f14e45fceea') EXECUTE FUNCTION d.fire();
--- pg_aggregate.agginitval, pg_enum.enumlabel, pg_ts_dict.dictinitoption
+-- pg_aggregate.agginitval, pg_enum.enumlabel
 CREATE AGGREGATE d.joined(text) (SFUNC = textcat, STYPE = text, INITCOND = 'token=8f14e45fceea');
-CREATE TYPE d.mood AS ENUM ('good', 'token=8f14e45fceea');
-CREATE TEXT SEARCH DICTIONARY d.dictionary (TEMPLATE = thesaurus, DICTFILE = 'thesaurus_sample', DICTIONARY = 'token=8f14e45fceea')
+CREATE TYPE d.mood AS ENUM ('good', 'token=8f14e45fceea')
 
 CREATE TABLE d.generated (id integer, a text GENERATED ALWAYS AS ('token=8f14e45fceea') STORED);
 CREATE TABLE d.virtual (id integer, a text GENERATED ALWAYS AS ('token=8f14e45fceea') VIRTUAL)

@@ -29,7 +29,7 @@ WHERE schemaname NOT IN ('pg_catalog', 'information_schema')
   AND NOT EXISTS (SELECT FROM pg_class WHERE oid = to_regclass(format('%I.%I', schemaname, indexname)) AND relispartition)
   AND NOT EXISTS (SELECT FROM pg_constraint WHERE contype = 'x' AND conindid = to_regclass(format('%I.%I', schemaname, indexname)))
 UNION ALL
-SELECT 'definition', format('statistics %I.%I', statistics_schemaname, statistics_name), array_to_string(exprs, ' ') FROM pg_stats_ext
+SELECT 'definition', format('statistics %s.%I', stxnamespace::regnamespace, stxname), array_to_string(pg_get_statisticsobjdef_expressions(oid), ' ') FROM pg_statistic_ext
 UNION ALL
 SELECT 'definition', format('trigger %I on %s', tgname, tgrelid::regclass), pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal AND tgparentid = 0
 UNION ALL
@@ -47,6 +47,3 @@ UNION ALL
 SELECT 'definition', format('label %s of type %s', number, type), quote_literal(label)
 FROM (SELECT oid::regtype AS type, enum_range FROM pg_type, LATERAL (SELECT ARRAY(SELECT enumlabel::text FROM pg_enum WHERE enumtypid = pg_type.oid ORDER BY enumsortorder)) AS r (enum_range)
       WHERE typtype = 'e') AS e, unnest(enum_range) WITH ORDINALITY AS l (label, number)
-UNION ALL
-SELECT 'definition', format('text search dictionary %I.%I', n.nspname, dictname), dictinitoption
-FROM pg_ts_dict AS t JOIN pg_namespace AS n ON n.oid = t.dictnamespace WHERE t.oid >= 16384

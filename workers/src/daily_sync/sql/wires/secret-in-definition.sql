@@ -53,7 +53,3 @@ UNION ALL
 SELECT format('label %s of type %s', row_number() OVER (PARTITION BY enumtypid ORDER BY enumsortorder), enumtypid::regtype), quote_literal(enumlabel),
        ARRAY[format('ALTER TYPE %s RENAME VALUE %L TO %L', enumtypid::regtype, enumlabel, 'redacted ' || e.oid)]
 FROM pg_enum AS e
-UNION ALL
-SELECT format('text search dictionary %I.%I', n.nspname, dictname), dictinitoption, ARRAY[format('DROP TEXT SEARCH DICTIONARY %I.%I CASCADE', n.nspname, dictname)]
-FROM pg_ts_dict AS t JOIN pg_namespace AS n ON n.oid = t.dictnamespace
-WHERE n.nspname NOT IN ('pg_catalog', 'information_schema')
