@@ -72,7 +72,7 @@ pub async fn masking(rows: u32) -> anyhow::Result<()> {
         orders::connect(&login, "shop").await?.batch_execute(&fresh).await?;
         let trial = Trial::new(login.clone(), Tls::Disable, programs.clone())?;
         let began = Instant::now();
-        trial.mask(&masking, KEY).await?;
+        trial.mask(&masking, &[], KEY).await?;
         let ours = began.elapsed().as_secs_f64();
 
         let client = orders::connect(&login, "shop").await?;

@@ -65,13 +65,15 @@ impl Trial {
         Seal::new(key, &self.run, &self.resource_id)
     }
 
-    pub async fn cut(&self) -> Result<Vec<Wire>> {
-        cut::cut(&self.sessions()).await
+    pub async fn cut(&self, masking: &Masking) -> Result<Vec<Wire>> {
+        cut::cut(&self.sessions(), &masking.exceptions).await
     }
 
-    pub async fn mask(&self, masking: &Masking, key: &str) -> Result<Vec<Record>> {
+    /// After the cut, whose wires are given.
+    pub async fn mask(&self, masking: &Masking, wires: &[Wire], key: &str) -> Result<Vec<Record>> {
         let records = Records { cx: &self.cx, run: &self.run, seal: &self.seal(key) };
-        sanitize(&self.sessions(), masking, key, &records).await
+        let unknown = cut::unknown(&masking.exceptions, wires);
+        sanitize(&self.sessions(), masking, unknown, key, &records).await
     }
 
     pub async fn attest(&self, masking: &Masking, key: &str) -> Result<Seen> {

@@ -70,8 +70,8 @@ impl Copy {
 
     /// All of SanitizeDatabases, and what AttestSanitized finds wrong.
     pub async fn sanitise(&self, masking: &Masking) -> Result<Vec<String>> {
-        self.trial.cut().await?;
-        self.trial.mask(masking, KEY).await?;
+        let wires = self.trial.cut(masking).await?;
+        self.trial.mask(masking, &wires, KEY).await?;
         Ok(self.trial.attest(masking, KEY).await?.wrong)
     }
 

@@ -120,7 +120,7 @@ pub async fn look(
 ) -> Result<Seen> {
     let sessions = Sessions { cx, login };
     let databases = postgres::databases(&sessions.open("template1").await?).await?;
-    let wires = wires::find(&sessions, &databases).await?;
+    let wires = wires::find(&sessions, &databases, &masking.exceptions).await?;
     let coverage = coverage::check(&sessions, masking, &databases).await?;
     let mut survivors = Survivors::default();
     let made = made_by_this_run(&sessions, &databases, records, &mut survivors).await?;

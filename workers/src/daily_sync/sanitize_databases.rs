@@ -31,6 +31,7 @@ mod copy_text;
 pub mod cut;
 mod dump;
 mod emptied;
+mod expressions;
 mod links;
 pub mod plan;
 mod problems;
@@ -47,6 +48,7 @@ use super::{
     replace::Key,
 };
 use plan::Plan;
+use problems::Problems;
 use rebuild::Rebuild;
 use record::{Record, Records};
 use schema::Schema;
@@ -89,11 +91,13 @@ impl State for SanitizeDatabases {
         let sessions = Sessions { cx, login: &login };
         let _lock = lock(&sessions).await?;
 
-        let cut = cut::cut(&sessions).await?;
-        let wires = remember_wires(cx, run, cut).await?;
+        let exceptions = &policy.masking.exceptions;
+        let all = remember_wires(cx, run, cut::cut(&sessions, exceptions).await?).await?;
+        let wires = counts(&all);
         let seal = Seal::new(&key, run, &self.resource_id);
         let records = Records { cx, run, seal: &seal };
-        let done = sanitize(&sessions, &policy.masking, &key, &records).await?;
+        let unknown = cut::unknown(exceptions, &all);
+        let done = sanitize(&sessions, &policy.masking, unknown, &key, &records).await?;
 
         let tables: Vec<_> = done.iter().flat_map(|record| &record.tables).collect();
         let masked = tables.iter().filter(|table| table.masked).count();
@@ -104,7 +108,7 @@ impl State for SanitizeDatabases {
         let lost = if lost.is_empty() {
             String::new()
         } else {
-            format!("; grants that the master user may not give are lost: {}", lost.join("; "))
+            format!("; what the master user may not set is lost: {}", lost.join("; "))
         };
         Ok(Sanitized {
             summary: format!(
@@ -120,18 +124,21 @@ impl State for SanitizeDatabases {
     }
 }
 
-/// All but the wires: every database with anything of people's own in it is made again.
+/// All but the wires: every database with anything of people's own in it is made again. What was
+/// found before is among all that a person must decide.
 pub async fn sanitize(
     sessions: &Sessions<'_>,
     masking: &Masking,
+    found: Vec<Finding>,
     key: &str,
     records: &Records<'_>,
 ) -> Result<Vec<Record>> {
     let rebuild = Rebuild { sessions, seal: records.seal, key: &Key::new(key) };
     let mut done = finished(&rebuild, masking, records).await?;
     let before: BTreeSet<String> = done.iter().map(|record| record.database.clone()).collect();
+    let plans = with(found, look(sessions, masking).await)?;
     let mut findings = Vec::new();
-    for plan in look(sessions, masking).await?.iter().filter(|plan| !before.contains(&plan.database)) {
+    for plan in plans.iter().filter(|plan| !before.contains(&plan.database)) {
         match rebuild.make(plan).await? {
             Ok(record) => {
                 records.put(&record).await?;
@@ -144,7 +151,6 @@ pub async fn sanitize(
     if !findings.is_empty() {
         return Err(Error::Blocked(findings));
     }
-    forget_statements(&sessions.open("postgres").await?).await;
     Ok(done)
 }
 
@@ -182,8 +188,8 @@ async fn lock(sessions: &Sessions<'_>) -> Result<Client> {
     }
 }
 
-/// Counts by kind; a second attempt finds less, and must not forget what the first one cut.
-async fn remember_wires(cx: &Context, run: &Run, cut: Vec<cut::Wire>) -> Result<BTreeMap<String, usize>> {
+/// A second attempt finds less, and must not forget what the first one cut.
+async fn remember_wires(cx: &Context, run: &Run, cut: Vec<cut::Wire>) -> Result<Vec<cut::Wire>> {
     let key = format!("{}/wires.json", run.prefix());
     let mut all: Vec<cut::Wire> = cx.store.get_json(&key).await?.unwrap_or_default();
     for wire in cut {
@@ -192,11 +198,28 @@ async fn remember_wires(cx: &Context, run: &Run, cut: Vec<cut::Wire>) -> Result<
         }
     }
     cx.store.put_json_when(&key, &all, When::Always).await?;
+    Ok(all)
+}
+
+/// How many of each kind were cut.
+fn counts(wires: &[cut::Wire]) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
-    for wire in all {
+    for wire in wires.iter().filter(|wire| wire.kept.is_none()) {
         *counts.entry(wire.kind.as_str().to_owned()).or_default() += 1;
     }
-    Ok(counts)
+    counts
+}
+
+/// What was found before, beside what else a person must decide.
+fn with<T>(mut found: Vec<Finding>, looked: Result<T>) -> Result<T> {
+    match looked {
+        Err(Error::Blocked(others)) => {
+            found.extend(others);
+            Err(Error::Blocked(found))
+        }
+        Ok(_) if !found.is_empty() => Err(Error::Blocked(found)),
+        looked => looked,
+    }
 }
 
 /// The plan of every database that has anything of people's own, or everything that a person must
@@ -220,8 +243,15 @@ pub async fn look(sessions: &Sessions<'_>, masking: &Masking) -> Result<Vec<Plan
             findings.push(in_template());
             continue;
         }
-        match plan::plan(database, &Schema::read(&client).await?, rules) {
-            Ok(plan) => plans.push(plan),
+        match plan::plan(database, &Schema::read(&client).await?, rules, &masking.exceptions) {
+            Ok(plan) => {
+                let mut problems = Problems::new(database);
+                expressions::check(&client, &plan, &mut problems).await?;
+                match problems.end() {
+                    Ok(()) => plans.push(plan),
+                    Err(found) => findings.extend(found),
+                }
+            }
             Err(found) => findings.extend(found),
         }
     }

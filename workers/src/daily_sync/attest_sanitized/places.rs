@@ -20,6 +20,8 @@ pub struct MaskedPlace<'a> {
     /// The place in words.
     pub said: String,
     pub rule: &'a Rule,
+    /// Other paths go on from this one: it is about values that are no objects and no arrays.
+    pub scalar: bool,
     pub taken: &'a Fingerprint,
 }
 
@@ -41,14 +43,14 @@ pub async fn places<'a>(
     let rules = masking.databases.get(database);
     for (table, rule) in rules.into_iter().flat_map(|rules| &rules.tables) {
         let TableRule::Columns(rules) = rule else { continue };
-        for (column, rule) in rules.iter().filter(|(_, rule)| **rule != Rule::Keep) {
+        for (column, whole) in rules.iter().filter(|(_, rule)| **rule != Rule::Keep) {
             let key = (table.clone(), column.clone());
             let Some(array) = arrays.get(&key) else {
                 return Err(not_ours(&format!(
                     "the policy masks {table}.{column}, which {database} lacks"
                 )));
             };
-            for (within, rule) in parts(*array, rule) {
+            for (within, rule) in parts(*array, whole) {
                 let place = Place {
                     database: database.clone(),
                     table: table.clone(),
@@ -57,7 +59,8 @@ pub async fn places<'a>(
                 };
                 let taken =
                     left.remove(&place).ok_or_else(|| not_ours(&format!("it lacks {}", said(&place))))?;
-                places.push(MaskedPlace { said: said(&place), place, rule, taken });
+                let scalar = goes_on(&place.within, whole);
+                places.push(MaskedPlace { said: said(&place), place, rule, scalar, taken });
             }
         }
     }
@@ -77,6 +80,11 @@ fn parts(array: bool, rule: &Rule) -> Vec<(Within, &Rule)> {
         _ if array => vec![(Within::Elements, rule)],
         _ => vec![(Within::Column, rule)],
     }
+}
+
+fn goes_on(within: &Within, rule: &Rule) -> bool {
+    let (Within::Path(path), Rule::Json { paths }) = (within, rule) else { return false };
+    paths.keys().any(|other| other.0.len() > path.0.len() && other.0.starts_with(&path.0))
 }
 
 /// Every column that holds values of its own, and whether each of them is an array.

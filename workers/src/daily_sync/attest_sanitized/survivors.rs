@@ -188,7 +188,9 @@ fn parts(place: &MaskedPlace<'_>) -> String {
         Within::Column => column,
         Within::Elements => format!("unnest({column})"),
         Within::Path(path) => {
-            let path = runbook::postgres::literal(&in_sql(path));
+            let scalar = r#" ? (@.type() != "object" && @.type() != "array")"#;
+            let path = in_sql(path) + if place.scalar { scalar } else { "" };
+            let path = runbook::postgres::literal(&path);
             format!("jsonb_path_query({column}::jsonb, {path}::jsonpath) #>> '{{}}'")
         }
     }

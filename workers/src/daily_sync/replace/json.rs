@@ -7,7 +7,7 @@ use policy::{JsonPath, PathRule, Rule};
 
 use super::{Key, Kind, Seen, Slot, Unfit, seen::Tally, single::Single};
 use crate::daily_sync::fingerprints::Within;
-use paths::Paths;
+use paths::{Node, Paths};
 use tokens::{MALFORMED, Tokens, is_number, plain, write_string};
 use unknown::{Unknown, Way, is_name};
 
@@ -91,8 +91,11 @@ impl Document {
         loop {
             let first = tokens.peek().ok_or(MALFORMED)?;
             let start = tokens.at;
-            let end = node.and_then(|node| self.paths.node(node).end);
-            if matches!(first, b'{' | b'[') && end.is_none() {
+            let here = node.map(|node| self.paths.node(node));
+            let end = here.and_then(|here| here.end);
+            // With paths below it a rule is for the values that stand here themselves.
+            let whole = end.is_some() && here.is_some_and(Node::is_last);
+            if matches!(first, b'{' | b'[') && !whole {
                 tokens.at += 1;
                 if !matches!(tokens.peek(), Some(b'}' | b']')) {
                     let frame = Frame { object: first == b'{', node, key: (0, 0), by: By::Nothing };

@@ -3,7 +3,7 @@
 //!
 //! What they write is production's code. It runs in the new database alone, where nothing raw is.
 
-use std::{collections::BTreeSet, path::PathBuf, process::Output};
+use std::{collections::BTreeSet, fmt, path::PathBuf, process::Output};
 
 use anyhow::Context as _;
 use runbook::{Error, Result, error::Then, postgres::said};
@@ -52,7 +52,19 @@ impl Entry {
 pub struct Unmade {
     pub object: String,
     pub why: String,
+    /// It is there, but not all that belongs to it: an owner that the master user may not name.
+    pub there: bool,
 }
+
+impl fmt::Display for Unmade {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.object, self.why)
+    }
+}
+
+/// duplicate_object, _function, _schema, _table, _column
+/// (https://www.postgresql.org/docs/current/errcodes-appendix.html).
+const ALREADY_THERE: [&str; 5] = ["42710", "42723", "42P06", "42P07", "42701"];
 
 #[derive(Debug, Clone, Copy)]
 pub enum Section {
@@ -138,7 +150,8 @@ impl<'a> Dump<'a> {
             return Ok(Vec::new());
         }
         let mut command = self.command("pg_restore")?;
-        command.args(["--dbname", &conninfo(into), "--jobs", &jobs.to_string()]);
+        // Only so does it say which object an error is of.
+        command.args(["--verbose", "--dbname", &conninfo(into), "--jobs", &jobs.to_string()]);
         command.arg("--use-list").arg(self.list(entries)?).arg(self.archive());
         self.run(command, client, entries).await
     }
@@ -149,13 +162,11 @@ impl<'a> Dump<'a> {
             return Ok(Vec::new());
         }
         let refused = refused(&String::from_utf8_lossy(&done.stderr));
-        // Of grants it does not say which one: a grant may be given twice.
-        let rights = entries.iter().all(|entry| entry.is_right());
-        if entries.is_empty() || refused.is_empty() && !rights {
+        if entries.is_empty() || refused.is_empty() {
             return Err(Error::unexpected(format!("pg_restore ended with: {}", errors(&done))));
         }
         let mut unmade = Vec::new();
-        for entry in entries.iter().filter(|entry| rights || refused.contains(&entry.id)) {
+        for entry in entries.iter().filter(|entry| refused.contains(&entry.id)) {
             unmade.extend(self.once_more(client, entry).await?);
         }
         Ok(unmade)
@@ -173,7 +184,11 @@ impl<'a> Dump<'a> {
         let script = script.lines().filter(for_psql).collect::<Vec<_>>().join("\n");
         let made = client.batch_execute(&script).await;
         client.batch_execute("RESET ROLE").await.map_err(|error| super::lost("become oneself again", &error))?;
-        Ok(made.err().map(|error| Unmade { object: entry.line.clone(), why: said(&error) }))
+        Ok(made.err().map(|error| {
+            let there = error.code().is_some_and(|code| ALREADY_THERE.contains(&code.code()));
+            let why = if there { "its owner cannot be set".to_owned() } else { said(&error) };
+            Unmade { object: entry.line.clone(), why, there }
+        }))
     }
 
     fn list(&self, entries: &[&Entry]) -> Result<PathBuf> {
@@ -210,7 +225,7 @@ fn refused(stderr: &str) -> BTreeSet<u32> {
 /// The programs' own words; a server's words after them may quote rows.
 fn errors(done: &Output) -> String {
     let stderr = String::from_utf8_lossy(&done.stderr);
-    let words = stderr.lines().filter(|line| line.starts_with("pg_")).take(10);
+    let words = stderr.lines().filter(|line| line.starts_with("pg_") && line.contains("error:")).take(10);
     let words = words.map(|line| line.split("ERROR:").next().unwrap_or_default().trim_end());
     format!("{} ({})", words.collect::<Vec<_>>().join("; "), done.status)
 }

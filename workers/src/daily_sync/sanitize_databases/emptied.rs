@@ -54,6 +54,9 @@ async fn of_column(
             "SELECT {name} FROM ONLY {} TABLESAMPLE SYSTEM ({sample}) WHERE {name} IS NOT NULL LIMIT {ROWS}",
             heap.sql
         );
+        if heap.hides {
+            heap.unhide(client).await?;
+        }
         let rows = client.simple_query(&sql).await;
         let rows = rows.map_err(|error| failed(&format!("read {}", table.table.name), &error))?;
         for row in rows {
@@ -63,6 +66,9 @@ async fn of_column(
             if is_telling(value) {
                 distinct.insert(value.to_owned());
             }
+        }
+        if heap.hides {
+            client.batch_execute("ROLLBACK").await.map_err(|error| failed("hide rows again", &error))?;
         }
     }
     if (distinct.len() as u64) * 2 < values {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use policy::{DatabaseRules, LargeObjects, Rule, TableRule};
+use policy::{DatabaseRules, Exception, LargeObjects, Rule, TableRule};
 use runbook::Finding;
 
 use super::{
@@ -56,12 +56,18 @@ pub struct Plan {
 }
 
 /// The plan, or every problem at once.
-pub fn plan(database: &str, schema: &Schema, rules: Option<&DatabaseRules>) -> Result<Plan, Vec<Finding>> {
+pub fn plan(
+    database: &str,
+    schema: &Schema,
+    rules: Option<&DatabaseRules>,
+    exceptions: &[Exception],
+) -> Result<Plan, Vec<Finding>> {
     let mut problems = Problems::new(database);
     let none = DatabaseRules::default();
     let rules = rules.unwrap_or(&none);
     problems.unknown(schema, rules);
     problems.unclassified(schema, rules);
+    problems.exceptions(schema, rules, exceptions);
     let links = Links::of(schema);
     problems.links(schema, rules);
     let mut plan = Plan {

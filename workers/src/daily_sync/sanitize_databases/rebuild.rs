@@ -57,12 +57,10 @@ impl Rebuild<'_> {
         self.say(format!("reading the definition of database {old}"));
         let dump = Dump::of_schema(self.sessions, old, major).await?;
         create(&base, old, &new).await?;
-        let owners = self.before_rows(&dump, &was, old, &new).await?;
-
-        unforce(&was, plan).await?;
+        let mut record = Record::new(old);
+        let owners = self.before_rows(&dump, &was, old, &new, &mut record).await?;
         let outcomes = tables::load(self.sessions, (old, &new), &plan.tables, self.key).await?;
         let mut problems = Problems::new(old);
-        let mut record = Record::new(old);
         for plan in &plan.tables {
             match outcomes.get(&plan.table.name) {
                 Some(Ok(done)) => record.add(plan, done, &mut problems),
@@ -80,6 +78,7 @@ impl Rebuild<'_> {
             drop_database(&base, &new).await?;
             return Ok(Err(findings));
         }
+        super::forget_statements(&was).await;
         record.oid = oid(&base, &new).await?;
         let rename = format!("ALTER DATABASE {} RENAME TO {}", quote(&new), quote(&self.whole_name(old)));
         drop(was);
@@ -118,6 +117,7 @@ impl Rebuild<'_> {
         was: &Client,
         old: &str,
         new: &str,
+        record: &mut Record,
     ) -> Result<Vec<(String, String)>> {
         self.say(format!("defining database {old} again"));
         let entries = dump.entries(Section::PreData).await?;
@@ -130,7 +130,7 @@ impl Rebuild<'_> {
         let owners = let_owners_create(was, &client).await?;
         extensions(was, &client).await?;
         unmade.extend(dump.restore(&client, new, &others, 1).await?);
-        undefined(old, &unmade)?;
+        undefined(old, unmade, record)?;
         let rows = was.query(include_str!("../sql/rebuild/functions.sql"), &[]).await;
         for row in rows.map_err(|error| query_failed("look for functions", &error))? {
             let give: String = row.get(0);
@@ -156,14 +156,18 @@ impl Rebuild<'_> {
         if !tables.is_empty() || plan.keep_large_objects {
             let rows =
                 Dump::of_rows(self.sessions, old, major, &tables, plan.keep_large_objects).await?;
-            undefined(old, &rows.restore_all(&client, new).await?)?;
+            undefined(old, rows.restore_all(&client, new).await?, record)?;
         }
         sequences(&was, &client).await?;
         self.say(format!("indexes and constraints of database {old}"));
         let entries = dump.entries(Section::PostData).await?;
         let entries: Vec<&Entry> = entries.iter().filter(|entry| !entry.is_right()).collect();
         for unmade in dump.restore(&client, new, &entries, JOBS).await? {
-            problems.not_made(&unmade.object, &unmade.why);
+            if unmade.there {
+                record.lost.push(unmade.to_string());
+            } else {
+                problems.not_made(&unmade.object, &unmade.why);
+            }
         }
         views(&was, &client, problems, self).await?;
         let rows = was.query(include_str!("../sql/rebuild/functions.sql"), &[]).await;
@@ -180,7 +184,7 @@ impl Rebuild<'_> {
         let rights: Vec<&Entry> = rights.iter().filter(|entry| entry.is_right()).collect();
         // Who lacks a right sees less.
         let lost = dump.restore(&client, new, &rights, 1).await?;
-        record.lost = lost.into_iter().map(|unmade| format!("{}: {}", unmade.object, unmade.why)).collect();
+        record.lost.extend(lost.iter().map(ToString::to_string));
         properties(&was, old, new).await?;
         self.say(format!("collecting statistics of database {old}"));
         client.batch_execute("ANALYZE").await.map_err(|error| failed(&format!("analyze database {old}"), &error))
@@ -233,12 +237,13 @@ async fn properties(was: &Client, old: &str, new: &str) -> Result<()> {
 
 /// What an empty database of the same version does not take stands for something that a superuser
 /// made, or that the server lacks.
-fn undefined(database: &str, unmade: &[Unmade]) -> Result<()> {
+fn undefined(database: &str, unmade: Vec<Unmade>, record: &mut Record) -> Result<()> {
+    let (there, unmade): (Vec<_>, Vec<_>) = unmade.into_iter().partition(|unmade| unmade.there);
+    record.lost.extend(there.iter().map(ToString::to_string));
     if unmade.is_empty() {
         return Ok(());
     }
-    let lines: String =
-        unmade.iter().map(|unmade| format!("\n- {}: {}", unmade.object, unmade.why)).collect();
+    let lines: String = unmade.iter().map(|unmade| format!("\n- {unmade}")).collect();
     Err(Error::failed(format!("{} objects of database {database} cannot be made again:{lines}", unmade.len()))
         .changed("the copy, where wires were cut; CleanUp deletes it")
         .fix("drop them in production, or give its master user the right to make them")
@@ -274,18 +279,6 @@ async fn extensions(was: &Client, new: &Client) -> Result<()> {
             quote(&version)
         );
         new.batch_execute(&create).await.map_err(|error| failed(&format!("create extension {name}"), &error))?;
-    }
-    Ok(())
-}
-
-/// In the old database, whose definition has been read: its owner's rows are hidden from the owner,
-/// too.
-async fn unforce(was: &Client, plan: &Plan) -> Result<()> {
-    let forced = "SELECT format('ALTER TABLE %s NO FORCE ROW LEVEL SECURITY', oid::regclass) FROM pg_class \
-                  WHERE relforcerowsecurity";
-    for statement in texts(was, "look for forced row security", forced).await? {
-        let done = was.batch_execute(&statement).await;
-        done.map_err(|error| failed(&format!("read all rows of database {}", plan.database), &error))?;
     }
     Ok(())
 }

@@ -24,7 +24,7 @@ pub struct Record {
     pub fingerprints: Vec<Fingerprint>,
     /// Of tables whose rows were left behind.
     pub emptied: Vec<Fingerprint>,
-    /// Grants that the master user may not give, as on what a superuser made.
+    /// Owners and grants that the master user may not give, as of what a superuser made.
     pub lost: Vec<String>,
 }
 

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use policy::TableName;
 use runbook::{
     Result,
-    postgres::{self, query_failed},
+    postgres::{self, failed, query_failed},
 };
 use serde::Deserialize;
 use tokio_postgres::Client;
@@ -43,6 +43,16 @@ pub struct Heap {
     /// Its name as SQL writes it.
     pub sql: String,
     pub pages: i64,
+    /// Its policies hide rows from its owner, too.
+    pub hides: bool,
+}
+
+impl Heap {
+    /// Begins a transaction in which all rows are shown; rolled back, nothing of it is left.
+    pub async fn unhide(&self, client: &Client) -> Result<()> {
+        let show = format!("BEGIN; ALTER TABLE {} NO FORCE ROW LEVEL SECURITY", self.sql);
+        client.batch_execute(&show).await.map_err(|error| failed(&format!("see all rows of {}", self.sql), &error))
+    }
 }
 
 #[derive(Debug, Clone, Deserialize)]

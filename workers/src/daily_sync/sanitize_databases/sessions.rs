@@ -17,11 +17,12 @@ const SET_UP: &str = "SET lock_timeout = '60s'; SET statement_timeout = 0;
                       SET search_path = pg_catalog";
 
 /// Values have one text form, whatever a database, a role or a cluster has set; rows that a policy
-/// would hide are an error.
+/// would hide are an error. Operators of extensions, which the policy's expressions use, are in
+/// public.
 const SET_UP_TO_COPY: &str = "SET client_encoding = 'UTF8'; SET DateStyle = 'ISO, YMD';
                               SET IntervalStyle = 'postgres'; SET TimeZone = 'UTC';
                               SET extra_float_digits = 1; SET bytea_output = 'hex'; SET lc_monetary = 'C';
-                              SET row_security = off";
+                              SET row_security = off; SET search_path = pg_catalog, public";
 
 pub struct Sessions<'a> {
     pub cx: &'a Context,

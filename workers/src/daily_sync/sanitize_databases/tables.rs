@@ -25,6 +25,7 @@ use super::{
     lost,
     plan::{PlannedColumn, Rows as Planned, TablePlan, Value},
     rows::{Misfit, Rows},
+    schema::Heap,
     sessions::Sessions,
 };
 use crate::daily_sync::replace::{Key, Seen};
@@ -57,7 +58,7 @@ pub type Outcome = std::result::Result<Done, Refused>;
 struct Part<'a> {
     plan: &'a TablePlan,
     columns: &'a [PlannedColumn],
-    heap: &'a str,
+    heap: &'a Heap,
     /// From the first to before the second; to the end where there is none.
     pages: (i64, Option<i64>),
 }
@@ -97,11 +98,12 @@ fn parts(plan: &TablePlan) -> Vec<Part<'_>> {
     let Planned::All(columns) = &plan.rows else { return Vec::new() };
     let mut parts = Vec::new();
     for heap in &plan.table.heaps {
-        let last = (heap.pages - 1).max(0) / PAGES;
+        // Showing hidden rows locks the table.
+        let last = if heap.hides { 0 } else { (heap.pages - 1).max(0) / PAGES };
         parts.extend((0..=last).map(|number| Part {
             plan,
             columns,
-            heap: &heap.sql,
+            heap,
             pages: (number * PAGES, (number < last).then_some((number + 1) * PAGES)),
         }));
     }
@@ -131,7 +133,14 @@ async fn run<'a>(
             let name = &part.plan.table.name;
             let (now, database) = (total - left, databases.0);
             sessions.cx.progress.say(format!("masking {name} of database {database} ({now} of {total})"));
+            if part.heap.hides {
+                part.heap.unhide(&from).await?;
+            }
             let done = copy(&from, &to, &part, key).await?;
+            if part.heap.hides {
+                let again = from.batch_execute("ROLLBACK").await;
+                again.map_err(|error| query_failed("hide rows again", &error))?;
+            }
             let mut outcomes = shared.lock();
             if let Some(outcome) = outcomes.get_mut(name) {
                 join(outcome, done);
@@ -170,7 +179,7 @@ fn select(part: &Part<'_>) -> String {
     if let Some(to) = to {
         pages += &format!(" AND ctid < '({to},0)'::tid");
     }
-    format!("SELECT {} FROM ONLY {} WHERE {pages}", values.join(", "), part.heap)
+    format!("SELECT {} FROM ONLY {} WHERE {pages}", values.join(", "), part.heap.sql)
 }
 
 async fn copy(from: &Client, to: &Client, part: &Part<'_>, key: &Key) -> Result<Outcome> {

@@ -25,9 +25,8 @@ impl Paths {
         let mut tree = Self { nodes: vec![Node::default()] };
         let mut before: Vec<&JsonPath> = Vec::new();
         for (number, path) in paths.enumerate() {
-            let ends_within = |other: &&&JsonPath| other.leads_to(path) || path.leads_to(other);
-            if let Some(other) = before.iter().find(ends_within) {
-                return Err(format!("{path} and {other} may be one and the same, or lie within each other"));
+            if let Some(other) = before.iter().find(|other| other.may_be(path)) {
+                return Err(format!("{path} and {other} may be one and the same"));
             }
             tree.insert(0, &path.0, number);
             before.push(path);
@@ -100,6 +99,11 @@ impl Paths {
 }
 
 impl Node {
+    /// Nothing is decided about below it.
+    pub fn is_last(&self) -> bool {
+        self.keys.is_empty() && self.members.is_none() && self.elements.is_none()
+    }
+
     pub fn key(&self, key: &str) -> Option<usize> {
         self.keys.get(key).copied()
     }

@@ -180,10 +180,18 @@ fn a_named_key_comes_before_the_wildcard_and_keeps_what_that_says_below() {
         assert_eq!(made, r#"{"a":{"x":7,"y":8,"z":[1]},"b":{"x":null,"y":8,"z":[1]}}"#);
         assert_eq!(found, unknown([("$.*.x", 1)]));
     }
-    let within = json!({"rule": "json", "paths": {"$.a": "keep", "$.a.b": "email"}});
-    assert!(refusal(within, slot(Kind::Json)).contains("lie within"));
+    let same = json!({"rule": "json", "paths": {"$.a": "keep", "$.*": "email"}});
+    assert!(refusal(same, slot(Kind::Json)).contains("one and the same"));
     let inner = json!({"rule": "json", "paths": {"$.a": {"rule": "sql", "expression": "1"}}});
     assert!(refusal(inner, slot(Kind::Json)).contains("at $.a: "));
+}
+
+#[test]
+fn with_longer_paths_below_it_a_rule_is_for_the_values_that_stand_there_themselves() {
+    let paths = json!({"$.a[*]": "keep", "$.a[*].b": {"rule": "constant", "value": "x"}});
+    let (made, found) = through(paths, r#"{"a":["none",{"b":1,"c":2},[3]]}"#);
+    assert_eq!(made, r#"{"a":["none",{"b":"x","c":null},[null]]}"#);
+    assert_eq!(found, unknown([("$.a[*].c", 1), ("$.a[*][*]", 1)]));
 }
 
 #[test]
