@@ -12,6 +12,7 @@ use std::{ops::Range, sync::LazyLock};
 use regex::Regex;
 
 pub use names::named;
+pub(crate) use names::words;
 pub use shapes::{EXAMPLES, sql_patterns};
 
 /// What stands for a credential that was taken out of a text.
