@@ -74,6 +74,7 @@ async fn a_policy_for_traps(copy: Copy) {
         "    nationalidnumber: hash",
         "    person: hash",
         "    zipcode: address",
+        "    born_on: {\"rule\":\"date-shift\",\"days\":30}",
         "    born: {\"rule\":\"date-shift\",\"days\":30}",
         "    salary: numeric",
         "    level: keep",

@@ -85,7 +85,7 @@ UNION ALL
 -- A key that is no name, and every key of an object that has many, may be a value: .* stands for it.
 SELECT format($sql$
     WITH RECURSIVE s AS MATERIALIZED (
-        SELECT row_number() OVER () AS doc, v::jsonb AS v FROM (SELECT %1$I AS v FROM %2$I.%3$I WHERE %1$I IS NOT NULL LIMIT 1000) AS some
+        SELECT row_number() OVER () AS doc, v::jsonb AS v FROM (SELECT %1$I AS v FROM %2$I.%3$I WHERE %1$I IS NOT NULL LIMIT 1000) AS first_rows
     ), d (doc, steps, value) AS (
         SELECT doc, ARRAY[]::text[], v FROM s
         UNION ALL

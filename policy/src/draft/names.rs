@@ -213,8 +213,6 @@ const ABOUT: &[&str] = &[
     "version",
     "preference",
     "optin",
-    "at",
-    "on",
 ];
 
 pub(super) fn meaning(name: &str) -> Option<Meaning> {
@@ -277,7 +275,7 @@ mod tests {
                     "ship_to",
                 ],
             ),
-            (LifeDate, &["born", "birthdate", "date_of_birth", "dob", "birth_date"]),
+            (LifeDate, &["born", "birthdate", "date_of_birth", "dob", "birth_date", "born_on"]),
             (Money, &["salary", "basesalary", "income"]),
             (Person, &["first_name", "lastName", "lastname", "user_name", "nickname", "contact"]),
             (Secret, &["token", "password_hash", "pin"]),

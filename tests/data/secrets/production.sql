@@ -17,7 +17,7 @@ CREATE TABLE app.outbox (id integer PRIMARY KEY, body text);
 CREATE TABLE app.nothing ();
 INSERT INTO app.people (contact, whatever, nationalidnumber, zipcode, born, salary, level, mood, note, code, profile)
 SELECT format('secretive%s@mail.example', n), format('AKIAABCDEFGHIJK%s', lpad(translate(n::text, '0123456789', 'ABCDEFGHIJ'), 5, 'Z')), format('%s', 1000000 + n), '12345',
-       '1990-01-01', 1000 + n, n % 2, 'good', 'secretive words', format('secretive%s', n),
+       '1990-01-01', 1000 + n, n % 2, 'good', format('secretive words %s', n), format('secretive%s', n),
        jsonb_build_object('Email', format('secretive%s@mail.example', n), 'friends', jsonb_build_object(format('secretive%s@mail.example', n), jsonb_build_object('since', n)),
                           'logins', jsonb_build_array(jsonb_build_object('from', '10.1.2.3', 'token', 'secretive')))
 FROM generate_series(1, 200) AS n;
