@@ -14,6 +14,7 @@ mod daily_sync_control;
 mod daily_sync_flow;
 mod daily_sync_model;
 mod daily_sync_prepare;
+mod draft;
 mod expressions;
 mod faults;
 mod harness;
