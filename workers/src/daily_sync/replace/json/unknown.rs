@@ -38,7 +38,8 @@ struct Branch {
 
 /// More different keys than these are those of a map.
 const KEYS: usize = 50;
-const DEPTH: usize = 32;
+/// So many steps of a path are kept.
+pub const DEPTH: usize = 32;
 const BRANCHES: usize = 5_000;
 const PATHS: usize = 500;
 
@@ -62,7 +63,7 @@ impl Unknown {
     /// Or the last one on the way to it that there is room for.
     fn branch(&mut self, path: Vec<Way>) -> &mut Branch {
         let mut branch = &mut self.root;
-        for way in path.into_iter().take(DEPTH) {
+        for way in path {
             let way = branch.shown(way);
             if !branch.ways.contains_key(&way) {
                 if self.branches == BRANCHES {
