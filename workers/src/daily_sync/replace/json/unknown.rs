@@ -139,3 +139,27 @@ impl Branch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size(branch: &Branch) -> usize {
+        branch.ways.values().map(|branch| 1 + size(branch)).sum()
+    }
+
+    #[test]
+    fn hostile_documents_do_not_make_it_grow_without_end() {
+        let mut unknown = Unknown::default();
+        for n in 0..100_000_u32 {
+            let key = |shift: u32| Way::Key(format!("k{}", n >> shift & 31));
+            unknown.value(vec![key(0), Way::Elements, key(5), key(10), Way::Members, key(15)]);
+        }
+        assert!(size(&unknown.root) <= BRANCHES);
+        assert_eq!(unknown.paths().len(), PATHS);
+        // Whatever there is no room for is counted above it.
+        let mut all = BTreeMap::new();
+        unknown.root.list(&mut Vec::new(), &mut all);
+        assert_eq!(all.values().sum::<u64>(), 100_000);
+    }
+}
