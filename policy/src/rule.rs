@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::{Number, Value, json};
 
-use crate::values::JsonPath;
+use crate::{secrets, values::JsonPath};
 
 /// What becomes of a column. In the file a rule without parameters is its name (`email: email`),
 /// one with parameters a mapping (`birthday: {rule: date-shift, days: 30}`).
@@ -71,6 +71,21 @@ impl Rule {
             Rule::Null => "null",
             Rule::Hash => "hash",
             Rule::Sql { .. } => "sql",
+        }
+    }
+}
+
+impl Rule {
+    /// What it keeps of a column that is called like a credential, or lies at such a path of it.
+    pub(crate) fn kept_secrets(&self, column: &str, object: &str) -> Vec<String> {
+        match self {
+            Rule::Keep if secrets::named(column) => vec![object.to_owned()],
+            Rule::Json { paths } => paths
+                .iter()
+                .filter(|(path, at)| at.rule == Rule::Keep && path.keys().any(secrets::named))
+                .map(|(path, _)| format!("{object} {path}"))
+                .collect(),
+            _ => Vec::new(),
         }
     }
 }
@@ -287,7 +302,6 @@ impl JsonSchema for TableRule {
                 {"type": "string", "enum": ["truncate"]},
                 {
                     "type": "object",
-                    "minProperties": 1,
                     "propertyNames": {"format": "column"},
                     "additionalProperties": rule,
                 },

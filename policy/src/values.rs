@@ -196,6 +196,14 @@ impl fmt::Display for TableName {
 }
 
 impl JsonPath {
+    /// The keys of objects on its way.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|step| match step {
+            Step::Key(key) => Some(key.as_str()),
+            Step::Elements | Step::Members => None,
+        })
+    }
+
     /// Whether what the other path names is, or may be, what this one names or a part of it.
     pub fn leads_to(&self, other: &JsonPath) -> bool {
         let same = |(a, b): (&Step, &Step)| {

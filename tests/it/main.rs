@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_methods, reason = "real processes take real time")]
 
 mod acceptance;
+mod catalog_secrets;
 mod clients;
 mod contract;
 mod copy;
@@ -13,6 +14,7 @@ mod daily_sync_control;
 mod daily_sync_flow;
 mod daily_sync_model;
 mod daily_sync_prepare;
+mod draft;
 mod expressions;
 mod faults;
 mod harness;

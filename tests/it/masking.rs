@@ -235,7 +235,7 @@ async fn only_a_zoo(id: &'static str) -> Copy {
 /// wrong.
 async fn sanitise(copy: &Copy, masking: &Masking) -> Vec<String> {
     let sessions = copy.sessions();
-    cut::cut(&sessions).await.unwrap();
+    cut::cut(&sessions, &[]).await.unwrap();
     let (plans, names) = look(&sessions, masking).await.unwrap_or_else(|error| panic!("{error}"));
     let before = take_fingerprints::take(&sessions, &plans, KEY, &copy.resource_id()).await.unwrap();
     mask::mask(&sessions, &plans, KEY).await.unwrap();
@@ -256,7 +256,7 @@ async fn keys_joins_and_everything_round_the_values_hold_and_no_raw_value_is_lef
     let copy = a_zoo("masking").await;
     let masking = masking(policy());
     // The settings of roles and databases are wires; they go before.
-    cut::cut(&copy.sessions()).await.unwrap();
+    cut::cut(&copy.sessions(), &[]).await.unwrap();
     let (before, common_before) = (ask_all(&copy).await, common(&copy).await);
     assert!(common_before > 0);
     assert!(!on_disk(&copy).await.is_empty(), "the test finds what it looks for");
@@ -352,7 +352,7 @@ async fn killed_between_two_tables_and_run_again_it_comes_to_the_same_end() {
     assert!(sanitise(&whole, &masking).await.is_empty());
 
     let sessions = killed.sessions();
-    cut::cut(&sessions).await.unwrap();
+    cut::cut(&sessions, &[]).await.unwrap();
     let (plans, _) = look(&sessions, &masking).await.unwrap();
     let before = take_fingerprints::take(&sessions, &plans, KEY, &killed.resource_id()).await.unwrap();
     let mut attempts = 0;
@@ -435,7 +435,7 @@ async fn attesting_finds_what_masking_would_have_left() {
     let copy = a_zoo("attest").await;
     let masking = masking(policy());
     let sessions = copy.sessions();
-    cut::cut(&sessions).await.unwrap();
+    cut::cut(&sessions, &[]).await.unwrap();
     let (plans, _) = look(&sessions, &masking).await.unwrap();
     let before = take_fingerprints::take(&sessions, &plans, KEY, &copy.resource_id()).await.unwrap();
     let bound = "SELECT (histogram_bounds::text::text[])[1] FROM pg_stats WHERE tablename = 'person' AND \

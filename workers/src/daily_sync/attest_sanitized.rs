@@ -119,7 +119,7 @@ pub async fn look(
 ) -> Result<Seen> {
     let sessions = Sessions { cx, login };
     let databases = postgres::databases(&sessions.open("postgres").await?).await?;
-    let wires = wires::find(&sessions, &databases).await?;
+    let wires = wires::find(&sessions, &databases, &masking.exceptions).await?;
     let coverage = coverage::check(&sessions, masking, &databases).await?;
     let survivors = survivors::find(&sessions, masking, &databases, before, key).await?;
     let live: usize = wires.values().map(Vec::len).sum();

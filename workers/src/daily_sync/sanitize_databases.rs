@@ -95,9 +95,12 @@ impl State for SanitizeDatabases {
         let sessions = Sessions { cx, login: &login };
         let _lock = lock(&sessions).await?;
 
-        let cut = cut::cut(&sessions).await?;
-        let wires = remember_wires(cx, run, cut).await?;
-        let (plans, databases) = look(&sessions, &policy.masking).await?;
+        let exceptions = &policy.masking.exceptions;
+        let cut = cut::cut(&sessions, exceptions).await?;
+        let all = remember_wires(cx, run, cut).await?;
+        let wires = counts(&all);
+        let looked = look(&sessions, &policy.masking).await;
+        let (plans, databases) = with(cut::unknown(exceptions, &all), looked)?;
         let masked = self.mask_once(&sessions, run, &plans, &key).await?;
         for database in &databases {
             mask::drop_journal(&sessions.open(database).await?).await?;
@@ -169,8 +172,8 @@ async fn lock(sessions: &Sessions<'_>) -> Result<tokio_postgres::Client> {
     }
 }
 
-/// Counts by kind; a second attempt finds less, and must not forget what the first one cut.
-async fn remember_wires(cx: &Context, run: &Run, cut: Vec<cut::Wire>) -> Result<BTreeMap<String, usize>> {
+/// A second attempt finds less, and must not forget what the first one cut.
+async fn remember_wires(cx: &Context, run: &Run, cut: Vec<cut::Wire>) -> Result<Vec<cut::Wire>> {
     let key = format!("{}/wires.json", run.prefix());
     let mut all: Vec<cut::Wire> = cx.store.get_json(&key).await?.unwrap_or_default();
     for wire in cut {
@@ -179,11 +182,28 @@ async fn remember_wires(cx: &Context, run: &Run, cut: Vec<cut::Wire>) -> Result<
         }
     }
     cx.store.put_json_when(&key, &all, When::Always).await?;
+    Ok(all)
+}
+
+/// How many of each kind were cut.
+fn counts(wires: &[cut::Wire]) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
-    for wire in all {
+    for wire in wires.iter().filter(|wire| wire.kept.is_none()) {
         *counts.entry(wire.kind.as_str().to_owned()).or_default() += 1;
     }
-    Ok(counts)
+    counts
+}
+
+/// What was found before, beside what else a person must decide.
+fn with<T>(mut found: Vec<Finding>, looked: Result<T>) -> Result<T> {
+    match looked {
+        Err(Error::Blocked(others)) => {
+            found.extend(others);
+            Err(Error::Blocked(found))
+        }
+        Ok(_) if !found.is_empty() => Err(Error::Blocked(found)),
+        looked => looked,
+    }
 }
 
 /// The plan of every database and all their names, or everything that a person must decide first.
@@ -195,7 +215,7 @@ pub async fn look(sessions: &Sessions<'_>, masking: &Masking) -> Result<(Vec<Pla
     for database in &names {
         sessions.cx.progress.say(format!("reading the schema of database {database}"));
         let schema = Schema::read(&sessions.open(database).await?).await?;
-        match plan::plan(database, &schema, masking.databases.get(database)) {
+        match plan::plan(database, &schema, masking.databases.get(database), &masking.exceptions) {
             Ok(plan) => plans.push(plan),
             Err(found) => findings.extend(found),
         }

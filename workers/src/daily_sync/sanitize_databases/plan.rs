@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use policy::{DatabaseRules, LargeObjects, Rule, Step, TableRule};
+use policy::{DatabaseRules, Exception, LargeObjects, Rule, Step, TableRule};
 use runbook::{Finding, postgres::quote};
 use serde::{Deserialize, Serialize};
 
@@ -92,12 +92,18 @@ impl Plan {
 }
 
 /// The plan, or every problem at once.
-pub fn plan(database: &str, schema: &Schema, rules: Option<&DatabaseRules>) -> Result<Plan, Vec<Finding>> {
+pub fn plan(
+    database: &str,
+    schema: &Schema,
+    rules: Option<&DatabaseRules>,
+    exceptions: &[Exception],
+) -> Result<Plan, Vec<Finding>> {
     let mut problems = Problems::new(database);
     let none = DatabaseRules::default();
     let rules = rules.unwrap_or(&none);
     problems.unknown(schema, rules);
     problems.unclassified(schema, rules);
+    problems.exceptions(schema, rules, exceptions);
     let links = Links::of(schema);
     problems.links(schema, rules, &links);
     let mut plan =

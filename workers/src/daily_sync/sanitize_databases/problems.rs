@@ -1,9 +1,9 @@
 //! What a person must add to or fix in the policy, each with the lines to paste.
 
-use std::{collections::BTreeMap, fmt::Write};
+use std::{collections::BTreeSet, fmt::Write};
 
 use policy::{
-    DatabaseRules, Rule, TableRule,
+    DatabaseRules, Exception, ExceptionKind, Rule, TableRule,
     draft::{Described, flow, key, propose},
 };
 use runbook::{Finding, Level};
@@ -18,26 +18,6 @@ pub struct Problems {
     database: String,
     findings: Vec<Finding>,
 }
-
-/// Names of columns with which somebody can log in somewhere.
-const SENSITIVE: [&str; 16] = [
-    "password",
-    "passwd",
-    "secret",
-    "api_key",
-    "apikey",
-    "access_key",
-    "private_key",
-    "auth_token",
-    "access_token",
-    "refresh_token",
-    "session_token",
-    "totp",
-    "mfa_",
-    "otp_seed",
-    "recovery_code",
-    "webhook_url",
-];
 
 impl Problems {
     pub fn new(database: &str) -> Self {
@@ -161,30 +141,39 @@ impl Problems {
                             remedy,
                         );
                     }
-                    self.sensitive(table, columns);
                 }
             }
         }
     }
 
-    fn sensitive(&mut self, table: &Table, columns: &BTreeMap<String, Rule>) {
-        for column in table.columns.iter().filter(|column| columns.get(&column.name) == Some(&Rule::Keep)) {
-            let name = column.name.to_lowercase();
-            let secret =
-                matches!(Kind::of(&column.base), Kind::Text | Kind::Bytes | Kind::Json) && !column.generated;
-            if secret && SENSITIVE.iter().any(|word| name.contains(word)) {
-                let remedy = format!(
-                    "Give it hash, null or constant. If it is none, say so: {}: {{rule: sql, expression: \
-                    '{}'}}",
-                    key(&column.name),
-                    runbook::postgres::quote(&column.name)
-                );
-                self.add(
-                    "kept-secret",
-                    format!("{}.{}", table.name, column.name),
-                    "by its name somebody can log in with it",
-                    remedy,
-                );
+    /// What is called like a credential and stays, what looks like a queue and is copied: each wants
+    /// a reason of the policy's.
+    pub fn exceptions(&mut self, schema: &Schema, rules: &DatabaseRules, exceptions: &[Exception]) {
+        let database = self.database.clone();
+        let missing = |kind: ExceptionKind, object: &str| {
+            let line = Exception::line(kind, Some(&database), object);
+            let none = Exception::of(exceptions, kind.as_str(), Some(&database), object).is_none();
+            none.then(|| format!("add to the policy, under masking, exceptions, why it stays:\n  {line}"))
+        };
+        let tables = schema.roots().filter(|table| rules.tables.contains_key(&table.name));
+        let may_hold_one: BTreeSet<String> = tables
+            .flat_map(|table| table.columns.iter().map(move |column| (table, column)))
+            .filter(|(_, column)| !column.generated)
+            .filter(|(_, column)| matches!(Kind::of(&column.base), Kind::Text | Kind::Bytes | Kind::Json))
+            .map(|(table, column)| format!("{}.{}", table.name, column.name))
+            .collect();
+        let column = |object: &str| object.rsplit_once(" $").map_or(object, |(column, _)| column).to_owned();
+        for object in rules.kept_secrets().filter(|object| may_hold_one.contains(&column(object))) {
+            if let Some(line) = missing(ExceptionKind::KeptSecret, &object) {
+                let remedy = format!("Give it hash, null or constant. If it is none, {line}");
+                self.add("kept-secret", object, "by its name somebody can log in with it", remedy);
+            }
+        }
+        for table in rules.queues().filter(|name| schema.roots().any(|table| table.name == **name)) {
+            if let Some(line) = missing(ExceptionKind::QueueTable, &table.to_string()) {
+                let reason = "by its name it is work that waits, and who connects first does it again";
+                let remedy = format!("Say truncate. If it is none, {line}");
+                self.add("queue-table", table.to_string(), reason, remedy);
             }
         }
     }
