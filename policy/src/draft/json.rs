@@ -42,18 +42,13 @@ impl Documents {
         for leaf in &self.paths {
             // What one day of twenty has may be missing tomorrow.
             let optional = leaf.documents.saturating_mul(20) < self.documents;
-            paths.insert(leaf.path(), PathRule { rule: leaf.rule(), optional });
-        }
-        // Where one document has a value another has more: all below is decided there.
-        let outer: Vec<JsonPath> = paths
-            .keys()
-            .filter(|path| paths.keys().any(|other| other != *path && path.leads_to(other)))
-            .cloned()
-            .collect();
-        paths.retain(|path, _| !outer.iter().any(|outer| outer != path && outer.leads_to(path)));
-        for path in outer {
-            if let Some(at) = paths.get_mut(&path) {
-                at.rule = Rule::Null;
+            let path = leaf.path();
+            match paths.iter_mut().find(|(other, _)| other.may_be(&path)) {
+                // A key beside a wildcard: one value may stand at both.
+                Some((_, at)) => at.rule = Rule::Null,
+                None => {
+                    paths.insert(path, PathRule { rule: leaf.rule(), optional });
+                }
             }
         }
         Some(Rule::Json { paths })
