@@ -64,6 +64,8 @@ pub struct Options {
     pub keep_logs: bool,
     /// Whether the run bucket and every secret are encrypted with customers' KMS keys.
     pub customer_keys: bool,
+    /// Whether the real gear has PostgreSQL 15 beside 16 and 18.
+    pub postgres_15: bool,
     /// Roles beside those of infra/iam.
     pub roles: Vec<iam::Role>,
 }
@@ -77,6 +79,7 @@ impl Options {
             stepfunctions: None,
             keep_logs: false,
             customer_keys: false,
+            postgres_15: false,
             roles: Vec::new(),
         }
     }
@@ -131,7 +134,9 @@ impl Sandbox {
         let (url, engine, runtime, runner) = match options.gear {
             Gear::Real { .. } => {
                 let executables = executables::build().await?;
-                let engine = PostgresEngine::new(postgres::install().await?, clock)?;
+                let installs = postgres::install().await?;
+                let installs = if options.postgres_15 { installs.with_15().await? } else { installs };
+                let engine = PostgresEngine::new(installs, clock)?;
                 let listener = TcpListener::bind(("127.0.0.1", options.port))
                     .await
                     .context("could not listen for the gateway")?;
