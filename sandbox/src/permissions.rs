@@ -89,9 +89,13 @@ pub struct Document {
 /// What every file may name.
 pub fn variables(switches: &Switches) -> Variables {
     let targets = [environments::DEV, environments::SUPPORT];
-    // The stable name, and what a replaced cluster is called.
-    let names = targets.iter().flat_map(|target| [target.to_string(), format!("{target}-old-*")]);
-    let names: Vec<String> = names.collect();
+    // The stable name, what a replaced cluster is called, and what the next one is: with the eight
+    // digits of a run's short id.
+    let stable = targets.map(str::to_owned);
+    let old = targets.map(|target| format!("{target}-old-????????"));
+    let fresh = targets.map(|target| format!("{target}-????????"));
+    let cluster = |name: &String| arn("rds", &format!("cluster:{name}"));
+    let instance = |name: &String| arn("rds", &format!("db:{name}-1"));
     let key_of = |account: &str| arn_in(account, "kms", "key/*");
     Variables::default()
         .set("prefix", PREFIX)
@@ -105,8 +109,11 @@ pub fn variables(switches: &Switches) -> Variables {
             "state_machines",
             RUNBOOKS.map(|name| arn("states", &format!("stateMachine:{PREFIX}-{name}"))),
         )
-        .set_all("new_names_of_clusters", names.iter().map(|name| arn("rds", &format!("cluster:{name}"))))
-        .set_all("new_names_of_instances", names.iter().map(|name| arn("rds", &format!("db:{name}-1"))))
+        .set_all("stable_names_of_clusters", stable.iter().map(cluster))
+        .set_all("new_names_of_clusters", stable.iter().chain(&old).map(cluster))
+        .set_all("new_names_of_instances", stable.iter().chain(&old).map(instance))
+        .set_all("fresh_names_of_clusters", fresh.iter().map(cluster))
+        .set_all("fresh_names_of_instances", fresh.iter().map(instance))
         .set_all("production_keys", [key_of(PRODUCTION)])
         .set_all("copy_keys", [key_of(PRODUCTION)])
         .set_all("cluster_keys", [key_of(ACCOUNT)])

@@ -277,8 +277,9 @@ async fn what_may_not_be_done_with_roles_from_before_16_is_reported_once_and_who
     sandbox.clock.sleep(Duration::from_secs(600)).await;
     let login = available(&sandbox, &name).await;
     let master = orders::connect(&login, "shop").await.unwrap();
-    let look = "SELECT current_setting('server_version_num')::int / 10000, (SELECT count(*) FROM pg_auth_members \
-                WHERE roleid IN ('app_dev'::regrole, 'shop_owner'::regrole))";
+    let look = "SELECT current_setting('server_version_num')::int / 10000,
+                       (SELECT count(*) FROM pg_auth_members
+                        WHERE roleid IN ('app_dev'::regrole, 'shop_owner'::regrole))";
     let row = master.query_one(look, &[]).await.unwrap();
     assert_eq!((row.get::<_, i32>(0), row.get::<_, i64>(1)), (16, 0));
 
@@ -288,10 +289,10 @@ async fn what_may_not_be_done_with_roles_from_before_16_is_reported_once_and_who
     for part in [
         "OperationFailed",
         "PostgreSQL refuses 2 statements of postgres",
-        "- ALTER ROLE \"app_dev\" LOGIN;\n    permission denied to alter role Only roles with the CREATEROLE attribute \
-         and the ADMIN option on role \"app_dev\" may alter this role.",
-        "- GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA public TO \"app_dev\"; -- in shop\n    permission denied for \
-         table orders",
+        "- ALTER ROLE \"app_dev\" LOGIN;\n    permission denied to alter role Only roles with the CREATEROLE \
+         attribute and the ADMIN option on role \"app_dev\" may alter this role.",
+        "- GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA public TO \"app_dev\"; -- in shop\n    permission \
+         denied for table orders",
         "name roles in the policy that production does not have",
     ] {
         assert!(error.contains(part), "{part:?} is not said:\n{error}");

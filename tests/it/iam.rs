@@ -309,14 +309,12 @@ async fn what_a_role_may_not_do_is_refused_in_awss_words() {
     let answer = rename.new_db_cluster_identifier("orders-dev").send().await;
     denied(answer, "swap-target", "rds:ModifyDBCluster", &invoices);
     let ours = tag("managed-by", "aurora-runbooks");
-    for principal in ["swap-target", "attest-sanitized", "restore-quarantine", "snapshot-sanitized"] {
+    for principal in
+        ["swap-target", "attest-sanitized", "restore-quarantine", "restore-target", "snapshot-sanitized"]
+    {
         // Whoever could tag it could then do anything with it.
         let rds = role(&sandbox, principal).rds;
         let answer = rds.add_tags_to_resource().resource_name(&invoices).tags(ours.clone()).send().await;
-        if principal == "restore-quarantine" {
-            // It may tag what it makes, and a tag request is the same call: code is the guard here.
-            continue;
-        }
         denied(answer, principal, "rds:AddTagsToResource", &invoices);
     }
 
@@ -325,7 +323,8 @@ async fn what_a_role_may_not_do_is_refused_in_awss_words() {
     snapshot.db_cluster_snapshot_identifier("by-hand").send().await.unwrap();
     let restore = |principal: &str, snapshot: String| {
         let rds = role(&sandbox, principal).rds;
-        let restore = rds.restore_db_cluster_from_snapshot().db_cluster_identifier("copy");
+        let name = if principal == "restore-target" { "orders-dev-0123abcd" } else { "quarantine-copy" };
+        let restore = rds.restore_db_cluster_from_snapshot().db_cluster_identifier(name);
         let restore = restore.engine("aurora-postgresql").engine_version(production::VERSION);
         restore.snapshot_identifier(snapshot).tags(ours.clone()).send()
     };
@@ -341,9 +340,9 @@ async fn what_a_role_may_not_do_is_refused_in_awss_words() {
 
     // What is made without our tag.
     let untagged = role(&sandbox, "restore-quarantine").rds.create_db_instance();
-    let untagged = untagged.db_instance_identifier("orders-dev-2").db_cluster_identifier("orders-dev");
+    let untagged = untagged.db_instance_identifier("quarantine-copy-1").db_cluster_identifier("orders-dev");
     let untagged = untagged.engine("aurora-postgresql").db_instance_class("db.r6g.large");
-    let db = arn("rds", "db:orders-dev-2");
+    let db = arn("rds", "db:quarantine-copy-1");
     denied(untagged.send().await, "restore-quarantine", "rds:CreateDBInstance", &db);
 
     // Another's work.
@@ -357,6 +356,65 @@ async fn what_a_role_may_not_do_is_refused_in_awss_words() {
     let upgrade = role(&sandbox, "prepare-parameter-groups").rds.modify_db_cluster();
     let answer = upgrade.db_cluster_identifier("invoices").engine_version("18.4").send().await;
     denied(answer, "prepare-parameter-groups", "rds:ModifyDBCluster", &invoices);
+}
+
+/// Names and tags that would make a cluster another's: ours, attested, or a target's.
+#[tokio::test(start_paused = true)]
+async fn a_role_makes_tags_and_renames_only_by_the_names_and_keys_of_its_state() {
+    let sandbox = world_of_sync(Options::model(1)).await;
+    let owner = sandbox.rds_client();
+    let short = "0123abcd";
+    let quarantine = format!("quarantine-orders-{short}");
+    for (name, tags) in [
+        // A person's, under names of ours.
+        ("orders-dev-old-by-hand".to_owned(), vec![]),
+        (format!("orders-dev-old-{short}"), vec![]),
+        (quarantine.clone(), vec![tag("managed-by", "aurora-runbooks"), tag("attested-run", "sunday")]),
+    ] {
+        let create = owner.create_db_cluster().db_cluster_identifier(name).engine("aurora-postgresql");
+        let create = create.engine_version(production::VERSION).master_username("postgres");
+        create.manage_master_user_password(true).set_tags(Some(tags)).send().await.unwrap();
+    }
+    sandbox.clock.sleep(Duration::from_secs(3600)).await;
+
+    // An attestation is AttestSanitized's to give.
+    let attested = [tag("managed-by", "aurora-runbooks"), tag("attested-run", "monday")];
+    let copy = arn("rds", &format!("cluster:{quarantine}"));
+    for principal in ["restore-quarantine", "restore-target", "swap-target", "clean-up"] {
+        let add = role(&sandbox, principal).rds.add_tags_to_resource().resource_name(&copy);
+        let answer = add.set_tags(Some(attested.to_vec())).send().await;
+        denied(answer, principal, "rds:AddTagsToResource", &copy);
+    }
+    let allowed = role(&sandbox, "swap-target").rds.add_tags_to_resource().resource_name(&copy);
+    allowed.tags(tag("role", "old")).send().await.expect("a mark of the swap");
+
+    // A copy of production's under a name that is not a quarantine's.
+    let restore = role(&sandbox, "restore-quarantine").rds.restore_db_cluster_from_snapshot();
+    let restore = restore.db_cluster_identifier(format!("orders-dev-{short}")).engine("aurora-postgresql");
+    let shared = arn_in(PRODUCTION, "rds", &format!("cluster-snapshot:sync-orders-{short}"));
+    let answer = restore.snapshot_identifier(shared).tags(attested[0].clone()).send().await;
+    let target = arn("rds", &format!("cluster:orders-dev-{short}"));
+    denied(answer, "restore-quarantine", "rds:RestoreDBClusterFromSnapshot", &target);
+    let snapshot = role(&sandbox, "snapshot-sanitized").rds.create_db_cluster_snapshot();
+    let snapshot = snapshot.db_cluster_identifier(&quarantine).db_cluster_snapshot_identifier("mine");
+    let answer = snapshot.set_tags(Some(attested.to_vec())).send().await;
+    let mine = arn("rds", "cluster-snapshot:mine");
+    denied(answer, "snapshot-sanitized", "rds:CreateDBClusterSnapshot", &mine);
+
+    // Untagged clusters: neither under a name that looks like ours, nor for more than a rename.
+    let rename = |principal: &str, from: &str, to: &str| {
+        let modify = role(&sandbox, principal).rds.modify_db_cluster().db_cluster_identifier(from);
+        modify.new_db_cluster_identifier(to).apply_immediately(true).send()
+    };
+    let by_hand = arn("rds", "cluster:orders-dev-old-by-hand");
+    let answer = rename("swap-target", "orders-dev-old-by-hand", "orders-dev").await;
+    denied(answer, "swap-target", "rds:ModifyDBCluster", &by_hand);
+    let old = format!("orders-dev-old-{short}");
+    let answer = rename("clean-up", &old, "orders-dev").await;
+    denied(answer, "clean-up", "rds:ModifyDBCluster", &arn("rds", &format!("cluster:{old}")));
+    let password = role(&sandbox, "swap-target").rds.modify_db_cluster().db_cluster_identifier(&old);
+    let answer = password.manage_master_user_password(true).apply_immediately(true).send().await;
+    denied(answer, "swap-target", "rds:ModifyDBCluster", &arn("rds", &format!("cluster:{old}")));
 }
 
 #[tokio::test(start_paused = true)]

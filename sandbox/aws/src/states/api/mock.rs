@@ -76,8 +76,7 @@ enum Type {
 type Fields = &'static [(&'static str, Type)];
 
 /// lambda/2015-03-31 InvocationResponse. A Payload is a blob, so a text, though the real answer of
-/// the integration is the parsed JSON (localstack/localstack, v2/test_state/test_field_validation_mode.py
-/// has met that).
+/// the integration is the parsed JSON (met in localstack/localstack, v2/test_state/*.py).
 const INVOKED: Fields = &[
     ("StatusCode", Type::Number),
     ("FunctionError", Type::Text),
@@ -372,7 +371,10 @@ mod tests {
         let answer = with(map(json!({})), 4).await;
         assert!(answer["message"].as_str().unwrap().starts_with("Map iteration failure count"), "{answer}");
         let mock = json!({"errorOutput": {"error": "Mine", "cause": "why"}});
-        let caused = |name: &str| json!({"mock": mock, "input": "[]", "stateConfiguration": {"errorCausedByState": name}});
+        let caused = |name: &str| {
+            let configuration = json!({"errorCausedByState": name});
+            json!({"mock": mock, "input": "[]", "stateConfiguration": configuration})
+        };
         assert_eq!(test(&map(json!({})), caused("In")).await["error"], "Mine");
         assert!(test(&map(json!({})), caused("Out")).await["message"].is_string());
         let state = invoke(json!({"End": true}));
