@@ -8,6 +8,7 @@ use super::mock;
 use super::request::{Answer, ApiError, error, invalid, text};
 use crate::states::StepFunctions;
 use crate::states::language::{self, Definition, Flow, Kind, State};
+use crate::states::run::execution::uuid;
 use crate::states::run::machine::Machine;
 use crate::states::run::test_state::{Outcome, Trial, test};
 
@@ -40,9 +41,10 @@ pub async fn test_state(service: &StepFunctions, body: &Value) -> Answer {
         seed: service.registry().rng.random(),
     };
     let now = service.world.clock.now();
+    let machine_name = uuid(&mut service.registry().rng);
     let machine = Machine {
-        arn: crate::aws::arn("states", &format!("stateMachine:{name}")),
-        name: name.clone(),
+        arn: crate::aws::arn("states", &format!("stateMachine:{machine_name}")),
+        name: machine_name,
         role_arn: body["roleArn"].as_str().unwrap_or_default().to_owned(),
         text: definition.to_owned(),
         definition: Definition {

@@ -203,7 +203,7 @@ impl Visit<'_> {
     /// https://docs.aws.amazon.com/step-functions/latest/dg/input-output-contextobject.html; a
     /// state that cannot be retried has no RetryCount (localstack/localstack,
     /// v2/context_object/test_context_object.snapshot.json).
-    fn context(&self, item: Option<&Item>) -> Value {
+    pub fn context(&self, item: Option<&Item>) -> Value {
         if let Some(given) = &self.context_object {
             return given.clone();
         }
