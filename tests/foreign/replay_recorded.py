@@ -10,8 +10,11 @@ Functions carry what AWS answered, and run here against the sandbox's Step Funct
 The tests and recordings (Apache-2.0) are read from that checkout and stay there. It needs what
 run_with_localstack.py needs, and four packages more from PyPI. Not in CI.
 
+A machine in JSONPath whose fields have an equal in JSONata (a path of names, a constant) is replayed
+in JSONata and counted apart, "by analogy": AWS was not asked that, and words may differ rightly.
+
 A scenario is
-  outside        of what the sandbox claims: JSONPath, Express, a distributed Map, activities,
+  outside        of what the sandbox claims: other JSONPath, Express, a distributed Map, activities,
                  services that our runbooks do not call, recordings that need another service;
   equal          in every answer and every event of its history;
   different      in details of an answer or of an event;
@@ -90,8 +93,15 @@ def main():
 
 def report(scenarios):
     verdicts = collections.defaultdict(list)
+    analogies = collections.Counter()
     for scenario in scenarios:
-        verdicts[scenario["verdict"]].append(scenario)
+        if scenario["analogy"] and scenario["verdict"] != "outside":
+            analogies[scenario["verdict"]] += 1
+            if "--details" in sys.argv and scenario["verdict"] != "equal":
+                print(f"\nby analogy, {scenario['verdict']}: {scenario['name']}", end="\n    ")
+                print(*scenario["why"].splitlines(), sep="\n    ")
+        else:
+            verdicts[scenario["verdict"]].append(scenario)
     reasons = collections.Counter(scenario["why"] for scenario in verdicts["outside"])
     for why, number in reasons.most_common():
         print(f"outside {number:4}: {why}")
@@ -103,6 +113,8 @@ def report(scenarios):
     inside = sum(len(found) for verdict, found in verdicts.items() if verdict != "outside")
     numbers = [f"{len(verdicts[verdict])} {verdict}" for verdict in ["equal", "different", "ends otherwise"]]
     print(f"\n{len(scenarios)} scenarios, {inside} in what is claimed: {', '.join(numbers)}")
+    numbers = [f"{analogies[verdict]} {verdict}" for verdict in ["equal", "different", "ends otherwise"]]
+    print(f"{analogies.total()} more by analogy: {', '.join(numbers)}")
     if not inside:
         sys.exit("nothing was replayed")
     sys.exit(1 if verdicts["ends otherwise"] else 0)
@@ -137,6 +149,78 @@ def outside(definition, kind=None):
         if "Iterator" in state:
             return "a Map with an Iterator"
     return None
+
+
+class NoEqual(Exception):
+    """What JSONata has no equal field for."""
+
+
+def in_jsonata(definition):
+    """The same machine in JSONata; none when there is no such."""
+    try:
+        machine = json.loads(definition)
+        if not isinstance(machine, dict) or machine.pop("QueryLanguage", "JSONPath") != "JSONPath":
+            return None
+        indent = 4 if "\n" in definition else None
+        return json.dumps({"QueryLanguage": "JSONata", **flow(machine)}, indent=indent)
+    except (ValueError, NoEqual):
+        return None
+
+
+def flow(value):
+    states = value.get("States")
+    if not isinstance(states, dict) or not all(isinstance(state, dict) for state in states.values()):
+        return value
+    return {**value, "States": {name: state_in_jsonata(state) for name, state in states.items()}}
+
+
+def expression(path):
+    if not isinstance(path, str) or not re.fullmatch(r"\$\$?(\.[A-Za-z_]\w*)*", path):
+        raise NoEqual(path)
+    source = "$states.context" if path.startswith("$$") else "$states.input"
+    return "{% " + source + path.lstrip("$") + " %}"
+
+
+def template(value):
+    """Paths in a payload template."""
+    if isinstance(value, dict):
+        return {
+            name.removesuffix(".$"): expression(inner) if name.endswith(".$") else template(inner)
+            for name, inner in value.items()
+        }
+    if isinstance(value, list):
+        return [template(inner) for inner in value]
+    if isinstance(value, str) and value.startswith("{%"):
+        raise NoEqual(value)
+    return value
+
+
+def state_in_jsonata(state):
+    kind, found = state.get("Type"), {}
+    for name, value in state.items():
+        if isinstance(value, str) and value.startswith("{%"):
+            raise NoEqual(value)
+        if name in ("InputPath", "OutputPath", "ResultPath", "ResultSelector", "QueryLanguage", "Iterator"):
+            raise NoEqual(name)
+        if name == "Choices" or (name == "Catch" and any("ResultPath" in catcher for catcher in value)):
+            raise NoEqual(name)
+        if name == "Result" and kind == "Pass":
+            found["Output"] = template(value)
+        elif name == "Parameters" and kind in ("Pass", "Task", "Parallel"):
+            found["Output" if kind == "Pass" else "Arguments"] = template(value)
+        elif name in ("ItemsPath", "SecondsPath", "TimestampPath", "TimeoutSecondsPath"):
+            found[name.removesuffix("Path")] = expression(value)
+        elif name in ("HeartbeatSecondsPath", "ErrorPath", "CausePath", "MaxConcurrencyPath"):
+            found[name.removesuffix("Path")] = expression(value)
+        elif name in ("ItemSelector", "Assign"):
+            found[name] = template(value)
+        elif name == "ItemProcessor" and isinstance(value, dict):
+            found[name] = flow(value)
+        elif name == "Branches" and isinstance(value, list):
+            found[name] = [flow(branch) for branch in value]
+        else:
+            found[name] = value
+    return found
 
 
 def every_state(value):
@@ -212,6 +296,7 @@ class Client:
 
     def __init__(self, inner):
         self.inner = inner
+        self.originals = {}
 
     def __getattr__(self, name):
         import pytest
@@ -222,6 +307,10 @@ class Client:
 
         def checked(*arguments, **fields):
             if name in ("create_state_machine", "update_state_machine", "validate_state_machine_definition"):
+                analogous = in_jsonata(fields["definition"]) if "definition" in fields else None
+                if analogous is not None:
+                    self.originals[analogous] = fields["definition"]
+                    fields["definition"] = analogous
                 why = outside(fields.get("definition", "{\"QueryLanguage\": \"JSONata\"}"), fields.get("type"))
                 if why:
                     pytest.skip(why)
@@ -237,7 +326,10 @@ class Client:
                 why = outside(json.dumps(machine))
                 if why:
                     pytest.skip(why)
-            return call(*arguments, **fields)
+            answer = call(*arguments, **fields)
+            if isinstance(answer, dict) and answer.get("definition") in self.originals:
+                answer["definition"] = self.originals[answer["definition"]]
+            return answer
 
         return checked if callable(call) else call
 
@@ -371,10 +463,10 @@ if "REPLAY" in os.environ:
             return "ends otherwise" if otherwise else "different", "\n".join(lines)
         return "equal", ""
 
-    def note(name, verdict, why):
+    def note(name, verdict, why, analogy=False):
         with open(RESULTS, "a", encoding="utf-8") as results:
-            name = name.removeprefix(TESTS + "/")
-            results.write(json.dumps({"name": name, "verdict": verdict, "why": why}) + "\n")
+            scenario = {"name": name.removeprefix(TESTS + "/"), "verdict": verdict}
+            results.write(json.dumps(scenario | {"why": why, "analogy": analogy}) + "\n")
 
     def pytest_collection_modifyitems(items):
         """What LocalStack skips for itself was recorded all the same."""
@@ -405,7 +497,8 @@ if "REPLAY" in os.environ:
             verdict, why = "outside", "a test that does not run"
         else:
             verdict, why = "ends otherwise", f"{call.excinfo.typename}: {call.excinfo.value}"
-        note(item.nodeid, verdict, why)
+        clients = [value for value in item.funcargs.values() if isinstance(value, Clients)]
+        note(item.nodeid, verdict, why, any(client.stepfunctions.originals for client in clients))
 
 
 if __name__ == "__main__":
