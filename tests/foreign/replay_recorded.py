@@ -38,7 +38,8 @@ PACKAGES = ["pytest==8.4.2", "json5==0.12.1", "localstack-snapshot==0.3.0", "jso
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ACCOUNT, REGION = "444455556666", "eu-west-1"
 TESTS = "tests/aws/services/stepfunctions/v2"
-SPEED = "20"
+# A time-out of one second is 200 ms here.
+SPEED = "5"
 TASKS = {
     "arn:aws:states:::lambda:invoke",
     "arn:aws:states:::ecs:runTask.waitForTaskToken",
