@@ -312,7 +312,8 @@ class Client:
                 if analogous is not None:
                     self.originals[analogous] = fields["definition"]
                     fields["definition"] = analogous
-                why = outside(fields.get("definition", "{\"QueryLanguage\": \"JSONata\"}"), fields.get("type"))
+                definition = fields.get("definition", '{"QueryLanguage": "JSONata"}')
+                why = outside(definition, fields.get("type"))
                 if why:
                     pytest.skip(why)
                 if "loggingConfiguration" in fields or "tracingConfiguration" in fields:
@@ -408,7 +409,9 @@ if "REPLAY" in os.environ:
 
     @pytest.fixture
     def create_state_machine():
-        return lambda target_aws_client, **fields: target_aws_client.stepfunctions.create_state_machine(**fields)
+        return lambda target_aws_client, **fields: (
+            target_aws_client.stepfunctions.create_state_machine(**fields)
+        )
 
     @pytest.fixture
     def create_state_machine_alias():
