@@ -6,8 +6,8 @@ fn sized(length: usize, unique: bool) -> Slot {
     Slot { length: Some(length), unique, ..slot(Kind::Text) }
 }
 
-/// The form with `9` for a decimal digit, `f` for another hexadecimal one or a small letter, `A` for
-/// a capital.
+/// The form with `9` for a decimal digit, `f` for another hexadecimal one or a small letter, `A`
+/// for a capital.
 fn shape(text: &str) -> String {
     text.chars()
         .map(|c| match c {
