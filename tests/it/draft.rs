@@ -33,8 +33,9 @@ fn masking(databases: &[String]) -> Masking {
     let (before, _) = base.split_once("      databases:\n").unwrap();
     let (head, targets) = before.split_once("    targets:\n").unwrap();
     let (_, masking) = targets.split_once("    masking:\n").unwrap();
-    let target = "      - {cluster: a, account: \"444455556666\", instance-class: db.t4g.medium, subnet-group: dev, \
-        security-groups: [sg-dev], cluster-parameter-group: dev, keep-old: {count: 1, age: 48h}}\n";
+    let target = "      - {cluster: a, account: \"444455556666\", instance-class: db.t4g.medium, \
+        subnet-group: dev, security-groups: [sg-dev], cluster-parameter-group: dev, \
+        keep-old: {count: 1, age: 48h}}\n";
     let indented: String =
         databases.iter().flat_map(|part| part.lines()).map(|line| format!("        {line}\n")).collect();
     let text = format!("{head}    targets:\n{target}    masking:\n{masking}      databases:\n{indented}");

@@ -151,8 +151,8 @@ impl Answer {
                 .any(|(schema, table, _)| self.is_emptied(&TableName { schema, table }, seen))
     }
 
-    /// The proposal for a column: the one of the column that it refers to in the end, for a reference
-    /// holds only when both are replaced alike.
+    /// The proposal for a column: the one of the column that it refers to in the end, for a
+    /// reference holds only when both are replaced alike.
     fn proposal(&self, table: &TableName, column: &Column) -> Proposal {
         let (mut table, mut column) = (table.clone(), column);
         for _ in 0..100 {
@@ -283,7 +283,8 @@ mod tests {
         let columns = [column("on", "text"), column("born", "date"), column("doc", "jsonb")];
         let odd = table("Odd.Table", &columns);
         assert!(draft("shop", &odd[..odd.len() / 2]).is_err(), "half a line is no line");
-        let samples = r#"{"schema":"public","table":"Odd.Table","samples":{"on":{"shape":"email","few":false,"small":false}}}"#;
+        let sample = json!({"on": {"shape": "email", "few": false, "small": false}});
+        let samples = json!({"schema": "public", "table": "Odd.Table", "samples": sample});
         let answer = format!("{odd}\n{samples}\n{}\n{{\"largeObjects\":3}}\n", table("empty", &[]));
         let text = draft("shop", &answer).unwrap();
         assert_eq!(
@@ -359,7 +360,9 @@ mod tests {
 
     #[test]
     fn a_document_gets_its_paths_from_the_data() {
-        let leaf = |path: &[&str], types: &[&str], documents: u32| json!({"path": path, "types": types, "documents": documents, "shape": null});
+        fn leaf(path: &[&str], types: &[&str], documents: u32) -> Value {
+            json!({"path": path, "types": types, "documents": documents, "shape": null})
+        }
         let found = json!({"documents": 100, "paths": [
             leaf(&[".Email"], &["string"], 100),
             leaf(&[".phones", "[*]"], &["string"], 60),

@@ -25,12 +25,20 @@ pub(super) enum Meaning {
 
 use Meaning::*;
 
+/// What says it: a word, two words side by side, what is long enough to be seen within a
+/// run-together one.
+struct Told(
+    Meaning,
+    &'static [&'static str],
+    &'static [(&'static str, &'static str)],
+    &'static [&'static str],
+);
+
 /// In this order: of `email_address` the first.
-const MEANINGS: &[(Meaning, &[&str], &[(&str, &str)], &[&str])] = &[
-    // The meaning; words; pairs of words; what is long enough to be seen within a run-together word.
-    (Email, &["mail", "email"], &[("e", "mail")], &["email"]),
-    (Ip, &["ip", "ipaddress", "inet"], &[("remote", "addr"), ("client", "addr")], &["ipaddr"]),
-    (
+const MEANINGS: &[Told] = &[
+    Told(Email, &["mail", "email"], &[("e", "mail")], &["email"]),
+    Told(Ip, &["ip", "ipaddress", "inet"], &[("remote", "addr"), ("client", "addr")], &["ipaddr"]),
+    Told(
         Identity,
         &[
             "iban",
@@ -90,7 +98,7 @@ const MEANINGS: &[(Meaning, &[&str], &[(&str, &str)], &[&str])] = &[
             "taxnumber",
         ],
     ),
-    (
+    Told(
         Phone,
         &[
             "phone",
@@ -107,8 +115,8 @@ const MEANINGS: &[(Meaning, &[&str], &[(&str, &str)], &[&str])] = &[
         &[("cell", "number"), ("contact", "number")],
         &["phone", "telefon"],
     ),
-    (Url, &["url", "uri", "link", "website", "homepage", "webpage"], &[], &["website", "homepage"]),
-    (
+    Told(Url, &["url", "uri", "link", "website", "homepage", "webpage"], &[], &["website", "homepage"]),
+    Told(
         Address,
         &[
             "street",
@@ -131,16 +139,21 @@ const MEANINGS: &[(Meaning, &[&str], &[(&str, &str)], &[&str])] = &[
         &[("postal", "code"), ("post", "code"), ("ship", "to"), ("bill", "to"), ("house", "number")],
         &["address", "zipcode", "postalcode", "postcode", "street"],
     ),
-    (Latitude, &["latitude", "lat"], &[], &["latitude"]),
-    (Longitude, &["longitude", "lng", "lon"], &[], &["longitude"]),
-    (
+    Told(Latitude, &["latitude", "lat"], &[], &["latitude"]),
+    Told(Longitude, &["longitude", "lng", "lon"], &[], &["longitude"]),
+    Told(
         LifeDate,
         &["born", "birth", "birthday", "birthdate", "dob", "died", "death", "deceased"],
         &[("date", "birth")],
         &["birthd", "dateofbirth"],
     ),
-    (Money, &["salary", "wage", "income", "payrate", "pension", "bonus"], &[("pay", "rate")], &["salary"]),
-    (
+    Told(
+        Money,
+        &["salary", "wage", "income", "payrate", "pension", "bonus"],
+        &[("pay", "rate")],
+        &["salary"],
+    ),
+    Told(
         Person,
         &[
             "surname",
@@ -187,7 +200,7 @@ const MEANINGS: &[(Meaning, &[&str], &[(&str, &str)], &[&str])] = &[
         ],
         &["firstname", "lastname", "surname", "username", "fullname", "nickname"],
     ),
-    (
+    Told(
         Code,
         &[
             "status", "state", "type", "kind", "code", "currency", "country", "locale", "language", "sku",
@@ -226,13 +239,13 @@ pub(super) fn meaning(name: &str) -> Option<Meaning> {
         return Some(Code);
     }
     let is = |word: &str, known: &str| word == known || word.strip_suffix('s') == Some(known);
-    let told = MEANINGS.iter().find(|(_, alone, pairs, within)| {
+    let told = MEANINGS.iter().find(|Told(_, alone, pairs, within)| {
         let pair = |two: &[String]| pairs.iter().any(|(one, other)| is(&two[0], one) && is(&two[1], other));
         words.iter().any(|word| alone.iter().any(|known| is(word, known)))
             || words.windows(2).any(pair)
             || within.iter().any(|part| run_together.contains(part))
     });
-    told.map(|(meaning, ..)| *meaning)
+    told.map(|Told(meaning, ..)| *meaning)
 }
 
 #[cfg(test)]
