@@ -1,0 +1,62 @@
+# One key for the run bucket, the logs, the image and the dead letters.
+
+resource "aws_kms_key" "runs" {
+  description             = "aurora-runbooks: run bucket, logs, image, dead letters"
+  enable_key_rotation     = true
+  deletion_window_in_days = 30
+  policy                  = data.aws_iam_policy_document.key.json
+  tags                    = var.tags
+}
+
+resource "aws_kms_alias" "runs" {
+  name          = "alias/${var.name}-runs"
+  target_key_id = aws_kms_key.runs.key_id
+}
+
+data "aws_iam_policy_document" "key" {
+  # Who may use it is said by the roles' policies
+  # (https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html).
+  statement {
+    sid       = "Account"
+    actions   = ["kms:*"]
+    resources = ["*"]
+    principals {
+      type        = "AWS"
+      identifiers = ["arn:${local.partition}:iam::${local.account}:root"]
+    }
+  }
+  # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
+  statement {
+    sid       = "Logs"
+    actions   = ["kms:Decrypt*", "kms:Describe*", "kms:Encrypt*", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
+    resources = ["*"]
+    principals {
+      type        = "Service"
+      identifiers = ["logs.${local.region}.amazonaws.com"]
+    }
+    condition {
+      test     = "ArnLike"
+      variable = "kms:EncryptionContext:aws:logs:arn"
+      values = [
+        for group in ["/aws/lambda/${var.name}-*", "/aws/vendedlogs/states/${var.name}-*", "/ecs/${var.name}"] :
+        "arn:${local.partition}:logs:${local.region}:${local.account}:log-group:${group}"
+      ]
+    }
+  }
+  # EventBridge encrypts what it puts into the queue
+  # (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html).
+  statement {
+    sid       = "DeadLetters"
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+    resources = ["*"]
+    principals {
+      type        = "Service"
+      identifiers = ["events.amazonaws.com", "scheduler.amazonaws.com"]
+    }
+    condition {
+      test     = "StringEquals"
+      variable = "aws:SourceAccount"
+      values   = [local.account]
+    }
+  }
+}

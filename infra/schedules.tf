@@ -1,0 +1,86 @@
+# What the policy file says that AWS has to know: who starts when, and which names and accounts a
+# sync touches. All else is read by the states themselves.
+
+locals {
+  policy_document = yamldecode(var.policy_file == null ? "{}" : file(var.policy_file))
+  syncs           = try(local.policy_document.syncs, {})
+
+  policy = {
+    # Checked below to be one.
+    account = join("", distinct([for sync in local.syncs : try(sync.source.account, "")]))
+    roles   = distinct([for sync in local.syncs : try(sync.source.role, "")])
+    # The stable name, and what a replaced cluster is called.
+    names = distinct(flatten([for sync in local.syncs : [for target in try(sync.targets, []) : [target.cluster, "${target.cluster}-old-*"]]]))
+  }
+
+  # Another section of the policy file with schedules is another line here.
+  scheduled = {
+    syncs = { runbook = "daily-sync", input = "sync" }
+  }
+  schedules = merge([
+    for section, of in local.scheduled : {
+      for name, entry in try(local.policy_document[section], {}) : "${of.runbook}-${name}" => {
+        runbook = of.runbook
+        input   = { (of.input) = name }
+        cron    = try(split(" ", entry.schedule.cron), [])
+        zone    = try(entry.schedule["time-zone"], null)
+        of      = "${section}.${name}"
+      } if can(entry.schedule)
+    } if contains(var.runbooks, of.runbook)
+  ]...)
+}
+
+resource "aws_scheduler_schedule_group" "this" {
+  count = length(local.schedules) > 0 ? 1 : 0
+  name  = var.name
+  tags  = var.tags
+}
+
+resource "aws_scheduler_schedule" "this" {
+  for_each = local.schedules
+
+  name                         = each.key
+  description                  = "Starts ${each.value.runbook} as ${each.value.of} of the policy file says"
+  group_name                   = aws_scheduler_schedule_group.this[0].name
+  state                        = var.schedules_enabled ? "ENABLED" : "DISABLED"
+  schedule_expression_timezone = each.value.zone
+  # The day that is * beside a given one is ?, and the year is *
+  # (https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html).
+  schedule_expression = format("cron(%s %s %s %s %s *)",
+    each.value.cron[0],
+    each.value.cron[1],
+    each.value.cron[2] == "*" && each.value.cron[4] != "*" ? "?" : each.value.cron[2],
+    each.value.cron[3],
+    each.value.cron[4] == "*" ? "?" : each.value.cron[4],
+  )
+
+  flexible_time_window {
+    mode = "OFF"
+  }
+
+  target {
+    arn      = aws_sfn_state_machine.this[each.value.runbook].arn
+    role_arn = module.role["scheduler"].arn
+    input    = jsonencode(each.value.input)
+
+    # A start that is late by an hour is better left to a person.
+    retry_policy {
+      maximum_event_age_in_seconds = 3600
+      maximum_retry_attempts       = 10
+    }
+    dead_letter_config {
+      arn = aws_sqs_queue.dead_letters.arn
+    }
+  }
+
+  lifecycle {
+    precondition {
+      condition     = each.value.zone != null
+      error_message = "policy_file: ${each.value.of}.schedule has no time-zone; write the zone of its hours, such as Europe/Berlin."
+    }
+    precondition {
+      condition     = length(each.value.cron) == 5
+      error_message = "policy_file: ${each.value.of}.schedule.cron is not five fields with one space between."
+    }
+  }
+}
