@@ -55,15 +55,21 @@ resource "aws_security_group" "workers" {
   tags        = merge(var.tags, { Name = "${var.name}-workers" })
 }
 
+locals {
+  database_cidrs = length(var.database_cidrs) > 0 ? var.database_cidrs : [data.aws_vpc.this.cidr_block]
+  # Named by their place, for a VPC that the same plan makes has no addresses yet.
+  databases = merge([for at, cidr in local.database_cidrs : { for port in var.database_ports : "${at}-${port}" => { cidr = cidr, port = port } }]...)
+}
+
 resource "aws_vpc_security_group_egress_rule" "databases" {
-  for_each = { for pair in setproduct(data.aws_vpc.this.cidr_block_associations[*].cidr_block, var.database_ports) : "${pair[0]}:${pair[1]}" => pair }
+  for_each = local.databases
 
   security_group_id = aws_security_group.workers.id
-  description       = "PostgreSQL in the VPC"
-  cidr_ipv4         = each.value[0]
+  description       = "PostgreSQL"
+  cidr_ipv4         = each.value.cidr
   ip_protocol       = "tcp"
-  from_port         = each.value[1]
-  to_port           = each.value[1]
+  from_port         = each.value.port
+  to_port           = each.value.port
 }
 
 # S3 has no address in the VPC, even with an endpoint: its gateway is a route.

@@ -96,13 +96,24 @@ variable "vpc_endpoints" {
 }
 
 variable "database_ports" {
-  description = "The ports that clusters listen on: what workers may reach in the VPC."
+  description = "The ports that clusters listen on: what workers may reach."
   type        = set(number)
   default     = [5432]
 
   validation {
     condition     = length(var.database_ports) > 0 && alltrue([for port in var.database_ports : port >= 1150 && port <= 65535])
     error_message = "database_ports: Aurora listens on a port from 1150 to 65535."
+  }
+}
+
+variable "database_cidrs" {
+  description = "The addresses that clusters have: where workers may reach these ports. The VPC's first block when empty."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for cidr in var.database_cidrs : can(cidrnetmask(cidr))])
+    error_message = "database_cidrs: give IPv4 blocks such as 10.0.0.0/16."
   }
 }
 

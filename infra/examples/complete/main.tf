@@ -32,7 +32,7 @@ module "production" {
 
   home_account     = data.aws_caller_identity.home.account_id
   cluster_key_arns = var.production_cluster_key_arns
-  event_bus_arn    = module.runbooks.event_bus_arn
+  event_bus        = { arn = module.runbooks.event_bus_arn }
 }
 
 # What encrypts the quarantine and the targets: the policy file's `kms-key`.

@@ -67,7 +67,7 @@ resource "aws_kms_alias" "copies" {
 }
 
 resource "aws_cloudwatch_event_rule" "snapshots" {
-  count = var.event_bus_arn == null ? 0 : 1
+  count = var.event_bus == null ? 0 : 1
 
   name        = "${var.name}-snapshots"
   description = "What happens to cluster snapshots is told to the account of the runbooks"
@@ -79,16 +79,16 @@ resource "aws_cloudwatch_event_rule" "snapshots" {
 }
 
 resource "aws_cloudwatch_event_target" "snapshots" {
-  count = var.event_bus_arn == null ? 0 : 1
+  count = var.event_bus == null ? 0 : 1
 
   rule      = aws_cloudwatch_event_rule.snapshots[0].name
   target_id = "home"
-  arn       = var.event_bus_arn
+  arn       = var.event_bus.arn
   role_arn  = aws_iam_role.forward[0].arn
 }
 
 resource "aws_iam_role" "forward" {
-  count = var.event_bus_arn == null ? 0 : 1
+  count = var.event_bus == null ? 0 : 1
 
   name                 = "${var.name}-forward"
   description          = "aurora-runbooks: the rule that forwards events"
@@ -109,12 +109,12 @@ resource "aws_iam_role" "forward" {
 }
 
 resource "aws_iam_role_policy" "forward" {
-  count = var.event_bus_arn == null ? 0 : 1
+  count = var.event_bus == null ? 0 : 1
 
   name = "forward"
   role = aws_iam_role.forward[0].id
   policy = jsonencode({
     Version   = "2012-10-17"
-    Statement = [{ Effect = "Allow", Action = "events:PutEvents", Resource = var.event_bus_arn }]
+    Statement = [{ Effect = "Allow", Action = "events:PutEvents", Resource = var.event_bus.arn }]
   })
 }

@@ -29,9 +29,9 @@ variable "cluster_key_arns" {
   }
 }
 
-variable "event_bus_arn" {
+variable "event_bus" {
   description = "Our bus in the account of the runbooks, to which RDS's events of cluster snapshots are forwarded. None are when null."
-  type        = string
+  type        = object({ arn = string })
   default     = null
 }
 
