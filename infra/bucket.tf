@@ -85,4 +85,15 @@ resource "aws_s3_object" "policy" {
   kms_key_id   = aws_kms_key.runs.arn
 
   depends_on = [aws_s3_bucket_server_side_encryption_configuration.runs, aws_s3_bucket_policy.runs]
+
+  lifecycle {
+    precondition {
+      condition     = length(local.syncs) > 0
+      error_message = "policy_file: ${var.policy_file} has no syncs; `policy check` says what is wrong with it."
+    }
+    precondition {
+      condition     = length(local.syncs) == 0 || can(regex("^[0-9]{12}$", local.policy.account))
+      error_message = "policy_file: the sources of ${var.policy_file} are in the accounts ${local.policy.account}; an installation reaches one account of production."
+    }
+  }
 }

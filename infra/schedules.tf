@@ -2,12 +2,14 @@
 # sync touches. All else is read by the states themselves.
 
 locals {
-  policy_document = yamldecode(var.policy_file == null ? "{}" : file(var.policy_file))
+  policy_text     = var.policy_file == null ? "{}" : file(var.policy_file)
+  policy_document = yamldecode(local.policy_text)
+  policy_lines    = [for line in split("\n", local.policy_text) : trimspace(split(" #", line)[0])]
   syncs           = try(local.policy_document.syncs, {})
 
   policy = {
-    # Checked below to be one.
-    account = join("", distinct([for sync in local.syncs : try(sync.source.account, "")]))
+    # bucket.tf refuses more than one.
+    account = join(" and ", distinct([for sync in local.syncs : try(sync.source.account, "")]))
     roles   = distinct([for sync in local.syncs : try(sync.source.role, "")])
     # The stable name, and what a replaced cluster is called.
     names = distinct(flatten([for sync in local.syncs : [for target in try(sync.targets, []) : [target.cluster, "${target.cluster}-old-*"]]]))
@@ -25,6 +27,8 @@ locals {
         cron    = try(split(" ", entry.schedule.cron), [])
         zone    = try(entry.schedule["time-zone"], null)
         of      = "${section}.${name}"
+        # The name's first line as a key of its own.
+        line = try(1 + index(local.policy_lines, "${name}:"), 1)
       } if can(entry.schedule)
     } if contains(var.runbooks, of.runbook)
   ]...)
@@ -76,11 +80,11 @@ resource "aws_scheduler_schedule" "this" {
   lifecycle {
     precondition {
       condition     = each.value.zone != null
-      error_message = "policy_file: ${each.value.of}.schedule has no time-zone; write the zone of its hours, such as Europe/Berlin."
+      error_message = "policy_file: ${var.policy_file}:${each.value.line}: ${each.value.of}.schedule has no time-zone; write the zone of its hours, such as Europe/Berlin."
     }
     precondition {
       condition     = length(each.value.cron) == 5
-      error_message = "policy_file: ${each.value.of}.schedule.cron is not five fields with one space between."
+      error_message = "policy_file: ${var.policy_file}:${each.value.line}: ${each.value.of}.schedule.cron is not five fields with one space between."
     }
   }
 }

@@ -58,11 +58,12 @@ resource "aws_cloudwatch_event_target" "slack" {
       execution = "$.detail.executionArn"
       status    = "$.detail.status"
     }
-    # The event has no error text: the report in the run bucket has.
-    input_template = jsonencode({
+    # The event has no error text: the report in the run bucket has. jsonencode writes < and > as
+    # escapes, which EventBridge would not take for its variables.
+    input_template = replace(replace(jsonencode({
       channel = var.slack.channel
       text    = "<status>: <name>\nhttps://${local.region}.console.aws.amazon.com/states/home?region=${local.region}#/v2/executions/details/<execution>\nReport: s3://${local.run_bucket}/runs/<name>/report.html"
-    })
+    }), "\\u003c", "<"), "\\u003e", ">")
   }
   retry_policy {
     maximum_event_age_in_seconds = 86400

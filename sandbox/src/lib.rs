@@ -7,6 +7,7 @@
 
 pub mod benchmark;
 pub mod console;
+pub mod deployment;
 pub mod executables;
 pub mod golden;
 pub mod graph;

@@ -491,8 +491,26 @@ async fn rob(sandbox: &Sandbox, over: &str) {
     }
 }
 
-/// What Lambda and S3 ask of a role beside the calls that the sandbox sees: a function's log, and
-/// an object that is not there.
+/// What Step Functions does with a machine's role so that its log is delivered
+/// (https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html) and it is traced
+/// (https://docs.aws.amazon.com/step-functions/latest/dg/concepts-xray-tracing.html).
+const LOGS_AND_TRACES: [&str; 12] = [
+    "logs:CreateLogDelivery",
+    "logs:DeleteLogDelivery",
+    "logs:DescribeLogGroups",
+    "logs:DescribeResourcePolicies",
+    "logs:GetLogDelivery",
+    "logs:ListLogDeliveries",
+    "logs:PutResourcePolicy",
+    "logs:UpdateLogDelivery",
+    "xray:GetSamplingRules",
+    "xray:GetSamplingTargets",
+    "xray:PutTelemetryRecords",
+    "xray:PutTraceSegments",
+];
+
+/// What the services ask of a role beside the calls that the sandbox sees: a function's log, an
+/// object that is not there, a machine's log and traces.
 async fn play_the_services(sandbox: &Sandbox) {
     for (name, document) in documents() {
         let log = arn("logs", &format!("log-group:/aws/lambda/{PREFIX}-{name}:log-stream:a"));
@@ -502,6 +520,10 @@ async fn play_the_services(sandbox: &Sandbox) {
         }
         if granted(&document).contains("s3:GetObject") {
             assert_eq!(role(sandbox, &name).store.get_text("runs/none").await.unwrap(), None, "{name}");
+        }
+        let is_machine = document.trust.to_string().contains("states.amazonaws.com");
+        for action in LOGS_AND_TRACES {
+            assert_eq!(decide(sandbox, &name, action, "*"), is_machine, "{name} {action}");
         }
     }
 }
