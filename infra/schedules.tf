@@ -2,9 +2,9 @@
 # sync touches. All else is read by the states themselves.
 
 locals {
-  policy_text     = var.policy_file == null ? "{}" : file(var.policy_file)
-  policy_document = yamldecode(local.policy_text)
-  policy_lines    = [for line in split("\n", local.policy_text) : trimspace(split(" #", line)[0])]
+  # The variable stands in the call itself, for Terraform to name it when the file is no YAML.
+  policy_document = yamldecode(var.policy_file == null ? "{}" : file(var.policy_file))
+  policy_lines    = var.policy_file == null ? [] : [for line in split("\n", file(var.policy_file)) : trimspace(split(" #", line)[0])]
   syncs           = try(local.policy_document.syncs, {})
 
   policy = {

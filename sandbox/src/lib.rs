@@ -18,6 +18,6 @@ pub mod sandbox;
 pub mod statemachine;
 pub mod worlds;
 
-pub use local_aws::{aws, faults, iam, postgres, rds, states};
+pub use local_aws::{aws, events, faults, iam, postgres, rds, states};
 pub use sandbox::{Gear, Options, Sandbox};
 pub use worlds::{environments, orders, production};

@@ -23,4 +23,5 @@ module "runbooks" {
   image_tag         = var.image_tag
   vpc_id            = var.vpc_id
   worker_subnet_ids = var.worker_subnet_ids
+  run_bucket        = var.run_bucket
 }

@@ -32,3 +32,9 @@ variable "worker_subnet_ids" {
   description = "Private subnets of it."
   type        = list(string)
 }
+
+variable "run_bucket" {
+  description = "Name of the run bucket."
+  type        = string
+  default     = null
+}
