@@ -1,7 +1,10 @@
 # The rules of events/, as they stand there; our bus; and where an event goes that nobody takes.
 
 locals {
-  rule_files = [for file in fileset("${path.module}/events", "*.json") : jsondecode(templatefile("${path.module}/events/${file}", local.known_variables))]
+  rule_files = [
+    for file in fileset("${path.module}/events", "*.json") :
+    jsondecode(templatefile("${path.module}/events/${file}", local.known_variables))
+  ]
   # A target that is not deployed makes no target, and a rule without targets no rule.
   targets = merge([
     for rule in local.rule_files : {
@@ -14,7 +17,10 @@ locals {
       } if contains(concat(["report-run"], tolist(var.runbooks)), try(target.function, target.statemachine))
     }
   ]...)
-  rules = { for rule in local.rule_files : rule.name => rule if contains([for target in local.targets : target.rule], rule.name) }
+  rules = {
+    for rule in local.rule_files :
+    rule.name => rule if contains([for target in local.targets : target.rule], rule.name)
+  }
 }
 
 resource "aws_cloudwatch_event_rule" "this" {
@@ -33,8 +39,12 @@ resource "aws_cloudwatch_event_target" "this" {
   rule           = aws_cloudwatch_event_rule.this[each.value.rule].name
   event_bus_name = local.rules[each.value.rule].bus
   target_id      = each.value.id
-  arn            = each.value.function == null ? aws_sfn_state_machine.this[each.value.statemachine].arn : aws_lambda_function.this[each.value.function].arn
   role_arn       = each.value.function == null ? module.role["events"].arn : null
+  arn = (
+    each.value.function == null
+    ? aws_sfn_state_machine.this[each.value.statemachine].arn
+    : aws_lambda_function.this[each.value.function].arn
+  )
 
   dynamic "input_transformer" {
     for_each = each.value.transform[*]
@@ -115,7 +125,7 @@ data "aws_iam_policy_document" "dead_letters" {
     condition {
       test     = "ArnLike"
       variable = "aws:SourceArn"
-      values   = ["arn:${local.partition}:events:${local.region}:${local.account}:rule/${var.name}-*"]
+      values   = ["${local.stem.events}:rule/${var.name}-*"]
     }
   }
   # Scheduler sends with the schedule's role

@@ -9,9 +9,17 @@ module "role" {
   permissions_boundary_arn = var.permissions_boundary_arn
   variables = merge(local.variables, {
     # A state machine calls the functions and workers of its own file.
-    functions    = join("\",\"", [for name, role in local.functions : local.function_arns[name] if role.file == each.value.file])
-    workers      = join("\",\"", [for name, role in local.workers : "arn:${local.partition}:ecs:${local.region}:${local.account}:task-definition/${var.name}-${name}:*" if role.file == each.value.file])
-    worker_roles = join("\",\"", concat([for name, role in local.workers : local.role_arns[name] if role.file == each.value.file], [local.role_arns["task-execution"]]))
+    functions = join("\",\"", [
+      for name, role in local.functions : local.function_arns[name] if role.file == each.value.file
+    ])
+    workers = join("\",\"", [
+      for name, role in local.workers : "${local.stem.ecs}:task-definition/${var.name}-${name}:*"
+      if role.file == each.value.file
+    ])
+    worker_roles = join("\",\"", concat(
+      [for name, role in local.workers : local.role_arns[name] if role.file == each.value.file],
+      [local.role_arns["task-execution"]],
+    ))
   })
   tags = var.tags
 }

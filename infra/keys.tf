@@ -39,7 +39,7 @@ data "aws_iam_policy_document" "key" {
       variable = "kms:EncryptionContext:aws:logs:arn"
       values = [
         for group in ["/aws/lambda/${var.name}-*", "/aws/vendedlogs/states/${var.name}-*", "/ecs/${var.name}"] :
-        "arn:${local.partition}:logs:${local.region}:${local.account}:log-group:${group}"
+        "${local.stem.logs}:log-group:${group}"
       ]
     }
   }

@@ -12,17 +12,30 @@ locals {
   region    = data.aws_region.this.id
   partition = data.aws_partition.this.partition
 
-  role_files     = { for file in fileset("${path.module}/iam/roles", "*.json") : trimsuffix(file, ".json") => jsondecode(file("${path.module}/iam/roles/${file}")) }
+  # arn:aws:lambda:<region>:<account> and the like.
+  stem = {
+    for service in ["ecr", "ecs", "events", "lambda", "logs", "rds", "states"] :
+    service => "arn:${local.partition}:${service}:${local.region}:${local.account}"
+  }
+
+  role_files = {
+    for file in fileset("${path.module}/iam/roles", "*.json") :
+    trimsuffix(file, ".json") => jsondecode(file("${path.module}/iam/roles/${file}"))
+  }
   known_runbooks = sort(setsubtract(keys(local.role_files), ["both"]))
 
   known_roles = merge([
     for file in concat(["both"], tolist(var.runbooks)) : {
-      for name, role in lookup(local.role_files, file, {}) : name => { trust = role.trust, allow = role.allow, file = file } if try(role.account, "home") == "home"
+      for name, role in lookup(local.role_files, file, {}) :
+      name => { trust = role.trust, allow = role.allow, file = file } if try(role.account, "home") == "home"
     }
   ]...)
   functions = { for name, role in local.known_roles : name => role if role.trust == "lambda" }
-  workers   = { for name, role in local.known_roles : name => role if role.trust == "ecs-tasks" && name != "task-execution" }
-  machines  = { for name, role in local.known_roles : name => role if role.trust == "states" }
+  workers = {
+    for name, role in local.known_roles :
+    name => role if role.trust == "ecs-tasks" && name != "task-execution"
+  }
+  machines = { for name, role in local.known_roles : name => role if role.trust == "states" }
 
   # Only who has something to start gets the right to.
   starters = {
@@ -31,10 +44,19 @@ locals {
   }
   roles = { for name, role in local.known_roles : name => role if lookup(local.starters, name, true) }
 
-  run_bucket    = coalesce(var.run_bucket, "${var.name}-${local.account}-${local.region}")
-  machine_arns  = { for name, _ in local.machines : name => "arn:${local.partition}:states:${local.region}:${local.account}:stateMachine:${var.name}-${name}" }
-  function_arns = { for name, _ in local.functions : name => "arn:${local.partition}:lambda:${local.region}:${local.account}:function:${var.name}-${name}" }
-  role_arns     = { for name, _ in local.roles : name => "arn:${local.partition}:iam::${local.account}:role/${var.name}-${name}" }
+  console = "https://${local.region}.console.aws.amazon.com/states/home?region=${local.region}#"
+
+  run_bucket = coalesce(var.run_bucket, "${var.name}-${local.account}-${local.region}")
+  machine_arns = {
+    for name, _ in local.machines : name => "${local.stem.states}:stateMachine:${var.name}-${name}"
+  }
+  function_arns = {
+    for name, _ in local.functions : name => "${local.stem.lambda}:function:${var.name}-${name}"
+  }
+  role_arns = {
+    for name, _ in local.roles :
+    name => "arn:${local.partition}:iam::${local.account}:role/${var.name}-${name}"
+  }
 
   # What the files of iam/ and events/ may name: iam/README.md has the table. What is known before
   # anything is made stands apart, for a rule and its targets have to be counted in a plan.
@@ -47,13 +69,17 @@ locals {
     state_machines     = join("\",\"", values(local.machine_arns))
   }
   variables = merge(local.known_variables, {
-    source_role            = join("\",\"", local.policy.roles)
-    image_repository       = "arn:${local.partition}:ecr:${local.region}:${local.account}:repository/${var.name}"
-    new_names_of_clusters  = join("\",\"", [for name in local.policy.names : "arn:${local.partition}:rds:${local.region}:${local.account}:cluster:${name}"])
-    new_names_of_instances = join("\",\"", [for name in local.policy.names : "arn:${local.partition}:rds:${local.region}:${local.account}:db:${name}-1"])
-    copy_keys              = join("\",\"", var.copy_key_arns)
-    cluster_keys           = join("\",\"", var.cluster_key_arns)
-    run_bucket_keys        = aws_kms_key.runs.arn
-    secrets_keys           = join("\",\"", var.secret_key_arns)
+    source_role      = join("\",\"", local.policy.roles)
+    image_repository = "${local.stem.ecr}:repository/${var.name}"
+    new_names_of_clusters = join("\",\"", [
+      for name in local.policy.names : "${local.stem.rds}:cluster:${name}"
+    ])
+    new_names_of_instances = join("\",\"", [
+      for name in local.policy.names : "${local.stem.rds}:db:${name}-1"
+    ])
+    copy_keys       = join("\",\"", var.copy_key_arns)
+    cluster_keys    = join("\",\"", var.cluster_key_arns)
+    run_bucket_keys = aws_kms_key.runs.arn
+    secrets_keys    = join("\",\"", var.secret_key_arns)
   })
 }

@@ -30,14 +30,18 @@ data "aws_route_tables" "worker" {
   }
 }
 
+locals {
+  has_own_table = [for tables in data.aws_route_tables.worker : length(tables.ids) > 0]
+}
+
 # A subnet without a table of its own has the VPC's main one.
 data "aws_route_table" "worker" {
   count  = length(var.worker_subnet_ids)
   vpc_id = var.vpc_id
 
   filter {
-    name   = length(data.aws_route_tables.worker[count.index].ids) > 0 ? "association.subnet-id" : "association.main"
-    values = [length(data.aws_route_tables.worker[count.index].ids) > 0 ? var.worker_subnet_ids[count.index] : "true"]
+    name   = local.has_own_table[count.index] ? "association.subnet-id" : "association.main"
+    values = [local.has_own_table[count.index] ? var.worker_subnet_ids[count.index] : "true"]
   }
 
   lifecycle {
@@ -49,6 +53,7 @@ data "aws_route_table" "worker" {
 }
 
 resource "aws_security_group" "workers" {
+  #checkov:skip=CKV2_AWS_5:Step Functions names it when it starts a task.
   name        = "${var.name}-workers"
   description = "Workers of aurora-runbooks: out to clusters and to AWS, nobody in"
   vpc_id      = var.vpc_id
@@ -58,7 +63,11 @@ resource "aws_security_group" "workers" {
 locals {
   database_cidrs = length(var.database_cidrs) > 0 ? var.database_cidrs : [data.aws_vpc.this.cidr_block]
   # Named by their place, for a VPC that the same plan makes has no addresses yet.
-  databases = merge([for at, cidr in local.database_cidrs : { for port in var.database_ports : "${at}-${port}" => { cidr = cidr, port = port } }]...)
+  databases = merge([
+    for at, cidr in local.database_cidrs : {
+      for port in var.database_ports : "${at}-${port}" => { cidr = cidr, port = port }
+    }
+  ]...)
 }
 
 resource "aws_vpc_security_group_egress_rule" "databases" {
@@ -84,10 +93,13 @@ resource "aws_vpc_security_group_egress_rule" "aws" {
 
 locals {
   # What a worker calls, and what Fargate calls for it: the image and the log.
-  interface_endpoints = var.vpc_endpoints ? toset(["ecr.api", "ecr.dkr", "logs", "rds", "secretsmanager", "states"]) : toset([])
+  interface_endpoints = toset([
+    for service in ["ecr.api", "ecr.dkr", "logs", "rds", "secretsmanager", "states"] : service if var.vpc_endpoints
+  ])
 }
 
 resource "aws_security_group" "endpoints" {
+  #checkov:skip=CKV2_AWS_5:The endpoints below have it.
   count       = var.vpc_endpoints ? 1 : 0
   name        = "${var.name}-endpoints"
   description = "VPC endpoints of aurora-runbooks: the workers alone"

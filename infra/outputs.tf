@@ -5,7 +5,7 @@ output "state_machine_arns" {
 
 output "console" {
   description = "The page of each state machine in the AWS console: Start execution is a button there."
-  value       = { for name, machine in aws_sfn_state_machine.this : name => "https://${local.region}.console.aws.amazon.com/states/home?region=${local.region}#/statemachines/view/${machine.arn}" }
+  value       = { for name, machine in aws_sfn_state_machine.this : name => "${local.console}/statemachines/view/${machine.arn}" }
 }
 
 output "start" {

@@ -62,7 +62,11 @@ resource "aws_cloudwatch_event_target" "slack" {
     # escapes, which EventBridge would not take for its variables.
     input_template = replace(replace(jsonencode({
       channel = var.slack.channel
-      text    = "<status>: <name>\nhttps://${local.region}.console.aws.amazon.com/states/home?region=${local.region}#/v2/executions/details/<execution>\nReport: s3://${local.run_bucket}/runs/<name>/report.html"
+      text = join("\n", [
+        "<status>: <name>",
+        "${local.console}/v2/executions/details/<execution>",
+        "Report: s3://${local.run_bucket}/runs/<name>/report.html",
+      ])
     }), "\\u003c", "<"), "\\u003e", ">")
   }
   retry_policy {
@@ -88,7 +92,7 @@ resource "aws_iam_role" "slack" {
       Principal = { Service = "events.amazonaws.com" }
       Condition = {
         StringEquals = { "aws:SourceAccount" = local.account }
-        ArnLike      = { "aws:SourceArn" = "arn:${local.partition}:events:${local.region}:${local.account}:rule/${var.name}-slack" }
+        ArnLike      = { "aws:SourceArn" = "${local.stem.events}:rule/${var.name}-slack" }
       }
     }]
   })

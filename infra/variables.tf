@@ -8,9 +8,7 @@ variable "runbooks" {
   }
   validation {
     condition     = length(setsubtract(var.runbooks, local.known_runbooks)) == 0
-    error_message = <<-E
-      runbooks: ${join(", ", setsubtract(var.runbooks, local.known_runbooks))} is no runbook; there are ${join(", ", local.known_runbooks)}.
-    E
+    error_message = "runbooks: ${join(", ", setsubtract(var.runbooks, local.known_runbooks))} is no runbook; there are ${join(", ", local.known_runbooks)}."
   }
 }
 

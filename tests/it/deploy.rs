@@ -3,6 +3,7 @@
 
 mod control_plane;
 mod deployed;
+mod pages;
 mod plan;
 
 use std::{

@@ -10,15 +10,23 @@ locals {
   region    = data.aws_region.this.id
   partition = data.aws_partition.this.partition
 
-  role_files = [for file in fileset("${path.module}/../../iam/roles", "*.json") : jsondecode(file("${path.module}/../../iam/roles/${file}"))]
+  iam = "${path.module}/../../iam"
+  role_files = [
+    for file in fileset("${local.iam}/roles", "*.json") : jsondecode(file("${local.iam}/roles/${file}"))
+  ]
+  rule_arn = "arn:${local.partition}:events:${local.region}:${local.account}:rule/${var.name}-snapshots"
+
   # Who may come: the roles that have the scope `production`.
   callers = flatten([
     for roles in local.role_files : [
-      for name, role in roles : "arn:${local.partition}:iam::${var.home_account}:role/${var.name}-${name}" if contains(keys(role.allow), "production")
+      for name, role in roles : "arn:${local.partition}:iam::${var.home_account}:role/${var.name}-${name}"
+      if contains(keys(role.allow), "production")
     ]
   ])
   roles = merge([
-    for roles in local.role_files : { for name, role in roles : name => role if try(role.account, "home") == "production" }
+    for roles in local.role_files : {
+      for name, role in roles : name => role if try(role.account, "home") == "production"
+    }
   ]...)
 
   variables = {
@@ -31,7 +39,7 @@ locals {
     copy_keys             = aws_kms_key.copies.arn
     callers_of_production = join("\",\"", local.callers)
   }
-  on_copy_key = jsondecode(templatefile("${path.module}/../../iam/resources.json", local.key_variables))["copy-key"]
+  on_copy_key = jsondecode(templatefile("${local.iam}/resources.json", local.key_variables))["copy-key"]
   key_variables = {
     prefix             = var.name
     account            = var.home_account
@@ -101,7 +109,7 @@ resource "aws_iam_role" "forward" {
       Principal = { Service = "events.amazonaws.com" }
       Condition = {
         StringEquals = { "aws:SourceAccount" = local.account }
-        ArnLike      = { "aws:SourceArn" = "arn:${local.partition}:events:${local.region}:${local.account}:rule/${var.name}-snapshots" }
+        ArnLike      = { "aws:SourceArn" = local.rule_arn }
       }
     }]
   })

@@ -1,5 +1,6 @@
 terraform {
-  # A validation names other variables (https://developer.hashicorp.com/terraform/language/v1.9.x/upgrade-guides).
+  # From here on a validation may name other variables
+  # (https://developer.hashicorp.com/terraform/language/v1.9.x/upgrade-guides).
   required_version = ">= 1.9"
 
   required_providers {
