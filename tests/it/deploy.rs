@@ -3,6 +3,7 @@
 
 mod control_plane;
 mod deployed;
+mod packages;
 mod pages;
 mod plan;
 
@@ -40,8 +41,8 @@ use deployed::ReadBack;
 const ZIP: [u8; 22] = [80, 75, 5, 6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 const SHA256: &str = "8739c76e681f900923b900c9df0ef75cf421d39cabb54650c4b9ad19b6a76d85";
 
-/// How the examples are pointed at a control plane on this machine. Two retries: a call that it does
-/// not know would else be tried for minutes.
+/// How the examples are pointed at a control plane on this machine. Two retries: a call that it
+/// does not know would else be tried for minutes.
 const OVERRIDE: &str = r#"
 provider "aws" {
   access_key                  = "444455556666"

@@ -137,8 +137,8 @@ impl ReadBack {
         self.rules.iter().find(|rule| rule.name == name).unwrap_or_else(|| panic!("there is no rule {name}"))
     }
 
-    /// For the sandbox: nothing is taken from `infra/`. `production_key` is that of production's own
-    /// clusters, which no deployment of ours makes.
+    /// For the sandbox: nothing is taken from `infra/`. `production_key` is that of production's
+    /// own clusters, which no deployment of ours makes.
     pub fn deployment(&self, production_key: &str) -> Deployment {
         let [bucket] = &self.buckets[..] else { panic!("one bucket is deployed") };
         let mut iam = Iam::default();
