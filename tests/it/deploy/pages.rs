@@ -1,6 +1,6 @@
 //! What the module's README says, from the module's own files; and what another's linter says.
 
-use std::process::Stdio;
+use std::{collections::BTreeSet, process::Stdio};
 
 use hcl::{Block, Body, Expression};
 use sandbox::{executables::root, golden};
@@ -68,6 +68,29 @@ fn the_modules_readme_has_every_input_and_output() {
     golden::block(&readme, "outputs", &outputs.collect::<String>());
     let production = inputs("modules/production-account/variables.tf");
     golden::block(&readme, "inputs of production-account", &production);
+}
+
+/// `infra/alarms.tf` names an alarm in one of two ways: as a whole, or after each runbook.
+#[test]
+fn every_alarm_is_explained_with_what_to_type() {
+    let page = std::fs::read_to_string(root().join("docs/operations.md")).expect("the page can be read");
+    let chapter = page.split_once("## The alarms").and_then(|(_, rest)| rest.split_once("\n## "));
+    let (chapter, _) = chapter.expect("the page has a chapter of alarms, and more after it");
+    let explained: BTreeSet<&str> =
+        chapter.lines().filter_map(|line| line.strip_prefix("### `")?.strip_suffix('`')).collect();
+    let alarms = std::fs::read_to_string(root().join("infra/alarms.tf")).expect("the alarms can be read");
+    let each = alarms.lines().filter_map(|line| {
+        let name = line.trim().strip_prefix("\"${name}-")?.strip_suffix("\" = {")?;
+        Some(format!("<runbook>-{name}"))
+    });
+    let whole = alarms.lines().filter_map(|line| {
+        let (name, value) = line.trim().split_once(" = ")?;
+        let value = value.trim().strip_prefix("\"${var.name}-")?.strip_suffix('"')?;
+        (name.trim() == "alarm_name" && !value.contains('$')).then(|| value.to_owned())
+    });
+    let there: BTreeSet<String> = each.chain(whole).collect();
+    assert!(there.len() > 5, "{there:?}");
+    assert_eq!(explained, there.iter().map(String::as_str).collect());
 }
 
 /// A check that is skipped says why beside the resource.
