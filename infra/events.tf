@@ -103,8 +103,9 @@ data "aws_iam_policy_document" "bus" {
 resource "aws_sqs_queue" "dead_letters" {
   name                      = "${var.name}-dead-letters"
   message_retention_seconds = 1209600
-  kms_master_key_id         = aws_kms_key.runs.arn
-  tags                      = var.tags
+  # With SQS's own key: a customer's would have to let the schedules' role in, too.
+  sqs_managed_sse_enabled = true
+  tags                    = var.tags
 }
 
 resource "aws_sqs_queue_policy" "dead_letters" {

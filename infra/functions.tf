@@ -7,8 +7,9 @@ locals {
 
 # Lambda wants the file itself; it is fetched where Terraform applies, and checked.
 resource "terraform_data" "package" {
-  count            = var.package.url == null ? 0 : 1
-  triggers_replace = [var.package.url, var.package.sha256, var.architecture]
+  count = var.package.url == null ? 0 : 1
+  # Also for a function that is new: the file of an earlier apply may lie on another machine.
+  triggers_replace = [var.package.url, var.package.sha256, local.fetched, keys(local.functions)]
 
   provisioner "local-exec" {
     command = <<-SH

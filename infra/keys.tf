@@ -1,7 +1,7 @@
-# One key for the run bucket, the logs, the image and the dead letters.
+# One key for the run bucket, the logs and the image.
 
 resource "aws_kms_key" "runs" {
-  description             = "aurora-runbooks: run bucket, logs, image, dead letters"
+  description             = "aurora-runbooks: run bucket, logs, image"
   enable_key_rotation     = true
   deletion_window_in_days = 30
   policy                  = data.aws_iam_policy_document.key.json
@@ -41,22 +41,6 @@ data "aws_iam_policy_document" "key" {
         for group in ["/aws/lambda/${var.name}-*", "/aws/vendedlogs/states/${var.name}-*", "/ecs/${var.name}"] :
         "${local.stem.logs}:log-group:${group}"
       ]
-    }
-  }
-  # EventBridge encrypts what it puts into the queue
-  # (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html).
-  statement {
-    sid       = "DeadLetters"
-    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
-    resources = ["*"]
-    principals {
-      type        = "Service"
-      identifiers = ["events.amazonaws.com", "scheduler.amazonaws.com"]
-    }
-    condition {
-      test     = "StringEquals"
-      variable = "aws:SourceAccount"
-      values   = [local.account]
     }
   }
 }

@@ -228,3 +228,49 @@ run "a_policy_file_without_syncs" {
   }
   expect_failures = [aws_s3_object.policy]
 }
+
+run "a_role_that_another_account_assumes_asks_for_the_organization" {
+  command = plan
+  module {
+    source = "./modules/role"
+  }
+  variables {
+    name            = "source"
+    organization_id = "o-a1b2c3d4e5"
+    role            = { trust = "home", allow = { look = ["rds:DescribeDBClusterSnapshots"] } }
+    variables = {
+      prefix                = "aurora-runbooks"
+      account               = "444455556666"
+      region                = "eu-west-1"
+      callers_of_production = "arn:aws:iam::444455556666:role/aurora-runbooks-copy-snapshot"
+    }
+  }
+
+  assert {
+    condition = one(jsondecode(aws_iam_role.this.assume_role_policy).Statement).Condition == {
+      ArnEquals    = { "aws:PrincipalArn" = ["arn:aws:iam::444455556666:role/aurora-runbooks-copy-snapshot"] }
+      StringEquals = { "aws:PrincipalOrgID" = "o-a1b2c3d4e5" }
+    }
+    error_message = "one of our roles, and of the organization"
+  }
+}
+
+run "rdss_events_come_from_productions_account_of_the_organization" {
+  command = plan
+  variables {
+    production_event_accounts = ["111122223333"]
+    organization_id           = "o-a1b2c3d4e5"
+  }
+
+  assert {
+    condition     = one(data.aws_iam_policy_document.bus.statement).principals == toset([{ type = "AWS", identifiers = toset(["arn:aws:iam::111122223333:root"]) }])
+    error_message = "that account"
+  }
+  assert {
+    condition = { for one in one(data.aws_iam_policy_document.bus.statement).condition : one.variable => one.values } == {
+      "events:source"      = tolist(["aws.rds"])
+      "aws:PrincipalOrgID" = tolist(["o-a1b2c3d4e5"])
+    }
+    error_message = "RDS's events, of the organization"
+  }
+}
