@@ -14,7 +14,7 @@ locals {
         function     = try(target.function, null)
         statemachine = try(target.statemachine, null)
         transform    = try(target.transform, null)
-      } if contains(concat(["report-run"], tolist(var.runbooks)), try(target.function, target.statemachine))
+      } if try(contains(keys(local.functions), target.function), contains(keys(local.machines), target.statemachine))
     }
   ]...)
   rules = {

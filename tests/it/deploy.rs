@@ -164,6 +164,10 @@ async fn live_through(name: &'static str, check: fn(&ReadBack), run: fn(ReadBack
     let applied = terraform.apply().await.succeeded();
     let applied_in = begun.elapsed();
     let resources = applied.said.lines().find(|line| line.starts_with("Apply complete")).unwrap_or_default();
+    if name == "upgrade-only" {
+        let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+        assert!(readme.contains(resources), "the README shows another number: {resources}");
+    }
     let first = plane.ask("read").await;
 
     terraform.run(&["plan", "-input=false", "-out=again"]).await.succeeded();
