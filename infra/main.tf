@@ -58,6 +58,8 @@ locals {
     name => "arn:${local.partition}:iam::${local.account}:role/${var.name}-${name}"
   }
 
+  machine_logs = "${local.stem.logs}:log-group:/aws/vendedlogs/states/${var.name}-*"
+
   # What the files of iam/ and events/ may name: iam/README.md has the table. What is known before
   # anything is made stands apart, for a rule and its targets have to be counted in a plan.
   known_variables = {
@@ -69,17 +71,19 @@ locals {
     state_machines     = join("\",\"", values(local.machine_arns))
   }
   variables = merge(local.known_variables, {
-    source_role      = join("\",\"", local.policy.roles)
-    image_repository = "${local.stem.ecr}:repository/${var.name}"
-    new_names_of_clusters = join("\",\"", [
-      for name in local.policy.names : "${local.stem.rds}:cluster:${name}"
-    ])
-    new_names_of_instances = join("\",\"", [
-      for name in local.policy.names : "${local.stem.rds}:db:${name}-1"
-    ])
-    copy_keys       = join("\",\"", var.copy_key_arns)
-    cluster_keys    = join("\",\"", var.cluster_key_arns)
-    run_bucket_keys = aws_kms_key.runs.arn
-    secrets_keys    = join("\",\"", var.secret_key_arns)
+    source_role              = join("\",\"", local.policy.roles)
+    image_repository         = "${local.stem.ecr}:repository/${var.name}"
+    stable_names_of_clusters = join("\",\"", formatlist("${local.stem.rds}:cluster:%s", local.policy.stable))
+    new_names_of_clusters    = join("\",\"", formatlist("${local.stem.rds}:cluster:%s", local.policy.new))
+    new_names_of_instances   = join("\",\"", formatlist("${local.stem.rds}:db:%s-1", local.policy.new))
+    fresh_names_of_clusters  = join("\",\"", formatlist("${local.stem.rds}:cluster:%s", local.policy.fresh))
+    fresh_names_of_instances = join("\",\"", formatlist("${local.stem.rds}:db:%s-1", local.policy.fresh))
+    log_delivery             = "*"
+    tracing                  = "*"
+    state_machine_logs       = "${local.machine_logs}:log-stream:*"
+    copy_keys                = join("\",\"", var.copy_key_arns)
+    cluster_keys             = join("\",\"", var.cluster_key_arns)
+    run_bucket_keys          = aws_kms_key.runs.arn
+    secrets_keys             = join("\",\"", var.secret_key_arns)
   })
 }

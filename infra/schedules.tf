@@ -14,13 +14,13 @@ locals {
     # bucket.tf refuses more than one.
     account = join(" and ", distinct([for sync in local.syncs : try(sync.source.account, "")]))
     roles   = distinct([for sync in local.syncs : try(sync.source.role, "")])
-    # The stable name, and what a replaced cluster is called.
-    names = distinct(flatten([
-      for sync in local.syncs : [
-        for target in try(sync.targets, []) : [target.cluster, "${target.cluster}-old-*"]
-      ]
-    ]))
+    # A target's cluster, what it may be renamed to, and what the next one is called until then: with
+    # the eight digits of a run's short id.
+    stable = local.target_names
+    new    = flatten([for name in local.target_names : [name, "${name}-old-????????"]])
+    fresh  = [for name in local.target_names : "${name}-????????"]
   }
+  target_names = distinct(flatten([for sync in local.syncs : try(sync.targets[*].cluster, [])]))
 
   # Another section of the policy file with schedules is another line here.
   scheduled = {

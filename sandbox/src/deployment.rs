@@ -11,7 +11,7 @@ use local_aws::{
 
 use crate::{
     executables::root,
-    permissions::{self, Keys},
+    permissions::{self, Switches},
     statemachine::{self, PREFIX, RUNBOOKS},
 };
 
@@ -43,7 +43,7 @@ pub struct CustomerKey {
 }
 
 impl Deployment {
-    pub fn of_files(keys: &Keys) -> anyhow::Result<Self> {
+    pub fn of_files(switches: &Switches) -> anyhow::Result<Self> {
         let machine = |runbook: &str| -> anyhow::Result<Machine> {
             Ok(Machine {
                 name: format!("{PREFIX}-{runbook}"),
@@ -54,11 +54,11 @@ impl Deployment {
         let states = functions::STATES.iter().map(|state| runbook::state::kebab(state));
         Ok(Self {
             machines: RUNBOOKS.iter().map(|runbook| machine(runbook)).collect::<anyhow::Result<_>>()?,
-            rules: load_rules(&root().join("infra/events"), &permissions::variables(keys))?,
+            rules: load_rules(&root().join("infra/events"), &permissions::variables(switches))?,
             functions: states.chain([functions::REPORT_RUN.to_owned()]).collect(),
             run_buckets: BTreeMap::new(),
             task_roles: permissions::task_roles(),
-            iam: permissions::deployed(keys)?,
+            iam: permissions::deployed(switches)?,
             keys: Vec::new(),
         })
     }

@@ -38,7 +38,7 @@ use local_aws::{
 use crate::{
     deployment::{Deployment, Machine},
     executables, model_workers,
-    permissions::Keys,
+    permissions::Switches,
     statemachine::PREFIX,
 };
 
@@ -64,6 +64,8 @@ pub struct Options {
     pub keep_logs: bool,
     /// Whether the run bucket and every secret are encrypted with customers' KMS keys.
     pub customer_keys: bool,
+    /// Whether the real gear has PostgreSQL 15 beside 16 and 18.
+    pub postgres_15: bool,
     /// Roles beside those of infra/iam.
     pub roles: Vec<iam::Role>,
     /// What somebody has deployed, for the model gear; what `infra/` says when none.
@@ -79,6 +81,7 @@ impl Options {
             stepfunctions: None,
             keep_logs: false,
             customer_keys: false,
+            postgres_15: false,
             roles: Vec::new(),
             deployment: None,
         }
@@ -136,7 +139,9 @@ impl Sandbox {
         let (url, engine, runtime, runner) = match options.gear {
             Gear::Real { .. } => {
                 let executables = executables::build().await?;
-                let engine = PostgresEngine::new(postgres::install().await?, clock)?;
+                let installs = postgres::install().await?;
+                let installs = if options.postgres_15 { installs.with_15().await? } else { installs };
+                let engine = PostgresEngine::new(installs, clock)?;
                 let listener = TcpListener::bind(("127.0.0.1", options.port))
                     .await
                     .context("could not listen for the gateway")?;
@@ -178,28 +183,29 @@ impl Sandbox {
             options.seed,
         );
         let states = StepFunctions::new(clock, weak.clone(), events_sender.clone(), options.seed);
-        let keys = if options.customer_keys {
-            Keys {
+        let switches = if options.customer_keys {
+            Switches {
                 run_bucket: Some(rds.plant_key(ACCOUNT, "alias/aurora-runbooks-runs", &[])),
                 secrets: Some(rds.plant_key(ACCOUNT, "alias/aurora-runbooks-secrets", &[])),
+                ..Switches::default()
             }
         } else {
-            Keys::default()
+            Switches::default()
         };
         let Deployment { machines, rules, functions, task_roles, iam: mut deployed, keys: customers, .. } =
             match options.deployment {
                 Some(deployment) => deployment,
-                None => Deployment::of_files(&keys)?,
+                None => Deployment::of_files(&switches)?,
             };
         let lambda = Lambda::new(clock, Functions::new(PREFIX, functions), runtime);
         let events = Events::new(clock, weak, PREFIX, rules)?;
         tasks.push(tokio::spawn(events.clone().run(events_receiver)));
         let (s3, secrets, sts) = (S3::new(clock), SecretsManager::new(clock), Sts::new(clock));
         s3.create_bucket(BUCKET);
-        if let Some(key) = &keys.run_bucket {
+        if let Some(key) = &switches.run_bucket {
             s3.encrypt(BUCKET, key);
         }
-        if let Some(key) = &keys.secrets {
+        if let Some(key) = &switches.secrets {
             secrets.encrypt(key);
         }
         for key in customers {

@@ -188,14 +188,15 @@ async fn live_through(name: &'static str, check: fn(&ReadBack), run: fn(ReadBack
 
 /// The roles that the files of infra/iam make for these runbooks, as the sandbox makes them.
 fn documents(read: &ReadBack, files: &[&str]) -> Vec<permissions::Document> {
-    let keys = permissions::Keys { run_bucket: Some(read.buckets[0].key.clone()), secrets: None };
+    let run_bucket = Some(read.buckets[0].key.clone());
+    let switches = permissions::Switches { run_bucket, secrets: None, logs: true, traces: true };
     let mut names = BTreeSet::new();
     for file in files {
         let roles = std::fs::read_to_string(root().join(format!("infra/iam/roles/{file}.json"))).unwrap();
         let roles: Value = serde_json::from_str(&roles).unwrap();
         names.extend(roles.as_object().unwrap().keys().cloned());
     }
-    let documents = permissions::documents(&keys).unwrap();
+    let documents = permissions::documents(&switches).unwrap();
     documents.into_iter().filter(|document| names.contains(&document.name)).collect()
 }
 

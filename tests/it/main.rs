@@ -22,6 +22,7 @@ mod iam;
 mod major_upgrade;
 mod major_upgrade_model;
 mod masking;
+mod passwords;
 mod patience;
 mod postgres_engine;
 mod python;
