@@ -56,6 +56,10 @@ resource "aws_ecs_task_definition" "worker" {
   execution_role_arn       = module.role["task-execution"].arn
   tags                     = var.tags
 
+  volume {
+    name = "tmp"
+  }
+
   runtime_platform {
     operating_system_family = "LINUX"
     cpu_architecture        = upper(var.architecture)
@@ -67,6 +71,8 @@ resource "aws_ecs_task_definition" "worker" {
     command                = [each.key]
     essential              = true
     readonlyRootFilesystem = true
+    # pg_dump's archives.
+    mountPoints = [{ sourceVolume = "tmp", containerPath = "/tmp", readOnly = false }]
     # What SIGTERM leaves a worker to answer its token; Fargate gives 120 s at most.
     stopTimeout = 120
     environment = [{ name = "RUN_BUCKET", value = aws_s3_bucket.runs.id }]
