@@ -226,6 +226,10 @@ impl Rebuild<'_> {
         properties(&base, database, &whole).await?;
         if let Err(error) = self.take_over(database).await {
             tracing::warn!(database, %error, "this empty database was not made again");
+            if database == "template1" {
+                let template = base.batch_execute("ALTER DATABASE template1 IS_TEMPLATE true").await;
+                template.map_err(|error| failed("leave the template as it was", &error))?;
+            }
             drop_database(&base, &whole).await?;
         }
         Ok(())
