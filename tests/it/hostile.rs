@@ -1,0 +1,203 @@
+//! A copy that wants raw data to get through, at every place where PostgreSQL has such a place: the
+//! run is refused naming the object, or no file, no dump and no reader's query shows a raw value,
+//! and nothing shows the key.
+
+use std::collections::BTreeSet;
+
+use tokio_postgres::Client;
+
+use crate::{
+    copy::{Copy, KEY},
+    dump::dump,
+    hostile_places::{Place, places},
+    hostile_policy::{Rules, masking},
+};
+
+const PARAMETERS: [(&str, &str); 4] = [
+    ("max_prepared_transactions", "10"),
+    ("rds.logical_replication", "1"),
+    ("shared_preload_libraries", "pg_stat_statements"),
+    ("pg_stat_statements.track", "all"),
+];
+
+macro_rules! survived {
+    ($($name:ident $file:literal $id16:literal $id18:literal,)+) => {
+        $(mod $name {
+            #[tokio::test]
+            async fn on_16() {
+                super::survived($id16, "16.8", include_str!(concat!("../data/hostile/", $file))).await;
+            }
+
+            #[tokio::test]
+            async fn on_18() {
+                super::survived($id18, "18.1", include_str!(concat!("../data/hostile/", $file))).await;
+            }
+        })+
+    };
+}
+
+survived! {
+    no_code_of_the_copy_reaches_a_raw_row_or_the_key "code.sql" "code-16" "code-18",
+    nothing_that_the_copy_says_about_our_work_is_believed "forged.sql" "forged-16" "forged-18",
+    every_page_is_written_again "pages.sql" "pages-16" "pages-18",
+    every_definition_is_searched "definitions.sql" "definitions-16" "definitions-18",
+    nothing_inside_of_a_value_gets_through "values.sql" "values-16" "values-18",
+}
+
+/// Plants every place in one server, and lets the sanitiser go over it until nothing is wrong: what
+/// it names is taken away before the next attempt, as a person would.
+async fn survived(id: &'static str, version: &str, file: &str) {
+    let copy = Copy::empty(id, version, &PARAMETERS).await;
+    let major = copy.engine.major(id).unwrap();
+    let all: Vec<Place> = places(file).into_iter().filter(|place| place.since <= major).collect();
+    for place in &all {
+        plant(&copy, place).await;
+    }
+    assert!(!copy.leaks(&["rawp0"]).await.is_empty(), "the test finds what it looks for");
+
+    let mut left: Vec<&Place> = all.iter().collect();
+    let (mut refused, mut rounds) = (Vec::new(), 0);
+    loop {
+        rounds += 1;
+        let rules = Rules::of(&left);
+        let text = match copy.sanitise(&masking(&copy, &rules).await).await {
+            Ok(wrong) if wrong.is_empty() => break,
+            Ok(wrong) => format!("attesting:\n{}", wrong.join("\n")),
+            Err(error) => error.to_string(),
+        };
+        let (named, others): (Vec<&Place>, _) = left.iter().partition(|place| place.is_named(&text));
+        assert!(!named.is_empty(), "after {rounds} rounds it is refused and names no place:\n{text}");
+        assert!(rounds < 6, "after {rounds} rounds something is still wrong:\n{text}");
+        for place in &named {
+            let said = text.lines().filter(|line| place.is_named(line)).collect::<Vec<_>>().join("\n    ");
+            for word in &place.refused {
+                assert!(said.contains(word), "{}: the refusal does not name {word}:\n    {said}", place.name);
+            }
+            println!("round {rounds}, refused: {}\n    {said}", place.name);
+            take_away(&copy, place).await;
+        }
+        refused.extend(named);
+        left = others;
+    }
+    let mut wrong = Vec::new();
+    for place in &left {
+        println!("attested: {}", place.name);
+        if !place.refused.is_empty() {
+            wrong.push(format!("{}: it is not refused", place.name));
+        }
+        wrong.extend(questions(&copy, place).await);
+    }
+    let silent: Vec<_> = leaks(&copy, &all).await;
+    wrong.extend(silent);
+    assert!(wrong.is_empty(), "{}: {} of {} places:\n{}", id, wrong.len(), all.len(), wrong.join("\n"));
+}
+
+/// A session in which a place's settings of the database or the master user do not hold.
+pub async fn open(copy: &Copy, user: &str, database: &str) -> Client {
+    let client = copy.client(user, database).await;
+    client
+        .batch_execute(
+            "SET default_transaction_read_only = off; SET search_path = public; SET statement_timeout = 0;
+             SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET client_encoding = 'UTF8';
+             SET standard_conforming_strings = on; SET check_function_bodies = on; SET array_nulls = on;
+             SET default_transaction_isolation = 'read committed'",
+        )
+        .await
+        .unwrap();
+    client
+}
+
+async fn plant(copy: &Copy, place: &Place) {
+    for (user, batches) in &place.batches {
+        let client = open(copy, user, &place.database).await;
+        for batch in batches {
+            let done = client.batch_execute(batch).await;
+            done.unwrap_or_else(|error| panic!("{}: {error:?} in\n{batch}", place.name));
+        }
+    }
+}
+
+async fn take_away(copy: &Copy, place: &Place) {
+    let client = open(copy, "rdsadmin", &place.database).await;
+    let schemas = format!(
+        "SELECT coalesce(string_agg(format('DROP SCHEMA %I CASCADE', nspname), ';'), '') FROM pg_namespace
+         WHERE nspname ~ '^{}'",
+        place.schema
+    );
+    let sql: String = client.query_one(&schemas, &[]).await.unwrap().get(0);
+    for undo in place.undo.iter().chain([&sql]) {
+        client
+            .batch_execute(undo)
+            .await
+            .unwrap_or_else(|error| panic!("{}: {error:?} in {undo}", place.name));
+    }
+}
+
+/// What the place itself says must be true of a copy that is attested.
+async fn questions(copy: &Copy, place: &Place) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for question in &place.after {
+        let client = open(copy, "rdsadmin", &place.database).await;
+        match client.query_one(question, &[]).await.map(|row| row.get::<_, Option<bool>>(0)) {
+            Ok(Some(true)) => {}
+            Ok(_) => wrong.push(format!("{}: it is not so: {question}", place.name)),
+            Err(error) => wrong.push(format!("{}: {error:?} in {question}", place.name)),
+        }
+    }
+    wrong
+}
+
+/// Markers and the key in files, dumps and what tables and views answer. What was taken away before
+/// the last attempt must be gone as well.
+async fn leaks(copy: &Copy, all: &[Place]) -> Vec<String> {
+    let mut found = Vec::new();
+    if !copy.leaks(&["rawp0", "RAWP0", "restp0"]).await.is_empty() {
+        for place in all {
+            let (raw, rest) = (format!("raw{}", place.schema), format!("rest{}", place.schema));
+            let files = copy.leaks(&[&raw, &raw.to_uppercase(), &rest]).await;
+            found.extend(files.into_iter().map(|file| format!("{}: on disk: {file}", place.name)));
+        }
+    }
+    found.extend(copy.leaks(&[KEY]).await.into_iter().map(|file| format!("the key is on disk: {file}")));
+    for database in databases(copy).await {
+        let text = dump(copy, &database, &[]).await + &answers(copy, &database).await;
+        for place in all {
+            let raw = format!("raw{}", place.schema);
+            let bytes: String = raw.bytes().map(|byte| format!("{byte:02x}")).collect();
+            for word in [&raw, &bytes] {
+                let lines = text.lines().filter(|line| line.contains(word.as_str()));
+                let lines: BTreeSet<String> = lines.map(|line| line.chars().take(160).collect()).collect();
+                found.extend(
+                    lines.into_iter().take(5).map(|line| format!("{}: in {database}: {line}", place.name)),
+                );
+            }
+        }
+        if text.contains(KEY) {
+            found.push(format!("the key can be read in {database}"));
+        }
+    }
+    found
+}
+
+pub async fn databases(copy: &Copy) -> Vec<String> {
+    let sql = "SELECT string_agg(datname, ',' ORDER BY datname) FROM pg_database
+               WHERE datname NOT IN ('template0', 'rdsadmin')";
+    copy.ask("rdsadmin", "postgres", sql).await.split(',').map(str::to_owned).collect()
+}
+
+/// What every view answers, as far as it answers.
+async fn answers(copy: &Copy, database: &str) -> String {
+    let client = open(copy, "rdsadmin", database).await;
+    let views =
+        "SELECT format('SELECT coalesce(string_agg(v::text, E''\\n''), '''') FROM %s AS v', c.oid::regclass)
+        FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+        WHERE c.relkind IN ('v', 'm') AND n.nspname NOT IN ('pg_catalog', 'information_schema')";
+    let mut text = String::new();
+    for row in client.query(views, &[]).await.unwrap() {
+        if let Ok(row) = client.query_one(row.get::<_, &str>(0), &[]).await {
+            text += row.get::<_, &str>(0);
+            text.push('\n');
+        }
+    }
+    text
+}

@@ -1,0 +1,100 @@
+//! The places of `tests/data/hostile`: a file a principle, a paragraph a place.
+//!
+//! `-- place:` begins one. `-- page:` is the page of PostgreSQL's documentation that names it,
+//! `-- since:` the first version that has it, `-- database:` where it is planted (`shop`), `-- as:`
+//! by whom (`postgres`, the master user). A blank line ends a transaction. `-- rule:` and
+//! `-- table:` are lines of the policy, whose other columns are `email` by their name or `keep`.
+//! `-- after:` asks what must be true of an attested copy, `-- refused:` is a word that a refusal
+//! must hold, `-- undo:` goes before the place is taken away.
+
+/// In the SQL `here` is the schema of the place and MARK its marker, so that what is found says
+/// where it comes from.
+#[derive(Debug)]
+pub struct Place {
+    pub name: String,
+    pub schema: String,
+    pub since: u32,
+    pub database: String,
+    /// A user and what is executed in one session of it.
+    pub batches: [(&'static str, Vec<String>); 2],
+    /// Table, column, rule.
+    pub rules: Vec<(String, String, serde_json::Value)>,
+    pub tables: Vec<(String, String)>,
+    pub after: Vec<String>,
+    pub refused: Vec<String>,
+    pub undo: Vec<String>,
+}
+
+const FIXTURE: &str = include_str!("../data/hostile/fixture.sql");
+
+pub fn places(file: &str) -> Vec<Place> {
+    let found: Vec<Place> =
+        file.split("-- place: ").skip(1).enumerate().map(|(number, text)| place(number + 1, text)).collect();
+    assert!(found.len() > 10, "only {} places were found", found.len());
+    found
+}
+
+fn place(number: usize, text: &str) -> Place {
+    let schema = format!("p{number:03}");
+    let (name, text) = text.split_once('\n').expect("a place is more than its name");
+    let text = localised(text, &schema);
+    let said = |key: &str| -> Vec<String> {
+        let start = format!("-- {key}: ");
+        text.lines().filter_map(|line| line.strip_prefix(&start)).map(str::to_owned).collect()
+    };
+    assert_eq!(said("page").len(), 1, "{name}: which page of PostgreSQL names it?");
+    let only = |key: &str| said(key).into_iter().next();
+    let qualified = |table: &str| match table.split_once('.') {
+        Some(_) => table.to_owned(),
+        None => format!("{schema}.{table}"),
+    };
+    let rules = said("rule").into_iter().map(|line| {
+        let (column, rule) = line.split_once(": ").expect("a column and its rule");
+        let (table, column) = column.rsplit_once('.').expect("a table and its column");
+        let rule = serde_json::from_str(rule).unwrap_or_else(|_| rule.into());
+        (qualified(table), column.to_owned(), rule)
+    });
+    let tables = said("table").into_iter().map(|line| {
+        let (table, word) = line.split_once(": ").expect("a table and what becomes of it");
+        (qualified(table), word.to_owned())
+    });
+    let user = if only("as").as_deref() == Some("rdsadmin") { "rdsadmin" } else { "postgres" };
+    let fixture = localised(FIXTURE, &schema);
+    Place {
+        name: name.to_owned(),
+        since: only("since").map_or(0, |version| version.parse().expect("a major version")),
+        database: only("database").unwrap_or_else(|| "shop".to_owned()),
+        batches: [
+            ("postgres", vec![format!("CREATE SCHEMA {schema}"), fixture]),
+            (user, text.split("\n\n").map(str::to_owned).collect()),
+        ],
+        rules: rules.collect(),
+        tables: tables.collect(),
+        after: said("after"),
+        refused: said("refused"),
+        undo: said("undo"),
+        schema,
+    }
+}
+
+fn localised(text: &str, schema: &str) -> String {
+    let text = text.replace("MARK", schema);
+    let letter = |c: Option<char>| c.is_some_and(char::is_alphabetic);
+    let mut sql = String::new();
+    let mut parts = text.split("here").peekable();
+    while let Some(part) = parts.next() {
+        sql += part;
+        let Some(next) = parts.peek() else { break };
+        // Not the end of `where`.
+        let word = !letter(part.chars().last()) && !letter(next.chars().next());
+        sql += if word { schema } else { "here" };
+    }
+    sql
+}
+
+impl Place {
+    /// Whether a text names something of this place.
+    pub fn is_named(&self, text: &str) -> bool {
+        text.contains(&self.schema)
+    }
+}
