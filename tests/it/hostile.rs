@@ -13,11 +13,9 @@ use crate::{
     hostile_policy::{Rules, masking},
 };
 
-const PARAMETERS: [(&str, &str); 4] = [
+const PARAMETERS: [(&str, &str); 2] = [
     ("max_prepared_transactions", "10"),
     ("rds.logical_replication", "1"),
-    ("shared_preload_libraries", "pg_stat_statements"),
-    ("pg_stat_statements.track", "all"),
 ];
 
 macro_rules! survived {
@@ -41,6 +39,8 @@ survived! {
     nothing_that_the_copy_says_about_our_work_is_believed "forged.sql" "forged-16" "forged-18",
     every_page_is_written_again "pages.sql" "pages-16" "pages-18",
     every_definition_is_searched "definitions.sql" "definitions-16" "definitions-18",
+    a_rule_that_cannot_do_its_work_says_so "rules.sql" "rules-16" "rules-18",
+    credentials_are_found_by_what_they_look_like "secrets.sql" "secrets-16" "secrets-18",
     nothing_inside_of_a_value_gets_through "values.sql" "values-16" "values-18",
 }
 
@@ -97,7 +97,7 @@ pub async fn open(copy: &Copy, user: &str, database: &str) -> Client {
     let client = copy.client(user, database).await;
     client
         .batch_execute(
-            "SET default_transaction_read_only = off; SET search_path = public; SET statement_timeout = 0;
+            "SET ROLE NONE; SET default_transaction_read_only = off; SET search_path = public; SET statement_timeout = 0;
              SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET client_encoding = 'UTF8';
              SET standard_conforming_strings = on; SET check_function_bodies = on; SET array_nulls = on;
              SET default_transaction_isolation = 'read committed'",

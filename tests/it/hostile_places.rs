@@ -5,7 +5,8 @@
 //! by whom (`postgres`, the master user). A blank line ends a transaction. `-- rule:` and
 //! `-- table:` are lines of the policy, whose other columns are `email` by their name or `keep`.
 //! `-- after:` asks what must be true of an attested copy, `-- refused:` is a word that a refusal
-//! must hold, `-- undo:` goes before the place is taken away.
+//! must hold, `-- named:` what it may be named by instead of its schema, `-- undo:` goes before the
+//! place is taken away.
 
 /// In the SQL `here` is the schema of the place and MARK its marker, so that what is found says
 /// where it comes from.
@@ -23,6 +24,8 @@ pub struct Place {
     pub after: Vec<String>,
     pub refused: Vec<String>,
     pub undo: Vec<String>,
+    /// Other words than the schema by which a refusal may name it.
+    named: Vec<String>,
 }
 
 const FIXTURE: &str = include_str!("../data/hostile/fixture.sql");
@@ -73,6 +76,7 @@ fn place(number: usize, text: &str) -> Place {
         after: said("after"),
         refused: said("refused"),
         undo: said("undo"),
+        named: said("named"),
         schema,
     }
 }
@@ -95,6 +99,6 @@ fn localised(text: &str, schema: &str) -> String {
 impl Place {
     /// Whether a text names something of this place.
     pub fn is_named(&self, text: &str) -> bool {
-        text.contains(&self.schema)
+        text.contains(&self.schema) || self.named.iter().any(|word| text.contains(word.as_str()))
     }
 }

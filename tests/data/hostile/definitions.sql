@@ -147,7 +147,9 @@ CREATE PUBLICATION here_offer FOR TABLE here.people WHERE (email <> 'rawMARK.1@m
 -- place: the option of a foreign table's column
 -- page: catalog-pg-attribute
 -- as: rdsadmin
+SET SESSION AUTHORIZATION postgres;
 CREATE EXTENSION IF NOT EXISTS postgres_fdw SCHEMA public;
+RESET SESSION AUTHORIZATION;
 CREATE SERVER here_server FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host 'rawMARK.1.mail.example');
 CREATE FOREIGN TABLE here.far (x text OPTIONS (column_name 'rawMARK.1@mail.example')) SERVER here_server OPTIONS (table_name 'rawMARK.1@mail.example');
 CREATE USER MAPPING FOR CURRENT_USER SERVER here_server OPTIONS (user 'rawMARK.1@mail.example', password 'rawMARK.1@mail.example');
@@ -218,12 +220,30 @@ CREATE ROLE here_role;
 COMMENT ON ROLE here_role IS 'rawMARK.1@mail.example';
 COMMENT ON DATABASE shop IS 'rawMARK.1@mail.example';
 
--- place: a setting of a role and of the database
+-- place: a setting of the database
 -- page: catalog-pg-db-role-setting
 -- as: rdsadmin
-CREATE ROLE here_role;
-ALTER ROLE here_role IN DATABASE shop SET app.owner = 'rawMARK.1@mail.example';
+-- named: role-setting shop
 ALTER DATABASE shop SET app.owner = 'rawMARK.1@mail.example';
+-- undo: ALTER DATABASE shop RESET ALL
+
+-- place: a setting of a role in the database
+-- page: catalog-pg-db-role-setting
+-- as: rdsadmin
+SET SESSION AUTHORIZATION postgres;
+CREATE ROLE here_role;
+RESET SESSION AUTHORIZATION;
+ALTER ROLE here_role IN DATABASE shop SET app.owner = 'rawMARK.1@mail.example';
+-- undo: ALTER ROLE here_role IN DATABASE shop RESET ALL
+
+-- place: a setting of a role
+-- page: catalog-pg-db-role-setting
+-- as: rdsadmin
+SET SESSION AUTHORIZATION postgres;
+CREATE ROLE here_role;
+RESET SESSION AUTHORIZATION;
+ALTER ROLE here_role SET app.owner = 'rawMARK.1@mail.example';
+-- undo: ALTER ROLE here_role RESET ALL
 
 -- place: names
 -- page: catalog-pg-class

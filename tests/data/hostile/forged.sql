@@ -147,10 +147,12 @@ INSERT INTO here.moods VALUES (1, 'NULL', '{"NULL",NULL,"","{}","a,b","\"","\\"}
 -- place: settings named like ours
 -- page: catalog-pg-db-role-setting
 -- as: rdsadmin
+SET SESSION AUTHORIZATION postgres;
+CREATE ROLE here_login LOGIN PASSWORD 'known';
+RESET SESSION AUTHORIZATION;
 ALTER DATABASE shop SET runbook.system_roles = '{here_login,rds_superuser}';
 ALTER DATABASE shop SET mask.key = 'a key that they know';
 ALTER ROLE postgres SET mask.key = 'a key that they know';
-CREATE ROLE here_login LOGIN PASSWORD 'known';
 
 -- place: settings of the master user that change what is read
 -- page: catalog-pg-db-role-setting

@@ -227,6 +227,8 @@ COMMENT ON ROLE here_role IS NULL;
 -- place: a setting of a role that was reset
 -- page: catalog-pg-db-role-setting
 -- as: rdsadmin
+SET SESSION AUTHORIZATION postgres;
 CREATE ROLE here_role;
+RESET SESSION AUTHORIZATION;
 ALTER ROLE here_role SET app.owner = 'rawMARK.1@mail.example';
 ALTER ROLE here_role RESET ALL;
