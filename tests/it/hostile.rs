@@ -8,15 +8,17 @@ use tokio_postgres::Client;
 
 use crate::{
     copy::{Copy, KEY},
-    dump::dump,
+    dump::{difference, dump},
     hostile_places::{Place, places},
     hostile_policy::{Rules, masking},
 };
 
-const PARAMETERS: [(&str, &str); 2] = [
-    ("max_prepared_transactions", "10"),
-    ("rds.logical_replication", "1"),
-];
+const PARAMETERS: [(&str, &str); 2] = [("max_prepared_transactions", "10"), ("rds.logical_replication", "1")];
+
+/// A database's definition, its own properties too.
+pub const SHAPE: [&str; 2] = ["--schema-only", "--create"];
+/// How a file begins whose places may change nothing at all.
+const STRICT: &str = "-- Everything that pg_dump knows";
 
 macro_rules! survived {
     ($($name:ident $file:literal $id16:literal $id18:literal,)+) => {
@@ -41,6 +43,7 @@ survived! {
     every_definition_is_searched "definitions.sql" "definitions-16" "definitions-18",
     a_rule_that_cannot_do_its_work_says_so "rules.sql" "rules-16" "rules-18",
     credentials_are_found_by_what_they_look_like "secrets.sql" "secrets-16" "secrets-18",
+    what_nobody_asks_to_change_does_not_change "shape.sql" "shape-16" "shape-18",
     nothing_inside_of_a_value_gets_through "values.sql" "values-16" "values-18",
 }
 
@@ -49,7 +52,7 @@ survived! {
 async fn survived(id: &'static str, version: &str, file: &str) {
     let copy = Copy::empty(id, version, &PARAMETERS).await;
     let major = copy.engine.major(id).unwrap();
-    let all: Vec<Place> = places(file).into_iter().filter(|place| place.since <= major).collect();
+    let all: Vec<Place> = places(file).into_iter().filter(|place| place.is_in(major)).collect();
     for place in &all {
         plant(&copy, place).await;
     }
@@ -57,8 +60,10 @@ async fn survived(id: &'static str, version: &str, file: &str) {
 
     let mut left: Vec<&Place> = all.iter().collect();
     let (mut refused, mut rounds) = (Vec::new(), 0);
+    let mut before;
     loop {
         rounds += 1;
+        before = dump(&copy, "shop", &SHAPE).await;
         let rules = Rules::of(&left);
         let text = match copy.sanitise(&masking(&copy, &rules).await).await {
             Ok(wrong) if wrong.is_empty() => break,
@@ -87,8 +92,12 @@ async fn survived(id: &'static str, version: &str, file: &str) {
         }
         wrong.extend(questions(&copy, place).await);
     }
-    let silent: Vec<_> = leaks(&copy, &all).await;
-    wrong.extend(silent);
+    wrong.extend(leaks(&copy, &all).await);
+    if let Some(shape) = file.strip_prefix(STRICT) {
+        assert!(!shape.is_empty() && refused.is_empty(), "{id}: a place of the shape was refused");
+        let cut: Vec<&str> = left.iter().flat_map(|place| &place.cut).map(String::as_str).collect();
+        wrong.extend(difference(&before, &dump(&copy, "shop", &SHAPE).await, &cut));
+    }
     assert!(wrong.is_empty(), "{}: {} of {} places:\n{}", id, wrong.len(), all.len(), wrong.join("\n"));
 }
 

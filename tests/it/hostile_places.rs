@@ -1,11 +1,12 @@
 //! The places of `tests/data/hostile`: a file a principle, a paragraph a place.
 //!
 //! `-- place:` begins one. `-- page:` is the page of PostgreSQL's documentation that names it,
-//! `-- since:` the first version that has it, `-- database:` where it is planted (`shop`), `-- as:`
+//! `-- since:` and `-- until:` the versions that have it, `-- database:` where it is planted (`shop`), `-- as:`
 //! by whom (`postgres`, the master user). A blank line ends a transaction. `-- rule:` and
 //! `-- table:` are lines of the policy, whose other columns are `email` by their name or `keep`.
 //! `-- after:` asks what must be true of an attested copy, `-- refused:` is a word that a refusal
-//! must hold, `-- named:` what it may be named by instead of its schema, `-- undo:` goes before the
+//! must hold, `-- cut:` what the dump may lack
+//! afterwards, `-- named:` what it may be named by instead of its schema, `-- undo:` goes before the
 //! place is taken away.
 
 /// In the SQL `here` is the schema of the place and MARK its marker, so that what is found says
@@ -14,7 +15,8 @@
 pub struct Place {
     pub name: String,
     pub schema: String,
-    pub since: u32,
+    since: u32,
+    until: u32,
     pub database: String,
     /// A user and what is executed in one session of it.
     pub batches: [(&'static str, Vec<String>); 2],
@@ -24,6 +26,8 @@ pub struct Place {
     pub after: Vec<String>,
     pub refused: Vec<String>,
     pub undo: Vec<String>,
+    /// What the dump may lack afterwards.
+    pub cut: Vec<String>,
     /// Other words than the schema by which a refusal may name it.
     named: Vec<String>,
 }
@@ -66,6 +70,7 @@ fn place(number: usize, text: &str) -> Place {
     Place {
         name: name.to_owned(),
         since: only("since").map_or(0, |version| version.parse().expect("a major version")),
+        until: only("until").map_or(u32::MAX, |version| version.parse().expect("a major version")),
         database: only("database").unwrap_or_else(|| "shop".to_owned()),
         batches: [
             ("postgres", vec![format!("CREATE SCHEMA {schema}"), fixture]),
@@ -76,6 +81,7 @@ fn place(number: usize, text: &str) -> Place {
         after: said("after"),
         refused: said("refused"),
         undo: said("undo"),
+        cut: said("cut"),
         named: said("named"),
         schema,
     }
@@ -97,6 +103,10 @@ fn localised(text: &str, schema: &str) -> String {
 }
 
 impl Place {
+    pub fn is_in(&self, major: u32) -> bool {
+        (self.since..=self.until).contains(&major)
+    }
+
     /// Whether a text names something of this place.
     pub fn is_named(&self, text: &str) -> bool {
         text.contains(&self.schema) || self.named.iter().any(|word| text.contains(word.as_str()))
