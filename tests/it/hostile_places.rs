@@ -9,9 +9,11 @@
 //! afterwards, `-- named:` what it may be named by instead of its schema, `-- undo:` goes before the
 //! place is taken away.
 
+use serde_json::Value;
+
 /// In the SQL `here` is the schema of the place and MARK its marker, so that what is found says
 /// where it comes from.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Place {
     pub name: String,
     pub schema: String,
@@ -19,9 +21,9 @@ pub struct Place {
     until: u32,
     pub database: String,
     /// A user and what is executed in one session of it.
-    pub batches: [(&'static str, Vec<String>); 2],
+    pub batches: Vec<(&'static str, Vec<String>)>,
     /// Table, column, rule.
-    pub rules: Vec<(String, String, serde_json::Value)>,
+    pub rules: Vec<(String, String, Value)>,
     pub tables: Vec<(String, String)>,
     pub after: Vec<String>,
     pub refused: Vec<String>,
@@ -72,7 +74,7 @@ fn place(number: usize, text: &str) -> Place {
         since: only("since").map_or(0, |version| version.parse().expect("a major version")),
         until: only("until").map_or(u32::MAX, |version| version.parse().expect("a major version")),
         database: only("database").unwrap_or_else(|| "shop".to_owned()),
-        batches: [
+        batches: vec![
             ("postgres", vec![format!("CREATE SCHEMA {schema}"), fixture]),
             (user, text.split("\n\n").map(str::to_owned).collect()),
         ],
@@ -103,6 +105,23 @@ fn localised(text: &str, schema: &str) -> String {
 }
 
 impl Place {
+    /// A place that no file has: its statements, and of each table the rules by column.
+    pub fn made(number: usize, name: String, sql: &[String], rules: Vec<(String, String, Value)>) -> Self {
+        let schema = format!("p{number:03}");
+        let mut batch = vec![format!("CREATE SCHEMA {schema}")];
+        batch.extend(sql.iter().map(|sql| localised(sql, &schema)));
+        let rules = rules.into_iter();
+        Self {
+            name,
+            until: u32::MAX,
+            database: "shop".to_owned(),
+            batches: vec![("postgres", batch)],
+            rules: rules.map(|(table, column, rule)| (format!("{schema}.{table}"), column, rule)).collect(),
+            schema,
+            ..Self::default()
+        }
+    }
+
     pub fn is_in(&self, major: u32) -> bool {
         (self.since..=self.until).contains(&major)
     }
