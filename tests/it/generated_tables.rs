@@ -175,7 +175,11 @@ impl Generator {
         if column.not_null {
             text += " NOT NULL";
         }
-        if self.chance(5) && column.of.value != "NULL" && !column.of.name.contains('[') {
+        if self.chance(5)
+            && column.rule == "keep"
+            && column.of.value != "NULL"
+            && !column.of.name.contains('[')
+        {
             text += &format!(" DEFAULT {}", value(column, "1"));
         }
         text
@@ -234,10 +238,12 @@ impl Generator {
                     sql.push(format!("ALTER TABLE {table} ADD CHECK ({quoted}::text <> '') NOT VALID"))
                 }
                 8 if number => sql.push(format!("ALTER TABLE {table} ADD CHECK ({quoted} >= 0)")),
-                9 if text => sql.push(format!(
+                9 if text && column.of.name != "name" => sql.push(format!(
                     "ALTER TABLE {table} ALTER {quoted} SET STORAGE EXTERNAL, ALTER {quoted} SET STATISTICS 9"
                 )),
-                10 if text => sql.push(format!("ALTER TABLE {table} ALTER {quoted} SET COMPRESSION pglz")),
+                10 if text && column.of.name != "name" => {
+                    sql.push(format!("ALTER TABLE {table} ALTER {quoted} SET COMPRESSION pglz"))
+                }
                 11 if column.of.key => sql.push(format!(
                     "CREATE STATISTICS here.{name}_{} ON id, {quoted} FROM {table}",
                     sql.len()
@@ -305,7 +311,7 @@ impl Generator {
                  ALTER TABLE here.t{from} ADD ref_{to} bigint;
                  UPDATE here.t{from} SET ref_{to} = (SELECT min(id) FROM here.t{to});
                  ALTER TABLE here.t{from} ADD FOREIGN KEY (ref_{to}) REFERENCES here.t{to} {how};
-             EXCEPTION WHEN invalid_foreign_key OR feature_not_supported OR wrong_object_type THEN NULL;
+             EXCEPTION WHEN OTHERS THEN NULL;
              END $$"
         )
     }

@@ -7,7 +7,7 @@
 //! `-- after:` asks what must be true of an attested copy, `-- refused:` is a word that a refusal
 //! must hold, `-- cut:` what the dump may lack
 //! afterwards, `-- named:` what it may be named by instead of its schema, `-- undo:` goes before the
-//! place is taken away.
+//! place is taken away. Behind `-- undone:` stands what is done after the sanitiser.
 
 use serde_json::Value;
 
@@ -28,6 +28,8 @@ pub struct Place {
     pub after: Vec<String>,
     pub refused: Vec<String>,
     pub undo: Vec<String>,
+    /// What is done after the sanitiser.
+    pub undone: Vec<String>,
     /// What the dump may lack afterwards.
     pub cut: Vec<String>,
     /// Other words than the schema by which a refusal may name it.
@@ -47,6 +49,8 @@ fn place(number: usize, text: &str) -> Place {
     let schema = format!("p{number:03}");
     let (name, text) = text.split_once('\n').expect("a place is more than its name");
     let text = localised(text, &schema);
+    let (planted, undone) = text.split_once("-- undone:\n").unwrap_or((&text, ""));
+    let batches = |sql: &str| sql.split("\n\n").map(str::to_owned).collect::<Vec<_>>();
     let said = |key: &str| -> Vec<String> {
         let start = format!("-- {key}: ");
         text.lines().filter_map(|line| line.strip_prefix(&start)).map(str::to_owned).collect()
@@ -76,13 +80,14 @@ fn place(number: usize, text: &str) -> Place {
         database: only("database").unwrap_or_else(|| "shop".to_owned()),
         batches: vec![
             ("postgres", vec![format!("CREATE SCHEMA {schema}"), fixture]),
-            (user, text.split("\n\n").map(str::to_owned).collect()),
+            (user, batches(planted)),
         ],
         rules: rules.collect(),
         tables: tables.collect(),
         after: said("after"),
         refused: said("refused"),
         undo: said("undo"),
+        undone: batches(undone),
         cut: said("cut"),
         named: said("named"),
         schema,

@@ -21,6 +21,7 @@ mod generated_tables;
 mod generated_types;
 mod harness;
 mod hostile;
+mod hostile_mutations;
 mod hostile_places;
 mod hostile_policy;
 mod house;
