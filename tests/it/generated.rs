@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Extensions whose types are among the columns.
-const EXTENSIONS: &str = "CREATE EXTENSION citext SCHEMA public; CREATE EXTENSION hstore SCHEMA public;
+pub const EXTENSIONS: &str = "CREATE EXTENSION citext SCHEMA public; CREATE EXTENSION hstore SCHEMA public;
     CREATE EXTENSION ltree SCHEMA public; CREATE EXTENSION cube SCHEMA public";
 
 /// What goes wrong in production, with a marker in it.

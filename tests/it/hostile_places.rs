@@ -1,7 +1,8 @@
 //! The places of `tests/data/hostile`: a file a principle, a paragraph a place.
 //!
 //! `-- place:` begins one. `-- page:` is the page of PostgreSQL's documentation that names it,
-//! `-- since:` and `-- until:` the versions that have it, `-- database:` where it is planted (`shop`), `-- as:`
+//! `-- since:` and `-- until:` the versions that have it, `-- database:` where it is planted (`shop`) and
+//! `-- create:` how that is made, `-- as:`
 //! by whom (`postgres`, the master user). A blank line ends a transaction. `-- rule:` and
 //! `-- table:` are lines of the policy, whose other columns are `email` by their name or `keep`.
 //! `-- after:` asks what must be true of an attested copy, `-- refused:` is a word that a refusal
@@ -20,6 +21,8 @@ pub struct Place {
     since: u32,
     until: u32,
     pub database: String,
+    /// How the database is made, where it is no ordinary one.
+    pub create: String,
     /// A user and what is executed in one session of it.
     pub batches: Vec<(&'static str, Vec<String>)>,
     /// Table, column, rule.
@@ -28,6 +31,8 @@ pub struct Place {
     pub after: Vec<String>,
     pub refused: Vec<String>,
     pub undo: Vec<String>,
+    /// What is done when all places are planted, so that none lies in another's reach.
+    pub cleaning: String,
     /// What is done after the sanitiser.
     pub undone: Vec<String>,
     /// What the dump may lack afterwards.
@@ -39,8 +44,12 @@ pub struct Place {
 const FIXTURE: &str = include_str!("../data/hostile/fixture.sql");
 
 pub fn places(file: &str) -> Vec<Place> {
-    let found: Vec<Place> =
-        file.split("-- place: ").skip(1).enumerate().map(|(number, text)| place(number + 1, text)).collect();
+    let mut parts = file.split("-- place: ");
+    let cleaned = parts.next().is_some_and(|head| head.contains("-- cleaned: loot"));
+    let mut found: Vec<Place> = parts.enumerate().map(|(number, text)| place(number + 1, text)).collect();
+    for place in found.iter_mut().filter(|_| cleaned) {
+        place.cleaning = format!("DELETE FROM {}.loot WHERE what ~ 'raw'", place.schema);
+    }
     assert!(found.len() > 10, "only {} places were found", found.len());
     found
 }
@@ -77,6 +86,7 @@ fn place(number: usize, text: &str) -> Place {
         name: name.to_owned(),
         since: only("since").map_or(0, |version| version.parse().expect("a major version")),
         until: only("until").map_or(u32::MAX, |version| version.parse().expect("a major version")),
+        create: only("create").unwrap_or_default(),
         database: only("database").unwrap_or_else(|| "shop".to_owned()),
         batches: vec![
             ("postgres", vec![format!("CREATE SCHEMA {schema}"), fixture]),
@@ -88,6 +98,7 @@ fn place(number: usize, text: &str) -> Place {
         refused: said("refused"),
         undo: said("undo"),
         undone: batches(undone),
+        cleaning: String::new(),
         cut: said("cut"),
         named: said("named"),
         schema,

@@ -17,6 +17,7 @@ mod dump;
 mod expressions;
 mod faults;
 mod generated;
+mod generated_draft;
 mod generated_tables;
 mod generated_types;
 mod harness;

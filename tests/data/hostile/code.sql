@@ -1,7 +1,8 @@
 -- Code of production's that a sanitiser could be made to run. Every catalog whose page names a function that PostgreSQL calls by itself:
 -- pg_trigger, pg_event_trigger, pg_rewrite, pg_constraint, pg_attrdef, pg_index, pg_statistic_ext, pg_partitioned_table, pg_policy, pg_cast,
 -- pg_operator, pg_aggregate, pg_range, pg_proc. Not here, because only a superuser makes them, or only in C: pg_am, pg_amproc, pg_opclass,
--- pg_conversion, pg_transform, pg_language, pg_ts_parser, pg_ts_template, pg_foreign_data_wrapper, input and output of pg_type.
+-- pg_conversion, pg_transform, pg_language, pg_ts_parser, pg_ts_template, pg_foreign_data_wrapper, input and output of pg_type. What is planted runs while it is planted, so loot is cleaned after it.
+-- cleaned: loot
 
 -- place: a trigger before each row
 -- page: catalog-pg-trigger
@@ -344,3 +345,56 @@ BEGIN
     RETURN true;
 END $$;
 ALTER TABLE here.people ADD CHECK (here.reach());
+
+-- place: an event trigger before and after each command
+-- page: catalog-pg-event-trigger
+-- database: events
+-- as: rdsadmin
+CREATE FUNCTION here.on_command() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM here.steal(); END $$;
+CREATE EVENT TRIGGER here_start ON ddl_command_start EXECUTE FUNCTION here.on_command();
+CREATE EVENT TRIGGER here_end ON ddl_command_end EXECUTE FUNCTION here.on_command();
+-- On Aurora the master user makes event triggers (AuroraUserGuide, PostgreSQL.EventTriggers); elsewhere only a superuser can own one.
+UPDATE pg_event_trigger SET evtowner = 'postgres'::regrole;
+
+-- place: an event trigger when something is dropped or rewritten
+-- page: catalog-pg-event-trigger
+-- database: events
+-- as: rdsadmin
+CREATE FUNCTION here.on_command() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM here.steal(); END $$;
+CREATE EVENT TRIGGER here_drop ON sql_drop EXECUTE FUNCTION here.on_command();
+CREATE EVENT TRIGGER here_rewrite ON table_rewrite EXECUTE FUNCTION here.on_command();
+ALTER EVENT TRIGGER here_drop ENABLE ALWAYS;
+UPDATE pg_event_trigger SET evtowner = 'postgres'::regrole;
+
+-- place: an event trigger at every login
+-- page: catalog-pg-event-trigger
+-- since: 17
+-- database: events
+-- as: rdsadmin
+CREATE FUNCTION here.on_login() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM here.steal(); END $$;
+CREATE EVENT TRIGGER here_login ON login EXECUTE FUNCTION here.on_login();
+ALTER EVENT TRIGGER here_login ENABLE ALWAYS;
+UPDATE pg_event_trigger SET evtowner = 'postgres'::regrole;
+
+-- place: an event trigger that belongs to an extension
+-- page: catalog-pg-depend
+-- database: events
+-- as: rdsadmin
+SET SESSION AUTHORIZATION postgres;
+CREATE EXTENSION citext SCHEMA public;
+RESET SESSION AUTHORIZATION;
+CREATE FUNCTION here.on_command() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM here.steal(); END $$;
+CREATE EVENT TRIGGER here_owned ON ddl_command_end EXECUTE FUNCTION here.on_command();
+UPDATE pg_event_trigger SET evtowner = 'postgres'::regrole;
+ALTER EXTENSION citext ADD EVENT TRIGGER here_owned;
+-- undo: ALTER EXTENSION citext DROP EVENT TRIGGER here_owned
+
+-- place: an event trigger that forbids every command
+-- page: catalog-pg-event-trigger
+-- database: forbidden
+-- as: rdsadmin
+CREATE FUNCTION here.forbid() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no commands here'; END $$;
+CREATE EVENT TRIGGER here_forbid ON ddl_command_start EXECUTE FUNCTION here.forbid();
+ALTER EVENT TRIGGER here_forbid ENABLE ALWAYS;
+UPDATE pg_event_trigger SET evtowner = 'postgres'::regrole;
+-- undo: DROP EVENT TRIGGER IF EXISTS here_forbid
