@@ -192,7 +192,11 @@ impl Generator {
             .iter()
             .map(|column| {
                 let value = value(column, "n");
-                if column.not_null { value } else { format!("CASE WHEN n % 7 <> 0 THEN {value} END") }
+                if column.not_null || value == "NULL" {
+                    value
+                } else {
+                    format!("CASE WHEN n % 7 <> 0 THEN {value} END")
+                }
             })
             .collect();
         let targets =

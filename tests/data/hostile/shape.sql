@@ -126,6 +126,7 @@ ALTER SEQUENCE here.ids_c_seq RENAME TO called_otherwise;
 CREATE TYPE here.mood AS ENUM ('sad', 'glad');
 ALTER TYPE here.mood ADD VALUE 'so so' BEFORE 'glad';
 ALTER TYPE here.mood ADD VALUE 'worse' BEFORE 'sad';
+
 CREATE TYPE here.pair AS (a int, b text COLLATE "C", c here.mood[]);
 ALTER TYPE here.pair ADD ATTRIBUTE d date;
 ALTER TYPE here.pair DROP ATTRIBUTE a;
