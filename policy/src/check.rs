@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Number;
 
 use crate::error::Error;
+use crate::exception::{Action, Exception, ExceptionKind};
 use crate::format::{self, SERVERLESS};
 use crate::rule::{Rule, TableRule};
 use crate::types::{Capacity, DatabaseRules, Masking, Policy, Source, Swap, Sync, Target};
@@ -29,6 +30,7 @@ pub fn check(policy: &Policy, places: &BTreeMap<String, Place>) -> Vec<Error> {
             self::target(target, sync, &format!("{field}.targets[{index}]"), &mut report);
         }
         masking(&sync.masking, &format!("{field}.masking"), &mut report);
+        exceptions(&sync.masking, &format!("{field}.masking"), &mut report);
     }
     secrets(policy, &mut report);
     report.errors.sort_by_key(|error| (error.line, error.column));
@@ -277,13 +279,54 @@ fn masking(masking: &Masking, field: &str, report: &mut Report) {
             }
         }
     }
-    for (database, tables) in &masking.rewrite {
-        let field = format!("{field}.rewrite.{database}");
-        match masking.databases.get(database) {
-            None => report.error(&field, format!("{database:?} is no database of masking.databases")),
-            Some(rules) => {
-                tables.keys().for_each(|table| known_table(table, rules, &format!("{field}.{table}"), report))
+}
+
+/// That each is of something that there is, and says what can be done with it. What a run cuts is
+/// known to the run alone.
+fn exceptions(masking: &Masking, field: &str, report: &mut Report) {
+    let mut seen = BTreeSet::new();
+    for (index, exception) in masking.exceptions.iter().enumerate() {
+        let Exception { kind, database, object, action, .. } = exception;
+        let field = format!("{field}.exceptions[{index}]");
+        let word = kind.as_str();
+        if !seen.insert((kind, database, object)) {
+            report.error(
+                &format!("{field}.object"),
+                format!("{object:?} has an exception of this kind already"),
+            );
+        }
+        match database {
+            Some(_) if kind.is_of_the_cluster() => report.error(
+                &format!("{field}.database"),
+                format!("a {word} belongs to the whole cluster; leave the database out"),
+            ),
+            None if !kind.is_of_the_cluster() => {
+                report.error(&field, format!("lacks database: a {word} is one of a database"))
             }
+            Some(name) if !masking.databases.contains_key(name) => report
+                .error(&format!("{field}.database"), format!("{name:?} is no database of masking.databases")),
+            _ => {}
+        }
+        let possible = match action {
+            Action::Keep => true,
+            Action::Drop => kind.holds_secrets(),
+            Action::Rewrite => kind.holds_secrets() && *kind != ExceptionKind::SecretInDefinition,
+        };
+        if !possible {
+            report.error(&format!("{field}.action"), format!("is nothing that can be done with a {word}"));
+        }
+        let Some(rules) = database.as_ref().and_then(|name| masking.databases.get(name)) else { continue };
+        let known = match kind {
+            ExceptionKind::QueueTable => rules.queues().any(|table| table.to_string() == *object),
+            ExceptionKind::KeptSecret => rules.kept_secrets().any(|kept| kept == *object),
+            _ => true,
+        };
+        if !known {
+            let what = match kind {
+                ExceptionKind::QueueTable => "table with rules for its columns that looks like a queue",
+                _ => "kept column or path that is called like a credential",
+            };
+            report.error(&format!("{field}.object"), format!("{object:?} is no {what}"));
         }
     }
 }
@@ -300,10 +343,10 @@ fn rule(rule: &Rule, field: &str, report: &mut Report) {
         Rule::Json { paths } => {
             for (path, inner) in paths {
                 let field = format!("{field}.paths.{path}");
-                if let Some(outer) = paths.keys().find(|other| *other != path && other.leads_to(path)) {
-                    report.error(&field, format!("lies within {outer}, whose rule replaces all of it"));
+                if let Some(other) = paths.keys().find(|other| *other < path && other.may_be(path)) {
+                    report.error(&field, format!("may be the same value as {other}"));
                 }
-                match inner {
+                match &inner.rule {
                     Rule::Json { .. } => report.error(&field, "is json within json; write one longer path"),
                     Rule::Sql { .. } => {
                         report.error(&field, "is sql within json; give the column the rule sql instead")

@@ -6,6 +6,7 @@ mod check;
 mod choose;
 pub mod draft;
 mod error;
+mod exception;
 mod format;
 #[cfg(feature = "command")]
 pub mod page;
@@ -13,6 +14,7 @@ mod read;
 mod rule;
 mod runs;
 mod schema;
+pub mod secrets;
 #[cfg(feature = "command")]
 mod snapshots;
 #[cfg(test)]
@@ -24,7 +26,8 @@ mod yaml;
 
 pub use choose::{Choice, Snapshot};
 pub use error::{Error, Errors};
-pub use rule::{Rule, TableRule};
+pub use exception::{Action, Exception, ExceptionKind, is_queue};
+pub use rule::{PathRule, Rule, TableRule};
 pub use schema::schema;
 #[cfg(feature = "command")]
 pub use snapshots::snapshots;

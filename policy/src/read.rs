@@ -56,6 +56,10 @@ impl<'s> Walk<'s> {
             let wanted = describe(schema);
             return self.fail(place, field, format!("is empty; {wanted} is wanted, or leave the key out"));
         }
+        // `rule: null` names a rule, though YAML reads the bare word as nothing.
+        if schema["const"].as_str() == Some(text) {
+            return Value::String(text.to_owned());
+        }
         let value = if plain { plain_scalar(text) } else { Value::String(text.to_owned()) };
         if let Some(words) = words(schema) {
             if words.contains(&&value) {

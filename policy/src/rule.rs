@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use serde_json::{Number, Value, json};
 
-use crate::values::JsonPath;
+use crate::{secrets, values::JsonPath};
 
 /// What becomes of a column. In the file a rule without parameters is its name (`email: email`),
 /// one with parameters a mapping (`birthday: {rule: date-shift, days: 30}`).
@@ -38,7 +38,7 @@ pub enum Rule {
         days: u32,
     },
     Json {
-        paths: BTreeMap<JsonPath, Rule>,
+        paths: BTreeMap<JsonPath, PathRule>,
     },
     Constant {
         value: String,
@@ -75,6 +75,21 @@ impl Rule {
     }
 }
 
+impl Rule {
+    /// What it keeps of a column that is called like a credential, or lies at such a path of it.
+    pub(crate) fn kept_secrets(&self, column: &str, object: &str) -> Vec<String> {
+        match self {
+            Rule::Keep if secrets::named(column) => vec![object.to_owned()],
+            Rule::Json { paths } => paths
+                .iter()
+                .filter(|(path, at)| at.rule == Rule::Keep && path.keys().any(secrets::named))
+                .map(|(path, _)| format!("{object} {path}"))
+                .collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
 impl<'de> Deserialize<'de> for Rule {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = match Value::deserialize(deserializer)? {
@@ -92,6 +107,43 @@ impl Serialize for Rule {
             Value::Object(fields) if fields.len() == 1 => serializer.serialize_str(self.name()),
             long => long.serialize(serializer),
         }
+    }
+}
+
+/// What becomes of the values at a path of a document. In the file a path that must be there is its
+/// rule (`$.email: email`); one that need not be is a mapping (`$.nick: {rule: name, optional:
+/// true}`).
+#[derive(Debug, Clone, PartialEq)]
+pub struct PathRule {
+    pub rule: Rule,
+    /// Whether it is no mistake that no document has the path.
+    pub optional: bool,
+}
+
+impl From<Rule> for PathRule {
+    fn from(rule: Rule) -> Self {
+        Self { rule, optional: false }
+    }
+}
+
+impl<'de> Deserialize<'de> for PathRule {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut value = Value::deserialize(deserializer)?;
+        let optional = value.as_object_mut().and_then(|fields| fields.remove("optional"));
+        let optional = optional.map_or(Ok(false), serde_json::from_value).map_err(D::Error::custom)?;
+        Ok(Self { rule: serde_json::from_value(value).map_err(D::Error::custom)?, optional })
+    }
+}
+
+impl Serialize for PathRule {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if !self.optional {
+            return Serialize::serialize(&self.rule, serializer);
+        }
+        let mut long =
+            Rule::serialize(&self.rule, serde_json::value::Serializer).map_err(serde::ser::Error::custom)?;
+        long["optional"] = true.into();
+        long.serialize(serializer)
     }
 }
 
@@ -153,10 +205,11 @@ fn rules() -> Vec<(&'static str, &'static str, Value, &'static [&'static str])> 
         ),
         (
             "json",
-            "Rules for what stands at paths in a JSON document; the rest of the document stays.",
+            "Rules for what stands at paths in a JSON document; a path of the data without one stops the \
+            run.",
             json!({"paths": {
                 "type": "object", "minProperties": 1, "propertyNames": {"format": "json-path"},
-                "additionalProperties": {"$ref": "#/$defs/Rule"},
+                "additionalProperties": {"$ref": "#/$defs/PathRule"},
             }}),
             &["paths"],
         ),
@@ -172,40 +225,65 @@ fn rules() -> Vec<(&'static str, &'static str, Value, &'static [&'static str])> 
     ]
 }
 
+/// The forms of a rule, and of one at a path, where every rule may stand as a mapping that says
+/// `optional`.
+fn forms(at_path: bool) -> Vec<Value> {
+    let mut short = Vec::new();
+    let mut long = Vec::new();
+    for (name, description, parameters, required) in rules() {
+        if required.is_empty() {
+            short.push(json!(name));
+        }
+        let mut parameters = parameters.as_object().cloned().unwrap_or_default();
+        if at_path {
+            parameters.insert("optional".into(), json!({"type": "boolean"}));
+        }
+        if parameters.is_empty() {
+            continue;
+        }
+        let mut properties =
+            serde_json::Map::from_iter([("rule".to_owned(), json!({"type": "string", "const": name}))]);
+        properties.extend(parameters);
+        let required: Vec<_> = std::iter::once("rule").chain(required.iter().copied()).collect();
+        long.push(json!({
+            "type": "object",
+            "description": description,
+            "properties": properties,
+            "required": required,
+            "additionalProperties": false,
+        }));
+    }
+    // YAML reads the bare word null as nothing: that is the rule null.
+    short.push(Value::Null);
+    std::iter::once(json!({ "enum": short })).chain(long).collect()
+}
+
 impl JsonSchema for Rule {
     fn schema_name() -> std::borrow::Cow<'static, str> {
         "Rule".into()
     }
 
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let mut short = Vec::new();
-        let mut long = Vec::new();
-        for (name, description, parameters, required) in rules() {
-            if required.is_empty() {
-                short.push(json!(name));
-            }
-            if parameters.as_object().is_some_and(serde_json::Map::is_empty) {
-                continue;
-            }
-            let mut properties =
-                serde_json::Map::from_iter([("rule".to_owned(), json!({"type": "string", "const": name}))]);
-            properties.extend(parameters.as_object().cloned().unwrap_or_default());
-            let required: Vec<_> = std::iter::once("rule").chain(required.iter().copied()).collect();
-            long.push(json!({
-                "type": "object",
-                "description": description,
-                "properties": properties,
-                "required": required,
-                "additionalProperties": false,
-            }));
-        }
-        // YAML reads the bare word null as nothing: that is the rule null.
-        short.push(Value::Null);
-        let short = json!({ "enum": short });
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        // The rule json refers to it.
+        generator.subschema_for::<PathRule>();
         json_schema!({
             "description": "What becomes of a column: the name of a rule, or a mapping with its name and \
             parameters.",
-            "oneOf": std::iter::once(short).chain(long).collect::<Vec<_>>(),
+            "oneOf": forms(false),
+        })
+    }
+}
+
+impl JsonSchema for PathRule {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "PathRule".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "What becomes of the values at a path: a rule. With optional: true it is no \
+            mistake that no document has the path.",
+            "oneOf": forms(true),
         })
     }
 }
@@ -230,5 +308,48 @@ impl JsonSchema for TableRule {
                 },
             ],
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_that_may_be_missing_says_so_beside_its_rule() {
+        let read = |text: &str| serde_json::from_str::<PathRule>(text).unwrap();
+        let optional = |rule| PathRule { rule, optional: true };
+        for (text, expected, written) in [
+            (r#""email""#, PathRule::from(Rule::Email), r#""email""#),
+            ("null", Rule::Null.into(), r#""null""#),
+            (
+                r#"{"rule": "name", "optional": true}"#,
+                optional(Rule::Name),
+                r#"{"rule":"name","optional":true}"#,
+            ),
+            (
+                r#"{"rule": "date-shift", "days": 3, "optional": true}"#,
+                optional(Rule::DateShift { days: 3 }),
+                r#"{"rule":"date-shift","days":3,"optional":true}"#,
+            ),
+            (r#"{"rule": "name", "optional": false}"#, Rule::Name.into(), r#""name""#),
+        ] {
+            assert_eq!(read(text), expected);
+            assert_eq!(serde_json::to_string(&expected).unwrap(), written);
+        }
+    }
+
+    #[test]
+    fn a_rule_of_a_path_is_read_from_yaml_with_the_word_null_as_well() {
+        let text = include_str!("tests/base.yaml").replace(
+            "paths: {$.email: email}",
+            "paths: {$.email: {rule: null, optional: true}, $.id: {rule: integer, max: 9, optional: true}}",
+        );
+        let policy = crate::Policy::parse(&text).unwrap_or_else(|errors| panic!("{errors}"));
+        let tables = &policy.syncs["orders"].masking.databases["shop"].tables;
+        let TableRule::Columns(columns) = &tables[&"public.customers".parse().unwrap()] else { panic!() };
+        let Rule::Json { paths } = &columns["profile"] else { panic!() };
+        assert!(paths.values().all(|at| at.optional));
+        assert_eq!(paths[&"$.email".parse().unwrap()].rule, Rule::Null);
     }
 }

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::exception::{Exception, is_queue};
 use crate::rule::TableRule;
 use crate::values::{Cron, TableName, Window, age};
 
@@ -320,28 +321,12 @@ pub struct Masking {
     /// key, so that equal values stay equal.
     #[schemars(extend("format" = "secret"))]
     pub key_secret: String,
-    /// Tables that are rewritten in another way than the one the worker would take: the database,
-    /// the table, the way.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("additionalProperties" = json!({
-        "type": "object", "propertyNames": {"format": "table"},
-        "additionalProperties": {"$ref": "#/$defs/Rewrite"}
-    })))]
-    pub rewrite: BTreeMap<String, BTreeMap<TableName, Rewrite>>,
     /// Every database of the cluster.
     #[schemars(extend("minProperties" = 1, "propertyNames" = json!({"format": "database"})))]
     pub databases: BTreeMap<String, DatabaseRules>,
-}
-
-/// How the rows of a table are replaced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Rewrite {
-    /// One ALTER TABLE … ALTER COLUMN … TYPE … USING: fast, and no row version with a raw value
-    /// stays.
-    Alter,
-    /// The masked rows into a temporary table, TRUNCATE, and back.
-    Update,
+    /// What a run would cut, empty or refuse, and shall not: each with a reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exceptions: Vec<Exception>,
 }
 
 /// Every table of a database.
@@ -354,6 +339,26 @@ pub struct DatabaseRules {
     /// Every table, as schema.table. A partitioned table stands for its partitions.
     #[serde(flatten)]
     pub tables: BTreeMap<TableName, TableRule>,
+}
+
+impl DatabaseRules {
+    /// Tables whose rows go along though they look like work that is waiting.
+    pub fn queues(&self) -> impl Iterator<Item = &TableName> {
+        let copied = self.tables.iter().filter(|(_, rule)| matches!(rule, TableRule::Columns(_)));
+        copied.map(|(table, _)| table).filter(|table| is_queue(table))
+    }
+
+    /// What stays as it is and is called like a credential: `schema.table.column`, for what lies in
+    /// a document with its path behind. Whether its type can hold one only the database knows.
+    pub fn kept_secrets(&self) -> impl Iterator<Item = String> {
+        self.tables.iter().flat_map(|(table, rule)| match rule {
+            TableRule::Truncate => Vec::new(),
+            TableRule::Columns(columns) => columns
+                .iter()
+                .flat_map(|(column, rule)| rule.kept_secrets(column, &format!("{table}.{column}")))
+                .collect(),
+        })
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]

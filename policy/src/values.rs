@@ -196,12 +196,21 @@ impl fmt::Display for TableName {
 }
 
 impl JsonPath {
-    /// Whether what the other path names is, or may be, what this one names or a part of it.
-    pub fn leads_to(&self, other: &JsonPath) -> bool {
+    /// The keys of objects on its way.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|step| match step {
+            Step::Key(key) => Some(key.as_str()),
+            Step::Elements | Step::Members => None,
+        })
+    }
+
+    /// Whether one value may stand at both paths. A path that goes on where another one ends is no
+    /// such: the shorter one's rule is for the values that stand there themselves.
+    pub fn may_be(&self, other: &JsonPath) -> bool {
         let same = |(a, b): (&Step, &Step)| {
             a == b || matches!((a, b), (Step::Members, Step::Key(_)) | (Step::Key(_), Step::Members))
         };
-        self.0.len() <= other.0.len() && self.0.iter().zip(&other.0).all(same)
+        self.0.len() == other.0.len() && self.0.iter().zip(&other.0).all(same)
     }
 }
 

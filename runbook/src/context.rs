@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use crate::{
     clock::Clock,
     patience::Patience,
-    postgres::{Connections, Tls},
+    postgres::{Connections, Programs, Tls},
     store::Store,
 };
 
@@ -29,6 +29,7 @@ pub struct Context {
     /// Absent where nothing speaks to PostgreSQL: in the Lambda functions.
     pub tls: Option<Tls>,
     pub connections: Connections,
+    pub programs: Programs,
     config: SdkConfig,
 }
 
@@ -54,6 +55,7 @@ impl Context {
             patience: Patience::default(),
             tls: tls.into(),
             connections: Connections::default(),
+            programs: Programs::from_environment(),
             config: config.clone(),
         }
     }
@@ -61,6 +63,11 @@ impl Context {
     /// The same, for a process that speaks to PostgreSQL.
     pub fn with_tls(self, tls: Tls) -> Self {
         Self { tls: Some(tls), ..self }
+    }
+
+    /// The same, with PostgreSQL's programs elsewhere than the environment says.
+    pub fn with_programs(self, programs: Programs) -> Self {
+        Self { programs, ..self }
     }
 
     /// The same, in the account of that role. The run bucket stays ours.

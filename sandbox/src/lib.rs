@@ -15,6 +15,7 @@ pub mod permissions;
 pub mod probe;
 pub mod sandbox;
 pub mod statemachine;
+pub mod trial;
 pub mod worlds;
 
 pub use local_aws::{aws, faults, iam, postgres, rds, states};

@@ -40,6 +40,7 @@ use crate::{
     model_workers,
     permissions::{self, Keys},
     statemachine::{self, PREFIX, RUNBOOKS},
+    trial,
 };
 
 pub const BUCKET: &str = "aurora-runbooks-runs";
@@ -131,14 +132,16 @@ impl Sandbox {
         let (url, engine, runtime, runner) = match options.gear {
             Gear::Real { .. } => {
                 let executables = executables::build().await?;
-                let engine = PostgresEngine::new(postgres::install().await?, clock)?;
+                let installs = postgres::install().await?;
+                let mut environment = environment(clock, options.stepfunctions.as_deref());
+                environment.extend(trial::folders(&installs));
+                let engine = PostgresEngine::new(installs, clock)?;
                 let listener = TcpListener::bind(("127.0.0.1", options.port))
                     .await
                     .context("could not listen for the gateway")?;
                 let url = format!("http://{}", listener.local_addr()?);
                 tasks.push(server::serve(listener, gateway.clone()));
                 std::fs::create_dir_all(&logs)?;
-                let environment = environment(clock, options.stepfunctions.as_deref());
                 let functions = lambda::Processes {
                     executable: executables.bootstrap,
                     gateway_url: url.clone(),

@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_methods, reason = "real processes take real time")]
 
 mod acceptance;
+mod catalog_secrets;
 mod clients;
 mod contract;
 mod copy;

@@ -41,21 +41,24 @@ async fn found_and_cut(copy: Copy) {
     let sessions = copy.sessions();
     let names = databases(&sessions.open("postgres").await.unwrap()).await.unwrap();
     let planted: BTreeSet<&str> = wires().iter().map(|Planted { slug, .. }| *slug).collect();
-    let detected = attest::find(&sessions, &names).await.unwrap();
+    let detected = attest::find(&sessions, &names, &[]).await.unwrap();
     assert_eq!(
         planted.iter().filter(|kind| !detected.contains_key(**kind)).collect::<Vec<_>>(),
         Vec::<&&str>::new(),
         "the detector is blind"
     );
 
-    let cut = cut::cut(&sessions).await.unwrap();
+    let cut = cut::cut(&sessions, &[]).await.unwrap();
     let found: BTreeSet<&str> = cut.iter().map(|wire| wire.kind.as_str()).collect();
-    assert_eq!(found, planted);
-    assert_eq!(cut::kinds().count(), planted.len() + 1, "a kind without a plant");
+    // Whether a queue's rows go along is in the policy: masking empties it, or copies nothing of it.
+    let of_the_cut: BTreeSet<&str> = planted.iter().copied().filter(|kind| *kind != "queue-table").collect();
+    assert_eq!(found, of_the_cut);
+    assert_eq!(cut::kinds().count(), of_the_cut.len() + 1, "a kind without a plant");
+    copy.run("shop", "TRUNCATE public.mail_outbox").await;
 
-    let left = attest::find(&sessions, &names).await.unwrap();
+    let left = attest::find(&sessions, &names, &[]).await.unwrap();
     assert!(left.is_empty(), "{left:#?}");
-    assert!(cut::cut(&copy.sessions()).await.unwrap().is_empty(), "a second run finds nothing");
+    assert!(cut::cut(&copy.sessions(), &[]).await.unwrap().is_empty(), "a second run finds nothing");
     publisher.set_nonblocking(true).unwrap();
     assert!(publisher.accept().is_err(), "something spoke to the publisher, the partner or the bank");
     let passwords =
@@ -77,7 +80,7 @@ async fn found_and_cut(copy: Copy) {
 async fn a_wire_that_cannot_be_cut_stops_the_run_and_is_named() {
     let copy = Copy::of_the_shop("stubborn", "16.8", &PARAMETERS).await;
     apply(&copy.engine, copy.id, stubborn().plant).await.unwrap();
-    let error = cut::cut(&copy.sessions()).await.unwrap_err();
+    let error = cut::cut(&copy.sessions(), &[]).await.unwrap_err();
     assert_eq!(error.name(), "OperationFailed");
     assert!(
         error.to_string().contains("security-label") && error.to_string().contains("customers"),
@@ -126,7 +129,7 @@ async fn who_merely_sounds_like_rds_cannot_log_in_to_a_copy() {
     let copy = Copy::empty("names", "16.8", &[]).await;
     copy.run("postgres", "CREATE ROLE rds_reporting LOGIN PASSWORD 'theirs'; CREATE ROLE rds_group NOLOGIN")
         .await;
-    cut::cut(&copy.sessions()).await.unwrap();
+    cut::cut(&copy.sessions(), &[]).await.unwrap();
     let logins =
         "SELECT string_agg(rolname, ',' ORDER BY rolname) FROM pg_roles WHERE rolcanlogin AND NOT rolsuper";
     assert_eq!(copy.ask("rdsadmin", "postgres", logins).await, "postgres");

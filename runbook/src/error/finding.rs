@@ -61,7 +61,7 @@ impl SkippedFinding {
 
 pub(super) fn blocked(findings: &[Finding]) -> String {
     let mut text = format!(
-        "{} thing{} must be fixed first; nothing was changed.",
+        "{} thing{} must be fixed first; nothing in production was changed.",
         findings.len(),
         if findings.len() == 1 { "" } else { "s" }
     );

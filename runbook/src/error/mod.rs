@@ -25,7 +25,7 @@ pub enum Error {
     /// `NotReady`, because nobody took the call. Not believed for ever either.
     #[error("waiting for {0}")]
     Unreachable(String),
-    /// A person must change something first. Nothing was changed.
+    /// A person must change something first. Nothing in production was changed.
     #[error("{}", finding::blocked(.0))]
     Blocked(Vec<Finding>),
     /// The input, or a guard rail.

@@ -12,9 +12,11 @@ use tokio_postgres::{
 };
 
 mod error;
+mod programs;
 mod tls;
 
 pub use error::{failed, is_gone, query_failed, said};
+pub use programs::Programs;
 pub use tls::Tls;
 
 use crate::{Context, Error, Result, patience::UNREACHABLE};

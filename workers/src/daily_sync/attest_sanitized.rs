@@ -11,6 +11,7 @@
 //! Errors: `OperationFailed` with every place where something is left; `Refused` (no cluster of
 //! this run, or it was not sanitised); `NotReady` while the server does not answer.
 
+use policy::Masking;
 use runbook::{
     Context, Error, Result, Run, State,
     aurora::{self, ResourceId},
@@ -20,7 +21,7 @@ use runbook::{
         tags,
     },
     error::{Then, aws},
-    postgres::{self, Login},
+    postgres::{self, Login, query_failed},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -28,15 +29,21 @@ use serde_json::{Value, json};
 
 pub mod cluster;
 pub mod coverage;
+mod marks;
 pub mod places;
 pub mod survivors;
 pub mod wires;
 
 use super::{
-    fingerprints::{self, Fingerprints},
     quarantine::{Quarantined, masking_key},
-    sanitize_databases::sessions::Sessions,
+    sanitize_databases::{
+        record::{Record, Records},
+        seal::Seal,
+        sessions::{Sessions, texts},
+    },
 };
+use marks::Marker;
+use survivors::{Search, Survivors};
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -67,17 +74,11 @@ impl State for AttestSanitized {
         let login = copy.login(cx, run).await?;
         let policy = daily_sync::policy(cx, run, &self.sync).await?;
         let key = masking_key(cx, &policy.masking).await?;
-        let before: Option<Fingerprints> = cx.store.get_json(&fingerprints::key(run)).await?;
-        let before = before.filter(|before| before.resource_id == self.resource_id).ok_or_else(|| {
-            Error::refused(format!(
-                "{} was not sanitised by this run: there are no fingerprints of it",
-                self.cluster
-            ))
-            .then(Then::StartAgain)
-        })?;
+        let seal = Seal::new(&key, run, &self.resource_id);
+        let records = Records { cx, run, seal: &seal };
         let found = aurora::cluster(cx, &self.cluster).await?;
         let mut wrong = cluster::check(&found, &aurora::members(cx, &found).await?, &policy.quarantine);
-        let seen = look(cx, &login, &policy.masking, &before, &key).await?;
+        let seen = look(cx, &login, &policy.masking, &records, &key).await?;
         wrong.extend(seen.wrong);
         if !wrong.is_empty() {
             return Err(Error::failed(format!(
@@ -113,15 +114,27 @@ pub struct Seen {
 pub async fn look(
     cx: &Context,
     login: &Login,
-    masking: &policy::Masking,
-    before: &Fingerprints,
+    masking: &Masking,
+    records: &Records<'_>,
     key: &str,
 ) -> Result<Seen> {
     let sessions = Sessions { cx, login };
-    let databases = postgres::databases(&sessions.open("postgres").await?).await?;
-    let wires = wires::find(&sessions, &databases).await?;
+    let databases = postgres::databases(&sessions.open("template1").await?).await?;
+    let wires = wires::find(&sessions, &databases, &masking.exceptions).await?;
     let coverage = coverage::check(&sessions, masking, &databases).await?;
-    let survivors = survivors::find(&sessions, masking, &databases, before, key).await?;
+    let mut survivors = Survivors::default();
+    let made = made_by_this_run(&sessions, &databases, records, &mut survivors).await?;
+    let mut all = Vec::new();
+    for record in &made {
+        all.extend(places::places(&sessions, masking, record).await?);
+    }
+    survivors.looked_for =
+        made.iter().flat_map(|r| r.fingerprints.iter().chain(&r.emptied)).map(|f| f.marks.len()).sum();
+    let telling = survivors::telling(&all, &made);
+    let search = Search { sessions: &sessions, marker: Marker::new(key), places: &all, telling };
+    for database in &databases {
+        search.in_database(database, &mut survivors).await?;
+    }
     let live: usize = wires.values().map(Vec::len).sum();
     let wrong = wires
         .into_iter()
@@ -134,14 +147,44 @@ pub async fn look(
     let summary = format!(
         "0 of {} original values found again in {} looked-at values, {live} live wires, all {} columns have \
         a rule",
-        survivors.looked_for, survivors.rows, coverage.columns
+        survivors.looked_for, survivors.values, coverage.columns
     );
     let counts = json!({
         "databases": databases.len(),
         "columns": coverage.columns,
         "fingerprints": survivors.looked_for,
-        "values": survivors.rows,
+        "values": survivors.values,
         "liveWires": live,
     });
     Ok(Seen { summary, wrong, counts })
+}
+
+/// The records of all databases; one that holds anything and was not made by this run is wrong, and
+/// so is what only an older table can have.
+async fn made_by_this_run(
+    sessions: &Sessions<'_>,
+    databases: &[String],
+    records: &Records<'_>,
+    survivors: &mut Survivors,
+) -> Result<Vec<Record>> {
+    let mut made = Vec::new();
+    for database in databases {
+        let client = sessions.open(database).await?;
+        let ask = "SELECT oid FROM pg_database WHERE datname = current_database()";
+        let row = client.query_one(ask, &[]).await.map_err(|error| query_failed("ask for a database", &error))?;
+        let oid: u32 = row.get(0);
+        match records.get(database).await? {
+            Some(record) if record.oid == oid && record.database == *database => made.push(record),
+            _ => {
+                let any = include_str!("sql/attest/anything.sql");
+                let there = texts(&client, "look for objects", any).await?;
+                if !there.is_empty() {
+                    survivors.found.push(format!("database {database} was not made again by this run"));
+                }
+            }
+        }
+        let left = texts(&client, "look for leftovers", include_str!("sql/attest/leftovers.sql")).await?;
+        survivors.found.extend(left.into_iter().map(|left| format!("{database}: {left}")));
+    }
+    Ok(made)
 }

@@ -1,33 +1,25 @@
-//! `fingerprints.json`: keyed fingerprints of original values, taken before masking, so that
-//! attesting can look for the values without anybody having kept them.
+//! Keyed fingerprints of original values, taken while they are replaced, so that attesting can look
+//! for the values without anybody having kept them.
 //!
-//! It passes through the run bucket, so it holds no SQL and nothing that becomes SQL: where a value
-//! stood in the words of the policy, and hexadecimal digits and numbers that are compared.
-//! Attesting works out from the policy and the catalog which places there must be, and refuses
-//! another list.
+//! They pass through the run bucket, sealed ([`super::sanitize_databases::seal`]), and hold no SQL
+//! and nothing that becomes SQL: where a value stood in the words of the policy, and hexadecimal
+//! digits and numbers that are compared. Attesting works out from the policy and the catalog which
+//! places there must be, and refuses another list.
 
 use policy::{JsonPath, Rule, TableName};
-use runbook::Run;
-use runbook::aurora::ResourceId;
 use serde::{Deserialize, Serialize};
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Fingerprints {
-    /// The DbClusterResourceId that they are of.
-    pub resource_id: ResourceId,
-    pub columns: Vec<Fingerprint>,
-}
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Fingerprint {
     pub place: Place,
-    /// Of single values.
-    pub values: Vec<Mark>,
-    /// Of all values together.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub whole: Option<i64>,
+    /// How many values there were.
+    pub values: u64,
+    /// Of all values together, each as often as it was there.
+    pub sum: u64,
+    /// Of single values, a sample of all: its rank, by which it is found fast, and its mark, which
+    /// decides.
+    pub marks: Vec<(u64, Mark)>,
 }
 
 /// Where values are replaced.
@@ -75,13 +67,15 @@ impl TryFrom<String> for Mark {
     }
 }
 
+/// Rules whose replacements chance makes equal to some other original: of these a place as a whole
+/// must have changed, and one value found again says nothing.
+pub fn is_by_chance(rule: &Rule) -> bool {
+    matches!(rule, Rule::Integer { .. } | Rule::Numeric { .. } | Rule::DateShift { .. } | Rule::Ip)
+}
+
 /// Values that are looked for outside of their column, too: nobody writes them twice by chance.
 pub fn is_telling(rule: &Rule) -> bool {
     matches!(rule, Rule::Email | Rule::Phone | Rule::FreeText | Rule::Url | Rule::Uuid | Rule::Hash)
-}
-
-pub fn key(run: &Run) -> String {
-    format!("{}/fingerprints.json", run.prefix())
 }
 
 #[cfg(test)]
@@ -91,42 +85,41 @@ mod tests {
     use super::*;
 
     fn file() -> Value {
-        json!({"resourceId": "cluster-1", "columns": [
-            {"place": {"database": "shop", "table": "public.Event", "column": "payload",
-                    "within": {"path": "$.email"}},
-             "values": ["0123456789abcdef0123456789abcdef"], "whole": 7},
-        ]})
+        json!({
+            "place": {"database": "shop", "table": "public.Event", "column": "payload",
+                "within": {"path": "$.email"}},
+            "values": 7, "sum": 9, "marks": [[1, "0123456789abcdef0123456789abcdef"]],
+        })
     }
 
     #[test]
     fn what_is_written_is_read_back() {
-        let read: Fingerprints = serde_json::from_value(file()).unwrap();
+        let read: Fingerprint = serde_json::from_value(file()).unwrap();
         assert_eq!(serde_json::to_value(&read).unwrap(), file());
     }
 
     #[test]
     fn what_is_no_fingerprint_is_refused() {
         let hostile = [
-            ("/valuesOf", json!("pg_read_file('/etc/passwd')")),
-            ("/columns/0/valuesOf", json!("unnest(x)")),
-            ("/columns/0/place/sql", json!("SELECT 1")),
-            ("/columns/0/place/within", json!({"path": "$.a'::jsonpath) FROM pg_shadow --"})),
-            ("/columns/0/place/within", json!({"path": "$.* ? (@ == 1)"})),
-            ("/columns/0/place/within", json!({"sql": "1"})),
-            ("/columns/0/place/table", json!("public.a.b")),
-            ("/columns/0/place/table", json!("public.\"a\" WHERE false")),
-            ("/columns/0/values/0", json!("' OR true --")),
-            ("/columns/0/values/0", json!("0123456789ABCDEF0123456789ABCDEF")),
-            ("/columns/0/whole", json!("1 FROM pg_shadow")),
+            ("/valuesOf", json!("unnest(x)")),
+            ("/place/sql", json!("SELECT 1")),
+            ("/place/within", json!({"path": "$.a'::jsonpath) FROM pg_shadow --"})),
+            ("/place/within", json!({"path": "$.* ? (@ == 1)"})),
+            ("/place/within", json!({"sql": "1"})),
+            ("/place/table", json!("public.a.b")),
+            ("/place/table", json!("public.\"a\" WHERE false")),
+            ("/marks/0/1", json!("' OR true --")),
+            ("/marks/0/1", json!("0123456789ABCDEF0123456789ABCDEF")),
+            ("/values", json!("1 FROM pg_shadow")),
         ];
         for (at, value) in hostile {
             let mut file = file();
             let (parent, field) = at.rsplit_once('/').unwrap();
             match file.pointer_mut(parent).unwrap() {
-                Value::Array(items) => items[0] = value.clone(),
+                Value::Array(items) => items[1] = value.clone(),
                 object => object[field] = value.clone(),
             }
-            assert!(serde_json::from_value::<Fingerprints>(file).is_err(), "{at} {value}");
+            assert!(serde_json::from_value::<Fingerprint>(file).is_err(), "{at} {value}");
         }
     }
 }

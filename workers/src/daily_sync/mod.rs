@@ -19,4 +19,5 @@ pub mod attest_sanitized;
 pub mod fingerprints;
 pub mod prepare_target;
 mod quarantine;
+pub mod replace;
 pub mod sanitize_databases;

@@ -1,18 +1,17 @@
-//! Cuts every live wire of the quarantined copy and masks every value that the policy does not
-//! keep.
+//! Cuts every live wire of the quarantined copy and makes its databases again with every value
+//! replaced that the policy does not keep.
 //!
-//! Changes the copy, and nothing else; writes under the run's prefix `wires.json` (what was cut),
-//! `fingerprints.json` (keyed, taken before masking) and `masked.json` (what was masked, which also
-//! says that it was).
+//! Changes the copy, and nothing else; writes under the run's prefix `wires.json` (what was cut)
+//! and `databases/` (of each database what was replaced, with keyed fingerprints; sealed).
 //!
-//! Again is harmless: what is cut is not found again; every table's masking is one transaction with
-//! a line in a journal of the database; once `masked.json` is written no table is touched.
+//! Again is harmless: what is cut is not found again; a database that is not whole is begun again;
+//! one that is whole only gets its name.
 //!
 //! Nothing undoes it: the copy is thrown away.
 //!
-//! Errors: `Refused` (no cluster of this run), `Blocked` (the policy does not say what becomes of a
-//! column, a table, a database; with the lines to paste), `OperationFailed` (a wire or a table that
-//! cannot be done), `NotReady` while the server does not answer.
+//! Errors: `Refused` (no cluster of this run), `Blocked` (what the policy does not say, or says and
+//! cannot be done: all of it, with the lines to paste), `OperationFailed` (a wire that cannot be
+//! cut, an object that cannot be made again), `NotReady` while the server does not answer.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,34 +20,39 @@ use runbook::{
     Context, Error, Finding, Level, Result, Run, State,
     aurora::ResourceId,
     daily_sync,
-    postgres::{self, query_failed},
+    postgres::{self, query_failed, said},
     store::When,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tokio_postgres::Client;
 
-pub mod benchmark;
+mod copy_text;
 pub mod cut;
-pub mod finish;
-mod foreign_keys;
+mod dump;
+mod emptied;
+mod expressions;
 mod links;
-pub mod mask;
-mod nested;
 pub mod plan;
 mod problems;
-mod rules;
+pub mod rebuild;
+pub mod record;
+mod rows;
 pub mod schema;
+pub mod seal;
 pub mod sessions;
-mod table;
-pub mod take_fingerprints;
+pub mod tables;
 
 use super::{
-    fingerprints::{self, Fingerprints},
     quarantine::{Quarantined, masking_key},
+    replace::Key,
 };
-use mask::MaskedTable;
 use plan::Plan;
+use problems::Problems;
+use rebuild::Rebuild;
+use record::{Record, Records};
 use schema::Schema;
+use seal::Seal;
 use sessions::Sessions;
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -70,16 +74,8 @@ pub struct Sanitized {
     /// How many live wires of each kind were cut.
     pub wires: BTreeMap<String, usize>,
     pub tables: usize,
-    pub rows: i64,
+    pub rows: u64,
     pub seconds: u64,
-}
-
-/// What `masked.json` holds.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Masked {
-    pub resource_id: ResourceId,
-    pub tables: Vec<MaskedTable>,
 }
 
 impl State for SanitizeDatabases {
@@ -95,71 +91,94 @@ impl State for SanitizeDatabases {
         let sessions = Sessions { cx, login: &login };
         let _lock = lock(&sessions).await?;
 
-        let cut = cut::cut(&sessions).await?;
-        let wires = remember_wires(cx, run, cut).await?;
-        let (plans, databases) = look(&sessions, &policy.masking).await?;
-        let masked = self.mask_once(&sessions, run, &plans, &key).await?;
-        for database in &databases {
-            mask::drop_journal(&sessions.open(database).await?).await?;
-        }
-        let views = finish::finish(&sessions, &databases).await?;
+        let exceptions = &policy.masking.exceptions;
+        let all = remember_wires(cx, run, cut::cut(&sessions, exceptions).await?).await?;
+        let wires = counts(&all);
+        let seal = Seal::new(&key, run, &self.resource_id);
+        let records = Records { cx, run, seal: &seal };
+        let unknown = cut::unknown(exceptions, &all);
+        let done = sanitize(&sessions, &policy.masking, unknown, &key, &records).await?;
 
-        let rows = masked.iter().map(|table| table.rows).sum();
+        let tables: Vec<_> = done.iter().flat_map(|record| &record.tables).collect();
+        let masked = tables.iter().filter(|table| table.masked).count();
+        let rows = tables.iter().map(|table| table.rows).sum();
         let seconds = u64::try_from((cx.clock.now() - began).get_seconds()).unwrap_or_default();
         let cut: usize = wires.values().sum();
+        let lost: Vec<&str> = done.iter().flat_map(|record| &record.lost).map(String::as_str).collect();
+        let lost = if lost.is_empty() {
+            String::new()
+        } else {
+            format!("; what the master user may not set is lost: {}", lost.join("; "))
+        };
         Ok(Sanitized {
             summary: format!(
-                "{cut} live wires cut; {} tables with {rows} rows masked, {views} materialised views filled \
-                again",
-                masked.len()
+                "{cut} live wires cut; {} databases with {rows} rows made again, {masked} of their tables \
+                 masked{lost}",
+                done.len(),
             ),
             wires,
-            tables: masked.len(),
+            tables: masked,
             rows,
             seconds,
         })
     }
 }
 
-impl SanitizeDatabases {
-    /// Masks, unless `masked.json` says that it was done.
-    async fn mask_once(
-        &self,
-        sessions: &Sessions<'_>,
-        run: &Run,
-        plans: &[Plan],
-        key: &str,
-    ) -> Result<Vec<MaskedTable>> {
-        let (cx, report) = (sessions.cx, format!("{}/masked.json", run.prefix()));
-        if let Some(masked) = cx
-            .store
-            .get_json::<Masked>(&report)
-            .await?
-            .filter(|masked| masked.resource_id == self.resource_id)
-        {
-            return Ok(masked.tables);
+/// All but the wires: every database with anything of people's own in it is made again. What was
+/// found before is among all that a person must decide.
+pub async fn sanitize(
+    sessions: &Sessions<'_>,
+    masking: &Masking,
+    found: Vec<Finding>,
+    key: &str,
+    records: &Records<'_>,
+) -> Result<Vec<Record>> {
+    let rebuild = Rebuild { sessions, seal: records.seal, key: &Key::new(key) };
+    let mut done = finished(&rebuild, masking, records).await?;
+    let before: BTreeSet<String> = done.iter().map(|record| record.database.clone()).collect();
+    let plans = with(found, look(sessions, masking).await)?;
+    let mut findings = Vec::new();
+    for plan in plans.iter().filter(|plan| !before.contains(&plan.database)) {
+        match rebuild.make(plan).await? {
+            Ok(record) => {
+                records.put(&record).await?;
+                rebuild.take_over(&plan.database).await?;
+                done.push(record);
+            }
+            Err(found) => findings.extend(found),
         }
-        let fingerprints = fingerprints::key(run);
-        let taken = cx
-            .store
-            .get_json::<Fingerprints>(&fingerprints)
-            .await?
-            .is_some_and(|taken| taken.resource_id == self.resource_id);
-        if !taken {
-            let fresh = take_fingerprints::take(sessions, plans, key, &self.resource_id).await?;
-            cx.store.put_json(&fingerprints, &fresh).await?;
-        }
-        let tables = mask::mask(sessions, plans, key).await?;
-        cx.store
-            .put_json(&report, &Masked { resource_id: self.resource_id.clone(), tables: tables.clone() })
-            .await?;
-        Ok(tables)
     }
+    if !findings.is_empty() {
+        return Err(Error::Blocked(findings));
+    }
+    Ok(done)
+}
+
+/// The databases that an earlier attempt has made again; one that was whole gets its name now.
+async fn finished(rebuild: &Rebuild<'_>, masking: &Masking, records: &Records<'_>) -> Result<Vec<Record>> {
+    let client = rebuild.sessions.open("template1").await?;
+    let there = sessions::texts(&client, "list databases", "SELECT datname::text FROM pg_database").await?;
+    drop(client);
+    // One whose name is free for a moment is known from the policy.
+    let known: BTreeSet<&String> = masking.databases.keys().chain(&there).collect();
+    let mut done = Vec::new();
+    for database in known {
+        let Some(record) = records.get(database).await? else {
+            rebuild.begin_again(database).await?;
+            continue;
+        };
+        if there.contains(&rebuild.whole_name(database)) {
+            rebuild.take_over(database).await?;
+        }
+        done.push(record);
+    }
+    Ok(done)
 }
 
 /// A worker that was given up may still be at work: its session holds this lock until it ends.
-async fn lock(sessions: &Sessions<'_>) -> Result<tokio_postgres::Client> {
-    let client = sessions.open("postgres").await?;
+async fn lock(sessions: &Sessions<'_>) -> Result<Client> {
+    // In a database that is never made again, for such a lock belongs to its database.
+    let client = sessions.open("template1").await?;
     let sql = "SELECT pg_try_advisory_lock(hashtext('aurora-runbooks sanitize-databases'))";
     let row = client.query_one(sql, &[]).await.map_err(|error| query_failed("take the lock", &error))?;
     if row.get(0) {
@@ -169,8 +188,8 @@ async fn lock(sessions: &Sessions<'_>) -> Result<tokio_postgres::Client> {
     }
 }
 
-/// Counts by kind; a second attempt finds less, and must not forget what the first one cut.
-async fn remember_wires(cx: &Context, run: &Run, cut: Vec<cut::Wire>) -> Result<BTreeMap<String, usize>> {
+/// A second attempt finds less, and must not forget what the first one cut.
+async fn remember_wires(cx: &Context, run: &Run, cut: Vec<cut::Wire>) -> Result<Vec<cut::Wire>> {
     let key = format!("{}/wires.json", run.prefix());
     let mut all: Vec<cut::Wire> = cx.store.get_json(&key).await?.unwrap_or_default();
     for wire in cut {
@@ -179,33 +198,80 @@ async fn remember_wires(cx: &Context, run: &Run, cut: Vec<cut::Wire>) -> Result<
         }
     }
     cx.store.put_json_when(&key, &all, When::Always).await?;
-    let mut counts = BTreeMap::new();
-    for wire in all {
-        *counts.entry(wire.kind.as_str().to_owned()).or_default() += 1;
-    }
-    Ok(counts)
+    Ok(all)
 }
 
-/// The plan of every database and all their names, or everything that a person must decide first.
-pub async fn look(sessions: &Sessions<'_>, masking: &Masking) -> Result<(Vec<Plan>, Vec<String>)> {
-    let client = sessions.open("postgres").await?;
+/// How many of each kind were cut.
+fn counts(wires: &[cut::Wire]) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for wire in wires.iter().filter(|wire| wire.kept.is_none()) {
+        *counts.entry(wire.kind.as_str().to_owned()).or_default() += 1;
+    }
+    counts
+}
+
+/// What was found before, beside what else a person must decide.
+fn with<T>(mut found: Vec<Finding>, looked: Result<T>) -> Result<T> {
+    match looked {
+        Err(Error::Blocked(others)) => {
+            found.extend(others);
+            Err(Error::Blocked(found))
+        }
+        Ok(_) if !found.is_empty() => Err(Error::Blocked(found)),
+        looked => looked,
+    }
+}
+
+/// The plan of every database that has anything of people's own, or everything that a person must
+/// decide first.
+pub async fn look(sessions: &Sessions<'_>, masking: &Masking) -> Result<Vec<Plan>> {
+    let client = sessions.open("template1").await?;
     let names = postgres::databases(&client).await?;
     let mut findings = unreachable(&client, &names, masking).await?;
+    drop(client);
     let mut plans = Vec::new();
     for database in &names {
         sessions.cx.progress.say(format!("reading the schema of database {database}"));
-        let schema = Schema::read(&sessions.open(database).await?).await?;
-        match plan::plan(database, &schema, masking.databases.get(database), masking.rewrite.get(database)) {
-            Ok(plan) => plans.push(plan),
+        let client = sessions.open(database).await?;
+        let rules = masking.databases.get(database);
+        let row = client.query_one(include_str!("sql/rebuild/holds-objects.sql"), &[]).await;
+        let holds: bool = row.map_err(|error| query_failed("look for objects", &error))?.get(0);
+        if !holds && rules.is_none() {
+            continue;
+        }
+        if database == "template1" {
+            findings.push(in_template());
+            continue;
+        }
+        match plan::plan(database, &Schema::read(&client).await?, rules, &masking.exceptions) {
+            Ok(plan) => {
+                let mut problems = Problems::new(database);
+                expressions::check(&client, &plan, &mut problems).await?;
+                match problems.end() {
+                    Ok(()) => plans.push(plan),
+                    Err(found) => findings.extend(found),
+                }
+            }
             Err(found) => findings.extend(found),
         }
     }
-    if findings.is_empty() { Ok((plans, names)) } else { Err(Error::Blocked(findings)) }
+    if findings.is_empty() { Ok(plans) } else { Err(Error::Blocked(findings)) }
+}
+
+fn in_template() -> Finding {
+    Finding {
+        check: "objects-in-template".into(),
+        level: Level::Block,
+        database: Some("template1".into()),
+        object: "template1".into(),
+        reason: "every new database of an environment would begin with what production put there".into(),
+        remedy: "Drop it from template1 in production.".into(),
+    }
 }
 
 /// Databases that nobody can look into, and names in the policy that no database has.
 async fn unreachable(
-    client: &tokio_postgres::Client,
+    client: &Client,
     names: &[String],
     masking: &Masking,
 ) -> Result<Vec<Finding>> {
@@ -235,4 +301,22 @@ async fn unreachable(
         remedy: "Remove it from the policy, or spell it as the cluster does.".into(),
     });
     Ok(closed.chain(gone).collect())
+}
+
+/// Texts of statements are in the memory and the files of one instance; a snapshot does not carry
+/// them. So it is no failure when nobody may reset them.
+async fn forget_statements(client: &Client) {
+    let function = "SELECT format('SELECT %I.pg_stat_statements_reset()', n.nspname)
+                    FROM pg_extension AS e JOIN pg_namespace AS n ON n.oid = e.extnamespace
+                    WHERE extname = 'pg_stat_statements'";
+    for reset in sessions::texts(client, "look for pg_stat_statements", function).await.unwrap_or_default() {
+        if let Err(error) = client.batch_execute(&reset).await {
+            tracing::warn!(error = said(&error), "the texts of statements were not reset");
+        }
+    }
+}
+
+/// The server restarts or the connection is lost: the next look begins again.
+fn lost(doing: &str, error: &tokio_postgres::Error) -> Error {
+    Error::NotReady(format!("PostgreSQL to come back ({doing}: {})", said(error)))
 }

@@ -4,80 +4,63 @@
 //! What was read back from the run bucket is compared with this list and never goes into SQL: a
 //! place that the policy does not mask, or one that lacks its fingerprints, is refused.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use policy::{Masking, Rule, TableName, TableRule};
 use runbook::{Error, Result, postgres::query_failed};
 
 use crate::daily_sync::{
-    fingerprints::{Fingerprint, Fingerprints, Mark, Place, Within, is_telling},
-    sanitize_databases::sessions::Sessions,
+    fingerprints::{Fingerprint, Place, Within},
+    sanitize_databases::{record::Record, sessions::Sessions},
 };
 
 #[derive(Debug)]
 pub struct MaskedPlace<'a> {
     pub place: Place,
+    /// The place in words.
+    pub said: String,
     pub rule: &'a Rule,
-    pub partitioned: bool,
-    /// The planner's number.
-    pub rows: f64,
+    /// Other paths go on from this one: it is about values that are no objects and no arrays.
+    pub scalar: bool,
     pub taken: &'a Fingerprint,
 }
 
-impl MaskedPlace<'_> {
-    pub fn marks(&self) -> impl Iterator<Item = &str> {
-        self.taken.values.iter().map(Mark::as_str)
-    }
-
-    pub fn is_telling(&self) -> bool {
-        is_telling(self.rule)
-    }
-}
-
-/// What the catalog says of a column.
-struct Column {
-    partitioned: bool,
-    rows: f64,
-    array: bool,
-}
-
+/// Those of one database.
 pub async fn places<'a>(
     sessions: &Sessions<'_>,
     masking: &'a Masking,
-    databases: &[String],
-    taken: &'a Fingerprints,
+    record: &'a Record,
 ) -> Result<Vec<MaskedPlace<'a>>> {
     let mut left: BTreeMap<&Place, &Fingerprint> = BTreeMap::new();
-    for fingerprint in &taken.columns {
+    for fingerprint in &record.fingerprints {
         if left.insert(&fingerprint.place, fingerprint).is_some() {
             return Err(not_ours(&format!("it has {} twice", said(&fingerprint.place))));
         }
     }
     let mut places = Vec::new();
-    for database in databases {
-        let columns = columns(sessions, database).await?;
-        let rules = masking.databases.get(database);
-        for (table, rule) in rules.into_iter().flat_map(|rules| &rules.tables) {
-            let TableRule::Columns(rules) = rule else { continue };
-            for (name, rule) in rules.iter().filter(|(_, rule)| **rule != Rule::Keep) {
-                let key = (table.clone(), name.clone());
-                let Some(column) = columns.get(&key) else {
-                    return Err(not_ours(&format!(
-                        "the policy masks {table}.{name}, which {database} lacks"
-                    )));
+    let database = &record.database;
+    let arrays = arrays(sessions, database).await?;
+    let rules = masking.databases.get(database);
+    for (table, rule) in rules.into_iter().flat_map(|rules| &rules.tables) {
+        let TableRule::Columns(rules) = rule else { continue };
+        for (column, whole) in rules.iter().filter(|(_, rule)| **rule != Rule::Keep) {
+            let key = (table.clone(), column.clone());
+            let Some(array) = arrays.get(&key) else {
+                return Err(not_ours(&format!(
+                    "the policy masks {table}.{column}, which {database} lacks"
+                )));
+            };
+            for (within, rule) in parts(*array, whole) {
+                let place = Place {
+                    database: database.clone(),
+                    table: table.clone(),
+                    column: column.clone(),
+                    within,
                 };
-                for (within, rule) in parts(column, rule) {
-                    let place = Place {
-                        database: database.clone(),
-                        table: key.0.clone(),
-                        column: key.1.clone(),
-                        within,
-                    };
-                    let taken =
-                        left.remove(&place).ok_or_else(|| not_ours(&format!("it lacks {}", said(&place))))?;
-                    let Column { partitioned, rows, .. } = *column;
-                    places.push(MaskedPlace { place, rule, partitioned, rows, taken });
-                }
+                let taken =
+                    left.remove(&place).ok_or_else(|| not_ours(&format!("it lacks {}", said(&place))))?;
+                let scalar = goes_on(&place.within, whole);
+                places.push(MaskedPlace { said: said(&place), place, rule, scalar, taken });
             }
         }
     }
@@ -87,17 +70,25 @@ pub async fn places<'a>(
     }
 }
 
-fn parts<'a>(column: &Column, rule: &'a Rule) -> Vec<(Within, &'a Rule)> {
+fn parts(array: bool, rule: &Rule) -> Vec<(Within, &Rule)> {
     match rule {
-        Rule::Json { paths } => paths.iter().map(|(path, rule)| (Within::Path(path.clone()), rule)).collect(),
+        Rule::Json { paths } => {
+            paths.iter().map(|(path, rule)| (Within::Path(path.clone()), &rule.rule)).collect()
+        }
         // These replace the value as a whole.
         Rule::Null | Rule::Constant { .. } | Rule::Sql { .. } => vec![(Within::Column, rule)],
-        _ if column.array => vec![(Within::Elements, rule)],
+        _ if array => vec![(Within::Elements, rule)],
         _ => vec![(Within::Column, rule)],
     }
 }
 
-async fn columns(sessions: &Sessions<'_>, database: &str) -> Result<BTreeMap<(TableName, String), Column>> {
+fn goes_on(within: &Within, rule: &Rule) -> bool {
+    let (Within::Path(path), Rule::Json { paths }) = (within, rule) else { return false };
+    paths.keys().any(|other| other.0.len() > path.0.len() && other.0.starts_with(&path.0))
+}
+
+/// Every column that holds values of its own, and whether each of them is an array.
+async fn arrays(sessions: &Sessions<'_>, database: &str) -> Result<BTreeMap<(TableName, String), bool>> {
     let client = sessions.open(database).await?;
     let rows = client
         .query(include_str!("../sql/attest/places.sql"), &[])
@@ -105,16 +96,9 @@ async fn columns(sessions: &Sessions<'_>, database: &str) -> Result<BTreeMap<(Ta
         .map_err(|error| query_failed("read columns", &error))?;
     let column = |row: &tokio_postgres::Row| {
         let table = TableName { schema: row.get("schema"), table: row.get("table") };
-        let column =
-            Column { partitioned: row.get("partitioned"), rows: row.get("rows"), array: row.get("array") };
-        ((table, row.get("column")), column)
+        ((table, row.get("column")), row.get("array"))
     };
     Ok(rows.iter().map(column).collect())
-}
-
-/// The marks of all these places, each once.
-pub fn marks<'a>(places: impl Iterator<Item = &'a MaskedPlace<'a>>) -> Vec<&'a str> {
-    places.flat_map(MaskedPlace::marks).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 pub fn said(place: &Place) -> String {
@@ -127,8 +111,7 @@ pub fn said(place: &Place) -> String {
 
 fn not_ours(why: &str) -> Error {
     Error::refused(format!(
-        "fingerprints.json of this run is not what SanitizeDatabases writes: {why}. Nothing of the file was \
-         used"
+        "what SanitizeDatabases recorded is not what the policy asks for: {why}. Nothing of it was used"
     ))
     .fix("look who may write the run bucket")
     .then(runbook::error::Then::StartAgain)

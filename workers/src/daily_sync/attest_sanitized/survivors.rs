@@ -1,98 +1,198 @@
-//! Looks for original values by the fingerprints that were taken before masking: in their columns,
-//! in statistics, materialised views and comments. The values themselves are not known here either;
-//! the server compares fingerprints.
+//! Looks for original values: every row of every table and view is read once more, every statistic
+//! and every definition, and compared here by the marks that were taken while values were replaced.
+//! The values themselves are not known here either.
+//!
+//! Rows are asked for without a cast, so that the server's own output is all that stands between
+//! the page and this code.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{collections::BTreeMap, pin::pin};
 
-use policy::{JsonPath, Masking, Rule, Step, TableName, TableRule};
+use futures::TryStreamExt;
+use policy::{JsonPath, Rule, Step, TableName};
 use runbook::{
     Result,
     postgres::{query_failed, quote, table},
 };
-use tokio_postgres::{Client, types::ToSql};
+use tokio_postgres::{Client, SimpleQueryMessage};
 
-use super::places::{MaskedPlace, marks, places, said};
-use crate::daily_sync::{
-    fingerprints::{Fingerprints, Within},
-    sanitize_databases::sessions::{Sessions, texts},
+use super::{
+    marks::{Marker, Wanted},
+    places::MaskedPlace,
 };
-
-/// Of a bigger table pages are sampled.
-const ROWS: f64 = 2_000_000.0;
+use crate::daily_sync::{
+    fingerprints::{Within, is_by_chance, is_telling},
+    sanitize_databases::{record::Record, sessions::Sessions},
+};
 
 #[derive(Debug, Default)]
 pub struct Survivors {
     pub looked_for: usize,
-    pub rows: i64,
+    pub values: u64,
     /// Where, never what.
     pub found: Vec<String>,
 }
 
-/// The fingerprint of `text`, in SQL.
-fn mark(text: &str) -> String {
-    format!(
-        "encode(substring(sha256(convert_to(concat(current_setting('mask.key'), ':fingerprint:', {text}), \
-        'UTF8')) FOR 16), 'hex')"
-    )
-}
-
-pub async fn find(
-    sessions: &Sessions<'_>,
-    masking: &Masking,
-    databases: &[String],
-    before: &Fingerprints,
-    key: &str,
-) -> Result<Survivors> {
-    let places = places(sessions, masking, databases, before).await?;
-    let mut survivors = Survivors {
-        looked_for: places.iter().map(|place| place.marks().count()).sum(),
-        ..Survivors::default()
-    };
-    let telling = marks(places.iter().filter(|place| place.is_telling()));
-    for database in databases {
-        let client = sessions.open_with_key(database, key).await?;
-        for place in places.iter().filter(|place| place.place.database == *database) {
-            let column = said(&place.place);
-            sessions.cx.progress.say(format!("looking for original values in {column}"));
-            in_column(&client, place, &mut survivors).await?;
-        }
-        in_statistics(&client, database, &places, &mut survivors).await?;
-        in_views(&client, database, &telling, &mut survivors).await?;
-        let words = format!(
-            "SELECT count(*) FROM ({}) AS w WHERE length(w.text) >= 6 AND {} = ANY ($1)",
-            include_str!("../sql/attest/words.sql"),
-            mark("w.text")
-        );
-        if counted(&client, "look through comments", &words, &telling).await? > 0 {
-            survivors.found.push(format!("{database}: a comment holds an original value"));
-        }
-        leftovers(&client, database, masking, &mut survivors).await?;
-        statements(&client, database, &mut survivors).await?;
+/// What is looked for everywhere, of all databases.
+pub fn telling<'a>(places: &'a [MaskedPlace<'a>], records: &'a [Record]) -> Wanted<'a> {
+    let mut wanted = Wanted::default();
+    for place in places.iter().filter(|place| is_telling(place.rule)) {
+        wanted.add(place.taken, &place.said);
     }
-    Ok(survivors)
+    for emptied in records.iter().flat_map(|record| &record.emptied) {
+        wanted.add(emptied, "a table that was emptied");
+    }
+    wanted
 }
 
-async fn counted(client: &Client, doing: &str, sql: &str, values: &[&str]) -> Result<i64> {
-    let row = client.query_one(sql, &[&values]).await.map_err(|error| query_failed(doing, &error))?;
-    Ok(row.get(0))
+pub struct Search<'a> {
+    pub sessions: &'a Sessions<'a>,
+    pub marker: Marker,
+    pub places: &'a [MaskedPlace<'a>],
+    pub telling: Wanted<'a>,
 }
 
-/// The single values at a place as rows `v`, and the path that is the query's first parameter.
-fn values(of: &MaskedPlace<'_>, sample: &str) -> (String, Option<String>) {
-    let (column, from) = (quote(&of.place.column), table(&of.place.table));
-    match &of.place.within {
-        Within::Column => (format!("SELECT {column}::text AS v FROM {from}{sample}"), None),
-        Within::Elements => (
-            format!("SELECT e::text AS v FROM {from}{sample} CROSS JOIN LATERAL unnest({column}) AS e"),
-            None,
-        ),
-        Within::Path(path) => (
-            format!(
-                "SELECT found #>> '{{}}' AS v FROM {from}{sample} CROSS JOIN LATERAL \
-                jsonb_path_query({column}::jsonb, $1::text::jsonpath) AS found"
-            ),
-            Some(in_sql(path)),
-        ),
+impl Search<'_> {
+    pub async fn in_database(&self, database: &str, survivors: &mut Survivors) -> Result<()> {
+        let client = self.sessions.open_to_copy(database).await?;
+        // Rows that a policy hides from their owner are shown for the time of this transaction,
+        // which is rolled back.
+        let begin = |error| query_failed("begin to look", &error);
+        client.batch_execute("BEGIN").await.map_err(begin)?;
+        let rows = client.query(include_str!("../sql/attest/heaps.sql"), &[]).await;
+        for row in rows.map_err(|error| query_failed("list tables", &error))? {
+            let (name, only, forced) = (
+                TableName { schema: row.get(0), table: row.get(1) },
+                row.get::<_, bool>(2),
+                row.get::<_, bool>(3),
+            );
+            if forced {
+                let show = format!("ALTER TABLE {} NO FORCE ROW LEVEL SECURITY", table(&name));
+                client.batch_execute(&show).await.map_err(|error| query_failed("see all rows", &error))?;
+            }
+            self.sessions.cx.progress.say(format!("looking for original values in {database}: {name}"));
+            self.in_table(&client, database, &name, only, survivors).await?;
+        }
+        client.batch_execute("ROLLBACK").await.map_err(begin)?;
+        self.in_statistics(&client, database, survivors).await?;
+        self.in_definitions(&client, database, survivors).await
+    }
+
+    fn of_table<'b>(&'b self, database: &'b str, name: &'b TableName) -> impl Iterator<Item = &'b MaskedPlace<'b>> {
+        self.places.iter().filter(move |place| place.place.database == database && place.place.table == *name)
+    }
+
+    async fn in_table(
+        &self,
+        client: &Client,
+        database: &str,
+        name: &TableName,
+        only: bool,
+        survivors: &mut Survivors,
+    ) -> Result<()> {
+        let from = format!("FROM {}{}", if only { "ONLY " } else { "" }, table(name));
+        let mut looks: BTreeMap<&str, Look<'_>> = self
+            .of_table(database, name)
+            .filter(|place| place.place.within == Within::Column)
+            .map(|place| (place.place.column.as_str(), Look::at(place)))
+            .collect();
+        let mut found = BTreeMap::new();
+        let rows = client.simple_query_raw(&format!("SELECT * {from}")).await;
+        let mut rows = pin!(rows.map_err(|error| query_failed("read a table", &error))?);
+        while let Some(message) = rows.try_next().await.map_err(|error| query_failed("read a table", &error))? {
+            let SimpleQueryMessage::Row(row) = message else { continue };
+            for (number, column) in row.columns().iter().enumerate() {
+                let Some(value) = row.get(number) else { continue };
+                survivors.values += 1;
+                if let Some(look) = looks.get_mut(column.name()) {
+                    look.see(&self.marker, value);
+                }
+                if let Some(of) = self.telling.in_text(&self.marker, value) {
+                    *found.entry((column.name().to_owned(), of)).or_insert(0u64) += 1;
+                }
+            }
+        }
+        for ((column, of), times) in found {
+            let own = looks.get(column.as_str()).is_some_and(|look| look.place.said == of);
+            if !own {
+                survivors.found.push(format!(
+                    "{database}: {name}.{column} holds original values of {of} in {times} rows"
+                ));
+            }
+        }
+        for look in looks.values() {
+            look.judge(survivors);
+        }
+        for place in self.of_table(database, name).filter(|place| place.place.within != Within::Column) {
+            let mut look = Look::at(place);
+            let rows = client.simple_query_raw(&format!("SELECT {} {from}", parts(place))).await;
+            let mut rows = pin!(rows.map_err(|error| query_failed("read parts of values", &error))?);
+            while let Some(message) =
+                rows.try_next().await.map_err(|error| query_failed("read parts of values", &error))?
+            {
+                let SimpleQueryMessage::Row(row) = message else { continue };
+                if let Some(value) = row.get(0) {
+                    look.see(&self.marker, value);
+                }
+            }
+            look.judge(survivors);
+        }
+        Ok(())
+    }
+
+    /// Statistics hold samples of rows as they were when they were taken.
+    async fn in_statistics(&self, client: &Client, database: &str, survivors: &mut Survivors) -> Result<()> {
+        let rows = client.query(include_str!("../sql/attest/statistics.sql"), &[]).await;
+        let mut found = BTreeMap::new();
+        for row in rows.map_err(|error| query_failed("look through statistics", &error))? {
+            let name = TableName { schema: row.get(0), table: row.get(1) };
+            let (column, value): (String, Option<String>) = (row.get(2), row.get(3));
+            let Some(value) = value else { continue };
+            let own = self
+                .of_table(database, &name)
+                .filter(|place| place.place.column == column && !is_by_chance(place.rule))
+                .any(|place| {
+                    let mut own = Wanted::default();
+                    own.add(place.taken, &place.said);
+                    own.of(&self.marker, &value).is_some()
+                });
+            if own || self.telling.in_text(&self.marker, &value).is_some() {
+                *found.entry(format!("{name}.{column}")).or_insert(0u64) += 1;
+            }
+        }
+        let said = |(place, _)| format!("{database}: statistics of {place} hold an original value");
+        survivors.found.extend(found.into_iter().map(said));
+        Ok(())
+    }
+
+    async fn in_definitions(&self, client: &Client, database: &str, survivors: &mut Survivors) -> Result<()> {
+        let rows = client.query(include_str!("../sql/attest/definitions.sql"), &[]).await;
+        for row in rows.map_err(|error| query_failed("look through definitions", &error))? {
+            let (object, text): (Option<String>, Option<String>) = (row.get(0), row.get(1));
+            let Some(text) = text else { continue };
+            // A literal is a value, spaces and all.
+            let literals = text.split('\'').filter_map(|literal| self.telling.of(&self.marker, literal));
+            let of = literals.into_iter().next().or_else(|| self.telling.in_text(&self.marker, &text));
+            if let Some(of) = of {
+                let object = object.unwrap_or_default();
+                survivors.found.push(format!("{database}: {object} holds an original value of {of}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The single values of a place that is not a whole column, as a set-returning expression.
+fn parts(place: &MaskedPlace<'_>) -> String {
+    let column = quote(&place.place.column);
+    match &place.place.within {
+        Within::Column => column,
+        Within::Elements => format!("unnest({column})"),
+        Within::Path(path) => {
+            let scalar = r#" ? (@.type() != "object" && @.type() != "array")"#;
+            let path = in_sql(path) + if place.scalar { scalar } else { "" };
+            let path = runbook::postgres::literal(&path);
+            format!("jsonb_path_query({column}::jsonb, {path}::jsonpath) #>> '{{}}'")
+        }
     }
 }
 
@@ -106,168 +206,54 @@ fn in_sql(path: &JsonPath) -> String {
     })
 }
 
-async fn in_column(client: &Client, of: &MaskedPlace<'_>, survivors: &mut Survivors) -> Result<()> {
-    let place = said(&of.place);
-    let doing = format!("look for original values in {place}");
-    let sample = if !of.partitioned && of.rows > ROWS {
-        format!(" TABLESAMPLE SYSTEM ({})", 100.0 * ROWS / of.rows)
-    } else {
-        String::new()
-    };
-    let rule = of.rule.name();
-    let marks: Vec<&str> = of.marks().collect();
-    if !marks.is_empty() {
-        let (values, path) = values(of, &sample);
-        let number = if path.is_some() { 2 } else { 1 };
-        let sql = format!(
-            "SELECT count(*) FILTER (WHERE {} = ANY (${number})), count(*) FROM ({values}) AS sample",
-            mark("v")
-        );
-        let mut parameters: Vec<&(dyn ToSql + Sync)> = Vec::new();
-        parameters.extend(path.as_ref().map(|path| path as &(dyn ToSql + Sync)));
-        parameters.push(&marks);
-        let row = client.query_one(&sql, &parameters).await.map_err(|error| query_failed(&doing, &error))?;
-        let (found, rows): (i64, i64) = (row.get(0), row.get(1));
-        survivors.rows += rows;
-        if found > 0 {
-            survivors.found.push(format!("{place}: {found} original values are there (rule {rule})"));
-        }
-    }
-    // What is below needs no path: these rules are checked in whole columns only.
-    let (Within::Column, (values, None)) = (&of.place.within, values(of, "")) else { return Ok(()) };
-    if let Some(whole) = of.taken.whole {
-        let sql = format!(
-            "SELECT mod(sum(('x' || left({}, 8))::bit(32)::bigint), 4611686018427387904)::bigint
-             FROM ({values}) AS t WHERE v IS NOT NULL",
-            mark("v")
-        );
-        let row = client.query_one(&sql, &[]).await.map_err(|error| query_failed(&doing, &error))?;
-        if row.get::<_, Option<i64>>(0) == Some(whole) {
-            survivors.found.push(format!("{place}: it is as it was (rule {rule})"));
-        }
-    }
-    let others = match of.rule {
-        Rule::Null => "max(v) IS NOT NULL",
-        Rule::Constant { .. } => "max(v) IS DISTINCT FROM min(v)",
-        _ => return Ok(()),
-    };
-    let sql = format!("SELECT {others} FROM ({values}) AS t");
-    let row = client.query_one(&sql, &[]).await.map_err(|error| query_failed(&doing, &error))?;
-    if row.get(0) {
-        survivors.found.push(format!("{place}: other values than the rule {rule} makes are there"));
-    }
-    Ok(())
+/// What is seen at a place that was masked.
+struct Look<'a> {
+    place: &'a MaskedPlace<'a>,
+    own: Wanted<'a>,
+    values: u64,
+    sum: u64,
+    original: u64,
+    others: u64,
 }
 
-/// In all statistics of the database values that nobody writes twice by chance; in those of a
-/// column all that were its own.
-async fn in_statistics(
-    client: &Client,
-    database: &str,
-    all: &[MaskedPlace<'_>],
-    survivors: &mut Survivors,
-) -> Result<()> {
-    let doing = format!("look through the statistics of {database}");
-    let sql = format!(
-        "SELECT DISTINCT schemaname, tablename, attname, mark FROM (
-             SELECT s.*, {} AS mark FROM ({}) AS s (schemaname, tablename, attname, text)) AS t
-         WHERE mark = ANY ($1)",
-        mark("s.text"),
-        include_str!("../sql/attest/statistics.sql")
-    );
-    let telling: BTreeSet<&str> =
-        all.iter().filter(|place| place.is_telling()).flat_map(MaskedPlace::marks).collect();
-    let mut own: BTreeMap<(&TableName, &str), BTreeSet<&str>> = BTreeMap::new();
-    for place in all.iter().filter(|place| place.place.database == database) {
-        let column = (&place.place.table, place.place.column.as_str());
-        own.entry(column).or_default().extend(place.marks());
-    }
-    let mut places = BTreeSet::new();
-    let rows =
-        client.query(&sql, &[&marks(all.iter())]).await.map_err(|error| query_failed(&doing, &error))?;
-    for row in rows {
-        let table = TableName { schema: row.get(0), table: row.get(1) };
-        let (column, mark): (String, String) = (row.get(2), row.get(3));
-        let its_own = own.get(&(&table, column.as_str())).is_some_and(|own| own.contains(mark.as_str()));
-        if its_own || telling.contains(mark.as_str()) {
-            places.insert(format!("{database}: statistics of {table}.{column} hold an original value"));
+impl<'a> Look<'a> {
+    fn at(place: &'a MaskedPlace<'a>) -> Self {
+        let mut own = Wanted::default();
+        if !is_by_chance(place.rule) {
+            own.add(place.taken, &place.said);
         }
+        Self { place, own, values: 0, sum: 0, original: 0, others: 0 }
     }
-    survivors.found.extend(places);
-    Ok(())
-}
 
-async fn in_views(
-    client: &Client,
-    database: &str,
-    telling: &[&str],
-    survivors: &mut Survivors,
-) -> Result<()> {
-    let columns = "SELECT format('SELECT %L, %I::text FROM %I.%I', n.nspname || '.' || c.relname
-                    || '.' || a.attname, a.attname, n.nspname, c.relname)
-                   FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-                    JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-                   WHERE c.relkind = 'm' AND c.relispopulated";
-    for values in texts(client, "read materialised views", columns).await? {
-        let sql = format!(
-            "SELECT DISTINCT place FROM ({values}) AS v (place, text) WHERE length(text) >= 6 AND {} = ANY \
-            ($1)",
-            mark("v.text")
-        );
-        let rows = client
-            .query(&sql, &[&telling])
-            .await
-            .map_err(|error| query_failed("look through materialised views", &error))?;
-        survivors.found.extend(
-            rows.iter().map(|row| format!("{database}: {} holds an original value", row.get::<_, String>(0))),
-        );
-    }
-    Ok(())
-}
-
-/// Dead rows, and statistics of empty tables, where anything of the table is not kept.
-async fn leftovers(
-    client: &Client,
-    database: &str,
-    masking: &Masking,
-    survivors: &mut Survivors,
-) -> Result<()> {
-    let rows = client
-        .query(include_str!("../sql/attest/leftovers.sql"), &[])
-        .await
-        .map_err(|error| query_failed("look for dead rows", &error))?;
-    for row in rows {
-        let name = TableName { schema: row.get(3), table: row.get(2) };
-        let kept = match masking.databases.get(database).and_then(|rules| rules.tables.get(&name)) {
-            Some(TableRule::Columns(columns)) => columns.values().all(|rule| *rule == Rule::Keep),
-            _ => false,
+    fn see(&mut self, marker: &Marker, value: &str) {
+        let rank = marker.rank(value);
+        self.values += 1;
+        self.sum = self.sum.wrapping_add(rank);
+        self.original += u64::from(self.own.ranked(marker, value, rank).is_some());
+        self.others += match self.place.rule {
+            Rule::Constant { value: constant } => u64::from(value != constant),
+            Rule::Null => 1,
+            _ => 0,
         };
-        if !kept {
-            survivors.found.push(format!(
-                "{database}: {} has {}",
-                row.get::<_, String>(0),
-                row.get::<_, String>(4)
-            ));
-        }
     }
-    Ok(())
-}
 
-/// The masking key stands in no statement that the server remembers.
-async fn statements(client: &Client, database: &str, survivors: &mut Survivors) -> Result<()> {
-    let there = "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class AS c JOIN pg_namespace
-                    AS n ON n.oid = c.relnamespace
-                 WHERE c.relname = 'pg_stat_statements' AND c.relkind = 'v'";
-    for view in texts(client, "look for pg_stat_statements", there).await? {
-        let sql = format!(
-            "SELECT count(*)::text FROM {view} WHERE position(current_setting('mask.key') IN query) > 0"
-        );
-        // Without its library in memory the view only gives an error, and no text.
-        if texts(client, "look through statements", &sql).await.is_ok_and(|count| count != ["0"]) {
-            survivors
-                .found
-                .push(format!("{database}: a statement that the server remembers holds the masking key"));
+    fn judge(&self, survivors: &mut Survivors) {
+        let (place, rule, taken) = (&self.place.said, self.place.rule, self.place.taken);
+        let mut wrong = |what: String| survivors.found.push(format!("{place}: {what} (rule {})", rule.name()));
+        if self.original > 0 {
+            wrong(format!("{} original values are there", self.original));
+        }
+        if self.others > 0 {
+            wrong(format!("{} other values than the rule makes are there", self.others));
+        }
+        let same_number = !matches!(rule, Rule::Null | Rule::Sql { .. })
+            && !matches!(self.place.place.within, Within::Path(_));
+        if same_number && self.values != taken.values {
+            wrong(format!("{} values were looked at, of {}", self.values, taken.values));
+        }
+        let can_be_same = matches!(rule, Rule::Keep | Rule::Constant { .. } | Rule::Null);
+        if taken.values > 0 && !can_be_same && self.values == taken.values && self.sum == taken.sum {
+            wrong("it is as it was".to_owned());
         }
     }
-    Ok(())
 }

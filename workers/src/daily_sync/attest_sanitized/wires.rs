@@ -1,8 +1,11 @@
-//! Looks for live wires once more, in another way than they were cut: it reads the catalog and
-//! judges here, so that a mistake in the queries of the cut does not prove itself right.
+//! Looks for live wires once more, in another way than they were cut: it reads the catalog with
+//! queries of its own and judges here, so that a mistake in the queries of the cut does not prove
+//! itself right. What looks like a credential or like a queue is one question with one answer
+//! ([`policy::secrets`], [`policy::is_queue`]); what the policy keeps is not counted.
 
 use std::collections::BTreeMap;
 
+use policy::{Action, Exception, TableName, is_queue, secrets};
 use runbook::{Result, postgres::query_failed};
 use tokio_postgres::{Client, Row};
 
@@ -50,38 +53,17 @@ const SCHEMAS: [(&str, &str); 12] = [
     ("hook-extension", "apg_plan_mgmt"),
 ];
 
-/// Names of work that waits: whole, or with a star at an end.
-const QUEUES: [&str; 27] = [
-    "que_jobs",
-    "delayed_jobs",
-    "good_jobs",
-    "good_job_executions",
-    "solid_queue_*",
-    "oban_jobs",
-    "river_job",
-    "procrastinate_jobs",
-    "procrastinate_events",
-    "gue_jobs",
-    "neoq_jobs",
-    "queue_classic_jobs",
-    "*outbox*",
-    "celery_taskmeta",
-    "django_q_ormq",
-    "sidekiq_jobs",
-    "jobs_queue",
-    "job_queue",
-    "mail_queue",
-    "email_queue",
-    "message_queue",
-    "webhook_deliveries",
-    "pgmq.q_*",
-    "pgmq.a_*",
-    "pgboss.job",
-    "pgboss.archive",
-    "graphile_worker.*jobs",
+/// The objects that default privileges are of, as ALTER DEFAULT PRIVILEGES calls them.
+const DEFAULTS: [(&str, &str); 6] = [
+    ("r", "TABLES"),
+    ("S", "SEQUENCES"),
+    ("f", "FUNCTIONS"),
+    ("T", "TYPES"),
+    ("n", "SCHEMAS"),
+    ("L", "LARGE OBJECTS"),
 ];
 
-pub async fn find(sessions: &Sessions<'_>, databases: &[String]) -> Result<Found> {
+pub async fn find(sessions: &Sessions<'_>, databases: &[String], exceptions: &[Exception]) -> Result<Found> {
     let mut found = Found::new();
     for (number, database) in databases.iter().enumerate() {
         sessions.cx.progress.say(format!(
@@ -91,7 +73,9 @@ pub async fn find(sessions: &Sessions<'_>, databases: &[String]) -> Result<Found
         ));
         let client = sessions.open(database).await?;
         let mut add = |kind: &str, object: String| {
-            found.entry(kind.to_owned()).or_default().push(format!("{database}: {object}"))
+            if Exception::of(exceptions, kind, Some(database), &object).is_none_or(is_done) {
+                found.entry(kind.to_owned()).or_default().push(format!("{database}: {object}"));
+            }
         };
         for row in
             rows(&client, "count what must not be there", include_str!("../sql/attest/counts.sql")).await?
@@ -106,14 +90,18 @@ pub async fn find(sessions: &Sessions<'_>, databases: &[String]) -> Result<Found
                 (row.get(0), row.get(1), row.get(2));
             let (object, text) = (object.unwrap_or_default(), text.unwrap_or_default());
             if kind == "rule" && calls_out(&text.to_lowercase()) {
-                add("calling-rule", object);
-            } else if kind != "rule" && holds_secret(&text) {
+                add("calling-rule", object.clone());
+            }
+            let found = if kind == "comment" { secrets::in_text(&text) } else { secrets::in_code(&text) };
+            if !found.is_empty() {
+                let kind = if kind == "rule" { "definition" } else { kind.as_str() };
                 add(&format!("secret-in-{kind}"), object);
             }
         }
         queues(&client, &mut add).await?;
-        let defaults = "SELECT pg_get_userbyid(defaclrole)::text, defaclobjtype::text, defaclacl::text[] \
-        FROM pg_default_acl";
+        let defaults = "SELECT pg_get_userbyid(defaclrole)::text, defaclobjtype::text, defaclacl::text[], \
+        coalesce(' in ' || nspname, '') FROM pg_default_acl LEFT JOIN pg_namespace AS n \
+        ON n.oid = defaclnamespace";
         for row in rows(&client, "read default privileges", defaults).await? {
             let (owner, kind, entries): (String, String, Vec<String>) = (row.get(0), row.get(1), row.get(2));
             let usual = |entry: &String| {
@@ -121,7 +109,8 @@ pub async fn find(sessions: &Sessions<'_>, databases: &[String]) -> Result<Found
                     || entry.starts_with('=') && "fT".contains(&kind)
             };
             if !entries.iter().all(usual) {
-                add("default-privilege", owner);
+                let (_, word) = DEFAULTS.iter().find(|(of, _)| *of == kind).unwrap_or(&("", "objects"));
+                add("default-privilege", format!("{word} of {owner}{}", row.get::<_, String>(3)));
             }
         }
         let settings =
@@ -131,8 +120,13 @@ pub async fn find(sessions: &Sessions<'_>, databases: &[String]) -> Result<Found
             add("role-setting", row.get(0));
         }
     }
-    roles(&sessions.open("postgres").await?, &mut found).await?;
+    roles(&sessions.open("postgres").await?, exceptions, &mut found).await?;
     Ok(found)
+}
+
+/// What the policy only wants cut in another way is a wire when it is still there.
+fn is_done(exception: &Exception) -> bool {
+    exception.action != Action::Keep
 }
 
 async fn rows(client: &Client, doing: &str, sql: &str) -> Result<Vec<Row>> {
@@ -174,7 +168,7 @@ async fn functions(client: &Client, add: &mut impl FnMut(&str, String)) -> Resul
         if definer && (public || others) {
             add("security-definer", name.clone());
         }
-        if holds_secret(&text) {
+        if !secrets::in_code(&text).is_empty() {
             add("secret-in-function", name);
         }
     }
@@ -188,33 +182,25 @@ async fn queues(client: &Client, add: &mut impl FnMut(&str, String)) -> Result<(
                   'information_schema')";
     for row in rows(client, "read the names of tables", tables).await? {
         let (schema, table, sql): (String, String, String) = (row.get(0), row.get(1), row.get(2));
-        let waiting = QUEUES.iter().any(|pattern| match pattern.split_once('.') {
-            Some((of, pattern)) => of == schema && fits(&table, pattern),
-            None => fits(&table, pattern),
-        });
-        if waiting
+        let name = TableName { schema, table };
+        if is_queue(&name)
             && rows(client, "look into a queue", &format!("SELECT EXISTS (SELECT FROM {sql})")).await?[0]
                 .get(0)
         {
-            add("queue-table", format!("{schema}.{table}"));
+            add("queue-table", name.to_string());
         }
     }
     Ok(())
 }
 
-fn fits(name: &str, pattern: &str) -> bool {
-    match (pattern.strip_prefix('*'), pattern.strip_suffix('*')) {
-        (Some(rest), Some(_)) => name.contains(rest.trim_end_matches('*')),
-        (Some(end), None) => name.ends_with(end),
-        (None, Some(begin)) => name.starts_with(begin),
-        (None, None) => name == pattern,
-    }
-}
-
-async fn roles(client: &Client, found: &mut Found) -> Result<()> {
+async fn roles(client: &Client, exceptions: &[Exception], found: &mut Found) -> Result<()> {
     for row in rows(client, "read roles", include_str!("../sql/attest/roles.sql")).await? {
         let name: String = row.get(0);
-        let mut add = |kind: &str, object: String| found.entry(kind.to_owned()).or_default().push(object);
+        let mut add = |kind: &str, object: String| {
+            if Exception::of(exceptions, kind, None, &object).is_none_or(is_done) {
+                found.entry(kind.to_owned()).or_default().push(object);
+            }
+        };
         if row.get(1) {
             add("login-role", name.clone());
         }
@@ -229,6 +215,7 @@ async fn roles(client: &Client, found: &mut Found) -> Result<()> {
             };
             add(kind, format!("{name} in {other}"));
         }
+        row.get::<_, Vec<String>>(5).into_iter().for_each(|admin| add("role-admin", admin));
         if row.get(4) {
             add("role-setting", name);
         }
@@ -258,54 +245,16 @@ fn calls_out(code: &str) -> bool {
     copies || words.iter().any(|word| code.contains(word))
 }
 
-/// A key, token or password by its looks.
-fn holds_secret(text: &str) -> bool {
-    let lower = text.to_lowercase();
-    let marks =
-        ["hooks.slack.com/services/", "private key-----", "sk_live_", "xoxb-", "xoxp-", "ghp_", "password="];
-    let keys = ["akia", "asia"].iter().any(|mark| {
-        lower
-            .match_indices(mark)
-            .any(|(at, _)| lower[at..].chars().take(20).filter(char::is_ascii_alphanumeric).count() == 20)
-    });
-    let login = lower.split("://").skip(1).any(|rest| {
-        let host = rest.split(['/', ' ', '\'', '"']).next().unwrap_or_default();
-        host.split_once('@')
-            .is_some_and(|(login, _)| login.split_once(':').is_some_and(|(_, password)| !password.is_empty()))
-    });
-    keys || login || marks.iter().any(|mark| lower.contains(mark))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn code_that_reaches_out_and_texts_with_secrets_are_recognised() {
+    fn code_that_reaches_out_is_recognised() {
         assert!(
             calls_out("perform aws_lambda.invoke('x')")
                 && calls_out("copy t to program 'curl'")
                 && !calls_out("perform pg_notify('x', 'y')")
-        );
-        assert!(
-            holds_secret("key AKIAABCDEFGHIJKLMNOP")
-                && holds_secret("https://a:b@c.example")
-                && holds_secret("host=x password=y")
-        );
-        assert!(
-            !holds_secret("https://example.com/a:b@c")
-                && !holds_secret("the akia is a dog")
-                && !holds_secret("the password of the day")
-        );
-    }
-
-    #[test]
-    fn queues_are_recognised_by_their_names() {
-        assert!(
-            fits("mail_outbox", "*outbox*")
-                && fits("solid_queue_jobs", "solid_queue_*")
-                && fits("_private_jobs", "*jobs")
-                && !fits("jobs", "que_jobs")
         );
     }
 }

@@ -2,18 +2,21 @@
 //! secret by itself.
 //!
 //! A kind is a file `sql/wires/<kind>.sql`: a query that finds the wires of its kind and writes the
-//! statements that cut each. Every database is looked at, `postgres` and `template1` too. Nothing
-//! that is already cut is found again, so that a second run is harmless.
+//! statements that cut each. Where it has a column `text` or `code`, the query only lists, and
+//! [`policy::secrets`] decides; `drop` and `rewrite` are then what else the policy may want. Every
+//! database is looked at, `postgres` and `template1` too. Nothing that is already cut is found again,
+//! so that a second run is harmless. What the policy keeps is listed with its reason.
 
 use std::collections::BTreeMap;
 
+use policy::{Action, Exception, ExceptionKind, secrets};
 use runbook::{
-    Error, Result,
+    Error, Finding, Level, Result,
     error::Then,
     postgres::{self, failed, is_gone, query_failed, said},
 };
 use serde::{Deserialize, Serialize};
-use tokio_postgres::Client;
+use tokio_postgres::{Client, Row, types::FromSqlOwned};
 
 use super::sessions::Sessions;
 use crate::shared::roles::{self, Of};
@@ -41,10 +44,10 @@ macro_rules! kinds {
     };
 }
 
-/// In this order: first what would stand in the way of the others.
+/// In this order: first what would run at the others' statements, then what would stand in their way.
 const KINDS: &[Kind] = kinds! {
-    Database "prepared-transaction",
     Database "event-trigger",
+    Database "prepared-transaction",
     Database "subscription",
     Cluster "replication-slot",
     Cluster "replication-origin",
@@ -65,13 +68,14 @@ const KINDS: &[Kind] = kinds! {
     Database "secret-in-view",
     Database "secret-in-policy",
     Database "secret-in-comment",
+    Database "secret-in-definition",
     Database "security-definer",
-    Database "queue-table",
     Database "default-privilege",
     Database "public-grant",
     Cluster "external-login",
     Cluster "privileged-member",
     Cluster "privileged-role",
+    Cluster "role-admin",
     Cluster "role-setting",
     Cluster "login-role",
 };
@@ -106,11 +110,14 @@ pub struct Wire {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<String>,
     pub object: String,
+    /// Why the policy keeps it. What has none was cut.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<String>,
 }
 
-/// Cuts everything and answers what there was. What cannot be cut is an error that names it: a copy
+/// Cuts everything that the policy does not keep, and answers what there was. What cannot be cut is an error that names it: a copy
 /// with a live wire goes nowhere.
-pub async fn cut(sessions: &Sessions<'_>) -> Result<Vec<Wire>> {
+pub async fn cut(sessions: &Sessions<'_>, exceptions: &[Exception]) -> Result<Vec<Wire>> {
     let cluster = sessions.open("postgres").await?;
     roles::become_member(&cluster, Of::All).await?;
     let databases = postgres::databases(&cluster).await?;
@@ -124,15 +131,15 @@ pub async fn cut(sessions: &Sessions<'_>) -> Result<Vec<Wire>> {
         ));
         let client = sessions.open(database).await?;
         for kind in KINDS.iter().filter(|kind| kind.scope == Scope::Database) {
-            wires.extend(cut_kind(&client, kind, Some(database), &mut refusals).await?);
+            wires.extend(cut_kind(&client, kind, Some(database), exceptions, &mut refusals).await?);
         }
     }
     sessions.cx.progress.say("cutting live wires of the cluster");
     for kind in KINDS.iter().filter(|kind| kind.scope == Scope::Cluster) {
-        wires.extend(cut_kind(&cluster, kind, None, &mut refusals).await?);
+        wires.extend(cut_kind(&cluster, kind, None, exceptions, &mut refusals).await?);
     }
     kill_passwords(&cluster).await?;
-    let left = left(sessions, &databases).await?;
+    let left = left(sessions, &databases, exceptions).await?;
     if left.is_empty() {
         return Ok(wires);
     }
@@ -149,36 +156,142 @@ pub async fn cut(sessions: &Sessions<'_>) -> Result<Vec<Wire>> {
         lines.collect::<String>()
     ))
     .changed("the copy, which CleanUp deletes")
-    .fix("remove them in production, or give its master user the right to do what was refused")
+    .fix(format!(
+        "remove them in production, or give its master user the right to do what was refused{}",
+        lines_to_paste(&left)
+    ))
     .then(Then::StartAgain))
+}
+
+/// For what the policy may keep.
+fn lines_to_paste(left: &[Wire]) -> String {
+    let lines: Vec<_> = left
+        .iter()
+        .filter_map(|wire| {
+            let kind = ExceptionKind::named(wire.kind.as_str())?;
+            Some(format!("\n  {}", Exception::line(kind, wire.database.as_deref(), &wire.object)))
+        })
+        .collect();
+    if lines.is_empty() {
+        return String::new();
+    }
+    format!("; or add to the policy, under masking, exceptions, why it stays:{}\n", lines.concat())
+}
+
+/// Exceptions of the policy that are about nothing: what they were meant for is cut, or is not kept.
+pub fn unknown(exceptions: &[Exception], wires: &[Wire]) -> Vec<Finding> {
+    let met = |exception: &&Exception| {
+        exception.kind.is_of_the_policy()
+            || wires.iter().any(|wire| {
+                wire.kind.as_str() == exception.kind.as_str()
+                    && wire.database == exception.database
+                    && wire.object == exception.object
+            })
+    };
+    let unknown = exceptions.iter().filter(|exception| !met(exception)).map(|exception| {
+        let named = |wire: &&Wire| {
+            wire.kind.as_str() == exception.kind.as_str() && wire.database == exception.database
+        };
+        let others: Vec<_> = wires.iter().filter(named).map(|wire| wire.object.as_str()).collect();
+        let spelt = match others.as_slice() {
+            [] => "there is none of this kind".to_owned(),
+            others => format!("those of this kind are: {}", others.join("; ")),
+        };
+        Finding {
+            check: "unknown-exception".into(),
+            level: Level::Block,
+            database: exception.database.clone(),
+            object: format!("{} {}", exception.kind.as_str(), exception.object),
+            reason: "the policy makes an exception for something that the copy does not have".into(),
+            remedy: format!("Remove it from the policy, or spell it as the run does; {spelt}."),
+        }
+    });
+    unknown.collect()
 }
 
 type Refusals = BTreeMap<(Name, Option<String>, String), String>;
 
-async fn find(client: &Client, kind: &Kind, database: Option<&str>) -> Result<Vec<(Wire, Vec<String>)>> {
+/// A wire, and the statements that cut it.
+type Cuttable = (Wire, Vec<String>);
+
+async fn find(
+    client: &Client,
+    kind: &Kind,
+    database: Option<&str>,
+    exceptions: &[Exception],
+) -> Result<Vec<Cuttable>> {
     let rows = client
         .query(kind.sql, &[])
         .await
         .map_err(|error| query_failed(&format!("look for wires of kind {}", kind.name), &error))?;
-    let wire = |object| Wire { kind: Name(kind.name), database: database.map(str::to_owned), object };
-    Ok(rows.iter().map(|row| (wire(row.get("object")), row.get("cut"))).collect())
+    let mut found = Vec::new();
+    for row in rows.iter().filter(|row| is_wire(row)) {
+        let object: String = row.get("object");
+        let exception = Exception::of(exceptions, kind.name, database, &object);
+        let kept = exception.filter(|exception| exception.action == Action::Keep);
+        let statements = match exception.map(|exception| exception.action) {
+            None => row.get("cut"),
+            Some(Action::Keep) => Vec::new(),
+            Some(Action::Drop) => column(row, "drop").unwrap_or_else(|| row.get("cut")),
+            Some(Action::Rewrite) => column(row, "rewrite").map(without_secrets).into_iter().collect(),
+        };
+        let wire = Wire {
+            kind: Name(kind.name),
+            database: database.map(str::to_owned),
+            object,
+            kept: kept.map(|exception| exception.reason.clone()),
+        };
+        found.push((wire, statements));
+    }
+    Ok(found)
+}
+
+/// What the query lists is one, unless it lists texts to be judged.
+fn is_wire(row: &Row) -> bool {
+    let has = |name| row.columns().iter().any(|column| column.name() == name);
+    let judge = |name, find: fn(&str) -> Vec<secrets::Found>| {
+        column::<String>(row, name).is_some_and(|text| !find(&text).is_empty())
+    };
+    if has("code") {
+        judge("code", secrets::in_code)
+    } else if has("text") {
+        judge("text", secrets::in_text)
+    } else {
+        true
+    }
+}
+
+/// A column that not every kind has, and not every row.
+fn column<T: FromSqlOwned>(row: &Row, name: &str) -> Option<T> {
+    row.try_get::<_, Option<T>>(name).ok().flatten()
+}
+
+fn without_secrets(statement: String) -> String {
+    secrets::redacted(&statement, &secrets::in_code(&statement))
 }
 
 async fn cut_kind(
     client: &Client,
     kind: &Kind,
     database: Option<&str>,
+    exceptions: &[Exception],
     refusals: &mut Refusals,
 ) -> Result<Vec<Wire>> {
-    let found = find(client, kind, database).await?;
-    for (wire, statements) in &found {
+    let found = find(client, kind, database, exceptions).await?;
+    for (wire, statements) in found.iter().filter(|(wire, _)| wire.kept.is_none()) {
+        let mut refuse = |why: String| {
+            refusals.insert((wire.kind, wire.database.clone(), wire.object.clone()), why);
+        };
+        if statements.is_empty() {
+            refuse("there is no statement that takes it out".into());
+        }
         for statement in statements {
             // One by one: some of them may not stand in a transaction with others.
             if let Err(error) = client.batch_execute(statement).await {
                 if is_gone(&error) {
                     return Err(query_failed(&format!("cut {}", kind.name), &error));
                 }
-                refusals.insert((wire.kind, wire.database.clone(), wire.object.clone()), said(&error));
+                refuse(said(&error));
                 client
                     .batch_execute("RESET ROLE")
                     .await
@@ -192,15 +305,17 @@ async fn cut_kind(
     Ok(found.into_iter().map(|(wire, _)| wire).collect())
 }
 
-async fn left(sessions: &Sessions<'_>, databases: &[String]) -> Result<Vec<Wire>> {
+async fn left(sessions: &Sessions<'_>, databases: &[String], exceptions: &[Exception]) -> Result<Vec<Wire>> {
     let mut left = Vec::new();
     for database in databases {
         let client = sessions.open(database).await?;
         for kind in KINDS.iter().filter(|kind| kind.scope == Scope::Database || database == "postgres") {
             let place = (kind.scope == Scope::Database).then_some(database.as_str());
-            left.extend(find(&client, kind, place).await?.into_iter().map(|(wire, _)| wire));
+            let found = find(&client, kind, place, exceptions).await?;
+            left.extend(found.into_iter().map(|(wire, _)| wire).filter(|wire| wire.kept.is_none()));
         }
     }
+    left.dedup();
     Ok(left)
 }
 

@@ -1,43 +1,28 @@
 //! What a person must add to or fix in the policy, each with the lines to paste.
 
-use std::{collections::BTreeMap, fmt::Write};
+use std::{collections::BTreeSet, fmt::Write};
 
 use policy::{
-    DatabaseRules, Rewrite, Rule, TableName, TableRule,
+    DatabaseRules, Exception, ExceptionKind, Rule, TableName, TableRule,
     draft::{Described, flow, key, propose},
 };
 use runbook::{Finding, Level};
 
 use super::{
-    links::{Links, pairs},
-    rules::Kind,
+    links::pairs,
+    plan::{PlannedColumn, Value},
     schema::{Column, Schema, Table},
+    tables::Refused,
+};
+use crate::daily_sync::{
+    fingerprints::Within,
+    replace::{Kind, Seen},
 };
 
 pub struct Problems {
     database: String,
     findings: Vec<Finding>,
 }
-
-/// Names of columns with which somebody can log in somewhere.
-const SENSITIVE: [&str; 16] = [
-    "password",
-    "passwd",
-    "secret",
-    "api_key",
-    "apikey",
-    "access_key",
-    "private_key",
-    "auth_token",
-    "access_token",
-    "refresh_token",
-    "session_token",
-    "totp",
-    "mfa_",
-    "otp_seed",
-    "recovery_code",
-    "webhook_url",
-];
 
 impl Problems {
     pub fn new(database: &str) -> Self {
@@ -131,14 +116,8 @@ impl Problems {
 
     /// What the policy names and the database has not: a rule that was meant for something protects
     /// nothing.
-    pub fn unknown(
-        &mut self,
-        schema: &Schema,
-        rules: &DatabaseRules,
-        rewrite: Option<&BTreeMap<TableName, Rewrite>>,
-    ) {
-        let named = rules.tables.keys().chain(rewrite.into_iter().flat_map(BTreeMap::keys));
-        for name in named {
+    pub fn unknown(&mut self, schema: &Schema, rules: &DatabaseRules) {
+        for name in rules.tables.keys() {
             match schema.tables.iter().find(|table| table.name == *name) {
                 None => {
                     let remedy = "Remove it from the policy, or spell it as the database does.".to_owned();
@@ -167,30 +146,39 @@ impl Problems {
                             remedy,
                         );
                     }
-                    self.sensitive(table, columns);
                 }
             }
         }
     }
 
-    fn sensitive(&mut self, table: &Table, columns: &BTreeMap<String, Rule>) {
-        for column in table.columns.iter().filter(|column| columns.get(&column.name) == Some(&Rule::Keep)) {
-            let name = column.name.to_lowercase();
-            let secret =
-                matches!(Kind::of(&column.base), Kind::Text | Kind::Bytes | Kind::Json) && !column.generated;
-            if secret && SENSITIVE.iter().any(|word| name.contains(word)) {
-                let remedy = format!(
-                    "Give it hash, null or constant. If it is none, say so: {}: {{rule: sql, expression: \
-                    '{}'}}",
-                    key(&column.name),
-                    runbook::postgres::quote(&column.name)
-                );
-                self.add(
-                    "kept-secret",
-                    format!("{}.{}", table.name, column.name),
-                    "by its name somebody can log in with it",
-                    remedy,
-                );
+    /// What is called like a credential and stays, what looks like a queue and is copied: each wants
+    /// a reason of the policy's.
+    pub fn exceptions(&mut self, schema: &Schema, rules: &DatabaseRules, exceptions: &[Exception]) {
+        let database = self.database.clone();
+        let missing = |kind: ExceptionKind, object: &str| {
+            let line = Exception::line(kind, Some(&database), object);
+            let none = Exception::of(exceptions, kind.as_str(), Some(&database), object).is_none();
+            none.then(|| format!("add to the policy, under masking, exceptions, why it stays:\n  {line}"))
+        };
+        let tables = schema.roots().filter(|table| rules.tables.contains_key(&table.name));
+        let may_hold_one: BTreeSet<String> = tables
+            .flat_map(|table| table.columns.iter().map(move |column| (table, column)))
+            .filter(|(_, column)| !column.generated)
+            .filter(|(_, column)| matches!(Kind::of(&column.base), Kind::Text | Kind::Bytes | Kind::Json))
+            .map(|(table, column)| format!("{}.{}", table.name, column.name))
+            .collect();
+        let column = |object: &str| object.rsplit_once(" $").map_or(object, |(column, _)| column).to_owned();
+        for object in rules.kept_secrets().filter(|object| may_hold_one.contains(&column(object))) {
+            if let Some(line) = missing(ExceptionKind::KeptSecret, &object) {
+                let remedy = format!("Give it hash, null or constant. If it is none, {line}");
+                self.add("kept-secret", object, "by its name somebody can log in with it", remedy);
+            }
+        }
+        for table in rules.queues().filter(|name| schema.roots().any(|table| table.name == **name)) {
+            if let Some(line) = missing(ExceptionKind::QueueTable, &table.to_string()) {
+                let reason = "by its name it is work that waits, and who connects first does it again";
+                let remedy = format!("Say truncate. If it is none, {line}");
+                self.add("queue-table", table.to_string(), reason, remedy);
             }
         }
     }
@@ -202,19 +190,83 @@ impl Problems {
         self.add("rule-does-not-fit", object, why, remedy);
     }
 
-    pub fn cannot_alter(&mut self, table: &Table) {
-        let remedy = "Remove its rewrite: alter from the policy.".to_owned();
-        self.add(
-            "cannot-alter",
-            table.name.to_string(),
-            "PostgreSQL refuses to alter a masked column of it",
-            remedy,
-        );
+    /// What the rows of a column showed of its rule.
+    pub fn seen(&mut self, table: &Table, column: &PlannedColumn, seen: &Seen) {
+        let object = format!("{}.{}", table.name, column.name);
+        for part in &seen.parts {
+            let at = match &part.within {
+                Within::Column | Within::Elements => object.clone(),
+                Within::Path(path) => format!("{object} at {path}"),
+            };
+            if part.values + part.nulls == 0 && is_required(column, &part.within) {
+                let remedy = format!(
+                    "Spell the path as the documents do, remove it, or say that it may be missing:\n{}",
+                    self.path_line(table, column, &part.within, "{rule: …, optional: true}")
+                );
+                self.add("path-matches-nothing", at, "no document has it, so it protects nothing", remedy);
+            } else if part.unchanged > 0 && !(is_sql(column) && part.unchanged < part.values) {
+                let reason =
+                    format!("the rule leaves {} of {} values as they are", part.unchanged, part.values);
+                let remedy = "Choose a rule that replaces them: numeric and integer with min and max, hash, \
+                              constant or null."
+                    .to_owned();
+                self.add("unchanged-values", at, &reason, remedy);
+            }
+        }
+        if !seen.unknown.is_empty() {
+            let values: u64 = seen.unknown.values().sum();
+            let lines: String =
+                seen.unknown.keys().map(|path| format!("\n          {}: null", key(path))).collect();
+            let remedy = format!(
+                "give each a rule; these lines remove the values:\n  {}:\n    {}:\n      {}:\n        rule: \
+                 json\n        paths:{lines}",
+                key(&self.database),
+                key(&table.name.to_string()),
+                key(&column.name),
+            );
+            let reason = format!("{values} values stand at paths that nobody has decided about");
+            self.add("unclassified-path", object, &reason, remedy);
+        }
+    }
+
+    fn path_line(&self, table: &Table, column: &PlannedColumn, within: &Within, rule: &str) -> String {
+        let Within::Path(path) = within else { return String::new() };
+        format!(
+            "  {}:\n    {}:\n      {}:\n        rule: json\n        paths:\n          {}: {rule}",
+            key(&self.database),
+            key(&table.name.to_string()),
+            key(&column.name),
+            key(&path.to_string()),
+        )
+    }
+
+    pub fn wrong_expression(&mut self, table: &TableName, column: &str, why: &str) {
+        let remedy = "Write it with functions of PostgreSQL and of extensions, over this row alone.".to_owned();
+        self.add("wrong-expression", format!("{table}.{column}"), why, remedy);
+    }
+
+    pub fn not_loaded(&mut self, table: &TableName, refused: &Refused) {
+        let (object, why) = match refused {
+            Refused::Load(why) => (table.to_string(), why),
+            Refused::Misfit { column, why } => (format!("{table}.{column}"), why),
+        };
+        let remedy = "Choose rules whose values its constraints take: constant, null, hash, sql with an \
+                      expression of your own; or truncate it."
+            .to_owned();
+        let reason = format!("PostgreSQL does not take its replaced rows: {why}");
+        self.add("refused-rows", object, &reason, remedy);
+    }
+
+    pub fn not_made(&mut self, object: &str, why: &str) {
+        let remedy = "Choose rules under which it holds (the same rule on both sides of a reference, a \
+                      unique one for a unique column), or drop it in production."
+            .to_owned();
+        self.add("not-made-again", object.to_owned(), &format!("over the replaced rows: {why}"), remedy);
     }
 
     /// Both sides of a foreign key get the same rule; what is emptied is referred to by nothing
     /// that is not.
-    pub fn links(&mut self, schema: &Schema, rules: &DatabaseRules, _: &Links) {
+    pub fn links(&mut self, schema: &Schema, rules: &DatabaseRules) {
         let by_oid = schema.by_oid();
         let rule = |(oid, column): &(u32, String)| match rules.tables.get(&by_oid.get(oid)?.name)? {
             TableRule::Truncate => Some(None),
@@ -248,4 +300,18 @@ impl Problems {
             }
         }
     }
+}
+
+/// A path whose absence from every document is a mistake.
+fn is_required(column: &PlannedColumn, within: &Within) -> bool {
+    let (Value::Replaced { rule: Rule::Json { paths }, .. }, Within::Path(path)) = (&column.value, within)
+    else {
+        return false;
+    };
+    paths.get(path).is_some_and(|rule| !rule.optional)
+}
+
+/// The policy's own expression may leave some values as they are.
+fn is_sql(column: &PlannedColumn) -> bool {
+    matches!(column.value, Value::Sql { .. })
 }

@@ -6,9 +6,9 @@ use anyhow::Context as _;
 use policy::TableName;
 use runbook::{
     Result,
-    postgres::{self, query_failed, quote},
+    postgres::{self, failed, query_failed},
 };
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use tokio_postgres::Client;
 
 use super::sessions::texts;
@@ -31,13 +31,28 @@ pub struct Table {
     pub partition: bool,
     /// The partitioned table that it belongs to in the end.
     pub root: Option<u32>,
-    /// Takes part in inheritance that is no partitioning.
-    pub inherits: bool,
-    pub typed: bool,
-    pub row_type_used: bool,
     pub rows: i64,
-    pub bytes: i64,
+    /// What holds its rows: itself, or its partitions.
+    pub heaps: Vec<Heap>,
     pub columns: Vec<Column>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Heap {
+    /// Its name as SQL writes it.
+    pub sql: String,
+    pub pages: i64,
+    /// Its policies hide rows from its owner, too.
+    pub hides: bool,
+}
+
+impl Heap {
+    /// Begins a transaction in which all rows are shown; rolled back, nothing of it is left.
+    pub async fn unhide(&self, client: &Client) -> Result<()> {
+        let show = format!("BEGIN; ALTER TABLE {} NO FORCE ROW LEVEL SECURITY", self.sql);
+        client.batch_execute(&show).await.map_err(|error| failed(&format!("see all rows of {}", self.sql), &error))
+    }
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -49,45 +64,24 @@ pub struct Column {
     pub data_type: String,
     /// The type below domain and array.
     pub base: String,
-    pub base_namespace: String,
-    pub category: char,
     pub array: bool,
     pub length: Option<usize>,
-    /// When it is another than the type's.
-    pub collation: Option<String>,
     pub case_insensitive: bool,
     pub not_null: bool,
     pub generated: bool,
-    /// Part of a unique or exclusion constraint or index.
+    /// Part of a unique or exclusion constraint or index, or of an expression of one.
     pub unique: bool,
     /// Unique all by itself.
     pub unique_alone: bool,
-    pub partition_key: bool,
-    /// Something depends on it that ALTER COLUMN … TYPE refuses to carry along.
-    pub refused: bool,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ForeignKey {
-    pub name: String,
     pub table: u32,
-    /// The name of that table.
-    pub on: TableName,
     pub parent: u32,
-    pub partitioned: bool,
     pub columns: Vec<String>,
     pub parent_columns: Vec<String>,
-    pub definition: String,
-    pub valid: bool,
-    pub comment: Option<String>,
-}
-
-impl Column {
-    /// The type of the value, or of an element of the array, without its domain.
-    pub fn element_type(&self) -> String {
-        format!("{}.{}", quote(&self.base_namespace), quote(&self.base))
-    }
 }
 
 impl Table {
@@ -106,7 +100,6 @@ impl Schema {
         let tables = texts(client, "read the tables", include_str!("../sql/mask/tables.sql")).await?;
         let keys =
             texts(client, "read the foreign keys", include_str!("../sql/mask/foreign-keys.sql")).await?;
-        let keys = [keys, taken_away(client).await?].concat();
         let large_objects = client
             .query_one("SELECT count(*) FROM pg_largeobject_metadata", &[])
             .await
@@ -127,17 +120,4 @@ impl Schema {
     pub fn by_oid(&self) -> BTreeMap<u32, &Table> {
         self.tables.iter().map(|table| (table.oid, table)).collect()
     }
-}
-
-/// The foreign keys that a former attempt took away and did not bring back yet: without them their
-/// columns would be replaced otherwise.
-async fn taken_away(client: &Client) -> Result<Vec<String>> {
-    let there = "SELECT to_regclass('aurora_runbooks.foreign_key')::text WHERE \
-    to_regclass('aurora_runbooks.foreign_key') IS NOT NULL";
-    if texts(client, "look for a journal", there).await?.is_empty() {
-        return Ok(Vec::new());
-    }
-    let missing = "SELECT description::text FROM aurora_runbooks.foreign_key AS f WHERE NOT EXISTS (
-                       SELECT FROM pg_constraint AS c WHERE c.conrelid = f.relation AND c.conname = f.name)";
-    texts(client, "read the journal", missing).await
 }

@@ -1,22 +1,28 @@
-//! Sessions of the master user in the databases of the quarantined copy.
+//! Sessions of the master user in the databases of the quarantined copy. None of them ever knows
+//! the masking key: values are replaced in this process.
 
 use runbook::{
     Context, Result,
     postgres::{self, Login, query_failed},
 };
-use tokio::sync::mpsc::UnboundedReceiver;
-use tokio_postgres::{Client, error::DbError};
+use tokio_postgres::Client;
 
 use crate::shared::roles;
-
-pub type Notices = UnboundedReceiver<DbError>;
 
 /// Nobody else is connected: what waits for a lock longer than this waits for something that was
 /// overlooked.
 const SET_UP: &str = "SET lock_timeout = '60s'; SET statement_timeout = 0;
-                       SET idle_in_transaction_session_timeout = 0;
+                      SET idle_in_transaction_session_timeout = 0;
                       SET default_transaction_read_only = off; SET synchronous_commit = off;
-                       SET row_security = on";
+                      SET search_path = pg_catalog";
+
+/// Values have one text form, whatever a database, a role or a cluster has set; rows that a policy
+/// would hide are an error. Operators of extensions, which the policy's expressions use, are in
+/// public.
+const SET_UP_TO_COPY: &str = "SET client_encoding = 'UTF8'; SET DateStyle = 'ISO, YMD';
+                              SET IntervalStyle = 'postgres'; SET TimeZone = 'UTC';
+                              SET extra_float_digits = 1; SET bytea_output = 'hex'; SET lc_monetary = 'C';
+                              SET row_security = off; SET search_path = pg_catalog, public";
 
 pub struct Sessions<'a> {
     pub cx: &'a Context,
@@ -26,28 +32,17 @@ pub struct Sessions<'a> {
 impl Sessions<'_> {
     /// A session whose catalog queries print complete names.
     pub async fn open(&self, database: &str) -> Result<Client> {
-        Ok(self.open_with_notices(database).await?.0)
-    }
-
-    /// The same, with what the server says besides.
-    pub async fn open_with_notices(&self, database: &str) -> Result<(Client, Notices)> {
-        let (client, notices) = postgres::connect_with_notices(self.cx, self.login, database).await?;
-        let set = format!("{SET_UP}; SET search_path = pg_catalog");
-        client.batch_execute(&set).await.map_err(|error| query_failed("set up a session", &error))?;
+        let client = postgres::connect(self.cx, self.login, database).await?;
+        client.batch_execute(SET_UP).await.map_err(|error| query_failed("set up a session", &error))?;
         roles::learn_system_roles(&client).await?;
-        Ok((client, notices))
+        Ok(client)
     }
 
-    /// A session that knows the masking key. The key goes as a parameter, so that it stands in no
-    /// statement and in no statistic of statements.
-    pub async fn open_with_key(&self, database: &str, key: &str) -> Result<Client> {
+    /// A session for COPY.
+    pub async fn open_to_copy(&self, database: &str) -> Result<Client> {
         let client = self.open(database).await?;
-        let set = "SELECT set_config('mask.key', $1, false), set_config('search_path', 'pg_catalog, \
-        public', false)";
-        client
-            .query(set, &[&key])
-            .await
-            .map_err(|error| query_failed("hand over the masking key", &error))?;
+        let set_up = client.batch_execute(SET_UP_TO_COPY).await;
+        set_up.map_err(|error| query_failed("set up a session", &error))?;
         Ok(client)
     }
 }

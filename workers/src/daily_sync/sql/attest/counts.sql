@@ -11,10 +11,9 @@ UNION ALL SELECT 'foreign-data-wrapper', fdwname::text FROM pg_foreign_data_wrap
 UNION ALL SELECT 'foreign-table', foreign_table_name::text FROM information_schema.foreign_tables
 UNION ALL SELECT 'event-trigger', evtname::text FROM pg_event_trigger AS e JOIN pg_roles AS r ON r.oid = e.evtowner
     WHERE r.rolname <> 'rdsadmin' AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.objid = e.oid AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e')
-UNION ALL SELECT 'security-label', provider FROM pg_seclabel
-UNION ALL SELECT 'security-label', provider FROM pg_shseclabel
-UNION ALL SELECT 'public-grant', 'schema ' || nspname FROM pg_namespace WHERE nspname !~ '^(pg_|information_schema$)' AND has_schema_privilege('public', oid, 'CREATE')
-UNION ALL SELECT 'public-grant', format('%s.%s', g.table_schema, g.table_name) FROM information_schema.role_table_grants AS g
+UNION ALL SELECT 'security-label', concat_ws(' ', objtype, objname) FROM pg_seclabels
+UNION ALL SELECT 'public-grant', 'schema ' || quote_ident(nspname) FROM pg_namespace WHERE nspname !~ '^(pg_|information_schema$)' AND has_schema_privilege('public', oid, 'CREATE')
+UNION ALL SELECT 'public-grant', format('%I.%I', g.table_schema, g.table_name) FROM information_schema.role_table_grants AS g
     JOIN pg_class AS c ON c.relname = g.table_name JOIN pg_namespace AS n ON n.oid = c.relnamespace AND n.nspname = g.table_schema
     WHERE g.grantee = 'PUBLIC' AND g.table_schema NOT IN ('pg_catalog', 'information_schema') AND pg_get_userbyid(c.relowner) <> 'rdsadmin'
-UNION ALL SELECT 'journal', nspname::text FROM pg_namespace WHERE nspname = 'aurora_runbooks'
+      AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.objid = c.oid AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e')

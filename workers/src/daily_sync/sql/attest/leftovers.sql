@@ -1,11 +1,11 @@
--- Where rows that are gone are still to be seen: dead row versions, and statistics of tables that are empty.
-SELECT format('%s.%s', t.schemaname, t.relname), t.schemaname::text, coalesce(root.relname, t.relname)::text, coalesce(root.schema, t.schemaname)::text,
-       CASE WHEN n_dead_tup > 0 THEN format('%s dead rows', n_dead_tup) ELSE 'statistics of rows that are gone' END
-FROM pg_stat_user_tables AS t
-LEFT JOIN LATERAL (
-    SELECT c.relname, n.nspname AS schema FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = pg_partition_root(t.relid)
-) AS root ON true
-WHERE n_dead_tup > 0
-   OR pg_relation_size(t.relid) = 0 AND EXISTS (
-       SELECT FROM pg_stats AS s WHERE s.schemaname = t.schemaname AND s.tablename = t.relname AND NOT s.inherited
-         AND (s.most_common_vals IS NOT NULL OR s.histogram_bounds IS NOT NULL))
+-- What a table that was made by this run cannot have: columns that were dropped, values that stand in the catalog for rows that lack them
+-- (https://www.postgresql.org/docs/current/catalog-pg-attribute.html, attmissingval), rows that are gone and not yet removed.
+SELECT format('%I.%I has a dropped column', n.nspname, c.relname)
+FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE a.attnum > 0 AND a.attisdropped AND c.relkind IN ('r', 'p', 'm') AND c.oid >= 16384
+UNION
+SELECT format('%I.%I.%I has a value in the catalog for rows without it', n.nspname, c.relname, a.attname)
+FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE a.atthasmissing AND c.oid >= 16384
+UNION
+SELECT format('%I.%I has %s dead rows', schemaname, relname, n_dead_tup) FROM pg_stat_user_tables WHERE n_dead_tup > 0

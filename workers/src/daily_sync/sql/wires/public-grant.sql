@@ -5,7 +5,7 @@ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname NOT IN ('pg_catalog',
   AND EXISTS (SELECT FROM aclexplode(c.relacl) AS a WHERE a.grantee = 0)
   AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
 UNION ALL
-SELECT format('schema %s', nspname), ARRAY[format('REVOKE CREATE ON SCHEMA %I FROM PUBLIC CASCADE', nspname)]
+SELECT format('schema %I', nspname), ARRAY[format('REVOKE CREATE ON SCHEMA %I FROM PUBLIC CASCADE', nspname)]
 FROM pg_namespace
 WHERE nspname NOT IN ('pg_catalog', 'information_schema') AND EXISTS (SELECT FROM aclexplode(nspacl) AS a WHERE a.grantee = 0 AND a.privilege_type = 'CREATE')
 ORDER BY 1

@@ -1,0 +1,3 @@
+-- database: postgres
+-- as: master
+GRANT shop_reader TO analyst WITH ADMIN OPTION

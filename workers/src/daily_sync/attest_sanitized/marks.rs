@@ -1,0 +1,112 @@
+//! Marks and ranks of values, as the state that masks takes them, in this state's own words:
+//! HMAC-SHA256 and SipHash under the masking key.
+
+use std::collections::HashMap;
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use siphasher::sip::SipHasher24;
+
+use crate::daily_sync::fingerprints::{Fingerprint, Mark};
+
+#[derive(Clone)]
+pub struct Marker {
+    fingerprint: Hmac<Sha256>,
+    rank: SipHasher24,
+}
+
+impl Marker {
+    pub fn new(key: &str) -> Self {
+        let keyed = |text: &str| {
+            let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(key.as_bytes())
+                .unwrap_or_else(|_| unreachable!("a key of HMAC has any length (RFC 2104)"));
+            mac.update(text.as_bytes());
+            mac
+        };
+        let seed: [u8; 32] = keyed("sample:shuffle").finalize().into_bytes().into();
+        let mut first = [0; 16];
+        first.copy_from_slice(&seed[..16]);
+        Self { fingerprint: keyed("fingerprint:"), rank: SipHasher24::new_with_key(&first) }
+    }
+
+    pub fn rank(&self, value: &str) -> u64 {
+        self.rank.hash(value.as_bytes())
+    }
+
+    fn mark(&self, value: &str) -> String {
+        let mut mac = self.fingerprint.clone();
+        mac.update(value.as_bytes());
+        hex::encode(&mac.finalize().into_bytes()[..16])
+    }
+}
+
+/// Marks that are looked for, each with what it is of.
+#[derive(Default)]
+pub struct Wanted<'a> {
+    by_rank: HashMap<u64, (&'a Mark, &'a str)>,
+}
+
+impl<'a> Wanted<'a> {
+    pub fn add(&mut self, fingerprint: &'a Fingerprint, of: &'a str) {
+        self.by_rank.extend(fingerprint.marks.iter().map(|(rank, mark)| (*rank, (mark, of))));
+    }
+
+    pub fn len(&self) -> usize {
+        self.by_rank.len()
+    }
+
+    /// What the value is of, when it is one of them. The rank is found fast, the mark decides.
+    pub fn of(&self, marker: &Marker, value: &str) -> Option<&'a str> {
+        self.ranked(marker, value, marker.rank(value))
+    }
+
+    pub fn ranked(&self, marker: &Marker, value: &str, rank: u64) -> Option<&'a str> {
+        let (mark, of) = self.by_rank.get(&rank)?;
+        (marker.mark(value) == mark.as_str()).then_some(*of)
+    }
+
+    /// The same for a text and every word in it.
+    pub fn in_text(&self, marker: &Marker, text: &str) -> Option<&'a str> {
+        if self.by_rank.is_empty() || text.len() < LEAST {
+            return None;
+        }
+        self.of(marker, text).or_else(|| {
+            let words = text.split(is_between_words).filter(|word| word.len() >= LEAST && word.len() < text.len());
+            words.filter_map(|word| self.of(marker, word)).next()
+        })
+    }
+}
+
+/// Shorter values come out by chance.
+const LEAST: usize = 6;
+
+fn is_between_words(letter: char) -> bool {
+    letter.is_whitespace() || ",;\"'()<>[]{}|\\".contains(letter)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::daily_sync::fingerprints::{Place, Within};
+
+    #[test]
+    fn a_value_is_found_alone_and_among_words() {
+        let marker = Marker::new("a key of sixteen letters");
+        let mark = |value: &str| (marker.rank(value), Mark::try_from(marker.mark(value)).unwrap());
+        let place = Place {
+            database: "shop".into(),
+            table: "public.person".parse().unwrap(),
+            column: "email".into(),
+            within: Within::Column,
+        };
+        let taken = Fingerprint { place, values: 1, sum: 0, marks: vec![mark("jane@mail.example")] };
+        let mut wanted = Wanted::default();
+        wanted.add(&taken, "email");
+        for text in ["jane@mail.example", "write to jane@mail.example, please", "{\"a\":\"jane@mail.example\"}"] {
+            assert_eq!(wanted.in_text(&marker, text), Some("email"), "{text}");
+        }
+        for text in ["jane@mail.examples", "Jane@mail.example", ""] {
+            assert_eq!(wanted.in_text(&marker, text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! A database made again: its definition from pg_dump, its rows replaced on their way, and in the
+//! end its name.
+//!
+//! Nothing of production's runs where a raw row is: the old database is only read, column by
+//! column. Checks, indexes, triggers and views come to life in the new one, which holds replaced
+//! rows alone. So every page and every row of a catalog is written by this run, and what nobody
+//! asked to change is as pg_dump has it.
+//!
+//! Killed at any moment, a database is begun again; once it is whole it has a second name, and only
+//! the change of names is left to do. Both names are MACs: nobody else can have given them.
+
+use runbook::{
+    Error, Finding, Result,
+    error::Then,
+    postgres::{failed, query_failed, quote, said},
+};
+use tokio_postgres::Client;
+
+use super::{
+    dump::{Dump, Entry, Section, Unmade},
+    plan::Plan,
+    problems::Problems,
+    record::Record,
+    seal::Seal,
+    sessions::{Sessions, texts},
+    tables,
+};
+use crate::daily_sync::replace::Key;
+
+/// Indexes and foreign keys at a time: the server has two processors at least.
+const JOBS: usize = 2;
+
+pub struct Rebuild<'a> {
+    pub sessions: &'a Sessions<'a>,
+    pub seal: &'a Seal,
+    pub key: &'a Key,
+}
+
+impl Rebuild<'_> {
+    pub fn whole_name(&self, database: &str) -> String {
+        self.seal.name(database, "whole")
+    }
+
+    /// Whatever an earlier attempt has begun of a database goes.
+    pub async fn begin_again(&self, database: &str) -> Result<()> {
+        let base = self.sessions.open(beside(database)).await?;
+        drop_database(&base, &self.seal.name(database, "in work")).await?;
+        drop_database(&base, &self.whole_name(database)).await
+    }
+
+    /// The new database, whole and under its second name; or everything that a person must change.
+    pub async fn make(&self, plan: &Plan) -> Result<std::result::Result<Record, Vec<Finding>>> {
+        let (old, new) = (plan.database.as_str(), self.seal.name(&plan.database, "in work"));
+        let base = self.sessions.open(beside(old)).await?;
+        let was = self.sessions.open(old).await?;
+        let major = major(&was).await?;
+        self.say(format!("reading the definition of database {old}"));
+        let dump = Dump::of_schema(self.sessions, old, major).await?;
+        create(&base, old, &new).await?;
+        let mut record = Record::new(old);
+        let owners = self.before_rows(&dump, &was, old, &new, &mut record).await?;
+        let outcomes = tables::load(self.sessions, (old, &new), &plan.tables, self.key).await?;
+        let mut problems = Problems::new(old);
+        for plan in &plan.tables {
+            match outcomes.get(&plan.table.name) {
+                Some(Ok(done)) => record.add(plan, done, &mut problems),
+                Some(Err(refused)) => problems.not_loaded(&plan.table.name, refused),
+                None => record.add_empty(plan),
+            }
+        }
+        record.emptied = super::emptied::marks(self.sessions, plan, self.key).await?;
+        // What is checked next would only repeat, for every reference, that rows are missing.
+        let loaded = outcomes.values().all(std::result::Result::is_ok);
+        if loaded {
+            self.after_rows(&dump, plan, major, &new, &owners, &mut problems, &mut record).await?;
+        }
+        if let Err(findings) = problems.end() {
+            drop_database(&base, &new).await?;
+            return Ok(Err(findings));
+        }
+        super::forget_statements(&was).await;
+        record.oid = oid(&base, &new).await?;
+        let rename = format!("ALTER DATABASE {} RENAME TO {}", quote(&new), quote(&self.whole_name(old)));
+        drop(was);
+        base.batch_execute(&rename).await.map_err(|error| failed("name the new database", &error))?;
+        Ok(Ok(record))
+    }
+
+    /// Gives a whole database its name, in place of the one that it was made from.
+    pub async fn take_over(&self, database: &str) -> Result<()> {
+        let whole = self.whole_name(database);
+        let base = self.sessions.open(beside(database)).await?;
+        let template: bool = base
+            .query_opt("SELECT datistemplate FROM pg_database WHERE datname = $1", &[&database])
+            .await
+            .map_err(|error| query_failed("look for a database", &error))?
+            .is_some_and(|row| row.get(0));
+        if template {
+            let ordinary = format!("ALTER DATABASE {} IS_TEMPLATE false", quote(database));
+            base.batch_execute(&ordinary).await.map_err(|error| failed("replace a template", &error))?;
+        }
+        drop_database(&base, database).await?;
+        let mut name = format!("ALTER DATABASE {} RENAME TO {}", quote(&whole), quote(database));
+        if template {
+            name += &format!("; ALTER DATABASE {} IS_TEMPLATE true", quote(database));
+        }
+        base.batch_execute(&name)
+            .await
+            .map_err(|error| failed(&format!("give database {database} its name"), &error))
+    }
+
+    /// Everything that rows need. Answers which owners may create where for as long as the objects
+    /// are made: `ALTER … OWNER TO` asks for it, and production may have taken it from them since.
+    async fn before_rows(
+        &self,
+        dump: &Dump<'_>,
+        was: &Client,
+        old: &str,
+        new: &str,
+        record: &mut Record,
+    ) -> Result<Vec<(String, String)>> {
+        self.say(format!("defining database {old} again"));
+        let entries = dump.entries(Section::PreData).await?;
+        // Only who made an extension may comment on it, and it brings its comment.
+        let not_now = |entry: &&Entry| entry.is_right() || entry.line.starts_with("COMMENT - EXTENSION ");
+        let (schemas, others): (Vec<&Entry>, Vec<&Entry>) =
+            entries.iter().filter(|entry| !not_now(entry)).partition(|entry| entry.is("SCHEMA"));
+        let client = self.sessions.open(new).await?;
+        let mut unmade = dump.restore(&client, new, &schemas, 1).await?;
+        let owners = let_owners_create(was, &client).await?;
+        extensions(was, &client).await?;
+        unmade.extend(dump.restore(&client, new, &others, 1).await?);
+        undefined(old, unmade, record)?;
+        let rows = was.query(include_str!("../sql/rebuild/functions.sql"), &[]).await;
+        for row in rows.map_err(|error| query_failed("look for functions", &error))? {
+            let give: String = row.get(0);
+            client.batch_execute(&give).await.map_err(|error| failed("prepare a function", &error))?;
+        }
+        Ok(owners)
+    }
+
+    async fn after_rows(
+        &self,
+        dump: &Dump<'_>,
+        plan: &Plan,
+        major: u32,
+        new: &str,
+        owners: &[(String, String)],
+        problems: &mut Problems,
+        record: &mut Record,
+    ) -> Result<()> {
+        let old = plan.database.as_str();
+        let was = self.sessions.open(old).await?;
+        let client = self.sessions.open(new).await?;
+        let tables = texts(&was, "look for tables", include_str!("../sql/rebuild/extension-tables.sql")).await?;
+        if !tables.is_empty() || plan.keep_large_objects {
+            let rows =
+                Dump::of_rows(self.sessions, old, major, &tables, plan.keep_large_objects).await?;
+            undefined(old, rows.restore_all(&client, new).await?, record)?;
+        }
+        sequences(&was, &client).await?;
+        self.say(format!("indexes and constraints of database {old}"));
+        let entries = dump.entries(Section::PostData).await?;
+        let entries: Vec<&Entry> = entries.iter().filter(|entry| !entry.is_right()).collect();
+        for unmade in dump.restore(&client, new, &entries, JOBS).await? {
+            if unmade.there {
+                record.lost.push(unmade.to_string());
+            } else {
+                problems.not_made(&unmade.object, &unmade.why);
+            }
+        }
+        views(&was, &client, problems, self).await?;
+        let rows = was.query(include_str!("../sql/rebuild/functions.sql"), &[]).await;
+        for row in rows.map_err(|error| query_failed("look for functions", &error))? {
+            let take: String = row.get(1);
+            client.batch_execute(&take).await.map_err(|error| failed("restore a function", &error))?;
+        }
+        for (schema, owner) in owners {
+            let revoke = format!("REVOKE CREATE ON SCHEMA {} FROM {}", quote(schema), quote(owner));
+            client.batch_execute(&revoke).await.map_err(|error| failed("take a right back", &error))?;
+        }
+        let mut rights = dump.entries(Section::PreData).await?;
+        rights.extend(dump.entries(Section::PostData).await?);
+        let rights: Vec<&Entry> = rights.iter().filter(|entry| entry.is_right()).collect();
+        // Who lacks a right sees less.
+        let lost = dump.restore(&client, new, &rights, 1).await?;
+        record.lost.extend(lost.iter().map(ToString::to_string));
+        properties(&was, old, new).await?;
+        self.say(format!("collecting statistics of database {old}"));
+        client.batch_execute("ANALYZE").await.map_err(|error| failed(&format!("analyze database {old}"), &error))
+    }
+
+    fn say(&self, text: String) {
+        self.sessions.cx.progress.say(text);
+    }
+}
+
+/// The database to be connected to while another one is made, named or dropped.
+pub fn beside(database: &str) -> &'static str {
+    if database == "postgres" { "template1" } else { "postgres" }
+}
+
+async fn major(client: &Client) -> Result<u32> {
+    let row = client.query_one("SELECT current_setting('server_version_num')::int / 10000", &[]).await;
+    let row = row.map_err(|error| query_failed("ask for the version", &error))?;
+    u32::try_from(row.get::<_, i32>(0)).map_err(|error| Error::Unexpected(error.into()))
+}
+
+async fn oid(client: &Client, database: &str) -> Result<u32> {
+    let row = client.query_one("SELECT oid FROM pg_database WHERE datname = $1", &[&database]).await;
+    Ok(row.map_err(|error| query_failed("look for the new database", &error))?.get(0))
+}
+
+async fn drop_database(client: &Client, database: &str) -> Result<()> {
+    // It may not stand in one message with another statement.
+    let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quote(database));
+    let quiet = client.batch_execute("SET client_min_messages = error").await;
+    quiet.map_err(|error| query_failed("set up a session", &error))?;
+    client.batch_execute(&drop).await.map_err(|error| failed(&format!("drop database {database}"), &error))
+}
+
+async fn create(base: &Client, old: &str, new: &str) -> Result<()> {
+    let row = base.query_one(include_str!("../sql/rebuild/database.sql"), &[&old, &new]).await;
+    let statement: String = row.map_err(|error| query_failed("read a database's properties", &error))?.get(0);
+    base.batch_execute(&statement).await.map_err(|error| failed(&format!("make database {old} again"), &error))
+}
+
+async fn properties(was: &Client, old: &str, new: &str) -> Result<()> {
+    let rows = was.query(include_str!("../sql/rebuild/properties.sql"), &[&old, &new]).await;
+    for row in rows.map_err(|error| query_failed("read a database's rights", &error))? {
+        let statement: String = row.get(0);
+        let done = was.batch_execute(&statement).await;
+        done.map_err(|error| failed(&format!("give database {old} its rights again"), &error))?;
+    }
+    Ok(())
+}
+
+/// What an empty database of the same version does not take stands for something that a superuser
+/// made, or that the server lacks.
+fn undefined(database: &str, unmade: Vec<Unmade>, record: &mut Record) -> Result<()> {
+    let (there, unmade): (Vec<_>, Vec<_>) = unmade.into_iter().partition(|unmade| unmade.there);
+    record.lost.extend(there.iter().map(ToString::to_string));
+    if unmade.is_empty() {
+        return Ok(());
+    }
+    let lines: String = unmade.iter().map(|unmade| format!("\n- {unmade}")).collect();
+    Err(Error::failed(format!("{} objects of database {database} cannot be made again:{lines}", unmade.len()))
+        .changed("the copy, where wires were cut; CleanUp deletes it")
+        .fix("drop them in production, or give its master user the right to make them")
+        .then(Then::StartAgain))
+}
+
+async fn let_owners_create(was: &Client, new: &Client) -> Result<Vec<(String, String)>> {
+    let rows = was.query(include_str!("../sql/rebuild/schema-owners.sql"), &[]).await;
+    let mut given = Vec::new();
+    for row in rows.map_err(|error| query_failed("look for owners", &error))? {
+        let (schema, owner): (String, String) = (row.get(0), row.get(1));
+        let grant = format!("GRANT CREATE ON SCHEMA {} TO {}", quote(&schema), quote(&owner));
+        new.batch_execute(&grant).await.map_err(|error| failed("let an owner create", &error))?;
+        given.push((schema, owner));
+    }
+    Ok(given)
+}
+
+/// pg_dump asks for an extension and not for its version.
+async fn extensions(was: &Client, new: &Client) -> Result<()> {
+    let rows = was.query(include_str!("../sql/rebuild/extensions.sql"), &[]).await;
+    for row in rows.map_err(|error| query_failed("look for extensions", &error))? {
+        let (name, schema, version, there): (String, String, String, bool) =
+            (row.get(0), row.get(1), row.get(2), row.get(3));
+        if !there {
+            tracing::warn!(name, version, "the server no longer has this version: the default one is taken");
+            continue;
+        }
+        let create = format!(
+            "CREATE EXTENSION {} WITH SCHEMA {} VERSION {} CASCADE",
+            quote(&name),
+            quote(&schema),
+            quote(&version)
+        );
+        new.batch_execute(&create).await.map_err(|error| failed(&format!("create extension {name}"), &error))?;
+    }
+    Ok(())
+}
+
+async fn sequences(was: &Client, new: &Client) -> Result<()> {
+    for sequence in texts(was, "look for sequences", include_str!("../sql/rebuild/sequences.sql")).await? {
+        let stands = was.query_one(&format!("SELECT last_value, is_called FROM {sequence}"), &[]).await;
+        let row = stands.map_err(|error| query_failed(&format!("read sequence {sequence}"), &error))?;
+        let (last, called): (i64, bool) = (row.get(0), row.get(1));
+        let set = "SELECT setval($1::text::regclass, $2, $3)";
+        let done = new.execute(set, &[&sequence, &last, &called]).await;
+        done.map_err(|error| query_failed(&format!("set sequence {sequence}"), &error))?;
+    }
+    Ok(())
+}
+
+async fn views(was: &Client, new: &Client, problems: &mut Problems, rebuild: &Rebuild<'_>) -> Result<()> {
+    let views = include_str!("../sql/mask/materialized-views.sql");
+    for view in texts(was, "look for materialised views", views).await? {
+        rebuild.say(format!("filling {view}"));
+        if let Err(error) = new.batch_execute(&format!("REFRESH MATERIALIZED VIEW {view}")).await {
+            if runbook::postgres::is_gone(&error) {
+                return Err(super::lost("refresh a view", &error));
+            }
+            problems.not_made(&format!("MATERIALIZED VIEW {view}"), &said(&error));
+        }
+    }
+    Ok(())
+}
