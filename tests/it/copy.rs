@@ -139,35 +139,4 @@ impl Copy {
             .unwrap_or_else(|error| panic!("{error:?} in {sql}"));
         row.get::<_, Option<String>>(0).unwrap_or_default()
     }
-
-    pub async fn sanitise(&self, masking: &policy::Masking) -> Result<Vec<String>, runbook::Error> {
-        use workers::daily_sync::{attest_sanitized, sanitize_databases::*};
-        let sessions = self.sessions();
-        cut::cut(&sessions).await?;
-        let (plans, names) = look(&sessions, masking).await?;
-        let before = take_fingerprints::take(&sessions, &plans, KEY, &self.resource_id()).await?;
-        mask::mask(&sessions, &plans, KEY).await?;
-        for name in &names {
-            mask::drop_journal(&sessions.open(name).await?).await?;
-        }
-        finish::finish(&sessions, &names).await?;
-        Ok(attest_sanitized::look(sessions.cx, sessions.login, masking, &before, KEY).await?.wrong)
-    }
-
-    pub async fn attest(&self, _: &policy::Masking) -> Vec<String> {
-        Vec::new()
-    }
-
-    pub async fn leaks(&self, markers: &[&str]) -> Vec<String> {
-        self.client("rdsadmin", "postgres").await.batch_execute("CHECKPOINT").await.unwrap();
-        let root = self.ask("rdsadmin", "postgres", "SHOW data_directory").await;
-        let words = markers.iter().flat_map(|raw| ["-e", raw]);
-        let grep = std::process::Command::new("grep")
-            .args(["-rlaF", "--exclude-dir=pg_wal"])
-            .args(words)
-            .arg(&root)
-            .output()
-            .unwrap();
-        String::from_utf8_lossy(&grep.stdout).lines().map(str::to_owned).collect()
-    }
 }

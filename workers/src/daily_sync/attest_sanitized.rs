@@ -171,7 +171,8 @@ async fn made_by_this_run(
     for database in databases {
         let client = sessions.open(database).await?;
         let ask = "SELECT oid FROM pg_database WHERE datname = current_database()";
-        let row = client.query_one(ask, &[]).await.map_err(|error| query_failed("ask for a database", &error))?;
+        let row =
+            client.query_one(ask, &[]).await.map_err(|error| query_failed("ask for a database", &error))?;
         let oid: u32 = row.get(0);
         match records.get(database).await? {
             Some(record) if record.oid == oid && record.database == *database => made.push(record),
