@@ -69,7 +69,10 @@ pub async fn masking(copy: &Copy, rules: &Rules) -> Masking {
         if !objects.is_empty() {
             tables.insert("large-objects".to_owned(), "truncate".into());
         }
-        all.insert(database, Value::Object(tables));
+        // template1 must be empty, and is then not to be named.
+        if database != "template1" || !tables.is_empty() {
+            all.insert(database, Value::Object(tables));
+        }
     }
     let policy = json!({"key-secret": "masking-key", "databases": all});
     serde_json::from_value(policy).expect("the policy is well-formed")

@@ -210,6 +210,7 @@ DROP SCHEMA here CASCADE;
 
 -- place: tables in template1
 -- page: manage-ag-templatedbs
+-- named: template1
 -- database: template1
 COMMENT ON TABLE here.people IS 'people that every new database has';
 
