@@ -132,8 +132,8 @@ impl Exception {
     }
 }
 
-/// Tables of work that is waiting, by the names that queues, outboxes and job runners give them: the
-/// first program that connected would do production's work again.
+/// Tables of work that is waiting, by the names that queues, outboxes and job runners give them:
+/// the first program that connected would do production's work again.
 pub fn is_queue(TableName { schema, table }: &TableName) -> bool {
     let table = table.as_str();
     let ends = |endings: &[&str]| endings.iter().any(|ending| table.ends_with(ending));

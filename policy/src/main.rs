@@ -84,7 +84,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Draft { database: Some(database), .. } => {
             print!("{}", policy::draft::draft(&database, &std::io::read_to_string(std::io::stdin())?)?);
         }
-        Command::Draft { .. } => print!("{}", policy::draft::SCRIPT),
+        Command::Draft { .. } => print!("{}", policy::draft::script()),
         Command::Schema => println!("{}", serde_json::to_string_pretty(&policy::schema())?),
     }
     Ok(ExitCode::SUCCESS)

@@ -302,7 +302,6 @@ impl JsonSchema for TableRule {
                 {"type": "string", "enum": ["truncate"]},
                 {
                     "type": "object",
-                    "minProperties": 1,
                     "propertyNames": {"format": "column"},
                     "additionalProperties": rule,
                 },

@@ -131,7 +131,8 @@ async fn attempt<S: State>(cx: &Context, run: &Run, input: Value) -> Result<Valu
         Error::refused(format!("the input does not fit {}: {error}", S::NAME))
             .fix("see the runbook's input.schema.json")
     })?;
-    let outcome = AssertUnwindSafe(input.reconcile(cx, run)).catch_unwind().await;
+    // On the heap: whoever can call every state would hold the futures of all of them on its stack.
+    let outcome = AssertUnwindSafe(Box::pin(input.reconcile(cx, run))).catch_unwind().await;
     let result = outcome.unwrap_or_else(|panic| {
         Err(Error::unexpected(format!("{} panicked: {}", S::NAME, panic_text(&panic))))
     });

@@ -22,11 +22,16 @@ use crate::{
     statemachine::{PREFIX, RUNBOOKS},
 };
 
-/// The keys that encrypt what the policies may leave to AWS.
+/// What a deployment may have beside the rest, and whose statements are not there without it.
 #[derive(Debug, Clone, Default)]
-pub struct Keys {
+pub struct Switches {
+    /// The customer's key that encrypts the run bucket.
     pub run_bucket: Option<String>,
+    /// The same of the secrets.
     pub secrets: Option<String>,
+    /// Whether the state machines write logs and X-Ray traces.
+    pub logs: bool,
+    pub traces: bool,
 }
 
 /// A role as `infra/iam/roles` says it.
@@ -82,11 +87,15 @@ pub struct Document {
 }
 
 /// What every file may name.
-pub fn variables(keys: &Keys) -> Variables {
+pub fn variables(switches: &Switches) -> Variables {
     let targets = [environments::DEV, environments::SUPPORT];
-    // The stable name, and what a replaced cluster is called.
-    let names = targets.iter().flat_map(|target| [target.to_string(), format!("{target}-old-*")]);
-    let names: Vec<String> = names.collect();
+    // The stable name, what a replaced cluster is called, and what the next one is: with the eight
+    // digits of a run's short id.
+    let stable = targets.map(str::to_owned);
+    let old = targets.map(|target| format!("{target}-old-????????"));
+    let fresh = targets.map(|target| format!("{target}-????????"));
+    let cluster = |name: &String| arn("rds", &format!("cluster:{name}"));
+    let instance = |name: &String| arn("rds", &format!("db:{name}-1"));
     let key_of = |account: &str| arn_in(account, "kms", "key/*");
     Variables::default()
         .set("prefix", PREFIX)
@@ -100,21 +109,32 @@ pub fn variables(keys: &Keys) -> Variables {
             "state_machines",
             RUNBOOKS.map(|name| arn("states", &format!("stateMachine:{PREFIX}-{name}"))),
         )
-        .set_all("new_names_of_clusters", names.iter().map(|name| arn("rds", &format!("cluster:{name}"))))
-        .set_all("new_names_of_instances", names.iter().map(|name| arn("rds", &format!("db:{name}-1"))))
+        .set_all("stable_names_of_clusters", stable.iter().map(cluster))
+        .set_all("new_names_of_clusters", stable.iter().chain(&old).map(cluster))
+        .set_all("new_names_of_instances", stable.iter().chain(&old).map(instance))
+        .set_all("fresh_names_of_clusters", fresh.iter().map(cluster))
+        .set_all("fresh_names_of_instances", fresh.iter().map(instance))
         .set_all("production_keys", [key_of(PRODUCTION)])
         .set_all("copy_keys", [key_of(PRODUCTION)])
         .set_all("cluster_keys", [key_of(ACCOUNT)])
-        .set_all("run_bucket_keys", keys.run_bucket.clone())
-        .set_all("secrets_keys", keys.secrets.clone())
+        .set_all("run_bucket_keys", switches.run_bucket.clone())
+        .set_all("secrets_keys", switches.secrets.clone())
+        .set_all("log_delivery", switches.logs.then(|| "*".to_owned()))
+        .set_all(
+            "state_machine_logs",
+            switches
+                .logs
+                .then(|| arn("logs", &format!("log-group:/aws/vendedlogs/states/{PREFIX}-*:log-stream:*"))),
+        )
+        .set_all("tracing", switches.traces.then(|| "*".to_owned()))
 }
 
 /// Every role with its policies.
-pub fn documents(keys: &Keys) -> anyhow::Result<Vec<Document>> {
+pub fn documents(switches: &Switches) -> anyhow::Result<Vec<Document>> {
     let files = role_files()?;
     let callers = files.values().flatten().filter(|(_, role)| role.allow.contains_key("production"));
     let callers: Vec<String> = callers.map(|(name, _)| role_arn(name, ACCOUNT)).collect();
-    let variables = variables(keys).set_all("callers_of_production", callers);
+    let variables = variables(switches).set_all("callers_of_production", callers);
     let mut documents = Vec::new();
     for (file, roles) in &files {
         let of_file = of_runbook(variables.clone(), roles);
@@ -209,17 +229,17 @@ fn parse<T: serde::de::DeserializeOwned>(file: &str, variables: &Variables) -> a
 }
 
 /// The statements that stand on buckets, functions and keys, by name.
-pub fn resource_policies(keys: &Keys) -> anyhow::Result<Map<String, Value>> {
-    parse("iam/resources.json", &variables(keys))
+pub fn resource_policies(switches: &Switches) -> anyhow::Result<Map<String, Value>> {
+    parse("iam/resources.json", &variables(switches))
 }
 
-pub fn deployed(keys: &Keys) -> anyhow::Result<Deployed> {
+pub fn deployed(switches: &Switches) -> anyhow::Result<Deployed> {
     let mut deployed = Deployed::default();
-    for Document { name, arn, policy, trust } in documents(keys)? {
+    for Document { name, arn, policy, trust } in documents(switches)? {
         let parsed = |document: &Value| Policy::parse(document).with_context(|| format!("role {name}"));
         deployed.roles.push(Role { arn, policy: parsed(&policy)?, trust: parsed(&trust)? });
     }
-    for (name, policy) in resource_policies(keys)? {
+    for (name, policy) in resource_policies(switches)? {
         let OnResource { on, key, statement } = serde_json::from_value(policy)?;
         ensure!(on.is_empty() == key.is_some(), "{name} of infra/iam/resources.json has either on or key");
         let policy = Policy::parse(&statement).with_context(|| name.clone())?;

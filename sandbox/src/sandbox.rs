@@ -38,7 +38,7 @@ use local_aws::{
 use crate::{
     executables::{self, root},
     model_workers,
-    permissions::{self, Keys},
+    permissions::{self, Switches},
     statemachine::{self, PREFIX, RUNBOOKS},
     trial,
 };
@@ -65,6 +65,8 @@ pub struct Options {
     pub keep_logs: bool,
     /// Whether the run bucket and every secret are encrypted with customers' KMS keys.
     pub customer_keys: bool,
+    /// Whether the real gear has PostgreSQL 15 beside 16 and 18.
+    pub postgres_15: bool,
     /// Roles beside those of infra/iam.
     pub roles: Vec<iam::Role>,
 }
@@ -78,6 +80,7 @@ impl Options {
             stepfunctions: None,
             keep_logs: false,
             customer_keys: false,
+            postgres_15: false,
             roles: Vec::new(),
         }
     }
@@ -133,6 +136,7 @@ impl Sandbox {
             Gear::Real { .. } => {
                 let executables = executables::build().await?;
                 let installs = postgres::install().await?;
+                let installs = if options.postgres_15 { installs.with_15().await? } else { installs };
                 let mut environment = environment(clock, options.stepfunctions.as_deref());
                 environment.extend(trial::folders(&installs));
                 let engine = PostgresEngine::new(installs, clock)?;
@@ -181,23 +185,24 @@ impl Sandbox {
             options.seed,
         );
         let states = StepFunctions::new(clock, weak.clone(), events_sender.clone(), options.seed);
-        let keys = if options.customer_keys {
-            Keys {
+        let switches = if options.customer_keys {
+            Switches {
                 run_bucket: Some(rds.plant_key(ACCOUNT, "alias/aurora-runbooks-runs", &[])),
                 secrets: Some(rds.plant_key(ACCOUNT, "alias/aurora-runbooks-secrets", &[])),
+                ..Switches::default()
             }
         } else {
-            Keys::default()
+            Switches::default()
         };
-        let rules = load_rules(&root().join("infra/events"), &permissions::variables(&keys))?;
+        let rules = load_rules(&root().join("infra/events"), &permissions::variables(&switches))?;
         let events = Events::new(clock, weak, PREFIX, rules)?;
         tasks.push(tokio::spawn(events.clone().run(events_receiver)));
         let (s3, secrets, sts) = (S3::new(clock), SecretsManager::new(clock), Sts::new(clock));
         s3.create_bucket(BUCKET);
-        if let Some(key) = &keys.run_bucket {
+        if let Some(key) = &switches.run_bucket {
             s3.encrypt(BUCKET, key);
         }
-        if let Some(key) = &keys.secrets {
+        if let Some(key) = &switches.secrets {
             secrets.encrypt(key);
         }
         let world = iam::World {
@@ -206,7 +211,7 @@ impl Sandbox {
             secrets: secrets.clone(),
             task_roles: permissions::task_roles(),
         };
-        let mut deployed = permissions::deployed(&keys)?;
+        let mut deployed = permissions::deployed(&switches)?;
         deployed.roles.extend(options.roles);
         let iam = Arc::new(Iam::new(world, deployed));
         gateway.enforce(iam.clone());

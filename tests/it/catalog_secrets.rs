@@ -1,8 +1,12 @@
 //! Credentials in every text of the catalog: found, cut, or left with a reason of the policy's.
 
-use policy::{Action, Exception, ExceptionKind, secrets};
-use runbook::postgres::databases;
-use workers::daily_sync::{attest_sanitized::wires as attest, sanitize_databases::cut};
+use policy::{Action, Exception, ExceptionKind, Masking, secrets};
+use runbook::{Error, postgres::databases};
+use serde_json::json;
+use workers::daily_sync::{
+    attest_sanitized::wires as attest,
+    sanitize_databases::{cut, look},
+};
 
 use crate::copy::Copy;
 
@@ -19,8 +23,8 @@ async fn found(copy: &Copy, exceptions: &[Exception]) -> attest::Found {
     attest::find(&sessions, &names, exceptions).await.unwrap()
 }
 
-/// Every text of every catalog of the database that holds the token, and of the functions that print
-/// what the catalog holds as trees.
+/// Every text of every catalog of the database that holds the token, and of the functions that
+/// print what the catalog holds as trees.
 async fn left(copy: &Copy) -> String {
     let sql = format!(
         "SELECT concat_ws(', ',
@@ -28,17 +32,22 @@ async fn left(copy: &Copy) -> String {
             (SELECT string_agg(description, ', ') FROM pg_shdescription WHERE description LIKE '%{TOKEN}%'),
             (SELECT string_agg(oid::regprocedure::text, ', ') FROM pg_proc WHERE prokind IN ('f', 'p')
                 AND oid >= 16384 AND pg_get_functiondef(oid) LIKE '%{TOKEN}%'),
-            (SELECT string_agg(conname, ', ') FROM pg_constraint WHERE pg_get_constraintdef(oid) LIKE '%{TOKEN}%'),
+            (SELECT string_agg(conname, ', ') FROM pg_constraint
+                WHERE pg_get_constraintdef(oid) LIKE '%{TOKEN}%'),
             (SELECT string_agg(indexrelid::regclass::text, ', ') FROM pg_index
                 WHERE pg_get_indexdef(indexrelid) LIKE '%{TOKEN}%'),
-            (SELECT string_agg(stxname, ', ') FROM pg_statistic_ext WHERE pg_get_statisticsobjdef(oid) LIKE '%{TOKEN}%'),
-            (SELECT string_agg(ev_class::regclass::text, ', ') FROM pg_rewrite WHERE pg_get_ruledef(oid) LIKE '%{TOKEN}%'),
-            (SELECT string_agg(tgname, ', ') FROM pg_trigger WHERE pg_get_triggerdef(oid) LIKE '%{TOKEN}%'),
+            (SELECT string_agg(stxname, ', ') FROM pg_statistic_ext
+                WHERE pg_get_statisticsobjdef(oid) LIKE '%{TOKEN}%'),
+            (SELECT string_agg(ev_class::regclass::text, ', ') FROM pg_rewrite
+                WHERE pg_get_ruledef(oid) LIKE '%{TOKEN}%'),
+            (SELECT string_agg(tgname, ', ') FROM pg_trigger
+                WHERE pg_get_triggerdef(oid) LIKE '%{TOKEN}%'),
             (SELECT string_agg(adrelid::regclass::text, ', ') FROM pg_attrdef
                 WHERE pg_get_expr(adbin, adrelid) LIKE '%{TOKEN}%'),
             (SELECT string_agg(typname, ', ') FROM pg_type WHERE typdefault LIKE '%{TOKEN}%'),
             (SELECT string_agg(polname, ', ') FROM pg_policy
-                WHERE concat_ws(' ', pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid)) LIKE '%{TOKEN}%'),
+                WHERE concat_ws(' ', pg_get_expr(polqual, polrelid),
+                    pg_get_expr(polwithcheck, polrelid)) LIKE '%{TOKEN}%'),
             (SELECT string_agg(aggfnoid::text, ', ') FROM pg_aggregate WHERE agginitval LIKE '%{TOKEN}%'),
             (SELECT string_agg(enumlabel, ', ') FROM pg_enum WHERE enumlabel LIKE '%{TOKEN}%'))"
     );
@@ -129,10 +138,12 @@ async fn what_the_policy_keeps_stays_drops_goes_and_rewrites_loses_only_its_cred
     let copy = Copy::empty("exceptions", "16.8", &[]).await;
     copy.run(
         "shop",
-        "CREATE TABLE public.t (id integer, a text DEFAULT 'token=8f14e45fceea', b text DEFAULT 'token=8f14e45fceea');
+        "CREATE TABLE public.t (id integer, a text DEFAULT 'token=8f14e45fceea',
+             b text DEFAULT 'token=8f14e45fceea');
          CREATE FUNCTION public.kept() RETURNS text LANGUAGE sql AS $$ SELECT 'token=8f14e45fceea' $$;
          CREATE FUNCTION public.dropped() RETURNS text LANGUAGE sql AS $$ SELECT 'token=8f14e45fceea' $$;
-         CREATE FUNCTION public.rewritten() RETURNS text LANGUAGE sql AS $$ SELECT 'it''s token=8f14e45fceea' $$;
+         CREATE FUNCTION public.rewritten() RETURNS text LANGUAGE sql
+             AS $$ SELECT 'it''s token=8f14e45fceea' $$;
          CREATE VIEW public.rewritten_view WITH (security_barrier) AS SELECT 'token=8f14e45fceea'::text AS a;
          CREATE POLICY rewritten ON public.t USING (b = 'token=8f14e45fceea') WITH CHECK (true);
          COMMENT ON TABLE public.t IS 'ask anna''s team, token=8f14e45fceea';
@@ -165,7 +176,8 @@ async fn what_the_policy_keeps_stays_drops_goes_and_rewrites_loses_only_its_cred
     assert_eq!(cut::unknown(known, &wires), []);
     let unknown = cut::unknown(misspelt, &wires);
     assert!(
-        matches!(&unknown[..], [one] if one.object.contains("rewriten_view") && one.remedy.contains("public.rewritten_view")),
+        matches!(&unknown[..], [one] if one.object.contains("rewriten_view")
+            && one.remedy.contains("public.rewritten_view")),
         "{unknown:?}"
     );
 
@@ -241,4 +253,101 @@ async fn postgresql_reads_the_forms_of_credentials_as_we_do() {
         let row = client.query_one("SELECT $1::text ~ ANY ($2::text[])", &[&text, &patterns]).await.unwrap();
         assert_eq!(row.get::<_, bool>(0), secrets::has_form(&text), "{text}");
     }
+}
+
+/// PostgreSQL's own texts hold none: its comments, views and functions, and what its extensions
+/// bring.
+#[tokio::test]
+async fn in_postgresqls_own_texts_no_credential_is_seen() {
+    let copy = Copy::empty("own-texts", "18.1", &[]).await;
+    copy.run("shop", "CREATE EXTENSION pg_trgm").await;
+    let client = copy.client("rdsadmin", "shop").await;
+    let sql = "SELECT 'text', description FROM pg_description
+               UNION ALL SELECT 'text', short_desc || ' ' || coalesce(extra_desc, '') FROM pg_settings
+               UNION ALL SELECT 'code', definition FROM pg_views
+               UNION ALL SELECT 'code', pg_get_functiondef(oid) FROM pg_proc WHERE prokind IN ('f', 'p')
+               UNION ALL SELECT 'code', pg_get_constraintdef(oid) FROM pg_constraint
+               UNION ALL SELECT 'code', pg_get_indexdef(indexrelid) FROM pg_index";
+    let rows = client.query(sql, &[]).await.unwrap();
+    assert!(rows.len() > 8000, "only {} texts", rows.len());
+    let wrong: Vec<_> = rows
+        .iter()
+        .filter_map(|row| {
+            let text: String = row.get(1);
+            let find = if row.get::<_, &str>(0) == "text" { secrets::in_text } else { secrets::in_code };
+            let found = find(&text);
+            (!found.is_empty()).then(|| format!("{found:?} in {text}"))
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[tokio::test]
+async fn what_is_called_like_a_credential_or_a_queue_is_kept_with_a_reason_only() {
+    let copy = Copy::empty("called", "16.8", &[]).await;
+    copy.run(
+        "shop",
+        r#"CREATE TABLE public.t (id integer, token text, remember_token varchar(20), "accessToken" text,
+               pwd text, passcode text, ssh_key bytea, session_id text, cvv char(3), token_count integer,
+               token_type text, doc jsonb);
+           CREATE TABLE public.outbox_settings (id integer)"#,
+    )
+    .await;
+    let columns: serde_json::Map<String, serde_json::Value> = [
+        "id",
+        "token",
+        "remember_token",
+        "accessToken",
+        "pwd",
+        "passcode",
+        "ssh_key",
+        "session_id",
+        "cvv",
+        "token_count",
+        "token_type",
+    ]
+    .into_iter()
+    .map(|name| (name.to_owned(), "keep".into()))
+    .chain([("doc".into(), json!({"rule": "json", "paths": {"$.apiKey": "keep", "$.name": "keep"}}))])
+    .collect();
+    let masking = |exceptions: &[Exception]| -> Masking {
+        serde_json::from_value(json!({
+            "key-secret": "k",
+            "databases": {
+                "shop": {"public.t": columns, "public.outbox_settings": {"id": "keep"}},
+                "postgres": {}, "template1": {},
+            },
+            "exceptions": exceptions,
+        }))
+        .unwrap()
+    };
+    let sessions = copy.sessions();
+    let Error::Blocked(findings) = look(&sessions, &masking(&[])).await.unwrap_err() else { panic!() };
+    let mut objects: Vec<_> = findings.iter().map(|finding| (&*finding.check, &*finding.object)).collect();
+    objects.sort_unstable();
+    assert_eq!(
+        objects,
+        [
+            ("kept-secret", "public.t.accessToken"),
+            ("kept-secret", "public.t.cvv"),
+            ("kept-secret", "public.t.doc $.apiKey"),
+            ("kept-secret", "public.t.passcode"),
+            ("kept-secret", "public.t.pwd"),
+            ("kept-secret", "public.t.remember_token"),
+            ("kept-secret", "public.t.session_id"),
+            ("kept-secret", "public.t.ssh_key"),
+            ("kept-secret", "public.t.token"),
+            ("queue-table", "public.outbox_settings"),
+        ]
+    );
+    let exceptions: Vec<Exception> = findings
+        .iter()
+        .map(|finding| {
+            let kind = ExceptionKind::named(&finding.check).unwrap();
+            let line = Exception::line(kind, Some("shop"), &finding.object);
+            assert!(finding.remedy.contains(&line), "{}", finding.remedy);
+            exception(kind, &finding.object, Action::Keep)
+        })
+        .collect();
+    look(&sessions, &masking(&exceptions)).await.unwrap_or_else(|error| panic!("{error}"));
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use aws_sdk_rds::types::{DbCluster, Tag};
 use runbook::{
     Context, Run,
-    aurora::ResourceId,
+    aurora::{self, ResourceId},
     daily_sync::{
         attestation::{self, Attestation},
         names, tags,
@@ -362,6 +362,75 @@ async fn a_refused_second_rename_gives_the_name_back() {
     assert_eq!(error.name(), "OperationFailed", "{error}");
     assert_eq!(sync.clean_up().await, Vec::<String>::new());
     assert_eq!(sync.cluster("orders-dev").await.db_cluster_resource_id(), Some(first.as_str()));
+}
+
+/// Calls SwapTarget when RDS still shows a cluster under a name that it has lost meanwhile: the
+/// policies find no tags there, so that the change is denied. The cluster then gets its name back.
+async fn denied_for_its_name(sync: &Sync, name: &str, input: &Value) -> String {
+    let cx = sync.context("swap-target");
+    // A stale answer is the earliest of the last three.
+    for _ in 0..3 {
+        let clusters = aurora::clusters(&cx).await.unwrap();
+        for cluster in &clusters {
+            aurora::members(&cx, cluster).await.unwrap();
+        }
+    }
+    let rename = async |from: &str, to: &str| {
+        let modify = sync.sandbox.rds_client().modify_db_cluster().db_cluster_identifier(from);
+        modify.new_db_cluster_identifier(to).apply_immediately(true).send().await.unwrap();
+        sync.sandbox.clock.sleep(Duration::from_secs(180)).await;
+    };
+    rename(name, "elsewhere").await;
+    for describe in ["DescribeDBClusters", "DescribeDBInstances"] {
+        sync.sandbox.gateway.lay(Fault::once(Kind::Stale, "rds", describe).by("swap-target"));
+    }
+    let payload = json!({"run": sync.run, "input": input});
+    let answer = Box::pin(functions::handle("swap-target", &cx, payload)).await.unwrap_err();
+    rename("elsewhere", name).await;
+    let waits = answer.waiting_for().unwrap_or_else(|| panic!("{}: {answer}", answer.name()));
+    assert!(waits.contains("is not authorized to perform"), "{waits}");
+    waits.to_owned()
+}
+
+/// Calls SwapTarget until it waits for that.
+async fn until(sync: &Sync, what: &str, input: &Value) {
+    for _ in 0..200 {
+        let payload = json!({"run": sync.run, "input": input});
+        let cx = sync.context("swap-target");
+        let answer = Box::pin(functions::handle("swap-target", &cx, payload)).await;
+        let error = answer.unwrap_err();
+        if error.waiting_for().unwrap_or_else(|| panic!("{error}")).contains(what) {
+            return;
+        }
+        sync.sandbox.clock.sleep(Duration::from_secs(20)).await;
+    }
+    panic!("SwapTarget never waits for {what}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_denied_for_a_name_that_a_cluster_has_lost_is_only_a_delay() {
+    let mut sync = Sync::new().await;
+    sync.whole("monday").await;
+    sync.run = Sync::a_run(&sync.sandbox, "tuesday");
+    let snapshot = sync.sanitized().await;
+    let fresh = sync.fresh("orders-dev", &snapshot).await;
+    let input = Sync::swap_input(&fresh);
+
+    let waits = denied_for_its_name(&sync, "orders-dev", &input).await;
+    assert!(waits.contains("rds:AddTagsToResource"), "{waits}");
+
+    until(&sync, "to be renamed to orders-dev-old", &input).await;
+    sync.sandbox.clock.sleep(Duration::from_secs(300)).await;
+    let waits = denied_for_its_name(&sync, fresh["cluster"].as_str().unwrap(), &input).await;
+    assert!(waits.contains("rds:ModifyDBCluster"), "{waits}");
+
+    until(&sync, "to be renamed to orders-dev-1", &input).await;
+    sync.sandbox.clock.sleep(Duration::from_secs(600)).await;
+    let waits = denied_for_its_name(&sync, "orders-dev", &input).await;
+    assert!(waits.contains("rds:StopDBCluster"), "{waits}");
+
+    sync.done("swap-target", input).await;
+    assert_eq!(sync.clean_up().await, Vec::<String>::new());
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,9 +9,12 @@ use runbook::{
         names,
         tags::{self, Role},
     },
+    postgres::Login,
 };
 use sandbox::{Options, Sandbox, aws, orders, permissions, statemachine};
 use serde_json::{Value, json};
+
+const V16: &str = "16.14";
 
 const POLICY: &str = r#"
 syncs:
@@ -77,13 +80,18 @@ fn machine() -> Value {
     json!({"QueryLanguage": "JSONata", "StartAt": "Begin", "States": {"Begin": begin, "PrepareTarget": task}})
 }
 
-async fn cluster(sandbox: &Sandbox, name: &str, tags: Vec<Tag>) -> (String, tokio_postgres::Client) {
+async fn cluster(
+    sandbox: &Sandbox,
+    name: &str,
+    version: &str,
+    tags: Vec<Tag>,
+) -> (String, tokio_postgres::Client) {
     let rds = sandbox.rds_client();
     let create = rds
         .create_db_cluster()
         .db_cluster_identifier(name)
         .engine("aurora-postgresql")
-        .engine_version("16.14");
+        .engine_version(version);
     let create = create
         .master_username("postgres")
         .manage_master_user_password(true)
@@ -93,17 +101,40 @@ async fn cluster(sandbox: &Sandbox, name: &str, tags: Vec<Tag>) -> (String, toki
     let instance =
         rds.create_db_instance().db_instance_identifier(names::instance(name)).db_cluster_identifier(name);
     instance.engine("aurora-postgresql").db_instance_class("db.r6g.large").send().await.unwrap();
+    let login = available(sandbox, name).await;
+    (made.db_cluster_resource_id.unwrap(), orders::connect(&login, "shop").await.unwrap())
+}
+
+async fn available(sandbox: &Sandbox, name: &str) -> Login {
     let cx = orders::context(sandbox);
     for _ in 0..200 {
         let cluster = aurora::cluster(&cx, name).await.unwrap();
         let members = aurora::members(&cx, &cluster).await.unwrap();
         if !members.is_empty() && aurora::ready(&cluster, &members).is_ok() {
-            let login = aurora::read_login(&cx, &cluster, None).await.unwrap();
-            return (made.db_cluster_resource_id.unwrap(), orders::connect(&login, "shop").await.unwrap());
+            return aurora::read_login(&cx, &cluster, None).await.unwrap();
         }
         sandbox.clock.sleep(Duration::from_secs(10)).await;
     }
     panic!("{name} is never available");
+}
+
+/// The machine of PrepareTarget alone, and the policy that SelectSnapshot keeps for each run.
+async fn deploy(sandbox: &Sandbox, runs: &[&str]) {
+    for run in runs {
+        let kept = format!("runs/{run}/policy.yaml");
+        orders::context(sandbox).store.put(&kept, "application/yaml", POLICY.into()).await.unwrap();
+    }
+    let create = sandbox.sfn().create_state_machine().name("aurora-runbooks-prepare");
+    let create = create.definition(statemachine::render(&machine().to_string()).unwrap());
+    create.role_arn(permissions::role_arn("daily-sync", aws::ACCOUNT)).send().await.unwrap();
+}
+
+/// The name and the tags of the cluster that a run restores for `orders-dev`.
+fn fresh_of(run: &str) -> (String, Vec<Tag>) {
+    let run = Run::of(&aws::arn("states", &format!("execution:aurora-runbooks-prepare:{run}")));
+    let mut all = tags::of(&run, "orders", Role::Fresh);
+    all.extend([tags::tag(tags::TARGET, "orders-dev"), tags::tag(tags::ATTESTED_RUN, run.name())]);
+    (names::fresh("orders-dev", &run), all)
 }
 
 async fn prepare(sandbox: &Sandbox, name: &str, input: &Value) -> Result<Value, String> {
@@ -128,29 +159,11 @@ async fn prepare(sandbox: &Sandbox, name: &str, input: &Value) -> Result<Value, 
 async fn a_fresh_cluster_becomes_the_environments() {
     let sandbox = Sandbox::start(Options::real()).await.unwrap();
     let cx = orders::context(&sandbox);
-    // As SelectSnapshot keeps it for the run.
-    for run in ["first", "second", "third", "fourth"] {
-        let kept = format!("runs/{run}/policy.yaml");
-        cx.store.put(&kept, "application/yaml", POLICY.into()).await.unwrap();
-    }
+    deploy(&sandbox, &["first", "second", "third", "fourth"]).await;
     cx.secrets.create_secret().name("orders-dev/app").secret_string(r#"{"theirs": 1}"#).send().await.unwrap();
-    let definition = statemachine::render(&machine().to_string()).unwrap();
-    sandbox
-        .sfn()
-        .create_state_machine()
-        .name("aurora-runbooks-prepare")
-        .definition(definition)
-        .role_arn(permissions::role_arn("daily-sync", aws::ACCOUNT))
-        .send()
-        .await
-        .unwrap();
-
-    let run = Run::of(&aws::arn("states", "execution:aurora-runbooks-prepare:first"));
-    let mut all = tags::of(&run, "orders", Role::Fresh);
-    all.extend([tags::tag(tags::TARGET, "orders-dev"), tags::tag(tags::ATTESTED_RUN, run.name())]);
-    let fresh_name = names::fresh("orders-dev", &run);
+    let (fresh_name, all) = fresh_of("first");
     let ((former, present), (resource_id, fresh)) =
-        tokio::join!(cluster(&sandbox, "orders-dev", vec![]), cluster(&sandbox, &fresh_name, all));
+        tokio::join!(cluster(&sandbox, "orders-dev", V16, vec![]), cluster(&sandbox, &fresh_name, V16, all));
     present.batch_execute(FLAGS).await.unwrap();
     present
         .batch_execute(
@@ -233,4 +246,56 @@ async fn a_fresh_cluster_becomes_the_environments() {
         error.starts_with("OperationFailed") && error.contains("SELECT count(*) = 3 FROM feature_flags"),
         "{error}"
     );
+}
+
+/// Roles and a table from before 16, as they come through pg_upgrade: nobody has ADMIN OPTION.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_not_be_done_with_roles_from_before_16_is_reported_once_and_whole() {
+    let sandbox = Sandbox::start(Options { postgres_15: true, ..Options::real() }).await.unwrap();
+    deploy(&sandbox, &["old", "again"]).await;
+    orders::context(&sandbox)
+        .secrets
+        .create_secret()
+        .name("orders-dev/app")
+        .secret_string("{}")
+        .send()
+        .await
+        .unwrap();
+    let (name, all) = fresh_of("old");
+    let (resource_id, master) = cluster(&sandbox, &name, "15.18", all).await;
+    master
+        .batch_execute(
+            "CREATE ROLE app_dev; CREATE ROLE shop_owner; GRANT shop_owner TO CURRENT_USER;
+             GRANT CREATE ON SCHEMA public TO shop_owner; SET ROLE shop_owner;
+             CREATE TABLE orders (id int); RESET ROLE; REVOKE shop_owner FROM CURRENT_USER",
+        )
+        .await
+        .unwrap();
+    let upgrade = sandbox.rds_client().modify_db_cluster().db_cluster_identifier(&name);
+    let upgrade = upgrade.engine_version(V16).allow_major_version_upgrade(true).apply_immediately(true);
+    upgrade.send().await.unwrap();
+    sandbox.clock.sleep(Duration::from_secs(600)).await;
+    let login = available(&sandbox, &name).await;
+    let master = orders::connect(&login, "shop").await.unwrap();
+    let look = "SELECT current_setting('server_version_num')::int / 10000,
+                       (SELECT count(*) FROM pg_auth_members
+                        WHERE roleid IN ('app_dev'::regrole, 'shop_owner'::regrole))";
+    let row = master.query_one(look, &[]).await.unwrap();
+    assert_eq!((row.get::<_, i32>(0), row.get::<_, i64>(1)), (16, 0));
+
+    let fresh = json!({"target": "orders-dev", "cluster": name, "resourceId": resource_id, "former": null});
+    let input = json!({"plan": {"sync": "orders", "deadline": "1h"}, "fresh": fresh});
+    let error = prepare(&sandbox, "old", &input).await.unwrap_err();
+    for part in [
+        "OperationFailed",
+        "PostgreSQL refuses 2 statements of postgres",
+        "- ALTER ROLE \"app_dev\" LOGIN;\n    permission denied to alter role Only roles with the CREATEROLE \
+         attribute and the ADMIN option on role \"app_dev\" may alter this role.",
+        "- GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA public TO \"app_dev\"; -- in shop\n    permission \
+         denied for table orders",
+        "name roles in the policy that production does not have",
+    ] {
+        assert!(error.contains(part), "{part:?} is not said:\n{error}");
+    }
+    assert!(!error.contains("SCRAM"), "{error}");
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sandbox::{
-    Sandbox,
+    Options, Sandbox,
     orders::{self, Shape},
     sandbox::BUCKET,
     worlds::findings::{self, Planted},
@@ -168,4 +168,49 @@ async fn functions_and_workers_killed_in_the_middle_are_started_again_and_the_up
     );
     assert_eq!(orders::count_rows(&sandbox).await.unwrap(), rows);
     assert_eq!(calls(&sandbox, "modify-cluster-version", "ModifyDBCluster"), 1);
+}
+
+/// Since 16 CREATEROLE reaches only roles on which it has ADMIN OPTION, and pg_upgrade gives nobody
+/// that on a role from before (https://www.postgresql.org/docs/16/release-16.html, Migration).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tables_of_owners_from_before_16_are_named_once_with_the_statements_for_a_person() {
+    let sandbox = Sandbox::start(Options { postgres_15: true, ..Options::real() }).await.unwrap();
+    let shape = Shape { version: "15.18", parameters: &[], maintenance: false };
+    let resource_id = orders::create(&sandbox, shape).await.unwrap();
+    let login = orders::login(&sandbox).await.unwrap();
+    let master = async |database, sql: &str| {
+        orders::connect(&login, database).await.unwrap().batch_execute(sql).await.unwrap();
+    };
+    master("shop", "CREATE ROLE ann; CREATE ROLE \"Bob\"; GRANT ann, \"Bob\" TO CURRENT_USER").await;
+    // The owner of a database may analyse everything in it (sql-analyze).
+    master("shop", "CREATE DATABASE legacy OWNER ann").await;
+    for (owner, table) in [("ann", "of_ann"), ("\"Bob\"", "of_bob")] {
+        let sql = format!("CREATE TABLE public.{table} AS SELECT generate_series(1, 1000) AS id");
+        let owned = format!("SET ROLE ann; {sql}; RESET ROLE; ALTER TABLE public.{table} OWNER TO {owner}");
+        master("legacy", "SET ROLE ann; GRANT CREATE ON SCHEMA public TO \"Bob\"").await;
+        master("legacy", &owned).await;
+    }
+    master("shop", "REVOKE ann, \"Bob\" FROM CURRENT_USER").await;
+    let input = json!({ "cluster": "orders", "target": "16" });
+    let failed = run(&sandbox, "from-15", &input).await.failed("OperationFailed");
+    assert_eq!(failed.states().last(), Some(&"RunAnalyze"));
+    failed.says(&[
+        "2 of ",
+        "The cluster is upgraded and in use.",
+        "do:  ANALYZE public.of_ann;",
+        "do:  ANALYZE public.of_bob;",
+        "postgres may not act for these owners. Who has ADMIN OPTION on them can let it:\n  GRANT \"Bob\" TO \
+         \"postgres\";\n  GRANT \"ann\" TO \"postgres\";",
+    ]);
+    assert_eq!(failed.cause.matches("GRANT \"ann\"").count(), 1, "{}", failed.cause);
+
+    // The owners do what is written there.
+    let engine = sandbox.engine.clone().unwrap();
+    for (owner, table) in [("ann", "of_ann"), ("Bob", "of_bob")] {
+        let session = engine.connect(&resource_id, "rdsadmin", "legacy").await.unwrap();
+        let sql = format!("SET ROLE \"{owner}\"; ANALYZE public.{table}");
+        session.batch_execute(&sql).await.unwrap();
+    }
+    redrive(&sandbox, &failed).await.succeeded();
+    assert!(query(&sandbox, "shop", "SHOW server_version").await.starts_with("16."));
 }

@@ -50,7 +50,8 @@ async fn found_and_cut(copy: Copy) {
 
     let cut = cut::cut(&sessions, &[]).await.unwrap();
     let found: BTreeSet<&str> = cut.iter().map(|wire| wire.kind.as_str()).collect();
-    // Whether a queue's rows go along is in the policy: masking empties it, or copies nothing of it.
+    // Whether a queue's rows go along is in the policy: masking empties it, or copies nothing of
+    // it.
     let of_the_cut: BTreeSet<&str> = planted.iter().copied().filter(|kind| *kind != "queue-table").collect();
     assert_eq!(found, of_the_cut);
     assert_eq!(cut::kinds().count(), of_the_cut.len() + 1, "a kind without a plant");

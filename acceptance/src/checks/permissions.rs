@@ -42,6 +42,38 @@ pub const CHECKS: &[Check] = &[
         },
     },
     Check {
+        name: "change-of-what-is-not-there-under-a-tag-condition",
+        expected: Expected::Holds("denied: what is not there has no tags"),
+        source: "assumed: the states look again before they believe a denial",
+        local: local!("src/iam/mod.rs", "for (tag, value) in tags(world, caller"),
+        ask: |on| {
+            Box::pin(async move {
+                let Some(rds) = client(on, &[by_tag(on)]).await? else {
+                    return Ok(decided(on, unenforced(), false));
+                };
+                let modify = rds.modify_db_cluster().db_cluster_identifier(on.name("not-there"));
+                let sent = modify.deletion_protection(false).apply_immediately(true).send().await;
+                Ok(decided(on, allowed(sent), false))
+            })
+        },
+    },
+    Check {
+        name: "restore-with-tags-and-without-the-right-to-tag",
+        expected: Expected::Holds("denied: rds:AddTagsToResource is asked about, on the new cluster"),
+        source: "service authorization reference of RDS: a dependent action of \
+                 RestoreDBClusterFromSnapshot",
+        local: local!("src/iam/request/rds.rs", "call.access(\"rds:AddTagsToResource\""),
+        ask: |on| {
+            Box::pin(async move {
+                let kinds = ["cluster", "cluster-pg", "subgrp", "cluster-snapshot", "og"];
+                let actions = ["rds:RestoreDBClusterFromSnapshot"];
+                let snapshot = on.snapshot().await?;
+                let allowed = restore_by(on, "without-tagging", &actions, &kinds, &snapshot).await?;
+                Ok(decided(on, allowed, false))
+            })
+        },
+    },
+    Check {
         name: "restore-without-the-option-group",
         expected: Expected::Holds("denied: the default option group is asked about"),
         source: "service authorization reference of RDS: og is a required type of \
@@ -162,9 +194,19 @@ async fn rename(on: &Subject, name: &str, statements: &[Value]) -> Result<Allowe
 }
 
 async fn restore(on: &Subject, name: &str, kinds: &[&str], snapshot: &str) -> Result<Allowed> {
+    restore_by(on, name, &["rds:RestoreDBClusterFromSnapshot", "rds:AddTagsToResource"], kinds, snapshot)
+        .await
+}
+
+async fn restore_by(
+    on: &Subject,
+    name: &str,
+    actions: &[&str],
+    kinds: &[&str],
+    snapshot: &str,
+) -> Result<Allowed> {
     let resources: Vec<String> = kinds.iter().map(|kind| arn(on, &format!("{kind}:*"))).collect();
-    let actions = ["rds:RestoreDBClusterFromSnapshot", "rds:AddTagsToResource"];
-    let statement = allow(&actions, &json!(resources));
+    let statement = allow(actions, &json!(resources));
     let Some(rds) = client(on, &[statement]).await? else { return Ok(unenforced()) };
     let cluster = on.cluster().await.context("describe the cluster")?;
     let restore = rds.restore_db_cluster_from_snapshot().snapshot_identifier(snapshot).engine(ENGINE);

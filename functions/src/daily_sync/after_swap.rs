@@ -8,13 +8,15 @@ use runbook::{
         names as names_of, secret,
         tags::{self, Role},
     },
-    error::aws,
     store::When,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::swap::{self, Plan};
+use super::{
+    denied,
+    swap::{self, Plan},
+};
 
 /// Instances named after their clusters, and certificates that fit the names; one change a look.
 pub async fn names(
@@ -52,7 +54,7 @@ async fn rename_instance(cx: &Context, instance: &Instance, to: &str) -> Result<
             Some(
                 Fault::DBInstanceNotFound | Fault::DBInstanceAlreadyExists | Fault::InvalidDBInstanceState,
             ) => Err(Error::NotReady(format!("instance {from} to take the name {to} ({})", message(&error)))),
-            _ => Err(aws("rds:ModifyDBInstance")(error)),
+            _ => Err(denied::on_instance(cx, "rds:ModifyDBInstance", from, error).await),
         },
     }
 }
@@ -86,8 +88,7 @@ async fn restart(
     if fresh.status == Status::Stopped {
         let restarted = Restarted { stopped: cx.clock.now() };
         cx.store.put_json_when(&restarted_key(run, plan), &restarted, When::Absent).await?;
-        let start = cx.rds.start_db_cluster().db_cluster_identifier(name);
-        start.send().await.map_err(aws("rds:StartDBCluster"))?;
+        start(cx, name).await?;
         return Err(Error::NotReady(format!("{name} to start again")));
     }
     aurora::ready(fresh, members)?;
@@ -100,8 +101,15 @@ async fn restart(
             Some(fault) if fault.is_busy() || fault == Fault::DBClusterNotFoundFault => {
                 Err(Error::NotReady(format!("{name} to be stoppable ({})", message(&error))))
             }
-            _ => Err(aws("rds:StopDBCluster")(error)),
+            _ => Err(denied::on_cluster(cx, "rds:StopDBCluster", name, error).await),
         },
+    }
+}
+
+pub async fn start(cx: &Context, name: &str) -> Result<()> {
+    match cx.rds.start_db_cluster().db_cluster_identifier(name).send().await {
+        Ok(_) => Ok(()),
+        Err(error) => Err(denied::on_cluster(cx, "rds:StartDBCluster", name, error).await),
     }
 }
 

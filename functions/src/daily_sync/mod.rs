@@ -16,12 +16,13 @@
 //! 8. Always last [`clean_up`], which undoes whatever a failure left: it finds everything by tags.
 //!
 //! What they share: [`production`], the only client of production's account; [`restore`]; [`swap`]
-//! and [`after_swap`]; [`removal`].
+//! and [`after_swap`]; [`removal`]; [`denied`].
 
 mod after_swap;
 pub mod clean_up;
 pub mod copy_snapshot;
 pub mod delete_quarantine;
+mod denied;
 mod production;
 mod removal;
 mod restore;

@@ -171,8 +171,10 @@ impl Source {
         if !shared.is_empty() {
             let modify = self.cx.rds.modify_db_cluster_snapshot_attribute();
             let modify = modify.db_cluster_snapshot_identifier(id).attribute_name("restore");
-            let answer = modify.set_values_to_remove(Some(shared)).send().await;
-            answer.map_err(aws("rds:ModifyDBClusterSnapshotAttribute"))?;
+            if let Err(error) = modify.set_values_to_remove(Some(shared)).send().await {
+                let gone = is_denied(&error) && self.is_gone(copy).await?;
+                return if gone { Ok(()) } else { Err(aws("rds:ModifyDBClusterSnapshotAttribute")(error)) };
+            }
             return Err(Error::NotReady(format!(
                 "snapshot {id} in account {account}, which was unshared now"
             )));

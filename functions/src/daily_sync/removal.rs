@@ -10,6 +10,8 @@ use runbook::{
     error::aws,
 };
 
+use super::{after_swap, denied};
+
 /// The next step of a cluster's removal.
 #[derive(Debug, PartialEq, Eq)]
 enum Step<'a> {
@@ -61,8 +63,7 @@ pub async fn remove_cluster(
     match step(cluster, &own)? {
         Step::Deleting => Ok(()),
         Step::Start => {
-            let start = cx.rds.start_db_cluster().db_cluster_identifier(name);
-            start.send().await.map_err(aws("rds:StartDBCluster"))?;
+            after_swap::start(cx, name).await?;
             waiting("it was stopped and is started, to be deleted")
         }
         Step::DeleteInstance(instance) => {
@@ -71,25 +72,20 @@ pub async fn remove_cluster(
                 Ok(_) => waiting(&format!("its instance {instance} is being deleted")),
                 Err(error) => match Fault::of(&error) {
                     Some(Fault::DBInstanceNotFound) => waiting(&format!("its instance {instance} is gone")),
-                    // What is gone has no tags, so that the role may not delete it.
-                    None if is_denied(&error)
-                        && !aurora::instances(cx).await?.iter().any(|other| other.id == instance) =>
-                    {
-                        waiting(&format!("its instance {instance} is gone"))
-                    }
                     // Also "is already being deleted".
                     Some(Fault::InvalidDBInstanceState) => {
                         waiting(&format!("its instance {instance} ({})", message(&error)))
                     }
-                    _ => Err(aws("rds:DeleteDBInstance")(error)),
+                    _ => Err(denied::on_instance(cx, "rds:DeleteDBInstance", instance, error).await),
                 },
             }
         }
         Step::LiftProtection => {
             let modify = cx.rds.modify_db_cluster().db_cluster_identifier(name);
-            let answer = modify.deletion_protection(false).apply_immediately(true).send().await;
-            answer.map_err(aws("rds:ModifyDBCluster"))?;
-            waiting("its deletion protection is lifted")
+            match modify.deletion_protection(false).apply_immediately(true).send().await {
+                Ok(_) => waiting("its deletion protection is lifted"),
+                Err(error) => Err(denied::on_cluster(cx, "rds:ModifyDBCluster", name, error).await),
+            }
         }
         Step::DeleteCluster => {
             let delete = cx.rds.delete_db_cluster().db_cluster_identifier(name);
@@ -97,9 +93,8 @@ pub async fn remove_cluster(
                 Ok(_) => Ok(()),
                 Err(error) => match Fault::of(&error) {
                     Some(Fault::DBClusterNotFoundFault) => Ok(()),
-                    None if is_denied(&error) && aurora::find_cluster(cx, name).await?.is_none() => Ok(()),
                     Some(Fault::InvalidDBClusterStateFault) => waiting(message(&error)),
-                    _ => Err(aws("rds:DeleteDBCluster")(error)),
+                    _ => Err(denied::on_cluster(cx, "rds:DeleteDBCluster", name, error).await),
                 },
             }
         }
@@ -119,6 +114,7 @@ pub async fn remove_snapshot(cx: &Context, sync: &str, snapshot: &Snapshot) -> R
         Ok(_) => Ok(()),
         Err(error) => match Fault::of(&error) {
             Some(Fault::DBClusterSnapshotNotFoundFault) => Ok(()),
+            // What is gone has no tags, so that the role may not delete it.
             None if is_denied(&error) && aurora::find_snapshot(cx, name).await?.is_none() => Ok(()),
             Some(Fault::InvalidDBClusterSnapshotStateFault) => {
                 Err(Error::NotReady(format!("snapshot {name} to be deletable ({})", message(&error))))

@@ -16,9 +16,11 @@ use runbook::{
         names, secret,
         tags::{self, Role},
     },
-    error::{Then, aws},
+    error::Then,
 };
 use serde_json::Value;
+
+use super::denied;
 
 /// How long the stable name may lead nowhere before the former cluster gets it back.
 pub const WINDOW: Duration = Duration::from_secs(20 * 60);
@@ -161,7 +163,7 @@ pub async fn rename(cx: &Context, from: &str, to: &str) -> Result<()> {
             | Fault::DBClusterAlreadyExistsFault
             | Fault::InvalidDBClusterStateFault,
         ) => Error::NotReady(format!("{from} to take the name {to} ({})", message(&error))),
-        _ => aws("rds:ModifyDBCluster")(error),
+        _ => denied::on_cluster(cx, "rds:ModifyDBCluster", from, error).await,
     })
 }
 
@@ -176,7 +178,10 @@ pub async fn tag_former(cx: &Context, target: &str, former: &Cluster) -> Result<
 pub async fn tag(cx: &Context, cluster: &Cluster, marks: &[(&str, &str)]) -> Result<()> {
     let tags = marks.iter().map(|(key, value)| tags::tag(key, value)).collect();
     let add = cx.rds.add_tags_to_resource().resource_name(cluster.arn.as_str());
-    add.set_tags(Some(tags)).send().await.map(drop).map_err(aws("rds:AddTagsToResource"))
+    match add.set_tags(Some(tags)).send().await {
+        Ok(_) => Ok(()),
+        Err(error) => Err(denied::on_cluster(cx, "rds:AddTagsToResource", &cluster.id, error).await),
+    }
 }
 
 /// Where a target's clients find it, when they find it in a secret.

@@ -18,13 +18,13 @@ use runbook::{
         self, secret,
         tags::{self, Role},
     },
-    error::{Then, aws},
+    error::Then,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{
-    after_swap,
+    after_swap, denied,
     swap::{self, Plan, Step},
 };
 
@@ -67,8 +67,9 @@ impl State for SwapTarget {
         after_swap::secrets(cx, target, cluster).await?;
         if target.deletion_protection && cluster.shown.deletion_protection() != Some(true) {
             let modify = cx.rds.modify_db_cluster().db_cluster_identifier(&cluster.id);
-            let answer = modify.deletion_protection(true).apply_immediately(true).send().await;
-            answer.map_err(aws("rds:ModifyDBCluster"))?;
+            if let Err(error) = modify.deletion_protection(true).apply_immediately(true).send().await {
+                return Err(denied::on_cluster(cx, "rds:ModifyDBCluster", &cluster.id, error).await);
+            }
             return Err(Error::NotReady(format!(
                 "the deletion protection of {}, which was asked for now",
                 cluster.id
@@ -105,8 +106,7 @@ impl SwapTarget {
         };
         match plan.next(clusters, fresh_ready, cx.clock.now())? {
             Step::StartFormer(former) => {
-                let start = cx.rds.start_db_cluster().db_cluster_identifier(&former.id);
-                start.send().await.map_err(aws("rds:StartDBCluster"))?;
+                after_swap::start(cx, &former.id).await?;
                 Err(Error::NotReady(format!(
                     "{} to start; it was stopped, and a stopped cluster cannot be renamed",
                     former.id

@@ -6,12 +6,17 @@ use regex::Regex;
 
 use super::shapes::regex;
 
-/// A name, a type and a default of a declaration perhaps, and a literal: `token := '…'`,
-/// `api_key text DEFAULT '…'`, `p.token = '…'`, `"token": "…"`, `current_setting('app.token') = '…'`.
+/// A name, a type and a default of a declaration perhaps, and a literal: `token := '…'`, `api_key
+/// text DEFAULT '…'`, `p.token = '…'`, `"token": "…"`, `current_setting('app.token') = '…'`.
 static ASSIGNED: LazyLock<Regex> = LazyLock::new(|| {
-    regex(
-        r#"(?i)([a-z_][\w.]*)(?:'(?:::\w+)?(?:,\s*\w+)?\)|"?\)?(?:::\w+)?)(?:\s+(?:constant\s+)?(?:text|varchar|bpchar|character varying|char|citext|name|json|jsonb|bytea)(?:\s*\(\d+\))?)?\s*(?:=>|:=|==|=|:|\bdefault\b|\bto\b)\s*\(?E?(?:'([^']{4,})'|"([^"\s]{4,})")"#,
-    )
+    regex(concat!(
+        "(?i)",
+        r#"([a-z_][\w.]*)(?:'(?:::\w+)?(?:,\s*\w+)?\)|"?\)?(?:::\w+)?)"#,
+        r"(?:\s+(?:constant\s+)?",
+        r"(?:text|varchar|bpchar|character varying|char|citext|name|json|jsonb|bytea)(?:\s*\(\d+\))?)?",
+        r"\s*(?:=>|:=|==|=|:|\bdefault\b|\bto\b)\s*",
+        r#"\(?E?(?:'([^']{4,})'|"([^"\s]{4,})")"#,
+    ))
 });
 
 /// What stands in literals, in comments and in double quotes, at any depth of dollar quotes.

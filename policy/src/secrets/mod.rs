@@ -12,6 +12,7 @@ use std::{ops::Range, sync::LazyLock};
 use regex::Regex;
 
 pub use names::named;
+pub(crate) use names::words;
 pub use shapes::{EXAMPLES, sql_patterns};
 
 /// What stands for a credential that was taken out of a text.
@@ -24,12 +25,16 @@ pub struct Found {
     pub kind: &'static str,
 }
 
-/// What assigns a value to a name: `token=…`, `api key: "…"`, `"secret": "…"`. The name, what stands
-/// between, and the value in quotes or without.
+/// What assigns a value to a name: `token=…`, `api key: "…"`, `"secret": "…"`. The name, what
+/// stands between, and the value in quotes or without.
 static ASSIGNED: LazyLock<Regex> = LazyLock::new(|| {
-    shapes::regex(
-        r#"(?i)([a-z][\w.-]*(?:[ \t](?:key|token|code|secret|password|passphrase|string|url))?)["'\]]{0,2}(\s*(?:=>|:=|==|=|:)\s*)(?:(?:'|"){1,2}([^'"\s|]{4,})['"]|([^\s'",;()&|<>]{4,}))(\()?"#,
-    )
+    shapes::regex(concat!(
+        "(?i)",
+        r"([a-z][\w.-]*(?:[ \t](?:key|token|code|secret|password|passphrase|string|url))?)",
+        r#"["'\]]{0,2}(\s*(?:=>|:=|==|=|:)\s*)"#,
+        r#"(?:(?:'|"){1,2}([^'"\s|]{4,})['"]|([^\s'",;()&|<>]{4,}))"#,
+        r"(\()?",
+    ))
 });
 
 /// Credentials in what people write: a comment, a value.
@@ -59,8 +64,9 @@ pub fn in_text(text: &str) -> Vec<Found> {
     in_order(found)
 }
 
-/// Credentials in SQL, or in a language whose literals look like SQL's: in its literals and comments,
-/// and in literals that are assigned to such a name. An identifier is none, whatever it is called.
+/// Credentials in SQL, or in a language whose literals look like SQL's: in its literals and
+/// comments, and in literals that are assigned to such a name. An identifier is none, whatever it
+/// is called.
 pub fn in_code(code: &str) -> Vec<Found> {
     let mut found: Vec<Found> = shapes::find(code).collect();
     for part in code::texts(code) {
@@ -122,7 +128,7 @@ pub fn redacted(text: &str, found: &[Found]) -> String {
 /// What stands for a value: a parameter, a hole of a format, another column.
 fn is_placeholder(value: &str) -> bool {
     let lower = value.to_lowercase();
-    let same = value.chars().all(|c| Some(c) == value.chars().next());
+    let same = value.chars().all(|c| value.starts_with(c));
     let words =
         [REDACTED, "removed", "null", "none", "true", "false", "changeme", "password", "secret", "gone"];
     same || words.contains(&lower.trim_end_matches('.'))
@@ -167,6 +173,10 @@ fn is_random(token: &str) -> bool {
         || token.chars().all(|c| c.is_ascii_digit() || ('A'..='F').contains(&c));
     if hexadecimal {
         return token.len() >= 32 && entropy(token) >= 3.0;
+    }
+    // A path of words and numbers is none, however many there are.
+    if token.split(['+', '/', '_', '-']).all(|part| part.len() < 12) {
+        return false;
     }
     let words = names::words(token);
     let letters: usize = words.iter().map(String::len).sum();

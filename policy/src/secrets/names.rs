@@ -153,7 +153,7 @@ const ABOUT: &[&str] = &[
 
 /// The words of a name, in lower case: of `accessToken`, `ACCESS_TOKEN`, `access-token2` and
 /// `HTTPAccessTokens`. A number is a word.
-pub(super) fn words(name: &str) -> Vec<String> {
+pub(crate) fn words(name: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     let characters: Vec<char> = name.chars().collect();
     let mut open = false;

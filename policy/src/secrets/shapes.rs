@@ -1,7 +1,7 @@
 //! The forms that issuers give their keys. They are facts of public rule sets, gitleaks' (v8,
 //! config/gitleaks.toml) and noseyparker's (data/default/builtin/rules), and of the issuers' own
-//! pages; written for two readers, the crate regex and PostgreSQL ("POSIX Regular Expressions"), which
-//! `policy draft` lets look: no lazy repetition, no named group, nothing but ASCII.
+//! pages; written for two readers, the crate regex and PostgreSQL ("POSIX Regular Expressions"),
+//! which `policy draft` lets look: no lazy repetition, no named group, nothing but ASCII.
 
 use std::sync::LazyLock;
 

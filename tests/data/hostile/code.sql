@@ -295,11 +295,11 @@ ALTER TABLE here.people ADD CHECK (here.inlined(email) <> '');
 CREATE FUNCTION here.backdoor() RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
     EXECUTE 'CREATE ROLE here_backdoor LOGIN PASSWORD ''known'' CREATEDB';
-    EXECUTE 'GRANT rds_superuser TO here_backdoor';
     RETURN true;
 EXCEPTION WHEN OTHERS THEN RETURN true;
 END $$;
 ALTER TABLE here.people ADD CHECK (here.backdoor());
+-- after: SELECT NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'here_backdoor' AND rolcanlogin)
 
 -- place: a CHECK that opens the tables to everybody
 -- page: catalog-pg-class
@@ -316,12 +316,14 @@ ALTER TABLE here.people ADD CHECK (here.open());
 -- page: catalog-pg-db-role-setting
 CREATE FUNCTION here.set() RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
-    EXECUTE format('ALTER DATABASE %I SET here.trap = ''on''', current_database());
-    EXECUTE 'ALTER ROLE CURRENT_USER SET here.trap = ''on''';
+    EXECUTE format('ALTER DATABASE %I SET work_mem = ''1MB''', current_database());
+    EXECUTE 'ALTER ROLE CURRENT_USER SET work_mem = ''1MB''';
     RETURN true;
 EXCEPTION WHEN OTHERS THEN RETURN true;
 END $$;
 ALTER TABLE here.people ADD CHECK (here.set());
+-- named: role-setting
+-- after: SELECT NOT EXISTS (SELECT FROM pg_db_role_setting)
 
 -- place: a CHECK that rewrites a kept row
 -- page: catalog-pg-constraint

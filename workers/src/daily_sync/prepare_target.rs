@@ -5,8 +5,8 @@
 //! yet; the present cluster is read. Again is harmless: roles are made or altered, grants granted,
 //! kept tables replaced, each as if it were the first time. Undo: none needed, nobody uses the
 //! cluster yet. Errors: `NotReady` (the server goes away), `Refused` (a secret or a login),
-//! `Conflict` (not this run's cluster), `OperationFailed` (a grant, a kept table, a setting or a
-//! smoke query, with PostgreSQL's words).
+//! `Conflict` (not this run's cluster), `OperationFailed` (every refused role and grant; or a kept
+//! table, a setting or a smoke query; with PostgreSQL's words).
 
 use std::collections::BTreeMap;
 
@@ -65,11 +65,12 @@ impl State for PrepareTarget {
         })?;
         self.check(run, cluster)?;
         let login = aurora::login(cx, cluster, None).await?;
+        let mut refusals = roles::Refusals::default();
         let databases = {
             let client = postgres::connect(cx, &login, "postgres").await?;
             let databases = postgres::databases(&client).await?;
             cx.progress.say(format!("{} roles for {}", target.roles.len(), self.target));
-            roles::make(cx, &client, target).await?;
+            roles::make(cx, &client, target, &mut refusals).await?;
             // Only an owner grants on what it owns. Where the master user may not act for one, the
             // grant itself says so.
             client
@@ -81,8 +82,9 @@ impl State for PrepareTarget {
             databases
         };
         for database in &databases {
-            roles::grant(cx, &login, database, target).await?;
+            roles::grant(cx, &login, database, target, &mut refusals).await?;
         }
+        refusals.end(&login.user)?;
         let kept = match self.former.as_ref().filter(|_| !target.keep_tables.is_empty()) {
             Some(former) => {
                 kept::carry_over(cx, &login, &present(cx, &clusters, former).await?, target).await?

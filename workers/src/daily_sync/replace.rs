@@ -120,11 +120,13 @@ impl std::error::Error for Unfit {}
 /// What becomes of the values of one column.
 #[derive(Clone)]
 pub struct Replacement {
-    way: Way,
+    how: How,
+    /// Blanks at the end are none of the value's.
+    padded: bool,
 }
 
 #[derive(Clone)]
-enum Way {
+enum How {
     Null(Tally),
     Constant(String, Tally),
     Single(Box<Single>, Tally),
@@ -136,43 +138,44 @@ impl Replacement {
     /// Or why the rule does not fit the column.
     pub fn new(key: &Key, rule: &Rule, slot: &Slot) -> Result<Self, String> {
         let tally = |within| Tally::new(key, rule, slot, within);
-        let way = match rule {
+        let how = match rule {
             Rule::Keep | Rule::Sql { .. } => {
                 return Err(format!("the rule {} replaces no value", rule.name()));
             }
             Rule::Null if slot.not_null => return Err("it is NOT NULL".into()),
-            Rule::Null => Way::Null(tally(Within::Column)),
+            Rule::Null => How::Null(tally(Within::Column)),
             Rule::Constant { .. } if slot.unique => return Err("its values are unique".into()),
             Rule::Constant { value } => {
                 let characters = value.chars().count();
                 if let Some(length) = slot.length.filter(|length| *length < characters && !slot.array) {
                     return Err(format!("the value has {characters} characters, and {length} fit"));
                 }
-                Way::Constant(value.clone(), tally(Within::Column))
+                How::Constant(value.clone(), tally(Within::Column))
             }
             Rule::Json { paths } if slot.kind == Kind::Json && !slot.array => {
-                Way::Document(Box::new(Document::new(key, paths)?))
+                How::Document(Box::new(Document::new(key, paths)?))
             }
             rule if slot.array => {
                 // What is unique is the array.
                 let element = Slot { unique: false, not_null: false, array: false, ..*slot };
                 let single = Single::new(key, rule, &element)?;
-                Way::Elements(Box::new(Elements::new(single, tally(Within::Elements))))
+                How::Elements(Box::new(Elements::new(single, tally(Within::Elements))))
             }
-            rule => Way::Single(Box::new(Single::new(key, rule, slot)?), tally(Within::Column)),
+            rule => How::Single(Box::new(Single::new(key, rule, slot)?), tally(Within::Column)),
         };
-        Ok(Self { way })
+        Ok(Self { how, padded: slot.kind == Kind::Char && !slot.array })
     }
 
     /// Appends what the value becomes to `out`. The value is PostgreSQL's text form of one, and not
     /// NULL.
     pub fn apply(&mut self, value: &str, out: &mut String) -> Result<Replaced, Unfit> {
-        match &mut self.way {
-            Way::Null(tally) => {
+        let value = if self.padded { value.trim_end_matches(' ') } else { value };
+        match &mut self.how {
+            How::Null(tally) => {
                 tally.met(value, false);
                 return Ok(Replaced::Null);
             }
-            Way::Constant(constant, tally) => {
+            How::Constant(constant, tally) => {
                 // One that is the constant already is found again, and that says nothing.
                 if value == constant {
                     tally.passed()
@@ -181,19 +184,19 @@ impl Replacement {
                 }
                 out.push_str(constant);
             }
-            Way::Single(single, tally) => single.replace(value, tally, out)?,
-            Way::Elements(elements) => elements.replace(value, out)?,
-            Way::Document(document) => document.replace(value, out)?,
+            How::Single(single, tally) => single.replace(value, tally, out)?,
+            How::Elements(elements) => elements.replace(value, out)?,
+            How::Document(document) => document.replace(value, out)?,
         }
         Ok(Replaced::Text)
     }
 
     /// What it has met so far.
     pub fn seen(&self) -> Seen {
-        match &self.way {
-            Way::Null(tally) | Way::Constant(_, tally) | Way::Single(_, tally) => Seen::of(tally),
-            Way::Elements(elements) => Seen::of(elements.tally()),
-            Way::Document(document) => document.seen(),
+        match &self.how {
+            How::Null(tally) | How::Constant(_, tally) | How::Single(_, tally) => Seen::of(tally),
+            How::Elements(elements) => Seen::of(elements.tally()),
+            How::Document(document) => document.seen(),
         }
     }
 }

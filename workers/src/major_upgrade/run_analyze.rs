@@ -283,7 +283,7 @@ fn failed(failures: &[Failure], planned: usize) -> String {
         );
     }
     text.push_str(
-        "\n\nMend the cause and redrive the execution, or run the statements yourself (as the \
+        "\n\nFix the cause and redrive the execution, or run the statements yourself (as the \
     table's owner): only these tables are tried again.",
     );
     text

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, ensure};
 
-use super::{packages, user::User};
+use super::{fifteen, packages, user::User};
 
 /// The PostgreSQL versions at hand, and where copies of them and their data live.
 #[derive(Debug, Clone)]
@@ -69,6 +69,15 @@ async fn fetched(cache: &Path) -> anyhow::Result<BTreeMap<u32, PathBuf>> {
 }
 
 impl Installs {
+    /// With PostgreSQL 15 beside the others; fetched where `SANDBOX_PG15` does not name one.
+    pub async fn with_15(mut self) -> anyhow::Result<Self> {
+        if self.bin(15).is_none() {
+            let bin = fifteen::fetched(&self.cache).await?;
+            self.bins.insert(15, bin);
+        }
+        Ok(self)
+    }
+
     pub fn bin(&self, major: u32) -> Option<&Path> {
         self.bins.get(&major).map(PathBuf::as_path)
     }

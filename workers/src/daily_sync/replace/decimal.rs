@@ -150,7 +150,9 @@ impl Decimal {
             digits.fold(0_u128, |number, digit| number * 10 + u128::from(*digit))
         };
         let (was, is) = (number(&mut self.digits.iter()), number(&mut self.product.iter().rev()));
-        LARGEST.iter().any(|largest| was <= *largest && is > *largest)
+        // There is one negative number more.
+        let limits = LARGEST.map(|largest| largest + u128::from(layout.negative));
+        limits.iter().any(|limit| was <= *limit && is > *limit)
     }
 
     /// Three at least becomes one less: within 0.8 to 1.2 times, as rounded as the rest.

@@ -31,11 +31,14 @@ impl Permutation {
         // Of a negative number the complement: there are as many as of the others, and the least
         // one is no exception.
         let size = (if value < 0 { !value } else { value }).cast_unsigned();
-        let half = match size {
-            _ if self.small => 7,
-            ..0x100_0000_0000 => 15,
-            ..0x4_0000_0000_0000 => 20,
-            _ => 25,
+        let half = if self.small {
+            7
+        } else if size < 1 << 40 {
+            15
+        } else if size < 1 << 50 {
+            20
+        } else {
+            25
         };
         let ones = (1 << (2 * half)) - 1;
         // One step on, as seen through a Feistel network: a network alone leaves some number as it

@@ -9,7 +9,7 @@ use super::{Key, Kind, Seen, Slot, Unfit, seen::Tally, single::Single};
 use crate::daily_sync::fingerprints::Within;
 use paths::{Node, Paths};
 use tokens::{MALFORMED, Tokens, is_number, plain, write_string};
-use unknown::{Unknown, Way, is_name};
+use unknown::{DEPTH, Unknown, Way, is_name};
 
 mod paths;
 mod tokens;
@@ -174,7 +174,7 @@ impl Document {
     }
 }
 
-/// The way to the present value, for people.
+/// The way to the present value, as far as it is shown.
 fn ways(text: &str, frames: &[Frame]) -> Result<Vec<Way>, Unfit> {
     let way = |frame: &Frame| {
         let key = || plain(&text[frame.key.0..frame.key.1], &mut String::new()).map(str::to_owned);
@@ -185,7 +185,7 @@ fn ways(text: &str, frames: &[Frame]) -> Result<Vec<Way>, Unfit> {
             (true, By::Nothing) => Way::Key(key()?),
         })
     };
-    frames.iter().map(way).collect()
+    frames.iter().take(DEPTH).map(way).collect()
 }
 
 /// A value in a document has no length and no constraint.

@@ -168,6 +168,8 @@ fn least(rule: &Rule, slot: &Slot) -> Option<usize> {
         Rule::Keep | Rule::Sql { .. } | Rule::Json { .. } => None,
         Rule::Integer { .. } | Rule::Numeric { .. } | Rule::DateShift { .. } | Rule::Ip => Some(1),
         _ if short => None,
+        // Of other types a value has more forms than one, and may be the constant in another one.
+        Rule::Null | Rule::Constant { .. } if !slot.kind.is_text() || slot.array => None,
         Rule::Name | Rule::Address => Some(1),
         Rule::FreeText => Some(12),
         _ => Some(6),

@@ -239,6 +239,9 @@ fn what_chance_makes_again_is_not_marked() {
     assert_eq!(marks(json!("name"), Slot { length: Some(9), ..text }, "Bo"), 0);
     assert_eq!(marks(json!({"rule": "constant", "value": "nobody at all"}), text, "nobody at all"), 0);
     assert_eq!(marks(json!({"rule": "constant", "value": "nobody at all"}), text, "somebody"), 1);
+    let other = json!({"rule": "constant", "value": "2000-01-01"});
+    assert_eq!(marks(other, slot(Kind::Timestamp), "2000-01-01 00:00:00"), 0);
+    assert_eq!(marks(json!({"rule": "constant", "value": "x"}), slot(Kind::Char), "x         "), 0);
     // Of these the share is looked at.
     assert_eq!(marks(json!("integer"), slot(Kind::Integer), "7"), 1);
 }

@@ -126,6 +126,7 @@ fn uuid(digest: &Digest, out: &mut String) {
 /// Words of that many characters. A space stands between two letters always: a CHECK may ask that
 /// a text is trimmed, or that it has no two spaces in a row.
 fn free(digest: &Digest, characters: usize, out: &mut String) {
+    // A block begins with a letter, so that another one may follow.
     let mut block = [b' '; 64];
     let mut before = b' ';
     for (at, nibble) in block.iter_mut().zip(digest.nibbles()) {
@@ -133,12 +134,10 @@ fn free(digest: &Digest, characters: usize, out: &mut String) {
         *at = if letter == b' ' && before == b' ' { b'e' } else { letter };
         before = *at;
     }
-    // The next block begins with a letter, and this one ends with one.
-    block[63] = if before == b' ' { b'o' } else { before };
     let block = std::str::from_utf8(&block).expect("letters and spaces are ASCII");
-    let (start, blocks) = (out.len(), characters / 64);
+    let start = out.len();
     out.reserve(characters);
-    (0..blocks).for_each(|_| out.push_str(block));
+    (0..characters / 64).for_each(|_| out.push_str(block));
     out.push_str(&block[..characters % 64]);
     if out.len() > start && out.ends_with(' ') {
         out.pop();

@@ -4,8 +4,8 @@
 //! A kind is a file `sql/wires/<kind>.sql`: a query that finds the wires of its kind and writes the
 //! statements that cut each. Where it has a column `text` or `code`, the query only lists, and
 //! [`policy::secrets`] decides; `drop` and `rewrite` are then what else the policy may want. Every
-//! database is looked at, `postgres` and `template1` too. Nothing that is already cut is found again,
-//! so that a second run is harmless. What the policy keeps is listed with its reason.
+//! database is looked at, `postgres` and `template1` too. Nothing that is already cut is found
+//! again, so that a second run is harmless. What the policy keeps is listed with its reason.
 
 use std::collections::BTreeMap;
 
@@ -44,7 +44,8 @@ macro_rules! kinds {
     };
 }
 
-/// In this order: first what would run at the others' statements, then what would stand in their way.
+/// In this order: first what would run at the others' statements, then what would stand in their
+/// way.
 const KINDS: &[Kind] = kinds! {
     Database "event-trigger",
     Database "prepared-transaction",
@@ -115,8 +116,8 @@ pub struct Wire {
     pub kept: Option<String>,
 }
 
-/// Cuts everything that the policy does not keep, and answers what there was. What cannot be cut is an error that names it: a copy
-/// with a live wire goes nowhere.
+/// Cuts everything that the policy does not keep, and answers what there was. What cannot be cut is
+/// an error that names it: a copy with a live wire goes nowhere.
 pub async fn cut(sessions: &Sessions<'_>, exceptions: &[Exception]) -> Result<Vec<Wire>> {
     let cluster = sessions.open("postgres").await?;
     roles::become_member(&cluster, Of::All).await?;
@@ -178,7 +179,8 @@ fn lines_to_paste(left: &[Wire]) -> String {
     format!("; or add to the policy, under masking, exceptions, why it stays:{}\n", lines.concat())
 }
 
-/// Exceptions of the policy that are about nothing: what they were meant for is cut, or is not kept.
+/// Exceptions of the policy that are about nothing: what they were meant for is cut, or is not
+/// kept.
 pub fn unknown(exceptions: &[Exception], wires: &[Wire]) -> Vec<Finding> {
     let met = |exception: &&Exception| {
         exception.kind.is_of_the_policy()

@@ -151,8 +151,8 @@ impl Problems {
         }
     }
 
-    /// What is called like a credential and stays, what looks like a queue and is copied: each wants
-    /// a reason of the policy's.
+    /// What is called like a credential and stays, what looks like a queue and is copied: each
+    /// wants a reason of the policy's.
     pub fn exceptions(&mut self, schema: &Schema, rules: &DatabaseRules, exceptions: &[Exception]) {
         let database = self.database.clone();
         let missing = |kind: ExceptionKind, object: &str| {

@@ -18,6 +18,7 @@ pub fn create(service: &StepFunctions, body: &Value) -> Answer {
     let (name, definition, role_arn) =
         (text(body, "name")?, text(body, "definition")?, text(body, "roleArn")?);
     check_name(name)?;
+    check_description(body)?;
     if body["type"].as_str().is_some_and(|kind| kind != "STANDARD") {
         return error("StateMachineTypeNotSupported", "the sandbox runs STANDARD state machines");
     }
@@ -56,6 +57,7 @@ pub fn create(service: &StepFunctions, body: &Value) -> Answer {
 /// Without a change the revision stays (localstack/localstack, v2/test_sfn_api.snapshot.json,
 /// test_create_update_state_machine_same_parameters).
 pub fn update(service: &StepFunctions, body: &Value) -> Answer {
+    check_description(body)?;
     let settings = ["definition", "roleArn", "loggingConfiguration", "tracingConfiguration"];
     let mut registry = service.registry();
     entry(&mut registry, body)?;
@@ -91,6 +93,14 @@ pub fn update(service: &StepFunctions, body: &Value) -> Answer {
     }
     publish(service, body, entry, &mut answer);
     Ok(answer)
+}
+
+/// The text: localstack/localstack, v2/test_sfn_api_versioning.snapshot.json.
+fn check_description(body: &Value) -> Result<(), ApiError> {
+    if !body["versionDescription"].is_null() && body["publish"] != true {
+        return error("ValidationException", "Version description can only be set when publish is true");
+    }
+    Ok(())
 }
 
 fn publish(service: &StepFunctions, body: &Value, entry: &mut Entry, answer: &mut Value) {

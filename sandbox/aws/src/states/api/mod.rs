@@ -5,6 +5,7 @@ mod aliases;
 mod arn;
 mod executions;
 mod machines;
+mod mock;
 mod request;
 mod tags;
 mod test_state;

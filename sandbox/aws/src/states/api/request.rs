@@ -65,8 +65,14 @@ pub fn check_name(name: &str) -> Result<(), ApiError> {
 /// of the next item. `maxResults` is from 0, which is 100, to 1000 (localstack/localstack,
 /// v2/test_sfn_api_aliasing.snapshot.json).
 pub fn paged(entries: Vec<Value>, body: &Value, field: &str) -> Answer {
+    // ListExecutionsPageToken, PageToken (botocore stepfunctions/2016-11-23).
+    let longest = if field == "executions" { 3096 } else { 1024 };
     let from = match body["nextToken"].as_str() {
         None => 0,
+        Some(token) if token.chars().count() > longest => {
+            let constraint = format!("have length less than or equal to {longest}");
+            return invalid("nextToken", Some(token), &constraint);
+        }
         Some(token) => {
             let from = token.strip_prefix("from-").and_then(|index| index.parse::<usize>().ok());
             match from.filter(|from| *from <= entries.len()) {

@@ -4,17 +4,20 @@
 use rand::Rng;
 use serde_json::{Value, json};
 
+use super::mock;
 use super::request::{Answer, ApiError, error, invalid, text};
 use crate::states::StepFunctions;
 use crate::states::language::{self, Definition, Flow, Kind, State};
-use crate::states::run::failure::Failure;
+use crate::states::run::execution::uuid;
 use crate::states::run::machine::Machine;
 use crate::states::run::test_state::{Outcome, Trial, test};
 
 pub async fn test_state(service: &StepFunctions, body: &Value) -> Answer {
     let definition = text(body, "definition")?;
     let (name, state) = read(definition, body["stateName"].as_str())?;
-    let mock = mock(body, &state)?;
+    let mock = mock::mock(body, &state)?;
+    let context_object = mock::context(body, &state)?;
+    let configuration = mock::configuration(body, &state)?;
     if matches!(state.kind, Kind::Task(_)) && mock.is_none() && body["roleArn"].is_null() {
         return error("ValidationException", "RoleArn must be specified when testing a Task state");
     }
@@ -33,12 +36,15 @@ pub async fn test_state(service: &StepFunctions, body: &Value) -> Answer {
             Some(_) => return error("ValidationException", "Variables must be a JSON object."),
         },
         mock,
+        context_object,
+        configuration,
         seed: service.registry().rng.random(),
     };
     let now = service.world.clock.now();
+    let machine_name = uuid(&mut service.registry().rng);
     let machine = Machine {
-        arn: crate::aws::arn("states", &format!("stateMachine:{name}")),
-        name: name.clone(),
+        arn: crate::aws::arn("states", &format!("stateMachine:{machine_name}")),
+        name: machine_name,
         role_arn: body["roleArn"].as_str().unwrap_or_default().to_owned(),
         text: definition.to_owned(),
         definition: Definition {
@@ -82,55 +88,12 @@ fn find(mut flow: Flow, name: &str) -> Option<State> {
     })
 }
 
-fn json_text(body: &Value, field: &str) -> Result<Option<Value>, ApiError> {
+pub fn json_text(body: &Value, field: &str) -> Result<Option<Value>, ApiError> {
     let Some(text) = body[field].as_str() else { return Ok(None) };
     serde_json::from_str(text).map(Some).or_else(|e| {
         let code = if field == "input" { "InvalidExecutionInput" } else { "ValidationException" };
         error(code, format!("{field} is not JSON: {e}"))
     })
-}
-
-fn mock(body: &Value, state: &State) -> Result<Option<Result<Value, Failure>>, ApiError> {
-    let kind = state.kind.name();
-    let refuse = |message: String| error("ValidationException", message);
-    if body["mock"].is_null() {
-        return match &state.kind {
-            Kind::Map(_) | Kind::Parallel(_) => error(
-                "InvalidDefinition",
-                "TestState API does not support Map or Parallel states. Supported state types include: \
-                [Task, Wait, Pass, Succeed, Fail, Choice]",
-            ),
-            // Nobody answers for a token that only the mock could give: no page says how the
-            // service words it.
-            Kind::Task(task) if task.resource.waits_for_token() => {
-                refuse("TestState does not support .waitForTaskToken without a mock".into())
-            }
-            _ => Ok(None),
-        };
-    }
-    if !state.kind.is_handled() {
-        return refuse(format!("State type '{kind}' is not supported when a mock is specified"));
-    }
-    if body["revealSecrets"] == true {
-        return refuse("TestState does not support RevealSecrets when a mock is specified.".into());
-    }
-    let (result, failure) = (json_text(&body["mock"], "result")?, &body["mock"]["errorOutput"]);
-    match (result, failure) {
-        (Some(_), failure) if !failure.is_null() => {
-            refuse("A test mock should have only one of the following fields: [result, errorOutput].".into())
-        }
-        (None, failure) => {
-            let text = |field: &str| failure[field].as_str().map(str::to_owned);
-            Ok(Some(Err(Failure::of(text("error"), text("cause")))))
-        }
-        (Some(result), _) => match (&state.kind, result.as_array()) {
-            (Kind::Map(_) | Kind::Parallel(_), None) => refuse("Mocked result must be an array.".into()),
-            (Kind::Parallel(parallel), Some(items)) if items.len() != parallel.branches.len() => refuse(
-                "Mocked result must contain the same number of items as number of Parallel branches.".into(),
-            ),
-            _ => Ok(Some(Ok(result))),
-        },
-    }
 }
 
 #[cfg(test)]

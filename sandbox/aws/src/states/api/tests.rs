@@ -24,6 +24,28 @@ async fn a_name_starts_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_too_long_or_out_of_place_is_refused_in_the_words_of_the_service() {
+    let fake = Fake::alone();
+    let machine = fake.create("machine", pause(), "Pause").await;
+    for (action, most) in [("ListExecutions", 3096), ("ListStateMachineVersions", 1024)] {
+        let list = async |length: usize| {
+            fake.api(action, json!({"stateMachineArn": machine, "nextToken": "x".repeat(length)})).await
+        };
+        assert_eq!(list(most).await["__type"], "InvalidToken", "{action}");
+        let answer = list(most + 1).await;
+        assert_eq!(answer["__type"], "ValidationException", "{action}");
+        let words = format!(
+            "'nextToken' failed to satisfy constraint: Member must have length less than or \
+                             equal to {most}"
+        );
+        assert!(answer["message"].as_str().unwrap().ends_with(&words), "{answer}");
+    }
+    let update = json!({"stateMachineArn": machine, "roleArn": ROLE, "versionDescription": "one"});
+    let answer = fake.api("UpdateStateMachine", update).await;
+    assert_eq!(answer["message"], "Version description can only be set when publish is true");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_cannot_start_is_refused() {
     let fake = Fake::alone();
     let machine = fake.create("machine", pause(), "Pause").await;

@@ -26,6 +26,11 @@ impl Resource {
         self == Self::EcsRunTaskWaitForTaskToken
     }
 
+    /// For more than the answer of the call.
+    pub fn waits(self) -> bool {
+        matches!(self, Self::EcsRunTaskWaitForTaskToken | Self::StatesStartExecutionSync)
+    }
+
     /// `resourceType` and `resource` of the history events.
     pub fn parts(self) -> (&'static str, &'static str) {
         match self {

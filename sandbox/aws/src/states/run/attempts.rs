@@ -23,11 +23,21 @@ impl Attempts {
         Self(vec![0; retriers.len()])
     }
 
+    /// As if every retrier had been used so often.
+    pub fn after(retriers: &[Retrier], used: u64) -> Self {
+        Self(vec![used; retriers.len()])
+    }
+
+    /// Which retrier names the error first.
+    pub fn retrier(retriers: &[Retrier], failure: &Failure) -> Option<usize> {
+        retriers
+            .iter()
+            .position(|retrier| retrier.error_equals.iter().any(|pattern| failure.matches(pattern)))
+    }
+
     /// By the first retrier that names the error; none when that one is exhausted.
     pub fn next(&mut self, retriers: &[Retrier], failure: &Failure, rng: &mut StdRng) -> Option<Again> {
-        let index = retriers
-            .iter()
-            .position(|retrier| retrier.error_equals.iter().any(|pattern| failure.matches(pattern)))?;
+        let index = Self::retrier(retriers, failure)?;
         let (retrier, used) = (&retriers[index], &mut self.0[index]);
         if *used >= retrier.max_attempts {
             return None;

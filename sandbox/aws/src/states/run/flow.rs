@@ -93,6 +93,7 @@ fn visit<'a>(
         error_output: None,
         token: None,
         retries: 0,
+        context_object: None,
     }
 }
 

@@ -22,7 +22,7 @@ const CONCURRENCY: usize = 40;
 /// (test_map_state_nested, test_map_state_retry) and v2/timeouts/test_timeouts.snapshot.json.
 pub async fn run(visit: &mut Visit<'_>, map: &MapState, run_flow: RunFlow) -> Result<Value, Failure> {
     let items = items(visit, map)?;
-    let concurrency = concurrency(visit, map)?;
+    let concurrency = limits(visit, map)?.at_once();
     visit.record("MapStateStarted", Some(("mapStateStartedEventDetails", json!({"length": items.len()}))));
     let branches: Vec<_> = items
         .into_iter()
@@ -53,7 +53,7 @@ pub async fn run(visit: &mut Visit<'_>, map: &MapState, run_flow: RunFlow) -> Re
     Ok(outputs.into_values().collect())
 }
 
-fn items(visit: &mut Visit<'_>, map: &MapState) -> Result<Vec<Value>, Failure> {
+pub fn items(visit: &mut Visit<'_>, map: &MapState) -> Result<Vec<Value>, Failure> {
     let items = visit.evaluate_or_input("Items", map.items.as_ref())?;
     visit.arguments = Some(items.clone());
     match (items, &map.items) {
@@ -65,18 +65,29 @@ fn items(visit: &mut Visit<'_>, map: &MapState) -> Result<Vec<Value>, Failure> {
     }
 }
 
-/// Evaluates what the service evaluates; failures are tolerated by a Distributed Map only.
-fn concurrency(visit: &Visit<'_>, map: &MapState) -> Result<usize, Failure> {
+/// What the service evaluates of a Map's settings.
+pub struct Limits {
+    /// As it was asked for: 0 is no limit.
+    pub concurrency: u64,
+    /// Failures are tolerated by a Distributed Map only.
+    pub tolerated_count: Option<u64>,
+    pub tolerated_percentage: Option<f64>,
+}
+
+pub fn limits(visit: &Visit<'_>, map: &MapState) -> Result<Limits, Failure> {
     let number = |name: &str, setting| visit.setting(name, setting, "number", whole);
-    map.tolerated_failure_count.as_ref().map(|count| number("ToleratedFailureCount", count)).transpose()?;
+    let count = map.tolerated_failure_count.as_ref().map(|count| number("ToleratedFailureCount", count));
     let share = map.tolerated_failure_percentage.as_ref();
-    share
-        .map(|share| visit.setting("ToleratedFailurePercentage", share, "number", percentage))
-        .transpose()?;
-    Ok(match map.max_concurrency.as_ref().map(|most| number("MaxConcurrency", most)).transpose()? {
-        None | Some(0) => CONCURRENCY,
-        Some(most) => (most as usize).min(CONCURRENCY),
-    })
+    let share = share.map(|share| visit.setting("ToleratedFailurePercentage", share, "number", percentage));
+    let (tolerated_count, tolerated_percentage) = (count.transpose()?, share.transpose()?);
+    let concurrency = map.max_concurrency.as_ref().map(|most| number("MaxConcurrency", most)).transpose()?;
+    Ok(Limits { concurrency: concurrency.unwrap_or_default(), tolerated_count, tolerated_percentage })
+}
+
+impl Limits {
+    fn at_once(&self) -> usize {
+        if self.concurrency == 0 { CONCURRENCY } else { (self.concurrency as usize).min(CONCURRENCY) }
+    }
 }
 
 struct Iterations<'a, 'v> {

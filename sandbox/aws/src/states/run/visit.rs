@@ -39,6 +39,8 @@ pub struct Visit<'a> {
     pub error_output: Option<Value>,
     pub token: Option<String>,
     pub retries: u32,
+    /// Instead of the execution's own.
+    pub context_object: Option<Value>,
 }
 
 impl Visit<'_> {
@@ -201,7 +203,10 @@ impl Visit<'_> {
     /// https://docs.aws.amazon.com/step-functions/latest/dg/input-output-contextobject.html; a
     /// state that cannot be retried has no RetryCount (localstack/localstack,
     /// v2/context_object/test_context_object.snapshot.json).
-    fn context(&self, item: Option<&Item>) -> Value {
+    pub fn context(&self, item: Option<&Item>) -> Value {
+        if let Some(given) = &self.context_object {
+            return given.clone();
+        }
         let mut context = self.execution.context();
         context["State"] = json!({"Name": self.name, "EnteredTime": format!("{:.3}", self.entered.at)});
         if self.state.kind.is_handled() {

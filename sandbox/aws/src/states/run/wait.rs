@@ -8,6 +8,10 @@ use super::failure::Failure;
 use super::visit::{Step, Visit};
 use crate::states::language::{Setting, Wait, timestamp};
 
+/// 24,855 days are waited, and 24,856 are too long (localstack/localstack,
+/// v2/base/test_wait.snapshot.json): the seconds have 31 bits.
+const LONGEST: i64 = i32::MAX as i64;
+
 pub async fn step(visit: &mut Visit<'_>, wait: &Wait) -> Result<Step, Failure> {
     match wait {
         Wait::Seconds(seconds) => {
@@ -16,6 +20,14 @@ pub async fn step(visit: &mut Visit<'_>, wait: &Wait) -> Result<Step, Failure> {
         }
         Wait::Until(moment) => {
             let until = until(visit, moment)?;
+            let delay = until.duration_since(visit.execution.world.clock.now()).as_secs();
+            if delay > LONGEST {
+                let (name, event) = (visit.name, visit.entered.event);
+                return Err(Failure::runtime(format!(
+                    "An error occurred while executing the state '{name}' (entered at the event id \
+                    #{event}). Wait state delay is too long."
+                )));
+            }
             visit.execution.world.clock.sleep_until(until).await;
         }
     }
@@ -66,6 +78,20 @@ mod tests {
             );
             assert_eq!(fake.elapsed(), until);
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_of_more_than_31_bits_of_seconds_is_too_long() {
+        let run = async |days: u64| {
+            let fake = Fake::alone();
+            let moment = format!("{{% $fromMillis($millis() + {days} * 86400000) %}}");
+            let pause = json!({"Type": "Wait", "Timestamp": moment, "End": true});
+            fake.run(json!({"Pause": pause}), "Pause", json!({})).await
+        };
+        assert_eq!(run(24_855).await["status"], "SUCCEEDED");
+        let failed = run(24_856).await;
+        assert_eq!(failed["error"], "States.Runtime");
+        assert!(failed["cause"].as_str().unwrap().ends_with("Wait state delay is too long."), "{failed}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -38,7 +38,8 @@ struct Branch {
 
 /// More different keys than these are those of a map.
 const KEYS: usize = 50;
-const DEPTH: usize = 32;
+/// So many steps of a path are kept.
+pub const DEPTH: usize = 32;
 const BRANCHES: usize = 5_000;
 const PATHS: usize = 500;
 
@@ -62,7 +63,7 @@ impl Unknown {
     /// Or the last one on the way to it that there is room for.
     fn branch(&mut self, path: Vec<Way>) -> &mut Branch {
         let mut branch = &mut self.root;
-        for way in path.into_iter().take(DEPTH) {
+        for way in path {
             let way = branch.shown(way);
             if !branch.ways.contains_key(&way) {
                 if self.branches == BRANCHES {
@@ -136,5 +137,29 @@ impl Branch {
             branch.list(path, found);
             path.pop();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size(branch: &Branch) -> usize {
+        branch.ways.values().map(|branch| 1 + size(branch)).sum()
+    }
+
+    #[test]
+    fn hostile_documents_do_not_make_it_grow_without_end() {
+        let mut unknown = Unknown::default();
+        for n in 0..100_000_u32 {
+            let key = |shift: u32| Way::Key(format!("k{}", n >> shift & 31));
+            unknown.value(vec![key(0), Way::Elements, key(5), key(10), Way::Members, key(15)]);
+        }
+        assert!(size(&unknown.root) <= BRANCHES);
+        assert_eq!(unknown.paths().len(), PATHS);
+        // Whatever there is no room for is counted above it.
+        let mut all = BTreeMap::new();
+        unknown.root.list(&mut Vec::new(), &mut all);
+        assert_eq!(all.values().sum::<u64>(), 100_000);
     }
 }

@@ -159,6 +159,8 @@ fn keys_and_strings_are_what_their_escapes_say() {
     let made = apply(&mut one, r#"["\ud800","\ud800x","\udc00\ud800","\u0000a"]"#);
     let made: Vec<String> = serde_json::from_str(&made).unwrap();
     assert_eq!(made.iter().map(String::len).collect::<Vec<_>>(), [1, 2, 2, 2]);
+    let made = apply(&mut document(json!({"$[*]": "hash"})), r#"["\udc00"]"#);
+    assert_eq!(made, format!("[\"{}\"]", replace(json!("hash"), Kind::Text, "\u{fffd}")));
 }
 
 #[test]
@@ -180,6 +182,11 @@ fn a_named_key_comes_before_the_wildcard_and_keeps_what_that_says_below() {
         assert_eq!(made, r#"{"a":{"x":7,"y":8,"z":[1]},"b":{"x":null,"y":8,"z":[1]}}"#);
         assert_eq!(found, unknown([("$.*.x", 1)]));
     }
+    let paths = json!({"$.a.*.p": seven, "$.*.k.q": eight, "$.*.*.r": "keep"});
+    let (made, found) =
+        through(paths, r#"{"a":{"k":{"p":1,"q":1,"r":1},"l":{"p":1,"r":1}},"b":{"k":{"q":1}}}"#);
+    assert_eq!(made, r#"{"a":{"k":{"p":7,"q":8,"r":1},"l":{"p":7,"r":1}},"b":{"k":{"q":8}}}"#);
+    assert!(found.is_empty(), "{found:?}");
     let same = json!({"rule": "json", "paths": {"$.a": "keep", "$.*": "email"}});
     assert!(refusal(same, slot(Kind::Json)).contains("one and the same"));
     let inner = json!({"rule": "json", "paths": {"$.a": {"rule": "sql", "expression": "1"}}});
