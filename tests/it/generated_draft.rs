@@ -49,7 +49,7 @@ syncs:
 async fn drafted(copy: &Copy) -> Masking {
     let mut yaml = SYNC.to_owned();
     for database in databases(copy).await {
-        let answer = open(copy, "postgres", &database).await.simple_query(draft::SCRIPT).await.unwrap();
+        let answer = open(copy, "postgres", &database).await.simple_query(&draft::script()).await.unwrap();
         let lines: Vec<String> = answer
             .iter()
             .filter_map(|message| match message {

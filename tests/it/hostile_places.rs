@@ -139,7 +139,16 @@ impl Place {
     }
 
     pub fn is_in(&self, major: u32) -> bool {
-        (self.since..=self.until).contains(&major)
+        (self.since..=self.until).contains(&major) && self.is_asked_for()
+    }
+
+    /// `HOSTILE_PLACES=a trigger,-TRUNCATE` asks for what has these words in its name.
+    fn is_asked_for(&self) -> bool {
+        let words = std::env::var("HOSTILE_PLACES").unwrap_or_default();
+        let words: Vec<&str> = words.split(',').filter(|word| !word.is_empty()).collect();
+        let (without, with): (Vec<&str>, _) = words.iter().partition(|word| word.starts_with('-'));
+        (with.is_empty() || with.iter().any(|word| self.name.contains(word)))
+            && !without.iter().any(|word| self.name.contains(&word[1..]))
     }
 
     /// Whether a text names something of this place.
