@@ -32,6 +32,7 @@ async fn whatever_is_undone_is_found_and_named_on_18() {
 async fn undone(id: &'static str, version: &str) {
     let copy = Copy::empty(id, version, &[]).await;
     let all = places(include_str!("../data/hostile/mutations.sql"));
+    copy.run("postgres", "CREATE DATABASE fresh").await;
     for place in &all {
         let wrong = plant(&copy, place).await;
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));

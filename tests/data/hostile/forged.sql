@@ -104,7 +104,7 @@ CREATE TABLE here.odd (id int, email text, kept text);
 INSERT INTO here.odd SELECT 1, E'\\.\n' || email, E'\\.' FROM here.people UNION ALL SELECT 2, email || E'\t\\N\r\n\b\f\v\\', E'\\N\t\r\n' FROM here.people
     UNION ALL SELECT 3, '', '' UNION ALL SELECT 4, NULL, NULL UNION ALL SELECT 5, E'\\', 'ünï𝄞' UNION ALL SELECT 6, repeat(email, 100000), repeat('x', 1000000)
     FROM here.people WHERE id = 1;
--- after: SELECT string_agg(kept = CASE id WHEN 1 THEN E'\\.' WHEN 2 THEN E'\\N\t\r\n' WHEN 3 THEN '' WHEN 5 THEN 'ünï𝄞' WHEN 6 THEN repeat('x', 1000000) END || '', '') IS NOT NULL AND count(*) = 10 AND count(kept) = 9 FROM here.odd
+-- after: SELECT count(*) = 10 AND bool_and(kept IS NOT DISTINCT FROM CASE id WHEN 1 THEN E'\\.' WHEN 2 THEN E'\\N\t\r\n' WHEN 3 THEN '' WHEN 5 THEN 'ünï𝄞' WHEN 6 THEN repeat('x', 1000000) END) FROM here.odd
 
 -- place: a table of no columns, and one of all columns dropped
 -- page: sql-createtable

@@ -378,8 +378,10 @@ ALTER TABLE here.people ADD nick text;
 
 -- place: a database without rules
 -- page: managing-databases
+-- database: fresh
+DROP SCHEMA here CASCADE;
 -- undone:
-CREATE DATABASE here_fresh;
+CREATE TABLE public.here_fresh (id int);
 
 -- place: a large object
 -- page: catalog-pg-largeobject

@@ -164,7 +164,9 @@ impl Problems {
         let may_hold_one: BTreeSet<String> = tables
             .flat_map(|table| table.columns.iter().map(move |column| (table, column)))
             .filter(|(_, column)| !column.generated)
-            .filter(|(_, column)| matches!(Kind::of(&column.base), Kind::Text | Kind::Char | Kind::Bytes | Kind::Json))
+            .filter(|(_, column)| {
+                matches!(Kind::of(&column.base), Kind::Text | Kind::Char | Kind::Bytes | Kind::Json)
+            })
             .map(|(table, column)| format!("{}.{}", table.name, column.name))
             .collect();
         let column = |object: &str| object.rsplit_once(" $").map_or(object, |(column, _)| column).to_owned();
