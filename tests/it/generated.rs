@@ -55,6 +55,8 @@ fn case(number: usize, seed: u64, major: u32) -> Place {
         sql.push(generator.reference(number, number - 1));
     }
     if seed % 3 == 0 {
+        sql.push("CREATE TABLE here.people AS SELECT 'rawMARK.1.x@mail.example'::text AS email".to_owned());
+        rules.push(("people".to_owned(), "email".to_owned(), "email".into()));
         sql.push(DEFECTS[seed as usize / 3 % DEFECTS.len()].to_owned());
     }
     Place::made(number, format!("seed {seed}"), &sql, rules)

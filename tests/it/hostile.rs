@@ -116,8 +116,7 @@ pub async fn survived(copy: &Copy, all: Vec<Place>, end: End) -> usize {
         assert!(!named.is_empty(), "after {rounds} rounds it is refused and names no place:\n{text}");
         assert!(rounds < 6, "after {rounds} rounds something is still wrong:\n{text}");
         for place in &named {
-            let said: Vec<&str> = text.lines().filter(|line| place.is_named(line)).collect();
-            let said = said.join("\n    ");
+            let said = said(&text, place);
             for word in place.refused.iter().filter(|word| !said.contains(word.as_str())) {
                 wrong.push(format!("{}: the refusal does not name {word}:\n    {said}", place.name));
             }
@@ -181,6 +180,16 @@ pub async fn plant(copy: &Copy, place: &Place) -> Vec<String> {
         }
     }
     wrong
+}
+
+/// The paragraphs of a refusal that name a place.
+fn said(text: &str, place: &Place) -> String {
+    let named: Vec<&str> = text.split("\n\n").filter(|part| place.is_named(part)).collect();
+    if named.len() == 1 && named[0].lines().count() > 6 {
+        // One long list.
+        return named[0].lines().filter(|line| place.is_named(line)).collect::<Vec<_>>().join("\n    ");
+    }
+    named.join("\n").replace('\n', "\n    ")
 }
 
 async fn take_away(copy: &Copy, place: &Place) {
