@@ -11,6 +11,7 @@ pub struct Generator {
     major: u32,
     /// The type of the next column: every one has its turn.
     next: usize,
+    tag: usize,
 }
 
 struct Column {
@@ -18,6 +19,8 @@ struct Column {
     of: &'static Type,
     not_null: bool,
     rule: Value,
+    /// No other column has its values.
+    tag: usize,
 }
 
 pub struct Table {
@@ -43,7 +46,7 @@ const NAMES: [&str; 12] = [
 
 impl Generator {
     pub fn new(seed: u64, major: u32) -> Self {
-        Self { rng: StdRng::seed_from_u64(seed), major, next: 0 }
+        Self { rng: StdRng::seed_from_u64(seed), major, next: 0, tag: 0 }
     }
 
     pub fn begins(&self) -> String {
@@ -75,7 +78,8 @@ impl Generator {
                 if self.chance(5) { format!("{word} \"{number}'é") } else { format!("{word}_{number}") };
             let not_null = self.chance(30) && of.value != "NULL";
             let rule = if wild { self.rule(of, not_null) } else { "keep".into() };
-            columns.push(Column { name, of, not_null, rule });
+            self.tag += 1;
+            columns.push(Column { name, of, not_null, rule, tag: self.tag });
         }
         columns
     }
@@ -324,8 +328,9 @@ impl Generator {
 /// The value for a row number. What is kept carries no marker.
 fn value(column: &Column, number: &str) -> String {
     let kept = column.rule == "keep";
-    let raw = if kept { "('w' || n || '@word.example')" } else { "('rawMARK.' || n || '.x@mail.example')" };
-    let value = column.of.value.replace("RAW", raw);
+    let word = if kept { "w" } else { "rawMARK." };
+    let raw = format!("('{word}' || n || '.{}@mail.example')", column.tag);
+    let value = column.of.value.replace("RAW", &raw);
     let word = |c: char| c.is_alphanumeric() || c == '_' || c == '\'';
     let mut text = String::new();
     let mut rest = value.as_str();

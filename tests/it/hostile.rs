@@ -234,7 +234,8 @@ async fn leaks(copy: &Copy, silent: &[&Place]) -> Vec<String> {
     if !copy.leaks(&all.iter().map(String::as_str).collect::<Vec<_>>()).await.is_empty() {
         for place in silent {
             let files = copy.leaks(&words(place).each_ref().map(String::as_str)).await;
-            found.extend(files.into_iter().map(|file| format!("{}: on disk: {file}", place.name)));
+            let files = files.into_iter().filter(|file| !place.left.iter().any(|left| file.contains(left)));
+            found.extend(files.map(|file| format!("{}: on disk: {file}", place.name)));
         }
     }
     found.extend(copy.leaks(&[KEY]).await.into_iter().map(|file| format!("the key is on disk: {file}")));

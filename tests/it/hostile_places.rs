@@ -6,8 +6,8 @@
 //! by whom (`postgres`, the master user). A blank line ends a transaction. `-- rule:` and
 //! `-- table:` are lines of the policy, whose other columns are `email` by their name or `keep`.
 //! `-- after:` asks what must be true of an attested copy, `-- refused:` is a word that a refusal
-//! must hold, `-- cut:` what the dump may lack
-//! afterwards, `-- named:` what it may be named by instead of its schema, `-- undo:` goes before the
+//! must hold, `-- left:` is a file of which only a
+//! superuser could take it, `-- cut:` what the dump may lack afterwards, `-- named:` what it may be named by instead of its schema, `-- undo:` goes before the
 //! place is taken away. Behind `-- undone:` stands what is done after the sanitiser.
 
 use serde_json::Value;
@@ -35,6 +35,8 @@ pub struct Place {
     pub cleaning: String,
     /// What is done after the sanitiser.
     pub undone: Vec<String>,
+    /// Files of which only a superuser could take it.
+    pub left: Vec<String>,
     /// What the dump may lack afterwards.
     pub cut: Vec<String>,
     /// Other words than the schema by which a refusal may name it.
@@ -99,6 +101,7 @@ fn place(number: usize, text: &str) -> Place {
         undo: said("undo"),
         undone: batches(undone),
         cleaning: String::new(),
+        left: said("left"),
         cut: said("cut"),
         named: said("named"),
         schema,

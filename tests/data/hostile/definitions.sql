@@ -216,12 +216,14 @@ COMMENT ON EXTENSION citext IS 'rawMARK.1@mail.example';
 
 -- place: a comment on a role and on the database
 -- page: catalog-pg-shdescription
+-- left: global/2396
 CREATE ROLE here_role;
 COMMENT ON ROLE here_role IS 'rawMARK.1@mail.example';
 COMMENT ON DATABASE shop IS 'rawMARK.1@mail.example';
 
 -- place: a setting of the database
 -- page: catalog-pg-db-role-setting
+-- left: global/2964
 -- as: rdsadmin
 -- named: role-setting shop
 ALTER DATABASE shop SET app.owner = 'rawMARK.1@mail.example';
@@ -229,6 +231,7 @@ ALTER DATABASE shop SET app.owner = 'rawMARK.1@mail.example';
 
 -- place: a setting of a role in the database
 -- page: catalog-pg-db-role-setting
+-- left: global/2964
 -- as: rdsadmin
 SET SESSION AUTHORIZATION postgres;
 CREATE ROLE here_role;
@@ -238,6 +241,7 @@ ALTER ROLE here_role IN DATABASE shop SET app.owner = 'rawMARK.1@mail.example';
 
 -- place: a setting of a role
 -- page: catalog-pg-db-role-setting
+-- left: global/2964
 -- as: rdsadmin
 SET SESSION AUTHORIZATION postgres;
 CREATE ROLE here_role;

@@ -1,5 +1,6 @@
 -- Where the pages of a server still hold a value that no query shows: dropped, updated, deleted, replaced. Heap, TOAST, indexes, and the
--- catalogs, which are tables as well. Each ends attested with the marker gone, or names what cannot be held.
+-- catalogs, which are tables as well. Each ends attested with the marker gone. `left:`
+-- names what cannot be held: the shared catalogs, which only a superuser can write again (VACUUM, before 17 not even FULL by their owner).
 
 -- place: a dropped column of a table that is kept
 -- page: catalog-pg-attribute
@@ -221,12 +222,14 @@ INSERT INTO here.fast (email) SELECT email FROM here.people;
 
 -- place: a comment on a role that was taken back
 -- page: catalog-pg-shdescription
+-- left: global/2396
 CREATE ROLE here_role;
 COMMENT ON ROLE here_role IS 'rawMARK.1@mail.example';
 COMMENT ON ROLE here_role IS NULL;
 
 -- place: a setting of a role that was reset
 -- page: catalog-pg-db-role-setting
+-- left: global/2964
 -- as: rdsadmin
 SET SESSION AUTHORIZATION postgres;
 CREATE ROLE here_role;
