@@ -184,7 +184,7 @@ impl<'a> Dump<'a> {
         let script = script.lines().filter(for_psql).collect::<Vec<_>>().join("\n");
         let made = client.batch_execute(&script).await;
         client
-            .batch_execute("RESET ROLE")
+            .batch_execute("SET ROLE NONE")
             .await
             .map_err(|error| super::lost("become oneself again", &error))?;
         Ok(made.err().map(|error| {
