@@ -6,7 +6,7 @@
 //! by whom (`postgres`, the master user). A blank line ends a transaction. `-- rule:` and
 //! `-- table:` are lines of the policy, whose other columns are `email` by their name or `keep`.
 //! `-- after:` asks what must be true of an attested copy, `-- refused:` is a word that a refusal
-//! must hold, `-- left:` is a file of which only a
+//! must hold, `-- either:` one that it holds if there is one, `-- left:` is a file of which only a
 //! superuser could take it, `-- cut:` what the dump may lack afterwards, `-- named:` what it may be named by instead of its schema, `-- undo:` goes before the
 //! place is taken away. Behind `-- undone:` stands what is done after the sanitiser.
 
@@ -30,6 +30,8 @@ pub struct Place {
     pub tables: Vec<(String, String)>,
     pub after: Vec<String>,
     pub refused: Vec<String>,
+    /// What a refusal says, where all others must be attested.
+    pub either: Vec<String>,
     pub undo: Vec<String>,
     /// What is done when all places are planted, so that none lies in another's reach.
     pub cleaning: String,
@@ -98,6 +100,7 @@ fn place(number: usize, text: &str) -> Place {
         tables: tables.collect(),
         after: said("after"),
         refused: said("refused"),
+        either: said("either"),
         undo: said("undo"),
         undone: batches(undone),
         cleaning: String::new(),

@@ -1,6 +1,6 @@
 -- Where the pages of a server still hold a value that no query shows: dropped, updated, deleted, replaced. Heap, TOAST, indexes, and the
--- catalogs, which are tables as well. Each ends attested with the marker gone. `left:`
--- names what cannot be held: the shared catalogs, which only a superuser can write again (VACUUM, before 17 not even FULL by their owner).
+-- catalogs, which are tables as well. Each ends attested with the marker gone. `left:` names what cannot be held: a database's owner may
+-- vacuum all of it but the shared catalogs (sql-vacuum).
 
 -- place: a dropped column of a table that is kept
 -- page: catalog-pg-attribute

@@ -21,17 +21,19 @@ ALTER TABLE here.people ADD token text, ADD remember_token text, ADD "accessToke
 
 -- place: kept values by what they look like
 -- page: ddl-basics
-CREATE TABLE here.settings (id int, aws text, bearer text, google text, jwt text, github text, slack text, pem text, url text);
-INSERT INTO here.settings SELECT n, 'AKIA' || upper(substr(md5(n::text || 'a'), 1, 16)), 'Bearer ' || md5(n::text) || md5('b' || n),
-    'AIza' || substr(encode(sha256(n::text::bytea), 'hex'), 1, 35), 'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.' || translate(encode(sha256(n::text::bytea), 'base64'), '+/=', '-_'),
-    'ghp_' || substr(encode(sha256(n::text::bytea), 'hex'), 1, 36), 'xoxb-' || 123456789000 + n || '-' || substr(md5(n::text), 1, 24),
-    E'-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA' || md5(n::text) || E'\n-----END RSA PRIVATE KEY-----', 'postgres://app:' || md5(n::text) || '@db.example/app'
+CREATE TABLE here.settings (id int, a text, b text, c text, d text, e text, f jsonb);
+INSERT INTO here.settings SELECT n, 'AKIA' || translate(upper(substr(md5(n::text || 'a'), 1, 16)), '0189', 'QRST'),
+    'AIza' || substr(encode(sha256(n::text::bytea), 'hex'), 1, 35), 'ghp_' || substr(encode(sha256(n::text::bytea), 'hex'), 1, 36),
+    'xoxb-' || 123456789000 + n || '-' || 123456789000 + n || '-' || substr(md5(n::text), 1, 24),
+    E'-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA' || repeat(md5(n::text), 4) || E'\n-----END RSA PRIVATE KEY-----',
+    jsonb_build_object('note', 'ghp_' || substr(encode(sha256(n::text::bytea), 'hex'), 1, 36))
 FROM generate_series(1, 20) AS n;
--- refused: settings.aws
--- refused: settings.google
--- refused: settings.jwt
--- refused: settings.github
--- refused: settings.pem
+-- refused: settings.a
+-- refused: settings.b
+-- refused: settings.c
+-- refused: settings.d
+-- refused: settings.e
+-- refused: settings.f
 
 -- place: a password in a function
 -- page: catalog-pg-proc

@@ -4,12 +4,16 @@
 -- place: settings named like ours
 -- page: catalog-pg-db-role-setting
 -- as: rdsadmin
+-- named: role-setting postgres
 SET SESSION AUTHORIZATION postgres;
 CREATE ROLE here_login LOGIN PASSWORD 'known';
 RESET SESSION AUTHORIZATION;
 ALTER DATABASE shop SET runbook.system_roles = '{here_login,rds_superuser}';
 ALTER DATABASE shop SET mask.key = 'a key that they know';
 ALTER ROLE postgres SET mask.key = 'a key that they know';
+-- undo: ALTER ROLE postgres RESET mask.key
+-- undo: ALTER DATABASE shop RESET mask.key
+-- undo: ALTER DATABASE shop RESET runbook.system_roles
 
 -- place: settings of the master user that change what is read
 -- page: catalog-pg-db-role-setting
