@@ -19,7 +19,8 @@ pub const EXTENSIONS: &str = "CREATE EXTENSION citext SCHEMA public; CREATE EXTE
 /// What goes wrong in production, with a marker in it.
 const DEFECTS: [&str; 6] = [
     "COMMENT ON TABLE here.t0 IS 'ask rawMARK.1.x@mail.example'",
-    "ALTER TABLE here.t0 ADD defect text DEFAULT 'rawMARK.1.x@mail.example'; ALTER TABLE here.t0 DROP COLUMN defect",
+    "ALTER TABLE here.t0 ADD defect text DEFAULT 'rawMARK.1.x@mail.example';
+     ALTER TABLE here.t0 DROP COLUMN defect",
     "CREATE FUNCTION here.defect() RETURNS text LANGUAGE sql AS $$ SELECT 'rawMARK.1.x@mail.example' $$",
     "CREATE VIEW here.defect AS SELECT * FROM here.t0 WHERE 'rawMARK.1.x@mail.example' <> 'x'",
     "CREATE TYPE here.defect AS ENUM ('rawMARK.1.x@mail.example')",

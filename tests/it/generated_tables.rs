@@ -207,7 +207,8 @@ impl Generator {
             if inherited { vec![name.to_owned(), format!("{name}_child")] } else { vec![name.to_owned()] };
         for target in targets {
             sql.push(format!(
-                "INSERT INTO here.{target} (id, {}) OVERRIDING SYSTEM VALUE SELECT n, {} FROM generate_series(1, {rows}) AS n",
+                "INSERT INTO here.{target} (id, {}) OVERRIDING SYSTEM VALUE
+                 SELECT n, {} FROM generate_series(1, {rows}) AS n",
                 names.join(", "),
                 values.join(", "),
             ));

@@ -120,7 +120,8 @@ pub async fn survived(copy: &Copy, all: Vec<Place>, end: End) -> usize {
             for word in place.refused.iter().filter(|word| !said.contains(word.as_str())) {
                 wrong.push(format!("{}: the refusal does not name {word}:\n    {said}", place.name));
             }
-            let may = !place.either.is_empty() && place.either.iter().all(|word| said.contains(word.as_str()));
+            let may =
+                !place.either.is_empty() && place.either.iter().all(|word| said.contains(word.as_str()));
             if end == End::Attested && !may {
                 wrong.push(format!("{}: it is refused:\n    {said}", place.name));
             }

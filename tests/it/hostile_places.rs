@@ -1,14 +1,21 @@
 //! The places of `tests/data/hostile`: a file a principle, a paragraph a place.
 //!
-//! `-- place:` begins one. `-- page:` is the page of PostgreSQL's documentation that names it,
-//! `-- since:` and `-- until:` the versions that have it, `-- database:` where it is planted (`shop`) and
-//! `-- create:` how that is made, `-- as:`
-//! by whom (`postgres`, the master user). A blank line ends a transaction. `-- rule:` and
-//! `-- table:` are lines of the policy, whose other columns are `email` by their name or `keep`.
-//! `-- after:` asks what must be true of an attested copy, `-- refused:` is a word that a refusal
-//! must hold, `-- either:` one that it holds if there is one, `-- left:` is a file of which only a
-//! superuser could take it, `-- cut:` what the dump may lack afterwards, `-- named:` what it may be named by instead of its schema, `-- undo:` goes before the
-//! place is taken away. Behind `-- undone:` stands what is done after the sanitiser.
+//! `-- place:` begins one, with its name; a blank line ends a transaction. Lines that it may have:
+//!
+//! * `-- page:` the page of PostgreSQL's documentation that names it, the only one it must have.
+//! * `-- since:`, `-- until:` the first and the last version that has it.
+//! * `-- database:` where it is planted (`shop`), `-- create:` how that is made, `-- as:` by whom
+//!   (`postgres`, the master user).
+//! * `-- rule:`, `-- table:` lines of the policy. Columns without one are `email` by their name, or
+//!   `keep`.
+//! * `-- after:` what must be true of an attested copy.
+//! * `-- refused:` a word that a refusal must hold; it must be refused then. `-- either:` a word
+//!   that a refusal must hold if there is one, where all others must be attested.
+//! * `-- named:` what a refusal may name instead of the schema, `-- undo:` what goes before the
+//!   place is taken away.
+//! * `-- cut:` what the dump may lack afterwards, `-- left:` a file out of which only a superuser
+//!   could take it.
+//! * `-- undone:` what is done after the sanitiser: all that follows.
 
 use serde_json::Value;
 

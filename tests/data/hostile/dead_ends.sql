@@ -75,14 +75,15 @@ INSERT INTO here.uses VALUES ('a=>b');
 -- page: multibyte
 -- database: ascii
 -- create: CREATE DATABASE ascii TEMPLATE template0 ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C'
-INSERT INTO here.loot VALUES (E'caf\351'), (E'caf\303\251'), (E'\200\201');
+INSERT INTO here.loot VALUES (E'caf\303\251');
 INSERT INTO here.people VALUES (8, E'rawMARK.\303\251@mail.example');
--- after: SELECT count(*) = 3 AND bool_or(what = E'caf\351') FROM here.loot
+-- after: SELECT count(*) = 1 AND bool_or(what = E'caf\303\251') FROM here.loot
 
--- place: a database without an encoding whose masked texts are none either
+-- place: a database without an encoding whose texts are no UTF-8
 -- page: multibyte
 -- database: ascii
 -- either: could not read
+INSERT INTO here.loot VALUES (E'caf\351'), (E'\200\201');
 INSERT INTO here.people VALUES (8, E'rawMARK.\351@mail.example');
 
 -- place: a database of another encoding
