@@ -26,6 +26,7 @@ mod masking;
 mod passwords;
 mod patience;
 mod postgres_engine;
+mod quarantine;
 mod reachability;
 mod schema;
 mod subscriber;

@@ -30,9 +30,14 @@ use serde_json::{Value, json};
 pub mod cluster;
 pub mod coverage;
 mod marks;
+mod network;
+mod password;
 pub mod places;
+mod settings;
 pub mod survivors;
 pub mod wires;
+
+use cluster::Quarantine;
 
 use super::{
     quarantine::{Quarantined, masking_key},
@@ -55,6 +60,8 @@ pub struct AttestSanitized {
     /// Its DbClusterResourceId.
     #[schemars(with = "String")]
     pub resource_id: ResourceId,
+    /// The security groups that the workers have, and nobody else.
+    pub worker_security_groups: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -77,7 +84,8 @@ impl State for AttestSanitized {
         let seal = Seal::new(&key, run, &self.resource_id);
         let records = Records { cx, run, seal: &seal };
         let found = aurora::cluster(cx, &self.cluster).await?;
-        let mut wrong = cluster::check(&found, &aurora::members(cx, &found).await?, &policy.quarantine);
+        let quarantine = Quarantine { policy: &policy.quarantine, workers: &self.worker_security_groups };
+        let mut wrong = quarantine.look(cx, run, &found, &login).await?;
         let seen = look(cx, &login, &policy.masking, &records, &key).await?;
         wrong.extend(seen.wrong);
         if !wrong.is_empty() {
@@ -87,7 +95,7 @@ impl State for AttestSanitized {
                 wrong.join("\n- ")
             ))
             .changed("nothing; CleanUp deletes the copy")
-            .fix("let the policy cover what is named")
+            .fix("let the policy cover what is named, or set the quarantine up as it says")
             .then(Then::StartAgain));
         }
         let attestation = Attestation {
@@ -171,7 +179,8 @@ async fn made_by_this_run(
     for database in databases {
         let client = sessions.open(database).await?;
         let ask = "SELECT oid FROM pg_database WHERE datname = current_database()";
-        let row = client.query_one(ask, &[]).await.map_err(|error| query_failed("ask for a database", &error))?;
+        let row =
+            client.query_one(ask, &[]).await.map_err(|error| query_failed("ask for a database", &error))?;
         let oid: u32 = row.get(0);
         match records.get(database).await? {
             Some(record) if record.oid == oid && record.database == *database => made.push(record),

@@ -270,11 +270,7 @@ fn in_template() -> Finding {
 }
 
 /// Databases that nobody can look into, and names in the policy that no database has.
-async fn unreachable(
-    client: &Client,
-    names: &[String],
-    masking: &Masking,
-) -> Result<Vec<Finding>> {
+async fn unreachable(client: &Client, names: &[String], masking: &Masking) -> Result<Vec<Finding>> {
     let all = sessions::texts(
         client,
         "list databases",

@@ -77,7 +77,11 @@ impl Search<'_> {
         self.in_definitions(&client, database, survivors).await
     }
 
-    fn of_table<'b>(&'b self, database: &'b str, name: &'b TableName) -> impl Iterator<Item = &'b MaskedPlace<'b>> {
+    fn of_table<'b>(
+        &'b self,
+        database: &'b str,
+        name: &'b TableName,
+    ) -> impl Iterator<Item = &'b MaskedPlace<'b>> {
         self.places.iter().filter(move |place| place.place.database == database && place.place.table == *name)
     }
 
@@ -98,7 +102,9 @@ impl Search<'_> {
         let mut found = BTreeMap::new();
         let rows = client.simple_query_raw(&format!("SELECT * {from}")).await;
         let mut rows = pin!(rows.map_err(|error| query_failed("read a table", &error))?);
-        while let Some(message) = rows.try_next().await.map_err(|error| query_failed("read a table", &error))? {
+        while let Some(message) =
+            rows.try_next().await.map_err(|error| query_failed("read a table", &error))?
+        {
             let SimpleQueryMessage::Row(row) = message else { continue };
             for (number, column) in row.columns().iter().enumerate() {
                 let Some(value) = row.get(number) else { continue };
@@ -239,7 +245,8 @@ impl<'a> Look<'a> {
 
     fn judge(&self, survivors: &mut Survivors) {
         let (place, rule, taken) = (&self.place.said, self.place.rule, self.place.taken);
-        let mut wrong = |what: String| survivors.found.push(format!("{place}: {what} (rule {})", rule.name()));
+        let mut wrong =
+            |what: String| survivors.found.push(format!("{place}: {what} (rule {})", rule.name()));
         if self.original > 0 {
             wrong(format!("{} original values are there", self.original));
         }

@@ -241,7 +241,8 @@ impl Problems {
     }
 
     pub fn wrong_expression(&mut self, table: &TableName, column: &str, why: &str) {
-        let remedy = "Write it with functions of PostgreSQL and of extensions, over this row alone.".to_owned();
+        let remedy =
+            "Write it with functions of PostgreSQL and of extensions, over this row alone.".to_owned();
         self.add("wrong-expression", format!("{table}.{column}"), why, remedy);
     }
 

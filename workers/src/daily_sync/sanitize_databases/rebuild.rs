@@ -152,10 +152,10 @@ impl Rebuild<'_> {
         let old = plan.database.as_str();
         let was = self.sessions.open(old).await?;
         let client = self.sessions.open(new).await?;
-        let tables = texts(&was, "look for tables", include_str!("../sql/rebuild/extension-tables.sql")).await?;
+        let tables =
+            texts(&was, "look for tables", include_str!("../sql/rebuild/extension-tables.sql")).await?;
         if !tables.is_empty() || plan.keep_large_objects {
-            let rows =
-                Dump::of_rows(self.sessions, old, major, &tables, plan.keep_large_objects).await?;
+            let rows = Dump::of_rows(self.sessions, old, major, &tables, plan.keep_large_objects).await?;
             undefined(old, rows.restore_all(&client, new).await?, record)?;
         }
         sequences(&was, &client).await?;
@@ -187,7 +187,10 @@ impl Rebuild<'_> {
         record.lost.extend(lost.iter().map(ToString::to_string));
         properties(&was, old, new).await?;
         self.say(format!("collecting statistics of database {old}"));
-        client.batch_execute("ANALYZE").await.map_err(|error| failed(&format!("analyze database {old}"), &error))
+        client
+            .batch_execute("ANALYZE")
+            .await
+            .map_err(|error| failed(&format!("analyze database {old}"), &error))
     }
 
     fn say(&self, text: String) {
@@ -222,7 +225,9 @@ async fn drop_database(client: &Client, database: &str) -> Result<()> {
 async fn create(base: &Client, old: &str, new: &str) -> Result<()> {
     let row = base.query_one(include_str!("../sql/rebuild/database.sql"), &[&old, &new]).await;
     let statement: String = row.map_err(|error| query_failed("read a database's properties", &error))?.get(0);
-    base.batch_execute(&statement).await.map_err(|error| failed(&format!("make database {old} again"), &error))
+    base.batch_execute(&statement)
+        .await
+        .map_err(|error| failed(&format!("make database {old} again"), &error))
 }
 
 async fn properties(was: &Client, old: &str, new: &str) -> Result<()> {
@@ -244,10 +249,13 @@ fn undefined(database: &str, unmade: Vec<Unmade>, record: &mut Record) -> Result
         return Ok(());
     }
     let lines: String = unmade.iter().map(|unmade| format!("\n- {unmade}")).collect();
-    Err(Error::failed(format!("{} objects of database {database} cannot be made again:{lines}", unmade.len()))
-        .changed("the copy, where wires were cut; CleanUp deletes it")
-        .fix("drop them in production, or give its master user the right to make them")
-        .then(Then::StartAgain))
+    Err(Error::failed(format!(
+        "{} objects of database {database} cannot be made again:{lines}",
+        unmade.len()
+    ))
+    .changed("the copy, where wires were cut; CleanUp deletes it")
+    .fix("drop them in production, or give its master user the right to make them")
+    .then(Then::StartAgain))
 }
 
 async fn let_owners_create(was: &Client, new: &Client) -> Result<Vec<(String, String)>> {
@@ -278,7 +286,9 @@ async fn extensions(was: &Client, new: &Client) -> Result<()> {
             quote(&schema),
             quote(&version)
         );
-        new.batch_execute(&create).await.map_err(|error| failed(&format!("create extension {name}"), &error))?;
+        new.batch_execute(&create)
+            .await
+            .map_err(|error| failed(&format!("create extension {name}"), &error))?;
     }
     Ok(())
 }

@@ -39,7 +39,9 @@ impl Rows {
                 Value::Keep => Field::Pass,
                 Value::Sql { .. } => Field::Sql(Box::new(Tally::watching(key, usize::MAX))),
                 Value::Replaced { rule, slot } => Field::Replace(Box::new(
-                    Replacement::new(key, rule, slot).map_err(anyhow::Error::msg).context("a planned rule")?,
+                    Replacement::new(key, rule, slot)
+                        .map_err(anyhow::Error::msg)
+                        .context("a planned rule")?,
                 )),
             })
         };

@@ -51,7 +51,10 @@ impl Heap {
     /// Begins a transaction in which all rows are shown; rolled back, nothing of it is left.
     pub async fn unhide(&self, client: &Client) -> Result<()> {
         let show = format!("BEGIN; ALTER TABLE {} NO FORCE ROW LEVEL SECURITY", self.sql);
-        client.batch_execute(&show).await.map_err(|error| failed(&format!("see all rows of {}", self.sql), &error))
+        client
+            .batch_execute(&show)
+            .await
+            .map_err(|error| failed(&format!("see all rows of {}", self.sql), &error))
     }
 }
 

@@ -82,7 +82,10 @@ pub async fn load<'a>(
         let client = sessions.open(new).await?;
         for plan in &again {
             let empty = format!("TRUNCATE {}", plan.table.sql());
-            client.batch_execute(&empty).await.map_err(|error| query_failed("begin a table again", &error))?;
+            client
+                .batch_execute(&empty)
+                .await
+                .map_err(|error| query_failed("begin a table again", &error))?;
         }
         let parts = again.iter().copied().flat_map(parts).collect();
         let second = run(sessions, (old, new), parts, key).await?;
