@@ -30,10 +30,8 @@ use serde_json::{Value, json};
 pub mod cluster;
 pub mod coverage;
 mod marks;
-mod network;
 mod password;
 pub mod places;
-mod settings;
 pub mod survivors;
 pub mod wires;
 

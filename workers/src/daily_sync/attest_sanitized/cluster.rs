@@ -4,11 +4,15 @@ use aws_sdk_rds::types::ActivityStreamStatus;
 use runbook::{
     Context, Result, Run,
     aurora::{self, Cluster, Instance},
-    postgres::Login,
+    daily_sync::quarantine::{
+        network,
+        settings::{self, Values},
+    },
+    postgres::{Login, connect, query_failed},
     security_groups::security_group,
 };
 
-use super::{network, password, settings};
+use super::password;
 
 /// How the cluster must be set up.
 pub struct Quarantine<'a> {
@@ -32,13 +36,21 @@ impl Quarantine<'_> {
         for id in cluster.shown.vpc_security_groups().iter().filter_map(|group| group.vpc_security_group_id())
         {
             let group = security_group(cx, id).await?;
-            wrong.extend(network::check(&group, self.workers, i32::from(login.port)));
+            wrong.extend(network::check(&group, self.workers, Some(i32::from(login.port))));
         }
         let group = cluster.shown.db_cluster_parameter_group().unwrap_or_default();
-        let (values, server) = (settings::of_group(cx, group).await?, settings::of_server(cx, login).await?);
-        wrong.extend(settings::check(group, &values, &server));
+        let (values, server) = (settings::of_group(cx, group).await?, of_server(cx, login).await?);
+        wrong.extend(settings::check(group, &values, Some(&server)));
         Ok(wrong)
     }
+}
+
+async fn of_server(cx: &Context, login: &Login) -> Result<Values> {
+    let client = connect(cx, login, "postgres").await?;
+    let settings = include_str!("../sql/attest/settings.sql");
+    let rows = client.query(settings, &[&settings::of_interest()]).await;
+    let rows = rows.map_err(|error| query_failed("read the server's settings", &error))?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
 /// Everything that a quarantined cluster must not have. Attributes: botocore rds 2014-10-31,

@@ -4,17 +4,17 @@
 
 use std::collections::BTreeMap;
 
-use runbook::{
-    Context, Result,
-    error::aws,
-    postgres::{Login, connect, query_failed},
+use crate::{
+    Context, Error, Result,
+    aurora::{Fault, message},
+    error::{Then, aws},
 };
 
 /// Parameter and value; a missing value is one that nobody has set and that has no default.
 pub type Values = BTreeMap<String, Option<String>>;
 
-/// Each with what it keeps from happening. [`crate::daily_sync`] says nothing of slots and prepared
-/// transactions here: too few of them, and the server had not started.
+/// Each with what it keeps from happening. Slots and prepared transactions are not among them: with
+/// too few of them a server does not start at all.
 const QUIET: [(&str, &str, &str); 4] = [
     ("max_logical_replication_workers", "0", "so that it subscribes to nothing"),
     ("log_statement", "none", "so that no value gets into its log"),
@@ -42,38 +42,46 @@ const LOUD: [(&str, &str); 8] = [
     ("pglogical", "replicates"),
 ];
 
-/// Of the group that the cluster has.
+/// Of a cluster parameter group.
 pub async fn of_group(cx: &Context, group: &str) -> Result<Values> {
     let request = cx.rds.describe_db_cluster_parameters().db_cluster_parameter_group_name(group);
-    let parameters = request.into_paginator().items().send().try_collect().await;
+    let parameters = request.into_paginator().items().send().try_collect().await.map_err(|error| {
+        match Fault::of(&error).and_then(Fault::needs_a_person) {
+            Some(remedy) => {
+                let found = format!("the parameter group {group} cannot be read: {}", message(&error));
+                Error::refused(found).fix(remedy).then(Then::StartAgain)
+            }
+            None => aws("rds:DescribeDBClusterParameters")(error),
+        }
+    })?;
     Ok(parameters
-        .map_err(aws("rds:DescribeDBClusterParameters"))?
         .into_iter()
         .filter_map(|parameter| Some((parameter.parameter_name?, parameter.parameter_value)))
         .collect())
 }
 
-pub async fn of_server(cx: &Context, login: &Login) -> Result<Values> {
-    let client = connect(cx, login, "postgres").await?;
-    let names: Vec<&str> = QUIET.iter().map(|(name, ..)| *name).chain(PRELOADED).collect();
-    let rows = client.query(include_str!("../sql/attest/settings.sql"), &[&names]).await;
-    let rows = rows.map_err(|error| query_failed("read the server's settings", &error))?;
-    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+/// What a server is asked for.
+pub fn of_interest() -> Vec<&'static str> {
+    QUIET.iter().map(|(name, ..)| *name).chain(PRELOADED).collect()
 }
 
-/// What is not quiet, and what to set.
-pub fn check(name: &str, group: &Values, server: &Values) -> Vec<String> {
+/// What is not quiet, and what to set; of the group alone while there is no server.
+pub fn check(name: &str, group: &Values, server: Option<&Values>) -> Vec<String> {
     let mut wrong = Vec::new();
     let value = |values: &Values, parameter: &str| values.get(parameter).cloned().flatten();
     let shown = |value: Option<String>| value.unwrap_or_else(|| "not set".to_owned());
     for (parameter, quiet, why) in QUIET.into_iter().chain([FORCE_SSL]) {
-        let (of_group, of_server) = (value(group, parameter), value(server, parameter));
+        let of_group = value(group, parameter);
         if of_group.as_deref() != Some(quiet) {
             wrong.push(format!(
                 "{parameter} of the parameter group {name} is {}: set it to {quiet}, {why}",
                 shown(of_group)
             ));
-        } else if parameter != FORCE_SSL.0 && of_server.as_deref() != Some(quiet) {
+            continue;
+        }
+        let Some(server) = server.filter(|_| parameter != FORCE_SSL.0) else { continue };
+        let of_server = value(server, parameter);
+        if of_server.as_deref() != Some(quiet) {
             wrong.push(format!(
                 "{parameter} is {} on the server, though the parameter group {name} says {quiet}: let no \
                 group of the instance say otherwise, {why}",
@@ -81,7 +89,8 @@ pub fn check(name: &str, group: &Values, server: &Values) -> Vec<String> {
             ));
         }
     }
-    for (values, place) in [(group, format!("the parameter group {name}")), (server, "the server".into())] {
+    let places = [(Some(group), format!("the parameter group {name}")), (server, "the server".to_owned())];
+    for (values, place) in places.into_iter().filter_map(|(values, place)| Some((values?, place))) {
         for parameter in PRELOADED {
             let libraries = value(values, parameter).unwrap_or_default();
             for (library, does) in LOUD.into_iter().filter(|(library, _)| names(&libraries, library)) {
@@ -122,37 +131,48 @@ mod tests {
 
     #[test]
     fn a_quiet_group_and_server_have_nothing_wrong() {
-        assert_eq!(check("q", &quiet(), &quiet()), Vec::<String>::new());
+        assert_eq!(check("q", &quiet(), Some(&quiet())), Vec::<String>::new());
         let mut server = quiet();
         server.remove("rds.force_ssl");
-        assert_eq!(check("q", &quiet(), &server), Vec::<String>::new(), "the server has a line instead");
+        assert_eq!(
+            check("q", &quiet(), Some(&server)),
+            Vec::<String>::new(),
+            "the server has a line instead"
+        );
+    }
+
+    #[test]
+    fn without_a_server_the_group_alone_is_asked() {
+        assert_eq!(check("q", &quiet(), None), Vec::<String>::new());
+        assert_eq!(check("q", &with("log_statement", Some("all")), None).len(), 1);
+        assert_eq!(check("q", &Values::new(), None).len(), QUIET.len() + 2, "an answer of nothing");
     }
 
     #[test]
     fn every_value_that_is_not_as_it_should_be_is_named_with_what_to_set() {
         for (name, value, _) in QUIET.into_iter().chain([FORCE_SSL]) {
             for (wrong, shown) in [(Some("7"), "7"), (None, "not set")] {
-                let said = check("q", &with(name, wrong), &quiet());
+                let said = check("q", &with(name, wrong), Some(&quiet()));
                 let [only] = &said[..] else { panic!("{said:?}") };
                 let words = format!("{name} of the parameter group q is {shown}: set it to {value}, so that");
                 assert!(only.starts_with(&words), "{only}");
             }
             let mut absent = quiet();
             absent.remove(name);
-            assert_eq!(check("q", &absent, &quiet()).len(), 1, "{name}");
+            assert_eq!(check("q", &absent, Some(&quiet())).len(), 1, "{name}");
         }
     }
 
     #[test]
     fn a_server_that_goes_by_other_values_than_its_group_is_not_quiet() {
         for (name, value, _) in QUIET {
-            let said = check("q", &quiet(), &with(name, Some("all")));
+            let said = check("q", &quiet(), Some(&with(name, Some("all"))));
             let [only] = &said[..] else { panic!("{said:?}") };
             let words = format!("{name} is all on the server, though the parameter group q says {value}");
             assert!(only.starts_with(&words), "{only}");
-            assert_eq!(check("q", &quiet(), &with(name, None)).len(), 1, "{name}");
+            assert_eq!(check("q", &quiet(), Some(&with(name, None))).len(), 1, "{name}");
         }
-        assert_eq!(check("q", &quiet(), &Values::new()).len(), QUIET.len() + 1, "an answer of nothing");
+        assert_eq!(check("q", &quiet(), Some(&Values::new())).len(), QUIET.len() + 1, "an answer of nothing");
     }
 
     #[test]
@@ -160,11 +180,11 @@ mod tests {
         for (library, does) in LOUD {
             let list = format!("pg_stat_statements, {library}");
             for preloaded in PRELOADED {
-                let said = check("q", &with(preloaded, Some(&list)), &quiet());
+                let said = check("q", &with(preloaded, Some(&list)), Some(&quiet()));
                 let words =
                     format!("{preloaded} of the parameter group q has {library}, which {does}: take it out");
                 assert_eq!(said, [words]);
-                let said = check("q", &quiet(), &with(preloaded, Some(&list)));
+                let said = check("q", &quiet(), Some(&with(preloaded, Some(&list))));
                 assert!(said[0].contains("of the server has"), "{said:?}");
             }
         }

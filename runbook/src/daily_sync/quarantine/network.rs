@@ -3,10 +3,11 @@
 //! the group's outbound rules, which are for a DB instance that acts as a client
 //! (https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/Overview.RDSSecurityGroups.html).
 
-use runbook::security_groups::{Peer, Rule, SecurityGroup};
+use crate::security_groups::{Peer, Rule, SecurityGroup};
 
-/// What is open beyond that, and how to close it. `workers` are the groups that the workers have.
-pub fn check(group: &SecurityGroup, workers: &[String], port: i32) -> Vec<String> {
+/// What is open beyond that, and how to close it. `workers` are the groups that the workers have;
+/// without a port, any one of tcp will do.
+pub fn check(group: &SecurityGroup, workers: &[String], port: Option<i32>) -> Vec<String> {
     let id = &group.id;
     let mut wrong = Vec::new();
     for rule in &group.outbound {
@@ -20,7 +21,11 @@ pub fn check(group: &SecurityGroup, workers: &[String], port: i32) -> Vec<String
         }
     }
     let ours = |peer: &Peer| matches!(peer, Peer::Group(group) if workers.contains(group));
-    let only_the_port = |rule: &Rule| rule.protocol == "tcp" && rule.ports == Some((port, port));
+    let only_the_port = |rule: &Rule| {
+        let one = rule.ports.filter(|(first, last)| first == last).map(|(first, _)| first);
+        rule.protocol == "tcp" && one.is_some() && (port.is_none() || one == port)
+    };
+    let narrow = port.map_or_else(|| "tcp and the cluster's port".to_owned(), |port| format!("tcp {port}"));
     for rule in &group.inbound {
         for peer in &rule.peers {
             if !ours(peer) {
@@ -33,7 +38,7 @@ pub fn check(group: &SecurityGroup, workers: &[String], port: i32) -> Vec<String
                 ));
             } else if !only_the_port(rule) {
                 wrong.push(format!(
-                    "the security group {id} lets in {} from {}: narrow this inbound rule to tcp {port}",
+                    "the security group {id} lets in {} from {}: narrow this inbound rule to {narrow}",
                     traffic(rule),
                     name(peer)
                 ));
@@ -69,7 +74,7 @@ mod tests {
     fn found(inbound: &[Rule], outbound: &[Rule]) -> Vec<String> {
         let group =
             SecurityGroup { id: "sg-q".into(), inbound: inbound.to_vec(), outbound: outbound.to_vec() };
-        check(&group, &["sg-workers".into(), "sg-more".into()], 5432)
+        check(&group, &["sg-workers".into(), "sg-more".into()], Some(5432))
     }
 
     fn group(id: &str) -> Peer {
@@ -109,6 +114,21 @@ mod tests {
             let [only] = &said[..] else { panic!("{said:?}") };
             assert!(only.contains(&format!("lets in tcp 5432 from {}: delete", name(&peer))), "{only}");
             assert!(only.contains("only the workers (sg-workers, sg-more) may come in"), "{only}");
+        }
+    }
+
+    #[test]
+    fn before_there_is_a_cluster_any_one_port_will_do() {
+        let said = |protocol: &str, ports| {
+            let inbound = vec![rule(protocol, ports, &[group("sg-workers")])];
+            let group = SecurityGroup { id: "sg-q".into(), inbound, outbound: vec![] };
+            check(&group, &["sg-workers".into()], None)
+        };
+        assert_eq!(said("tcp", Some((5433, 5433))), Vec::<String>::new());
+        for (protocol, ports) in [("udp", Some((5432, 5432))), ("tcp", Some((1, 65535))), ("-1", None)] {
+            assert!(
+                said(protocol, ports)[0].contains("narrow this inbound rule to tcp and the cluster's port")
+            );
         }
     }
 
