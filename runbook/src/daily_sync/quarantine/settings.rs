@@ -22,7 +22,8 @@ const QUIET: [(&str, &str, &str); 4] = [
     ("log_min_error_statement", "panic", "so that no value gets into its log"),
 ];
 
-/// RDS's own, of which the group alone tells: on the server it is a line of pg_hba.conf.
+/// RDS's own, of which the group alone tells: on the server it is a line of pg_hba.conf
+/// (https://repost.aws/knowledge-center/aurora-postgresql-ssl-certificates).
 const FORCE_SSL: (&str, &str, &str) = ("rds.force_ssl", "1", "so that nobody speaks to it in the clear");
 
 /// PostgreSQL loads what these name at its start or at every login
