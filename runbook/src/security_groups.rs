@@ -96,10 +96,8 @@ async fn describe(
     config: &SdkConfig,
     id: &str,
 ) -> std::result::Result<String, SdkError<ErrorMetadata, HttpResponse>> {
-    let (Some(region), Some(credentials), Some(http_client)) =
-        (config.region(), config.credentials_provider(), config.http_client())
-    else {
-        return Err(SdkError::construction_failure("no Region, no credentials or no HTTP client"));
+    let (Some(region), Some(credentials)) = (config.region(), config.credentials_provider()) else {
+        return Err(SdkError::construction_failure("no Region or no credentials are set up"));
     };
     let endpoint = match config.endpoint_url() {
         Some(url) => url.to_owned(),
@@ -124,7 +122,6 @@ async fn describe(
     let mut operation = Operation::builder()
         .service_name("EC2")
         .operation_name("DescribeSecurityGroups")
-        .http_client(http_client)
         .endpoint_url(&endpoint)
         .standard_retry(&config.retry_config().cloned().unwrap_or_else(RetryConfig::standard))
         .retry_classifier(TransientErrorClassifier::<ErrorMetadata>::new())
@@ -134,6 +131,10 @@ async fn describe(
         .runtime_plugin(
             StaticRuntimePlugin::new().with_config(signing.freeze()).with_runtime_components(signer),
         );
+    // The SDK's own when there is none; only the sandbox sets another.
+    if let Some(client) = config.http_client() {
+        operation = operation.http_client(client);
+    }
     if let Some(version) = config.behavior_version() {
         operation = operation.behavior_version(version);
     }
