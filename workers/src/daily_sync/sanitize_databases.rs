@@ -240,7 +240,7 @@ pub async fn look(sessions: &Sessions<'_>, masking: &Masking) -> Result<Vec<Plan
             continue;
         }
         if database == "template1" {
-            findings.push(in_template());
+            findings.extend(holds.then(in_template));
             continue;
         }
         match plan::plan(database, &Schema::read(&client).await?, rules, &masking.exceptions) {

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::daily_sync::{
     fingerprints::Within,
-    replace::{Kind, Seen},
+    replace::{Kind, Part, Seen},
 };
 
 pub struct Problems {
@@ -164,7 +164,7 @@ impl Problems {
         let may_hold_one: BTreeSet<String> = tables
             .flat_map(|table| table.columns.iter().map(move |column| (table, column)))
             .filter(|(_, column)| !column.generated)
-            .filter(|(_, column)| matches!(Kind::of(&column.base), Kind::Text | Kind::Bytes | Kind::Json))
+            .filter(|(_, column)| matches!(Kind::of(&column.base), Kind::Text | Kind::Char | Kind::Bytes | Kind::Json))
             .map(|(table, column)| format!("{}.{}", table.name, column.name))
             .collect();
         let column = |object: &str| object.rsplit_once(" $").map_or(object, |(column, _)| column).to_owned();
@@ -204,7 +204,7 @@ impl Problems {
                     self.path_line(table, column, &part.within, "{rule: …, optional: true}")
                 );
                 self.add("path-matches-nothing", at, "no document has it, so it protects nothing", remedy);
-            } else if part.unchanged > 0 && !(is_sql(column) && part.unchanged < part.values) {
+            } else if part.unchanged > 0 && !may_leave(column, part) {
                 let reason =
                     format!("the rule leaves {} of {} values as they are", part.unchanged, part.values);
                 let remedy = "Choose a rule that replaces them: numeric and integer with min and max, hash, \
@@ -312,7 +312,17 @@ fn is_required(column: &PlannedColumn, within: &Within) -> bool {
     paths.get(path).is_some_and(|rule| !rule.optional)
 }
 
-/// The policy's own expression may leave some values as they are.
-fn is_sql(column: &PlannedColumn) -> bool {
-    matches!(column.value, Value::Sql { .. })
+/// The policy's own expression may leave some values as they are, and `numeric` without a range
+/// zero: when it is most of them the rule does nothing.
+fn may_leave(column: &PlannedColumn, part: &Part) -> bool {
+    let few = part.unchanged * 2 <= part.values;
+    match &column.value {
+        Value::Keep => true,
+        Value::Sql { .. } => part.unchanged < part.values,
+        Value::Replaced { rule: Rule::Json { paths }, .. } => {
+            let Within::Path(path) = &part.within else { return false };
+            few && paths.get(path).is_some_and(|at| matches!(at.rule, Rule::Numeric { .. }))
+        }
+        Value::Replaced { rule, .. } => few && matches!(rule, Rule::Numeric { .. }),
+    }
 }
