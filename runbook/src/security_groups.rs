@@ -245,8 +245,9 @@ fn items<'a, 'i>(node: Node<'a, 'i>, name: &str) -> std::result::Result<Vec<Node
 mod tests {
     use super::*;
 
-    const OPEN: &str = "<item><ipProtocol>-1</ipProtocol><groups/><ipRanges><item><cidrIp>0.0.0.0/0</cidrIp>\
-        </item></ipRanges><ipv6Ranges><item><cidrIpv6>::/0</cidrIpv6></item></ipv6Ranges><prefixListIds/></item>";
+    const OPEN: &str = "<item><ipProtocol>-1</ipProtocol><groups/>\
+        <ipRanges><item><cidrIp>0.0.0.0/0</cidrIp></item></ipRanges>\
+        <ipv6Ranges><item><cidrIpv6>::/0</cidrIpv6></item></ipv6Ranges><prefixListIds/></item>";
 
     fn of(inbound: &str, outbound: &str) -> std::result::Result<Vec<SecurityGroup>, String> {
         read(&format!(

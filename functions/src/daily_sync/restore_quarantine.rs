@@ -3,9 +3,10 @@
 //!
 //! Changes: RestoreDBClusterFromSnapshot, then ModifyDBCluster (a master password of RDS's own),
 //! then CreateDBInstance, one a look. Again is harmless: what stands under the run's name is looked
-//! at, and must carry its tags. Undo: CleanUp deletes it. Errors: `NotReady`, `Refused` (quota,
-//! key, a group that is missing, open or telling), `Conflict` (the name is someone else's), `OperationFailed` (RDS
-//! failed, or made it otherwise than asked).
+//! at, and must carry its tags. Before the restore the quarantine's groups are looked into. Undo:
+//! CleanUp deletes it. Errors: `NotReady`, `Refused` (quota, key, a group that is missing, open or
+//! telling), `Conflict` (the name is someone else's), `OperationFailed` (RDS failed, or made it
+//! otherwise than asked).
 
 use runbook::{
     Arn, Context, Error, Result, Run, State,
