@@ -164,7 +164,9 @@ impl Problems {
         let may_hold_one: BTreeSet<String> = tables
             .flat_map(|table| table.columns.iter().map(move |column| (table, column)))
             .filter(|(_, column)| !column.generated)
-            .filter(|(_, column)| matches!(Kind::of(&column.base), Kind::Text | Kind::Char | Kind::Bytes | Kind::Json))
+            .filter(|(_, column)| {
+                matches!(Kind::of(&column.base), Kind::Text | Kind::Char | Kind::Bytes | Kind::Json)
+            })
             .map(|(table, column)| format!("{}.{}", table.name, column.name))
             .collect();
         let column = |object: &str| object.rsplit_once(" $").map_or(object, |(column, _)| column).to_owned();
@@ -193,12 +195,15 @@ impl Problems {
     /// What the rows of a column showed of its rule.
     pub fn seen(&mut self, table: &Table, column: &PlannedColumn, seen: &Seen) {
         let object = format!("{}.{}", table.name, column.name);
+        // Where there is nothing yet no path is a mistake.
+        let documents =
+            !seen.unknown.is_empty() || seen.parts.iter().any(|part| part.values + part.nulls > 0);
         for part in &seen.parts {
             let at = match &part.within {
                 Within::Column | Within::Elements => object.clone(),
                 Within::Path(path) => format!("{object} at {path}"),
             };
-            if part.values + part.nulls == 0 && is_required(column, &part.within) {
+            if part.values + part.nulls == 0 && documents && is_required(column, &part.within) {
                 let remedy = format!(
                     "Spell the path as the documents do, remove it, or say that it may be missing:\n{}",
                     self.path_line(table, column, &part.within, "{rule: …, optional: true}")
@@ -240,16 +245,41 @@ impl Problems {
         )
     }
 
+    pub fn hidden(&mut self, table: &str) {
+        let reason = "it belongs to an extension that did not make it, so nobody has decided about its rows";
+        let remedy = "ALTER EXTENSION … DROP TABLE in production, and give it its rules.".to_owned();
+        self.add("hidden-table", table.to_owned(), reason, remedy);
+    }
+
     pub fn wrong_expression(&mut self, table: &TableName, column: &str, why: &str) {
         let remedy =
             "Write it with functions of PostgreSQL and of extensions, over this row alone.".to_owned();
         self.add("wrong-expression", format!("{table}.{column}"), why, remedy);
     }
 
+    pub fn credentials(&mut self, table: &TableName, column: &str, exceptions: &[Exception]) {
+        let object = format!("{table}.{column}");
+        let (kind, database) = (ExceptionKind::KeptSecret, self.database.clone());
+        if Exception::of(exceptions, kind.as_str(), Some(&database), &object).is_none() {
+            let line = Exception::line(kind, Some(&database), &object);
+            let remedy = format!(
+                "Give it hash, null or constant. If they are none, add to the policy, under masking, \
+                 exceptions, why it stays:\n  {line}"
+            );
+            self.add(
+                "kept-credentials",
+                object,
+                "by their form its values are keys, tokens or passwords",
+                remedy,
+            );
+        }
+    }
+
     pub fn not_loaded(&mut self, table: &TableName, refused: &Refused) {
         let (object, why) = match refused {
             Refused::Load(why) => (table.to_string(), why),
-            Refused::Misfit { column, why } => (format!("{table}.{column}"), why),
+            Refused::Misfit { column: Some(column), why } => (format!("{table}.{column}"), why),
+            Refused::Misfit { column: None, why } => (table.to_string(), why),
         };
         let remedy = "Choose rules whose values its constraints take: constant, null, hash, sql with an \
                       expression of your own; or truncate it."
@@ -259,8 +289,9 @@ impl Problems {
     }
 
     pub fn not_made(&mut self, object: &str, why: &str) {
-        let remedy = "Choose rules under which it holds (the same rule on both sides of a reference, a \
-                      unique one for a unique column), or drop it in production."
+        let remedy = "Where the replaced values are the cause, choose rules under which it holds (the same \
+                      on both sides of a reference, a unique one for a unique column); else drop it in \
+                      production."
             .to_owned();
         self.add("not-made-again", object.to_owned(), &format!("over the replaced rows: {why}"), remedy);
     }
@@ -317,7 +348,7 @@ fn is_required(column: &PlannedColumn, within: &Within) -> bool {
 fn may_leave(column: &PlannedColumn, part: &Part) -> bool {
     let few = part.unchanged * 2 <= part.values;
     match &column.value {
-        Value::Keep => true,
+        Value::Keep { .. } => true,
         Value::Sql { .. } => part.unchanged < part.values,
         Value::Replaced { rule: Rule::Json { paths }, .. } => {
             let Within::Path(path) = &part.within else { return false };
