@@ -37,6 +37,7 @@ mod passwords;
 mod patience;
 mod postgres_engine;
 mod python;
+mod quarantine;
 mod reachability;
 mod schema;
 mod subscriber;
