@@ -30,4 +30,5 @@ mod reachability;
 mod schema;
 mod subscriber;
 mod terraform;
+mod trial;
 mod wires;
