@@ -58,7 +58,8 @@ impl Trial {
             .http_client(InProcess(gateway))
             .build();
         let cx = Context::new(&config, Clock::System, BUCKET.into(), tls).with_programs(programs);
-        let execution = format!("arn:aws:states:eu-central-1:444455556666:execution:trial:{}", random_password());
+        let execution =
+            format!("arn:aws:states:eu-central-1:444455556666:execution:trial:{}", random_password());
         let resource_id = ResourceId::try_from("cluster-TRIAL".to_owned()).map_err(anyhow::Error::msg)?;
         Ok(Self { cx, login, run: Run::of(&execution), resource_id })
     }

@@ -47,7 +47,10 @@ pub enum End {
     Undecided(Vec<Finding>),
     /// What attesting found.
     Wrong(Vec<String>),
-    Attested { records: Vec<Record>, counts: Value },
+    Attested {
+        records: Vec<Record>,
+        counts: Value,
+    },
 }
 
 /// Tries the policy and shows it to a person.
@@ -99,7 +102,7 @@ async fn steps(trial: &Trial, masking: &Masking, key: &str, line: &ProgressBar) 
     let began = Instant::now();
     let records = match trial.mask(masking, &wires, key).await {
         Err(Error::Blocked(findings)) => {
-            step("✘", "mask", began, format!("{} things to decide", findings.len()));
+            step("✘", "mask", began, format!("to be decided first: {}", findings.len()));
             return Ok(Tried { wires, end: End::Undecided(findings) });
         }
         records => records?,
@@ -116,7 +119,7 @@ async fn steps(trial: &Trial, masking: &Masking, key: &str, line: &ProgressBar) 
     let began = Instant::now();
     let seen = trial.attest(masking, key).await?;
     if !seen.wrong.is_empty() {
-        step("✘", "attest", began, format!("{} things are wrong", seen.wrong.len()));
+        step("✘", "attest", began, format!("wrong: {}", seen.wrong.len()));
         return Ok(Tried { wires, end: End::Wrong(seen.wrong) });
     }
     step("✔", "attest", began, seen.summary);
@@ -125,25 +128,24 @@ async fn steps(trial: &Trial, masking: &Masking, key: &str, line: &ProgressBar) 
 
 impl fmt::Display for Tried {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut wires = self.wires.iter().peekable();
-        if wires.peek().is_some() {
-            writeln!(f, "Live wires, which a run would cut:")?;
-        }
-        for wire in wires {
+        let none = if self.wires.is_empty() { " none" } else { "" };
+        writeln!(f, "Live wires:{none}")?;
+        for wire in &self.wires {
             let place = wire.database.as_deref().map(|name| format!("{name}: ")).unwrap_or_default();
-            let kept = wire.kept.as_deref().map(|why| format!("  kept: {why}")).unwrap_or_default();
-            writeln!(f, "  {:<22} {place}{}{kept}", wire.kind.as_str(), wire.object)?;
+            let end = wire.kept.as_deref().map_or("cut".to_owned(), |why| format!("kept: {why}"));
+            writeln!(f, "  {:<22} {place}{}, {end}", wire.kind.as_str(), wire.object)?;
         }
         match &self.end {
             End::Undecided(findings) => {
                 for finding in findings {
                     writeln!(f, "\n{}\n  why: {}\n  do:  {}", finding.id(), finding.reason, finding.remedy)?;
                 }
-                write!(
-                    f,
-                    "\n{} things are to be decided. Change the policy and try again on the same server.",
-                    findings.len()
-                )
+                write!(f, "\nChange the policy and try again on the same server.")?;
+                // What a first trial has cut, a second one does not find.
+                if !self.wires.is_empty() || findings.iter().any(|found| found.check == "unknown-exception") {
+                    write!(f, " Where it makes an exception for a live wire, restore the dump before.")?;
+                }
+                Ok(())
             }
             End::Wrong(wrong) => {
                 writeln!(f, "\nThe copy is not sanitised; a run would publish nothing:")?;

@@ -111,8 +111,9 @@ async fn connect(login: &Login) -> anyhow::Result<Client> {
     config.dbname("template1").ssl_mode(SslMode::Disable).application_name("aurora-runbooks");
     config.connect_timeout(std::time::Duration::from_secs(15));
     let connected = config.connect(NoTls).await;
-    let (client, connection) = connected
-        .map_err(|error| anyhow::anyhow!("{}:{} does not answer: {}", login.host, login.port, said(&error)))?;
+    let (client, connection) = connected.map_err(|error| {
+        anyhow::anyhow!("{}:{} does not answer: {}", login.host, login.port, said(&error))
+    })?;
     tokio::spawn(connection);
     Ok(client)
 }
