@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fmt::Write};
 
 use jiff::{SignedDuration, civil::Date};
 
+use crate::exception::{Action, Exception};
 use crate::rule::{Rule, TableRule};
 use crate::types::{
     Capacity, DatabaseRules, LargeObjects, LifecycleSupport, Otherwise, Policy, SnapshotRule, Swap, Sync,
@@ -87,7 +88,19 @@ fn sync(page: &mut String, name: &str, sync: &Sync, from: Date) -> std::fmt::Res
     }
 
     writeln!(page, "\n### How it is masked\n")?;
-    masking.databases.iter().try_for_each(|(name, rules)| database(page, name, rules))
+    masking.databases.iter().try_for_each(|(name, rules)| database(page, name, rules))?;
+    if !masking.exceptions.is_empty() {
+        writeln!(page, "\n### What stays or goes otherwise, and why\n")?;
+    }
+    masking.exceptions.iter().try_for_each(|Exception { kind, database, object, action, reason }| {
+        let of = database.as_ref().map(|name| format!(" of `{name}`")).unwrap_or_default();
+        let action = match action {
+            Action::Keep => "kept",
+            Action::Drop => "dropped",
+            Action::Rewrite => "without its credentials",
+        };
+        writeln!(page, "- {} `{object}`{of}, {action}: {reason}", kind.as_str())
+    })
 }
 
 fn snapshot(rule: &SnapshotRule, zone: &str) -> String {

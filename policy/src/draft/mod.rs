@@ -362,7 +362,9 @@ mod tests {
 
     #[test]
     fn a_document_gets_its_paths_from_the_data() {
-        let leaf = |path: &[&str], types: &[&str], count: u32| json!({"path": path, "types": types, "documents": count, "shape": null});
+        fn leaf(path: &[&str], types: &[&str], documents: u32) -> Value {
+            json!({"path": path, "types": types, "documents": documents, "shape": null})
+        }
         let found = json!({"documents": 100, "paths": [
             leaf(&[".Email"], &["string"], 100),
             leaf(&[".phones", "[*]"], &["string"], 60),

@@ -33,6 +33,13 @@ fn the_calendar_of_the_example_is_current() {
 }
 
 #[test]
+fn the_page_tells_every_exception_with_its_reason() {
+    let page =
+        page::render(&Policy::parse(include_str!("base.yaml")).unwrap(), "2026-03-26".parse().unwrap());
+    assert!(page.contains("- secret-in-comment `table public.flags` of `shop`, kept: a sample\n"), "{page}");
+}
+
+#[test]
 fn the_schema_is_current() {
     golden("policy.schema.json", &(serde_json::to_string_pretty(&schema()).unwrap() + "\n"));
 }

@@ -228,7 +228,7 @@ mod tests {
         };
         let text = Error::Blocked(vec![finding]).to_string();
         for part in [
-            "1 thing must",
+            "1 thing must be fixed first; nothing in production was changed",
             "prepared-transaction:shop/gid 'x1'",
             "pg_upgrade refuses",
             "ROLLBACK PREPARED 'x1'",

@@ -29,8 +29,6 @@ pub struct Server {
     pub superuser: bool,
     /// Databases of a trial that was stopped half-way. They are gone.
     pub removed: Vec<String>,
-    /// Holds a lock, so that two trials do not drop each other's databases.
-    _lock: Client,
 }
 
 impl Server {
@@ -62,12 +60,14 @@ impl Server {
                 login.port
             );
         }
-        let lock = "SELECT pg_try_advisory_lock(hashtext('aurora-runbooks try'))";
-        let held: bool = client.query_one(lock, &[]).await?.get(0);
-        ensure!(held, "another trial is at work on this server");
+        // A lock belongs to a database, and a trial makes every one of them again.
+        let others = "SELECT EXISTS (SELECT FROM pg_stat_activity \
+                      WHERE application_name = 'aurora-runbooks' AND pid <> pg_backend_pid())";
+        let others: bool = client.query_one(others, &[]).await?.get(0);
+        ensure!(!others, "another trial is at work on this server, or has just been stopped");
         let programs = programs(major.unsigned_abs()).await?;
         let removed = remove_left(&client).await?;
-        Ok(Self { login, tls: Tls::Disable, programs, version, superuser, removed, _lock: client })
+        Ok(Self { login, tls: Tls::Disable, programs, version, superuser, removed })
     }
 }
 
@@ -107,7 +107,6 @@ fn refuse_host(host: &str) -> anyhow::Result<()> {
 async fn connect(login: &Login) -> anyhow::Result<Client> {
     let mut config = Config::new();
     config.host(&login.host).port(login.port).user(&login.user).password(&login.password);
-    // Masking makes every other database again.
     config.dbname("template1").ssl_mode(SslMode::Disable).application_name("aurora-runbooks");
     config.connect_timeout(std::time::Duration::from_secs(15));
     let connected = config.connect(NoTls).await;

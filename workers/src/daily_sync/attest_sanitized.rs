@@ -171,10 +171,18 @@ async fn made_by_this_run(
     for database in databases {
         let client = sessions.open(database).await?;
         let ask = "SELECT oid FROM pg_database WHERE datname = current_database()";
-        let row = client.query_one(ask, &[]).await.map_err(|error| query_failed("ask for a database", &error))?;
+        let row =
+            client.query_one(ask, &[]).await.map_err(|error| query_failed("ask for a database", &error))?;
         let oid: u32 = row.get(0);
         match records.get(database).await? {
-            Some(record) if record.oid == oid && record.database == *database => made.push(record),
+            Some(record) if record.oid == oid && record.database == *database => {
+                let theirs = include_str!("sql/rebuild/tables-of-extensions.sql");
+                let now = texts(&client, "look for tables of extensions", theirs).await?;
+                let strange = now.into_iter().filter(|table| !record.of_extensions.contains(table));
+                let said = |table| format!("{database}: {table} hides in an extension that did not make it");
+                survivors.found.extend(strange.map(said));
+                made.push(record);
+            }
             _ => {
                 let any = include_str!("sql/attest/anything.sql");
                 let there = texts(&client, "look for objects", any).await?;

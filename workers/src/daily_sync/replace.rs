@@ -7,7 +7,8 @@
 //! promises. Two promises hold for all that are no range: none leaves a value as it was by chance,
 //! and what a rule cannot change is counted ([`Part::unchanged`]).
 //!
-//! * [`single`] one value by one rule; [`text`], [`integer`], [`decimal`], [`date`], [`ip`] its forms;
+//! * [`single`] one value by one rule; [`text`], [`integer`], [`decimal`], [`date`], [`ip`] its
+//!   forms;
 //! * [`array`] the elements of an array; [`json`] the values at paths of a document;
 //! * [`key`] the keyed hashes; [`seen`] what was met, and marks of it.
 //!

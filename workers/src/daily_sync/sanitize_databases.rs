@@ -33,6 +33,7 @@ mod dump;
 mod emptied;
 mod expressions;
 mod links;
+mod lock;
 pub mod plan;
 mod problems;
 pub mod rebuild;
@@ -47,6 +48,7 @@ use super::{
     quarantine::{Quarantined, masking_key},
     replace::Key,
 };
+use lock::Lock;
 use plan::Plan;
 use problems::Problems;
 use rebuild::Rebuild;
@@ -89,15 +91,16 @@ impl State for SanitizeDatabases {
         let policy = daily_sync::policy(cx, run, &self.sync).await?;
         let key = masking_key(cx, &policy.masking).await?;
         let sessions = Sessions { cx, login: &login };
-        let _lock = lock(&sessions).await?;
+        let seal = Seal::new(&key, run, &self.resource_id);
+        let lock = Lock::take(&sessions, &seal).await?;
 
         let exceptions = &policy.masking.exceptions;
         let all = remember_wires(cx, run, cut::cut(&sessions, exceptions).await?).await?;
         let wires = counts(&all);
-        let seal = Seal::new(&key, run, &self.resource_id);
         let records = Records { cx, run, seal: &seal };
         let unknown = cut::unknown(exceptions, &all);
         let done = sanitize(&sessions, &policy.masking, unknown, &key, &records).await?;
+        lock.give_back(&sessions).await?;
 
         let tables: Vec<_> = done.iter().flat_map(|record| &record.tables).collect();
         let masked = tables.iter().filter(|table| table.masked).count();
@@ -133,7 +136,8 @@ pub async fn sanitize(
     key: &str,
     records: &Records<'_>,
 ) -> Result<Vec<Record>> {
-    let rebuild = Rebuild { sessions, seal: records.seal, key: &Key::new(key) };
+    let (key, exceptions) = (Key::new(key), masking.exceptions.as_slice());
+    let rebuild = Rebuild { sessions, seal: records.seal, key: &key, exceptions };
     let mut done = finished(&rebuild, masking, records).await?;
     let before: BTreeSet<String> = done.iter().map(|record| record.database.clone()).collect();
     let plans = with(found, look(sessions, masking).await)?;
@@ -150,6 +154,11 @@ pub async fn sanitize(
     }
     if !findings.is_empty() {
         return Err(Error::Blocked(findings));
+    }
+    for empty in ["postgres", "template1"] {
+        if !done.iter().any(|record| record.database == empty) {
+            rebuild.make_empty(empty).await?;
+        }
     }
     Ok(done)
 }
@@ -173,19 +182,6 @@ async fn finished(rebuild: &Rebuild<'_>, masking: &Masking, records: &Records<'_
         done.push(record);
     }
     Ok(done)
-}
-
-/// A worker that was given up may still be at work: its session holds this lock until it ends.
-async fn lock(sessions: &Sessions<'_>) -> Result<Client> {
-    // In a database that is never made again, for such a lock belongs to its database.
-    let client = sessions.open("template1").await?;
-    let sql = "SELECT pg_try_advisory_lock(hashtext('aurora-runbooks sanitize-databases'))";
-    let row = client.query_one(sql, &[]).await.map_err(|error| query_failed("take the lock", &error))?;
-    if row.get(0) {
-        Ok(client)
-    } else {
-        Err(Error::NotReady("a former worker to let go of the databases".into()))
-    }
 }
 
 /// A second attempt finds less, and must not forget what the first one cut.
@@ -240,7 +236,7 @@ pub async fn look(sessions: &Sessions<'_>, masking: &Masking) -> Result<Vec<Plan
             continue;
         }
         if database == "template1" {
-            findings.push(in_template());
+            findings.extend(holds.then(in_template));
             continue;
         }
         match plan::plan(database, &Schema::read(&client).await?, rules, &masking.exceptions) {
@@ -270,11 +266,7 @@ fn in_template() -> Finding {
 }
 
 /// Databases that nobody can look into, and names in the policy that no database has.
-async fn unreachable(
-    client: &Client,
-    names: &[String],
-    masking: &Masking,
-) -> Result<Vec<Finding>> {
+async fn unreachable(client: &Client, names: &[String], masking: &Masking) -> Result<Vec<Finding>> {
     let all = sessions::texts(
         client,
         "list databases",

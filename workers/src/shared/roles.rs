@@ -81,7 +81,7 @@ async fn as_role(
     let Some(role) = role else { return Ok(client.batch_execute(statement).await) };
     let done = client.batch_execute(&format!("SET ROLE {}; {statement}", quote(role))).await;
     client
-        .batch_execute("RESET ROLE")
+        .batch_execute("SET ROLE NONE")
         .await
         .map_err(|error| query_failed("become the master user again", &error))?;
     Ok(done)

@@ -71,7 +71,8 @@ impl<'a> Wanted<'a> {
             return None;
         }
         self.of(marker, text).or_else(|| {
-            let words = text.split(is_between_words).filter(|word| word.len() >= LEAST && word.len() < text.len());
+            let words =
+                text.split(is_between_words).filter(|word| word.len() >= LEAST && word.len() < text.len());
             words.filter_map(|word| self.of(marker, word)).next()
         })
     }
@@ -102,7 +103,9 @@ mod tests {
         let taken = Fingerprint { place, values: 1, sum: 0, marks: vec![mark("jane@mail.example")] };
         let mut wanted = Wanted::default();
         wanted.add(&taken, "email");
-        for text in ["jane@mail.example", "write to jane@mail.example, please", "{\"a\":\"jane@mail.example\"}"] {
+        for text in
+            ["jane@mail.example", "write to jane@mail.example, please", "{\"a\":\"jane@mail.example\"}"]
+        {
             assert_eq!(wanted.in_text(&marker, text), Some("email"), "{text}");
         }
         for text in ["jane@mail.examples", "Jane@mail.example", ""] {

@@ -46,9 +46,7 @@ pub async fn places<'a>(
         for (column, whole) in rules.iter().filter(|(_, rule)| **rule != Rule::Keep) {
             let key = (table.clone(), column.clone());
             let Some(array) = arrays.get(&key) else {
-                return Err(not_ours(&format!(
-                    "the policy masks {table}.{column}, which {database} lacks"
-                )));
+                return Err(not_ours(&format!("the policy masks {table}.{column}, which {database} lacks")));
             };
             for (within, rule) in parts(*array, whole) {
                 let place = Place {

@@ -66,7 +66,10 @@ impl Search<'_> {
                 row.get::<_, bool>(3),
             );
             if forced {
-                let show = format!("ALTER TABLE {} NO FORCE ROW LEVEL SECURITY", table(&name));
+                let name = table(&name);
+                let show = format!(
+                    "ALTER TABLE {name} NO FORCE ROW LEVEL SECURITY; GRANT SELECT ON {name} TO CURRENT_USER"
+                );
                 client.batch_execute(&show).await.map_err(|error| query_failed("see all rows", &error))?;
             }
             self.sessions.cx.progress.say(format!("looking for original values in {database}: {name}"));
@@ -77,7 +80,11 @@ impl Search<'_> {
         self.in_definitions(&client, database, survivors).await
     }
 
-    fn of_table<'b>(&'b self, database: &'b str, name: &'b TableName) -> impl Iterator<Item = &'b MaskedPlace<'b>> {
+    fn of_table<'b>(
+        &'b self,
+        database: &'b str,
+        name: &'b TableName,
+    ) -> impl Iterator<Item = &'b MaskedPlace<'b>> {
         self.places.iter().filter(move |place| place.place.database == database && place.place.table == *name)
     }
 
@@ -98,7 +105,9 @@ impl Search<'_> {
         let mut found = BTreeMap::new();
         let rows = client.simple_query_raw(&format!("SELECT * {from}")).await;
         let mut rows = pin!(rows.map_err(|error| query_failed("read a table", &error))?);
-        while let Some(message) = rows.try_next().await.map_err(|error| query_failed("read a table", &error))? {
+        while let Some(message) =
+            rows.try_next().await.map_err(|error| query_failed("read a table", &error))?
+        {
             let SimpleQueryMessage::Row(row) = message else { continue };
             for (number, column) in row.columns().iter().enumerate() {
                 let Some(value) = row.get(number) else { continue };
@@ -106,7 +115,9 @@ impl Search<'_> {
                 if let Some(look) = looks.get_mut(column.name()) {
                     look.see(&self.marker, value);
                 }
-                if let Some(of) = self.telling.in_text(&self.marker, value) {
+                let bytes = text_of_bytes(value);
+                let text = bytes.as_deref().unwrap_or(value);
+                if let Some(of) = self.telling.in_text(&self.marker, text) {
                     *found.entry((column.name().to_owned(), of)).or_insert(0u64) += 1;
                 }
             }
@@ -181,6 +192,12 @@ impl Search<'_> {
     }
 }
 
+/// The text that a value of type bytea may be.
+fn text_of_bytes(value: &str) -> Option<String> {
+    let bytes = hex::decode(value.strip_prefix("\\x")?).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
 /// The single values of a place that is not a whole column, as a set-returning expression.
 fn parts(place: &MaskedPlace<'_>) -> String {
     let column = quote(&place.place.column);
@@ -214,6 +231,7 @@ struct Look<'a> {
     sum: u64,
     original: u64,
     others: u64,
+    first: Option<String>,
 }
 
 impl<'a> Look<'a> {
@@ -222,7 +240,7 @@ impl<'a> Look<'a> {
         if !is_by_chance(place.rule) {
             own.add(place.taken, &place.said);
         }
-        Self { place, own, values: 0, sum: 0, original: 0, others: 0 }
+        Self { place, own, values: 0, sum: 0, original: 0, others: 0, first: None }
     }
 
     fn see(&mut self, marker: &Marker, value: &str) {
@@ -231,7 +249,8 @@ impl<'a> Look<'a> {
         self.sum = self.sum.wrapping_add(rank);
         self.original += u64::from(self.own.ranked(marker, value, rank).is_some());
         self.others += match self.place.rule {
-            Rule::Constant { value: constant } => u64::from(value != constant),
+            // The server may write a constant in another way than the policy.
+            Rule::Constant { .. } => u64::from(self.first.get_or_insert_with(|| value.to_owned()) != value),
             Rule::Null => 1,
             _ => 0,
         };
@@ -239,7 +258,8 @@ impl<'a> Look<'a> {
 
     fn judge(&self, survivors: &mut Survivors) {
         let (place, rule, taken) = (&self.place.said, self.place.rule, self.place.taken);
-        let mut wrong = |what: String| survivors.found.push(format!("{place}: {what} (rule {})", rule.name()));
+        let mut wrong =
+            |what: String| survivors.found.push(format!("{place}: {what} (rule {})", rule.name()));
         if self.original > 0 {
             wrong(format!("{} original values are there", self.original));
         }

@@ -140,6 +140,7 @@ pub async fn cut(sessions: &Sessions<'_>, exceptions: &[Exception]) -> Result<Ve
         wires.extend(cut_kind(&cluster, kind, None, exceptions, &mut refusals).await?);
     }
     kill_passwords(&cluster).await?;
+    reset_databases(&cluster).await?;
     let left = left(sessions, &databases, exceptions).await?;
     if left.is_empty() {
         return Ok(wires);
@@ -295,7 +296,7 @@ async fn cut_kind(
                 }
                 refuse(said(&error));
                 client
-                    .batch_execute("RESET ROLE")
+                    .batch_execute("SET ROLE NONE")
                     .await
                     .map_err(|error| query_failed("become the master user again", &error))?;
                 // A subscription that cannot be stopped may still be dropped; a DROP without the
@@ -319,6 +320,25 @@ async fn left(sessions: &Sessions<'_>, databases: &[String], exceptions: &[Excep
     }
     left.dedup();
     Ok(left)
+}
+
+/// Settings of databases go with them when they are made again; until then they would be in the way
+/// of nobody but us. Who is no superuser may not take back one of a parameter that nobody knows.
+async fn reset_databases(client: &Client) -> Result<()> {
+    let sql = "SELECT CASE WHEN setrole = 0 THEN format('ALTER DATABASE %I RESET ALL', datname)
+                   ELSE format('ALTER ROLE %I IN DATABASE %I RESET ALL', pg_get_userbyid(setrole), datname) END
+               FROM pg_db_role_setting AS s JOIN pg_database AS d ON d.oid = s.setdatabase
+               WHERE datname <> 'rdsadmin'";
+    for row in client.query(sql, &[]).await.map_err(|error| query_failed("look for settings", &error))? {
+        let statement: String = row.get(0);
+        if let Err(error) = client.batch_execute(&statement).await {
+            if is_gone(&error) {
+                return Err(query_failed("reset a database's settings", &error));
+            }
+            tracing::warn!(error = said(&error), "a database keeps a setting until it is made again");
+        }
+    }
+    Ok(())
 }
 
 /// A role that cannot log in may keep a password, and come to life by one ALTER ROLE. Whether it

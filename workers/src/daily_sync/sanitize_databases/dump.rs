@@ -183,7 +183,10 @@ impl<'a> Dump<'a> {
         let for_psql = |line: &&str| !line.starts_with("\\restrict ") && !line.starts_with("\\unrestrict ");
         let script = script.lines().filter(for_psql).collect::<Vec<_>>().join("\n");
         let made = client.batch_execute(&script).await;
-        client.batch_execute("RESET ROLE").await.map_err(|error| super::lost("become oneself again", &error))?;
+        client
+            .batch_execute("SET ROLE NONE")
+            .await
+            .map_err(|error| super::lost("become oneself again", &error))?;
         Ok(made.err().map(|error| {
             let there = error.code().is_some_and(|code| ALREADY_THERE.contains(&code.code()));
             let why = if there { "its owner cannot be set".to_owned() } else { said(&error) };

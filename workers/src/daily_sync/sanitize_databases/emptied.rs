@@ -29,7 +29,8 @@ pub async fn marks(sessions: &Sessions<'_>, plan: &Plan, key: &Key) -> Result<Ve
     for table in plan.tables.iter().filter(|table| matches!(table.rows, Rows::None)) {
         let client = sessions.open_to_copy(&plan.database).await?;
         for column in &table.table.columns {
-            if !matches!(Kind::of(&column.base), Kind::Text | Kind::Char) || column.array || column.generated {
+            if !matches!(Kind::of(&column.base), Kind::Text | Kind::Char) || column.array || column.generated
+            {
                 continue;
             }
             marks.extend(of_column(&client, plan, table, &column.name, key).await?);

@@ -37,7 +37,10 @@ pub struct PlannedColumn {
 
 #[derive(Debug, Clone)]
 pub enum Value {
-    Keep,
+    /// What may be a text is looked at for credentials.
+    Keep {
+        text: bool,
+    },
     /// The policy's own expression, over the row as it was.
     Sql {
         expression: String,
@@ -127,7 +130,9 @@ fn value(column: &Column, rule: &Rule, link: &Link) -> Result<Value, String> {
         array: column.array && !whole,
     };
     match rule {
-        Rule::Keep => Ok(Value::Keep),
+        Rule::Keep => {
+            Ok(Value::Keep { text: matches!(Kind::of(&column.base), Kind::Text | Kind::Char | Kind::Json) })
+        }
         Rule::Sql { expression } => Ok(Value::Sql { expression: expression.clone() }),
         Rule::Json { .. } if column.array => Err("it is an array of documents: use null or sql".into()),
         rule => {

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::daily_sync::{
     fingerprints::Within,
-    replace::{Kind, Seen},
+    replace::{Kind, Part, Seen},
 };
 
 pub struct Problems {
@@ -164,7 +164,9 @@ impl Problems {
         let may_hold_one: BTreeSet<String> = tables
             .flat_map(|table| table.columns.iter().map(move |column| (table, column)))
             .filter(|(_, column)| !column.generated)
-            .filter(|(_, column)| matches!(Kind::of(&column.base), Kind::Text | Kind::Bytes | Kind::Json))
+            .filter(|(_, column)| {
+                matches!(Kind::of(&column.base), Kind::Text | Kind::Char | Kind::Bytes | Kind::Json)
+            })
             .map(|(table, column)| format!("{}.{}", table.name, column.name))
             .collect();
         let column = |object: &str| object.rsplit_once(" $").map_or(object, |(column, _)| column).to_owned();
@@ -193,18 +195,21 @@ impl Problems {
     /// What the rows of a column showed of its rule.
     pub fn seen(&mut self, table: &Table, column: &PlannedColumn, seen: &Seen) {
         let object = format!("{}.{}", table.name, column.name);
+        // Where there is nothing yet no path is a mistake.
+        let documents =
+            !seen.unknown.is_empty() || seen.parts.iter().any(|part| part.values + part.nulls > 0);
         for part in &seen.parts {
             let at = match &part.within {
                 Within::Column | Within::Elements => object.clone(),
                 Within::Path(path) => format!("{object} at {path}"),
             };
-            if part.values + part.nulls == 0 && is_required(column, &part.within) {
+            if part.values + part.nulls == 0 && documents && is_required(column, &part.within) {
                 let remedy = format!(
                     "Spell the path as the documents do, remove it, or say that it may be missing:\n{}",
                     self.path_line(table, column, &part.within, "{rule: …, optional: true}")
                 );
                 self.add("path-matches-nothing", at, "no document has it, so it protects nothing", remedy);
-            } else if part.unchanged > 0 && !(is_sql(column) && part.unchanged < part.values) {
+            } else if part.unchanged > 0 && !may_leave(column, part) {
                 let reason =
                     format!("the rule leaves {} of {} values as they are", part.unchanged, part.values);
                 let remedy = "Choose a rule that replaces them: numeric and integer with min and max, hash, \
@@ -240,15 +245,41 @@ impl Problems {
         )
     }
 
+    pub fn hidden(&mut self, table: &str) {
+        let reason = "it belongs to an extension that did not make it, so nobody has decided about its rows";
+        let remedy = "ALTER EXTENSION … DROP TABLE in production, and give it its rules.".to_owned();
+        self.add("hidden-table", table.to_owned(), reason, remedy);
+    }
+
     pub fn wrong_expression(&mut self, table: &TableName, column: &str, why: &str) {
-        let remedy = "Write it with functions of PostgreSQL and of extensions, over this row alone.".to_owned();
+        let remedy =
+            "Write it with functions of PostgreSQL and of extensions, over this row alone.".to_owned();
         self.add("wrong-expression", format!("{table}.{column}"), why, remedy);
+    }
+
+    pub fn credentials(&mut self, table: &TableName, column: &str, exceptions: &[Exception]) {
+        let object = format!("{table}.{column}");
+        let (kind, database) = (ExceptionKind::KeptSecret, self.database.clone());
+        if Exception::of(exceptions, kind.as_str(), Some(&database), &object).is_none() {
+            let line = Exception::line(kind, Some(&database), &object);
+            let remedy = format!(
+                "Give it hash, null or constant. If they are none, add to the policy, under masking, \
+                 exceptions, why it stays:\n  {line}"
+            );
+            self.add(
+                "kept-credentials",
+                object,
+                "by their form its values are keys, tokens or passwords",
+                remedy,
+            );
+        }
     }
 
     pub fn not_loaded(&mut self, table: &TableName, refused: &Refused) {
         let (object, why) = match refused {
             Refused::Load(why) => (table.to_string(), why),
-            Refused::Misfit { column, why } => (format!("{table}.{column}"), why),
+            Refused::Misfit { column: Some(column), why } => (format!("{table}.{column}"), why),
+            Refused::Misfit { column: None, why } => (table.to_string(), why),
         };
         let remedy = "Choose rules whose values its constraints take: constant, null, hash, sql with an \
                       expression of your own; or truncate it."
@@ -311,7 +342,17 @@ fn is_required(column: &PlannedColumn, within: &Within) -> bool {
     paths.get(path).is_some_and(|rule| !rule.optional)
 }
 
-/// The policy's own expression may leave some values as they are.
-fn is_sql(column: &PlannedColumn) -> bool {
-    matches!(column.value, Value::Sql { .. })
+/// The policy's own expression may leave some values as they are, and `numeric` without a range
+/// zero: when it is most of them the rule does nothing.
+fn may_leave(column: &PlannedColumn, part: &Part) -> bool {
+    let few = part.unchanged * 2 <= part.values;
+    match &column.value {
+        Value::Keep { .. } => true,
+        Value::Sql { .. } => part.unchanged < part.values,
+        Value::Replaced { rule: Rule::Json { paths }, .. } => {
+            let Within::Path(path) = &part.within else { return false };
+            few && paths.get(path).is_some_and(|at| matches!(at.rule, Rule::Numeric { .. }))
+        }
+        Value::Replaced { rule, .. } => few && matches!(rule, Rule::Numeric { .. }),
+    }
 }

@@ -9,16 +9,17 @@
 //! Killed at any moment, a database is begun again; once it is whole it has a second name, and only
 //! the change of names is left to do. Both names are MACs: nobody else can have given them.
 
+use policy::Exception;
 use runbook::{
     Error, Finding, Result,
     error::Then,
-    postgres::{failed, query_failed, quote, said},
+    postgres::{failed, is_gone, query_failed, quote, said},
 };
 use tokio_postgres::Client;
 
 use super::{
     dump::{Dump, Entry, Section, Unmade},
-    plan::Plan,
+    plan::{Plan, Rows},
     problems::Problems,
     record::Record,
     seal::Seal,
@@ -34,6 +35,7 @@ pub struct Rebuild<'a> {
     pub sessions: &'a Sessions<'a>,
     pub seal: &'a Seal,
     pub key: &'a Key,
+    pub exceptions: &'a [Exception],
 }
 
 impl Rebuild<'_> {
@@ -59,13 +61,33 @@ impl Rebuild<'_> {
         create(&base, old, &new).await?;
         let mut record = Record::new(old);
         let owners = self.before_rows(&dump, &was, old, &new, &mut record).await?;
+        let mut problems = Problems::new(old);
+        // What the extensions' own scripts make is theirs.
+        let theirs = include_str!("../sql/rebuild/tables-of-extensions.sql");
+        let client = self.sessions.open(&new).await?;
+        record.of_extensions = texts(&client, "look for tables of extensions", theirs).await?;
+        drop(client);
+        for table in texts(&was, "look for tables of extensions", theirs).await? {
+            if !record.of_extensions.contains(&table) {
+                problems.hidden(&table);
+            }
+        }
+        if let Err(findings) = problems.end() {
+            drop_database(&base, &new).await?;
+            return Ok(Err(findings));
+        }
         let outcomes = tables::load(self.sessions, (old, &new), &plan.tables, self.key).await?;
         let mut problems = Problems::new(old);
         for plan in &plan.tables {
             match outcomes.get(&plan.table.name) {
-                Some(Ok(done)) => record.add(plan, done, &mut problems),
+                Some(Ok(done)) => record.add(plan, done, self.exceptions, &mut problems),
                 Some(Err(refused)) => problems.not_loaded(&plan.table.name, refused),
-                None => record.add_empty(plan),
+                None if matches!(plan.rows, Rows::None) => record.add_empty(plan),
+                // A partitioned table of no partitions.
+                None => {
+                    let none = tables::Done::none(plan, self.key)?;
+                    record.add(plan, &none, self.exceptions, &mut problems);
+                }
             }
         }
         record.emptied = super::emptied::marks(self.sessions, plan, self.key).await?;
@@ -152,10 +174,10 @@ impl Rebuild<'_> {
         let old = plan.database.as_str();
         let was = self.sessions.open(old).await?;
         let client = self.sessions.open(new).await?;
-        let tables = texts(&was, "look for tables", include_str!("../sql/rebuild/extension-tables.sql")).await?;
+        let tables =
+            texts(&was, "look for tables", include_str!("../sql/rebuild/extension-tables.sql")).await?;
         if !tables.is_empty() || plan.keep_large_objects {
-            let rows =
-                Dump::of_rows(self.sessions, old, major, &tables, plan.keep_large_objects).await?;
+            let rows = Dump::of_rows(self.sessions, old, major, &tables, plan.keep_large_objects).await?;
             undefined(old, rows.restore_all(&client, new).await?, record)?;
         }
         sequences(&was, &client).await?;
@@ -170,6 +192,13 @@ impl Rebuild<'_> {
             }
         }
         views(&was, &client, problems, self).await?;
+        self.say(format!("collecting statistics of database {old}"));
+        if let Err(error) = client.batch_execute("ANALYZE").await {
+            if is_gone(&error) {
+                return Err(super::lost("collect statistics", &error));
+            }
+            problems.not_made("statistics of a table", &said(&error));
+        }
         let rows = was.query(include_str!("../sql/rebuild/functions.sql"), &[]).await;
         for row in rows.map_err(|error| query_failed("look for functions", &error))? {
             let take: String = row.get(1);
@@ -185,9 +214,21 @@ impl Rebuild<'_> {
         // Who lacks a right sees less.
         let lost = dump.restore(&client, new, &rights, 1).await?;
         record.lost.extend(lost.iter().map(ToString::to_string));
-        properties(&was, old, new).await?;
-        self.say(format!("collecting statistics of database {old}"));
-        client.batch_execute("ANALYZE").await.map_err(|error| failed(&format!("analyze database {old}"), &error))
+        properties(&was, old, new).await
+    }
+
+    /// A database that holds nothing of people's own: its catalogs may still hold rows that are gone.
+    /// Where its owner does not let us, it stays.
+    pub async fn make_empty(&self, database: &str) -> Result<()> {
+        let base = self.sessions.open(beside(database)).await?;
+        let whole = self.whole_name(database);
+        create(&base, database, &whole).await?;
+        properties(&base, database, &whole).await?;
+        if let Err(error) = self.take_over(database).await {
+            tracing::warn!(database, %error, "this empty database was not made again");
+            drop_database(&base, &whole).await?;
+        }
+        Ok(())
     }
 
     fn say(&self, text: String) {
@@ -211,7 +252,7 @@ async fn oid(client: &Client, database: &str) -> Result<u32> {
     Ok(row.map_err(|error| query_failed("look for the new database", &error))?.get(0))
 }
 
-async fn drop_database(client: &Client, database: &str) -> Result<()> {
+pub async fn drop_database(client: &Client, database: &str) -> Result<()> {
     // It may not stand in one message with another statement.
     let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quote(database));
     let quiet = client.batch_execute("SET client_min_messages = error").await;
@@ -222,7 +263,9 @@ async fn drop_database(client: &Client, database: &str) -> Result<()> {
 async fn create(base: &Client, old: &str, new: &str) -> Result<()> {
     let row = base.query_one(include_str!("../sql/rebuild/database.sql"), &[&old, &new]).await;
     let statement: String = row.map_err(|error| query_failed("read a database's properties", &error))?.get(0);
-    base.batch_execute(&statement).await.map_err(|error| failed(&format!("make database {old} again"), &error))
+    base.batch_execute(&statement)
+        .await
+        .map_err(|error| failed(&format!("make database {old} again"), &error))
 }
 
 async fn properties(was: &Client, old: &str, new: &str) -> Result<()> {
@@ -244,10 +287,13 @@ fn undefined(database: &str, unmade: Vec<Unmade>, record: &mut Record) -> Result
         return Ok(());
     }
     let lines: String = unmade.iter().map(|unmade| format!("\n- {unmade}")).collect();
-    Err(Error::failed(format!("{} objects of database {database} cannot be made again:{lines}", unmade.len()))
-        .changed("the copy, where wires were cut; CleanUp deletes it")
-        .fix("drop them in production, or give its master user the right to make them")
-        .then(Then::StartAgain))
+    Err(Error::failed(format!(
+        "{} objects of database {database} cannot be made again:{lines}",
+        unmade.len()
+    ))
+    .changed("the copy, where wires were cut; CleanUp deletes it")
+    .fix("drop them in production, or give its master user the right to make them")
+    .then(Then::StartAgain))
 }
 
 async fn let_owners_create(was: &Client, new: &Client) -> Result<Vec<(String, String)>> {
@@ -278,7 +324,9 @@ async fn extensions(was: &Client, new: &Client) -> Result<()> {
             quote(&schema),
             quote(&version)
         );
-        new.batch_execute(&create).await.map_err(|error| failed(&format!("create extension {name}"), &error))?;
+        new.batch_execute(&create)
+            .await
+            .map_err(|error| failed(&format!("create extension {name}"), &error))?;
     }
     Ok(())
 }
@@ -297,14 +345,26 @@ async fn sequences(was: &Client, new: &Client) -> Result<()> {
 
 async fn views(was: &Client, new: &Client, problems: &mut Problems, rebuild: &Rebuild<'_>) -> Result<()> {
     let views = include_str!("../sql/mask/materialized-views.sql");
-    for view in texts(was, "look for materialised views", views).await? {
-        rebuild.say(format!("filling {view}"));
-        if let Err(error) = new.batch_execute(&format!("REFRESH MATERIALIZED VIEW {view}")).await {
-            if runbook::postgres::is_gone(&error) {
-                return Err(super::lost("refresh a view", &error));
+    let mut left = texts(was, "look for materialised views", views).await?;
+    loop {
+        let mut refused = Vec::new();
+        let number = left.len();
+        for view in left {
+            rebuild.say(format!("filling {view}"));
+            if let Err(error) = new.batch_execute(&format!("REFRESH MATERIALIZED VIEW {view}")).await {
+                if is_gone(&error) {
+                    return Err(super::lost("refresh a view", &error));
+                }
+                refused.push((view, said(&error)));
             }
-            problems.not_made(&format!("MATERIALIZED VIEW {view}"), &said(&error));
         }
+        // One that a function reads has to be filled before it.
+        if refused.is_empty() || refused.len() == number {
+            for (view, why) in refused {
+                problems.not_made(&format!("MATERIALIZED VIEW {view}"), &why);
+            }
+            return Ok(());
+        }
+        left = refused.into_iter().map(|(view, _)| view).collect();
     }
-    Ok(())
 }

@@ -1,7 +1,7 @@
 //! What is remembered of a database that was made again: the run bucket has it, sealed, from before
 //! the old database goes.
 
-use policy::TableName;
+use policy::{Exception, TableName};
 use runbook::{Context, Result, Run};
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +24,8 @@ pub struct Record {
     pub fingerprints: Vec<Fingerprint>,
     /// Of tables whose rows were left behind.
     pub emptied: Vec<Fingerprint>,
+    /// Tables that its extensions brought.
+    pub of_extensions: Vec<String>,
     /// Owners and grants that the master user may not give, as of what a superuser made.
     pub lost: Vec<String>,
 }
@@ -69,12 +71,13 @@ impl Record {
             tables: Vec::new(),
             fingerprints: Vec::new(),
             emptied: Vec::new(),
+            of_extensions: Vec::new(),
             lost: Vec::new(),
         }
     }
 
     /// A table with its rows; what the policy got wrong about them is a problem.
-    pub fn add(&mut self, plan: &TablePlan, done: &Done, problems: &mut Problems) {
+    pub fn add(&mut self, plan: &TablePlan, done: &Done, exceptions: &[Exception], problems: &mut Problems) {
         let Rows::All(columns) = &plan.rows else { return self.add_empty(plan) };
         for (number, seen) in &done.seen {
             let column = &columns[*number];
@@ -91,7 +94,10 @@ impl Record {
                 marks: part.marks.ranked().collect(),
             }));
         }
-        let masked = columns.iter().any(|column| !matches!(column.value, Value::Keep));
+        for number in &done.credentials {
+            problems.credentials(&plan.table.name, &columns[*number].name, exceptions);
+        }
+        let masked = columns.iter().any(|column| !matches!(column.value, Value::Keep { .. }));
         self.tables.push(LoadedTable { table: plan.table.name.clone(), rows: done.rows, masked });
     }
 

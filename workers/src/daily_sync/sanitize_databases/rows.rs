@@ -1,9 +1,10 @@
 //! The rows of a table on their way from the copy as it was into the new database: what becomes of
 //! each field of a line of COPY.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context as _;
+use policy::secrets;
 
 use super::{
     copy_text,
@@ -20,26 +21,60 @@ pub struct Rows {
 
 enum Field {
     Pass,
+    /// Passed, but some values are looked at.
+    Kept(Look),
     /// Two fields of the source: the value as it was, and what the policy's expression made of it.
     Sql(Box<Tally>),
     Replace(Box<Replacement>),
 }
 
-/// A value for which a rule has no replacement, by its column.
+/// A value for which a rule has no replacement, by its column where that is known.
 #[derive(Debug)]
 pub struct Misfit {
-    pub column: usize,
+    pub column: Option<usize>,
     pub why: String,
+}
+
+/// What the first values of a kept column are like.
+#[derive(Default)]
+struct Look {
+    values: u32,
+    /// Of a form that an issuer gives its keys and tokens.
+    forms: u32,
+    random: u32,
+}
+
+/// So many values of a column and part are looked at.
+const SAMPLE: u32 = 2000;
+/// Fewer that look random may be so by chance.
+const FEW: u32 = 20;
+
+impl Look {
+    fn at(&mut self, value: &str) {
+        self.values += 1;
+        if secrets::has_form(value) {
+            self.forms += 1;
+        } else if secrets::is_value(value) {
+            self.random += 1;
+        }
+    }
+
+    fn holds_credentials(&self) -> bool {
+        self.forms > 0 || self.values >= FEW && self.random * 10 >= self.values * 9
+    }
 }
 
 impl Rows {
     pub fn new(key: &Key, columns: &[PlannedColumn]) -> anyhow::Result<Self> {
         let field = |column: &PlannedColumn| {
             Ok(match &column.value {
-                Value::Keep => Field::Pass,
+                Value::Keep { text: true } => Field::Kept(Look::default()),
+                Value::Keep { text: false } => Field::Pass,
                 Value::Sql { .. } => Field::Sql(Box::new(Tally::watching(key, usize::MAX))),
                 Value::Replaced { rule, slot } => Field::Replace(Box::new(
-                    Replacement::new(key, rule, slot).map_err(anyhow::Error::msg).context("a planned rule")?,
+                    Replacement::new(key, rule, slot)
+                        .map_err(anyhow::Error::msg)
+                        .context("a planned rule")?,
                 )),
             })
         };
@@ -49,12 +84,20 @@ impl Rows {
 
     /// The lines are the target's as they are.
     pub fn pass(&self) -> bool {
-        self.fields.iter().all(|field| matches!(field, Field::Pass))
+        self.fields.iter().all(|field| match field {
+            Field::Pass => true,
+            Field::Kept(look) => look.values >= SAMPLE,
+            Field::Sql(_) | Field::Replace(_) => false,
+        })
     }
 
     /// Whole lines, replaced.
     pub fn replace(&mut self, lines: &[u8]) -> anyhow::Result<Result<Vec<u8>, Misfit>> {
-        let lines = std::str::from_utf8(lines).context("COPY under client_encoding UTF8")?;
+        // A database of SQL_ASCII knows no encoding, and converts nothing.
+        let Ok(lines) = std::str::from_utf8(lines) else {
+            let why = "it holds text that is not UTF-8: convert it in production".to_owned();
+            return Ok(Err(Misfit { column: None, why }));
+        };
         let mut out = Vec::with_capacity(lines.len() + lines.len() / 4);
         for line in lines.split_terminator('\n') {
             let mut given = copy_text::fields(line);
@@ -65,6 +108,14 @@ impl Rows {
                 let text = given.next().context("a line of COPY has fewer fields than were asked for")?;
                 match field {
                     Field::Pass => out.extend_from_slice(text.as_bytes()),
+                    Field::Kept(look) => {
+                        if look.values < SAMPLE
+                            && let Some(value) = copy_text::value(text)
+                        {
+                            look.at(&value);
+                        }
+                        out.extend_from_slice(text.as_bytes());
+                    }
                     Field::Sql(tally) => {
                         let made = given.next().context("a line of COPY lacks the replaced field")?;
                         if let Some(value) = copy_text::value(text) {
@@ -80,7 +131,7 @@ impl Rows {
                                 Ok(Replaced::Text) => copy_text::push(&self.buffer, &mut out),
                                 Ok(Replaced::Null) => copy_text::push_null(&mut out),
                                 Err(unfit) => {
-                                    return Ok(Err(Misfit { column: number, why: unfit.to_string() }));
+                                    return Ok(Err(Misfit { column: Some(number), why: unfit.to_string() }));
                                 }
                             }
                         }
@@ -94,10 +145,19 @@ impl Rows {
         Ok(Ok(out))
     }
 
+    /// Kept columns whose values look like credentials, by their numbers.
+    pub fn credentials(&self) -> BTreeSet<usize> {
+        let kept = |(number, field): (usize, &Field)| match field {
+            Field::Kept(look) => look.holds_credentials().then_some(number),
+            _ => None,
+        };
+        self.fields.iter().enumerate().filter_map(kept).collect()
+    }
+
     /// What was met in each column that is replaced, by its number.
     pub fn done(self) -> BTreeMap<usize, Seen> {
         let seen = |(number, field)| match field {
-            Field::Pass => None,
+            Field::Pass | Field::Kept(_) => None,
             Field::Sql(tally) => Some((number, Seen::of(&tally))),
             Field::Replace(replacement) => Some((number, replacement.seen())),
         };

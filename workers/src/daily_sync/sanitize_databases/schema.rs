@@ -43,15 +43,21 @@ pub struct Heap {
     /// Its name as SQL writes it.
     pub sql: String,
     pub pages: i64,
-    /// Its policies hide rows from its owner, too.
+    /// Its policies, or rights that its owner gave away, hide rows from the owner, too.
     pub hides: bool,
 }
 
 impl Heap {
     /// Begins a transaction in which all rows are shown; rolled back, nothing of it is left.
     pub async fn unhide(&self, client: &Client) -> Result<()> {
-        let show = format!("BEGIN; ALTER TABLE {} NO FORCE ROW LEVEL SECURITY", self.sql);
-        client.batch_execute(&show).await.map_err(|error| failed(&format!("see all rows of {}", self.sql), &error))
+        let table = &self.sql;
+        let show = format!(
+            "BEGIN; ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY; GRANT SELECT ON {table} TO CURRENT_USER"
+        );
+        client
+            .batch_execute(&show)
+            .await
+            .map_err(|error| failed(&format!("see all rows of {}", self.sql), &error))
     }
 }
 

@@ -12,14 +12,23 @@ use crate::shared::roles;
 /// Nobody else is connected: what waits for a lock longer than this waits for something that was
 /// overlooked.
 const SET_UP: &str = "SET lock_timeout = '60s'; SET statement_timeout = 0;
-                      SET idle_in_transaction_session_timeout = 0;
-                      SET default_transaction_read_only = off; SET synchronous_commit = off;
+                      SET idle_in_transaction_session_timeout = 0; SET synchronous_commit = off;
                       SET search_path = pg_catalog";
+
+/// Production's roles and databases have settings, and a session begins with them: with another
+/// role, another meaning of a quote, another one of NULL.
+const SET_BACK: &str = "SET ROLE NONE; SET standard_conforming_strings = on; SET client_encoding = 'UTF8';
+                        SET array_nulls = on; SET transform_null_equals = off; SET quote_all_identifiers = off;
+                        SET default_transaction_isolation = 'read committed';
+                        SET default_transaction_read_only = off; SET default_transaction_deferrable = off;
+                        SET check_function_bodies = on; SET xmloption = content; SET row_security = on;
+                        SELECT set_config('session_replication_role', 'origin', false)
+                        WHERE current_setting('session_replication_role') <> 'origin'";
 
 /// Values have one text form, whatever a database, a role or a cluster has set; rows that a policy
 /// would hide are an error. Operators of extensions, which the policy's expressions use, are in
 /// public.
-const SET_UP_TO_COPY: &str = "SET client_encoding = 'UTF8'; SET DateStyle = 'ISO, YMD';
+const SET_UP_TO_COPY: &str = "SET DateStyle = 'ISO, YMD';
                               SET IntervalStyle = 'postgres'; SET TimeZone = 'UTC';
                               SET extra_float_digits = 1; SET bytea_output = 'hex'; SET lc_monetary = 'C';
                               SET row_security = off; SET search_path = pg_catalog, public";
@@ -33,7 +42,9 @@ impl Sessions<'_> {
     /// A session whose catalog queries print complete names.
     pub async fn open(&self, database: &str) -> Result<Client> {
         let client = postgres::connect(self.cx, self.login, database).await?;
-        client.batch_execute(SET_UP).await.map_err(|error| query_failed("set up a session", &error))?;
+        for set_up in [SET_BACK, SET_UP] {
+            client.batch_execute(set_up).await.map_err(|error| query_failed("set up a session", &error))?;
+        }
         roles::learn_system_roles(&client).await?;
         Ok(client)
     }

@@ -6,7 +6,7 @@
 //! table.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     pin::pin,
 };
 
@@ -41,6 +41,15 @@ const BATCH: usize = 256 * 1024;
 pub struct Done {
     pub rows: u64,
     pub seen: BTreeMap<usize, Seen>,
+    /// Kept columns whose values look like credentials.
+    pub credentials: BTreeSet<usize>,
+}
+
+impl Done {
+    pub fn none(plan: &TablePlan, key: &Key) -> Result<Self> {
+        let Planned::All(columns) = &plan.rows else { return Ok(Self::default()) };
+        Ok(Self { seen: Rows::new(key, columns)?.done(), ..Self::default() })
+    }
 }
 
 /// Why a table is not in the new database.
@@ -49,7 +58,7 @@ pub enum Refused {
     /// PostgreSQL does not take the rows.
     Load(String),
     /// A rule has no replacement for a value of this column.
-    Misfit { column: String, why: String },
+    Misfit { column: Option<String>, why: String },
 }
 
 pub type Outcome = std::result::Result<Done, Refused>;
@@ -82,7 +91,10 @@ pub async fn load<'a>(
         let client = sessions.open(new).await?;
         for plan in &again {
             let empty = format!("TRUNCATE {}", plan.table.sql());
-            client.batch_execute(&empty).await.map_err(|error| query_failed("begin a table again", &error))?;
+            client
+                .batch_execute(&empty)
+                .await
+                .map_err(|error| query_failed("begin a table again", &error))?;
         }
         let parts = again.iter().copied().flat_map(parts).collect();
         let second = run(sessions, (old, new), parts, key).await?;
@@ -155,6 +167,7 @@ fn join(outcome: &mut Outcome, part: Outcome) {
     match (&mut *outcome, part) {
         (Ok(all), Ok(part)) => {
             all.rows += part.rows;
+            all.credentials.extend(part.credentials);
             for (column, seen) in part.seen {
                 all.seen.entry(column).and_modify(|all| all.add(&seen)).or_insert(seen);
             }
@@ -188,7 +201,8 @@ async fn copy(from: &Client, to: &Client, part: &Part<'_>, key: &Key) -> Result<
     let mut rows = Rows::new(key, part.columns)?;
     let target: Vec<String> = part.columns.iter().map(|column| quote(&column.name)).collect();
     let source = from.copy_out(&format!("COPY ({}) TO STDOUT", select(part))).await.map_err(reading)?;
-    let into = format!("COPY {} ({}) FROM STDIN", part.plan.table.sql(), target.join(", "));
+    let target = if target.is_empty() { String::new() } else { format!("({})", target.join(", ")) };
+    let into = format!("COPY {} {target} FROM STDIN", part.plan.table.sql());
     let sink = match to.copy_in::<_, Bytes>(&into).await {
         Ok(sink) => sink,
         Err(error) => return refused(&error),
@@ -224,7 +238,7 @@ async fn copy(from: &Client, to: &Client, part: &Part<'_>, key: &Key) -> Result<
         let made = match made {
             Ok(made) => made,
             Err(Misfit { column, why }) => {
-                let column = part.columns[column].name.clone();
+                let column = column.map(|number| part.columns[number].name.clone());
                 return Ok(Err(Refused::Misfit { column, why }));
             }
         };
@@ -237,7 +251,9 @@ async fn copy(from: &Client, to: &Client, part: &Part<'_>, key: &Key) -> Result<
         }
     }
     match sink.as_mut().finish().await {
-        Ok(loaded) if loaded == rows.count => Ok(Ok(Done { rows: loaded, seen: rows.done() })),
+        Ok(loaded) if loaded == rows.count => {
+            Ok(Ok(Done { rows: loaded, credentials: rows.credentials(), seen: rows.done() }))
+        }
         // A trigger cannot be it: there are none yet.
         Ok(loaded) => Ok(Err(Refused::Load(format!("{} rows were sent and {loaded} arrived", rows.count)))),
         Err(error) => refused(&error),

@@ -1,5 +1,5 @@
-//! The tokens of a document. PostgreSQL has checked it, but a `json` is kept as it was written: with
-//! white space, a key twice, or half a surrogate pair
+//! The tokens of a document. PostgreSQL has checked it, but a `json` is kept as it was written:
+//! with white space, a key twice, or half a surrogate pair
 //! (https://www.postgresql.org/docs/current/datatype-json.html), at which parsers stop.
 
 use super::super::Unfit;

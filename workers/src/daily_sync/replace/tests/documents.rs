@@ -22,17 +22,18 @@ fn unknown<const N: usize>(paths: [(&str, u64); N]) -> BTreeMap<String, u64> {
 #[test]
 fn each_path_has_its_rule_and_the_text_between_stays() {
     let paths = json!({"$.name": "name", "$.contact.email": "email", "$.cards[*].holder": "name",
-        "$.cards[*].last4": "keep", "$.prices.*": {"rule": "integer", "min": 7, "max": 7}, "$.active": "keep"});
+        "$.cards[*].last4": "keep", "$.prices.*": {"rule": "integer", "min": 7, "max": 7},
+        "$.active": "keep"});
     let name = replace(json!("name"), Kind::Text, "Anna");
     let email = replace(json!("email"), Kind::Text, "a@x.example");
     let (made, unknown) = through(
         paths,
-        r#" {"name" : "Anna", "contact": {"email":"a@x.example"} ,"cards":[{"last4":"1234","holder":"Anna"},
-            {}], "prices":{"EUR":1,"USD":2.50}, "active":  true } "#,
+        r#" {"name" : "Anna", "contact": {"email":"a@x.example"} ,"cards":[
+            {"last4":"1234","holder":"Anna"}, {}], "prices":{"EUR":1,"USD":2.50}, "active":  true } "#,
     );
     let expected = format!(
-        r#" {{"name" : "{name}", "contact": {{"email":"{email}"}} ,"cards":[{{"last4":"1234","holder":"{name}"}},
-            {{}}], "prices":{{"EUR":7,"USD":7}}, "active":  true }} "#
+        r#" {{"name" : "{name}", "contact": {{"email":"{email}"}} ,"cards":[
+            {{"last4":"1234","holder":"{name}"}}, {{}}], "prices":{{"EUR":7,"USD":7}}, "active":  true }} "#
     );
     assert_eq!(made, expected);
     assert!(unknown.is_empty(), "{unknown:?}");

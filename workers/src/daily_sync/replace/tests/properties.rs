@@ -60,8 +60,9 @@ proptest! {
     #[test]
     fn a_text_fits_its_column_and_is_another_one(
         value in any::<String>(), slot in slots(Kind::Text),
-        of in proptest::sample::select(vec!["email", "name", "phone", "address", "free-text", "url", "hash", "uuid",
-            "ip"]),
+        of in proptest::sample::select(vec![
+            "email", "name", "phone", "address", "free-text", "url", "hash", "uuid", "ip",
+        ]),
     ) {
         let Ok(mut one) = Replacement::new(&Key::new(KEY), &rule(json!(of)), &slot) else { return Ok(()) };
         let length = slot.length.unwrap_or(usize::MAX);
@@ -106,7 +107,8 @@ proptest! {
 
     #[test]
     fn a_number_of_a_range_is_in_it(
-        value in "-?[0-9]{1,25}(\\.[0-9]{0,25})?", ends in proptest::array::uniform2(-1_000_000_000_i64..1_000_000_000),
+        value in "-?[0-9]{1,25}(\\.[0-9]{0,25})?",
+        ends in proptest::array::uniform2(-1_000_000_000_i64..1_000_000_000),
         scale in 0_i32..6,
     ) {
         let [min, max] = ends.map(|end| end as f64 / 10_f64.powi(scale));
@@ -132,7 +134,8 @@ proptest! {
 
     #[test]
     fn an_array_has_its_elements_one_by_one(
-        elements in proptest::collection::vec(proptest::option::of(any::<String>()), 1..12), columns in 1_usize..4,
+        elements in proptest::collection::vec(proptest::option::of(any::<String>()), 1..12),
+        columns in 1_usize..4,
     ) {
         let elements = &elements[..elements.len().next_multiple_of(columns).min(elements.len())];
         let mut one = replacement(json!("hash"), Slot { array: true, ..slot(Kind::Text) });
@@ -144,7 +147,8 @@ proptest! {
 
     #[test]
     fn a_document_keeps_its_skeleton_and_nothing_that_no_path_keeps(was in document()) {
-        let paths = json!({"$.a": "free-text", "$.b[*]": "hash", "$['e mail'].a": "integer", "$[*].b": "numeric"});
+        let paths = json!({"$.a": "free-text", "$.b[*]": "hash", "$['e mail'].a": "integer",
+            "$[*].b": "numeric"});
         let mut one = replacement(json!({"rule": "json", "paths": paths}), slot(Kind::Json));
         for text in [was.to_string(), serde_json::to_string_pretty(&was).unwrap()] {
             let made = apply(&mut one, &text);
@@ -155,7 +159,9 @@ proptest! {
     }
 
     #[test]
-    fn no_text_at_all_breaks_the_reading_of_a_document_or_array(text in any::<String>(), odd in "[\\[\\]{}\",:\\\\a1é]{0,12}") {
+    fn no_text_at_all_breaks_the_reading_of_a_document_or_array(
+        text in any::<String>(), odd in "[\\[\\]{}\",:\\\\a1é]{0,12}",
+    ) {
         let paths = json!({"$.a": "name", "$[*]": "keep"});
         for text in [text, odd] {
             let mut one = replacement(json!({"rule": "json", "paths": paths}), slot(Kind::Json));

@@ -9,7 +9,7 @@ UNION ALL SELECT pg_describe_object('pg_class'::regclass, oid, 0), array_to_stri
 UNION ALL SELECT pg_describe_object('pg_class'::regclass, partrelid, 0), pg_get_partkeydef(partrelid) FROM pg_partitioned_table
 UNION ALL SELECT pg_describe_object('pg_proc'::regclass, oid, 0), concat_ws(' ', prosrc, pg_get_function_sqlbody(oid), pg_get_function_arguments(oid), array_to_string(proconfig, ' '))
     FROM pg_proc WHERE oid >= 16384
-UNION ALL SELECT pg_describe_object('pg_proc'::regclass, aggfnoid, 0), agginitval FROM pg_aggregate WHERE aggfnoid >= 16384
+UNION ALL SELECT pg_describe_object('pg_proc'::regclass, aggfnoid, 0), concat_ws(' ', agginitval, aggminitval) FROM pg_aggregate WHERE aggfnoid >= 16384
 UNION ALL SELECT pg_describe_object('pg_trigger'::regclass, oid, 0), pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal
 UNION ALL SELECT pg_describe_object('pg_rewrite'::regclass, oid, 0), pg_get_ruledef(oid) FROM pg_rewrite WHERE oid >= 16384
 UNION ALL SELECT pg_describe_object('pg_policy'::regclass, oid, 0), concat_ws(' ', pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid)) FROM pg_policy

@@ -11,7 +11,7 @@ SELECT json_build_object(
     'root', (SELECT relid::oid::int8 FROM pg_partition_ancestors(t.oid) WITH ORDINALITY AS a (relid, n) ORDER BY n DESC LIMIT 1),
     'partition', t.relispartition,
     'rows', greatest(t.reltuples, 0)::int8,
-    'heaps', (SELECT coalesce(json_agg(json_build_object('sql', format('%I.%I', n.nspname, c.relname), 'pages', pg_relation_size(c.oid) / 8192, 'hides', c.relforcerowsecurity)), '[]')
+    'heaps', (SELECT coalesce(json_agg(json_build_object('sql', format('%I.%I', n.nspname, c.relname), 'pages', pg_relation_size(c.oid) / 8192, 'hides', c.relforcerowsecurity OR NOT has_table_privilege(c.relowner, c.oid, 'SELECT'))), '[]')
         FROM (SELECT t.oid AS relid UNION SELECT relid::oid FROM pg_partition_tree(t.oid)) AS p
         JOIN pg_class AS c ON c.oid = p.relid AND c.relkind = 'r' JOIN pg_namespace AS n ON n.oid = c.relnamespace),
     'columns', coalesce((SELECT json_agg(json_build_object(

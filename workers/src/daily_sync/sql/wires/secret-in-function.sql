@@ -1,4 +1,4 @@
--- A function's texts: its body, whose replacement says so and keeps name, arguments, owner and grants; its settings (SET … TO), which
+-- A function's texts: its body, whose replacement says so and keeps name, arguments, owner and grants; its settings (SET ... TO), which
 -- the same replacement takes away; the defaults of its arguments, which no replacement may take away, so it goes. What takes one out of
 -- another language than SQL or PL/pgSQL replaces its body all the same.
 SELECT p.oid::regprocedure::text AS object, t.code, t.cut,
