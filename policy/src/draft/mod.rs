@@ -17,8 +17,8 @@ use names::{Meaning, meaning};
 
 /// What `policy draft` reads is the answer of this script, run in the database.
 pub fn script() -> String {
-    // As one pattern: a server keeps 32 of them compiled (src/backend/utils/adt/regexp.c), and where
-    // there are more it compiles each again for every value.
+    // As one pattern: a server keeps 32 of them compiled (src/backend/utils/adt/regexp.c), and
+    // where there are more it compiles each again for every value.
     let patterns: Vec<_> = secrets::sql_patterns().collect();
     include_str!("draft.sql").replace("{{credentials}}", &format!("$p${}$p$", patterns.join("|")))
 }

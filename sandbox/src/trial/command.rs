@@ -18,12 +18,12 @@ use crate::console::{print_above, spinner};
 
 #[derive(Debug, clap::Args)]
 pub struct Order {
-    /// The server: postgres://user:password@host:port. Every database of it is tried. PGPASSWORD may
-    /// hold the password.
+    /// The server: postgres://user:password@host:port. Every database of it is tried. PGPASSWORD
+    /// may hold the password.
     #[arg(long)]
     pub url: String,
-    /// A policy; or what stands under its `masking`; or only its databases, as `policy draft` prints
-    /// them.
+    /// A policy; or what stands under its `masking`; or only its databases, as `policy draft`
+    /// prints them.
     #[arg(long, value_name = "FILE")]
     pub policy: PathBuf,
     /// Which sync of the policy, where it has several.
