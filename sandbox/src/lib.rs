@@ -7,6 +7,7 @@
 
 pub mod benchmark;
 pub mod console;
+pub mod deployment;
 pub mod executables;
 pub mod golden;
 pub mod graph;
@@ -18,6 +19,6 @@ pub mod statemachine;
 pub mod trial;
 pub mod worlds;
 
-pub use local_aws::{aws, faults, iam, postgres, rds, states};
+pub use local_aws::{aws, events, faults, iam, postgres, rds, states};
 pub use sandbox::{Gear, Options, Sandbox};
 pub use worlds::{environments, orders, production};

@@ -21,7 +21,7 @@ use local_aws::{
     aws::{ACCOUNT, REGION, arn},
     client::InProcess,
     ecs::{self, Ecs},
-    events::{Events, load_rules},
+    events::Events,
     gateway::Gateway,
     http::{Endpoint, access_key},
     iam::{self, Iam},
@@ -36,10 +36,10 @@ use local_aws::{
 };
 
 use crate::{
-    executables::{self, root},
-    model_workers,
-    permissions::{self, Switches},
-    statemachine::{self, PREFIX, RUNBOOKS},
+    deployment::{Deployment, Machine},
+    executables, model_workers,
+    permissions::Switches,
+    statemachine::PREFIX,
     trial,
 };
 
@@ -69,6 +69,8 @@ pub struct Options {
     pub postgres_15: bool,
     /// Roles beside those of infra/iam.
     pub roles: Vec<iam::Role>,
+    /// What somebody has deployed, for the model gear; what `infra/` says when none.
+    pub deployment: Option<Deployment>,
 }
 
 impl Options {
@@ -82,6 +84,7 @@ impl Options {
             customer_keys: false,
             postgres_15: false,
             roles: Vec::new(),
+            deployment: None,
         }
     }
 
@@ -132,6 +135,8 @@ impl Sandbox {
         ));
         let mut tasks = Vec::new();
 
+        let run_buckets =
+            options.deployment.as_ref().map(|deployed| deployed.run_buckets.clone()).unwrap_or_default();
         let (url, engine, runtime, runner) = match options.gear {
             Gear::Real { .. } => {
                 let executables = executables::build().await?;
@@ -161,7 +166,7 @@ impl Sandbox {
                 (url, Some(engine), lambda::Runtime::Processes(functions), ecs::Runner::Processes(workers))
             }
             Gear::Model => {
-                let (functions, workers) = in_process(clock, &gateway);
+                let (functions, workers) = in_process(clock, &gateway, run_buckets);
                 (
                     "http://sandbox.invalid".to_owned(),
                     None,
@@ -171,11 +176,6 @@ impl Sandbox {
             }
         };
 
-        let names = functions::STATES
-            .iter()
-            .map(|state| runbook::state::kebab(state))
-            .chain([functions::REPORT_RUN.to_owned()]);
-        let lambda = Lambda::new(clock, Functions::new(PREFIX, names), runtime);
         let ecs = Ecs::new(clock, runner, events_sender.clone());
         let rds = Rds::new(
             clock,
@@ -194,7 +194,12 @@ impl Sandbox {
         } else {
             Switches::default()
         };
-        let rules = load_rules(&root().join("infra/events"), &permissions::variables(&switches))?;
+        let Deployment { machines, rules, functions, task_roles, iam: mut deployed, keys: customers, .. } =
+            match options.deployment {
+                Some(deployment) => deployment,
+                None => Deployment::of_files(&switches)?,
+            };
+        let lambda = Lambda::new(clock, Functions::new(PREFIX, functions), runtime);
         let events = Events::new(clock, weak, PREFIX, rules)?;
         tasks.push(tokio::spawn(events.clone().run(events_receiver)));
         let (s3, secrets, sts) = (S3::new(clock), SecretsManager::new(clock), Sts::new(clock));
@@ -205,13 +210,13 @@ impl Sandbox {
         if let Some(key) = &switches.secrets {
             secrets.encrypt(key);
         }
-        let world = iam::World {
-            rds: rds.clone(),
-            s3: s3.clone(),
-            secrets: secrets.clone(),
-            task_roles: permissions::task_roles(),
-        };
-        let mut deployed = permissions::deployed(&switches)?;
+        for key in customers {
+            rds.plant_key_as(&key.arn, &key.alias);
+            if key.of_run_bucket {
+                s3.encrypt(BUCKET, &key.arn);
+            }
+        }
+        let world = iam::World { rds: rds.clone(), s3: s3.clone(), secrets: secrets.clone(), task_roles };
         deployed.roles.extend(options.roles);
         let iam = Arc::new(Iam::new(world, deployed));
         gateway.enforce(iam.clone());
@@ -253,7 +258,7 @@ impl Sandbox {
             keep_logs: options.keep_logs,
             tasks,
         };
-        sandbox.deploy().await?;
+        sandbox.deploy(machines).await?;
         Ok(sandbox)
     }
 
@@ -272,17 +277,11 @@ impl Sandbox {
         )
     }
 
-    /// The state machines, as Terraform would deploy them.
-    async fn deploy(&self) -> anyhow::Result<()> {
+    async fn deploy(&self, machines: Vec<Machine>) -> anyhow::Result<()> {
         let sfn = self.sfn();
-        for runbook in RUNBOOKS {
-            let definition = statemachine::render(&statemachine::source(runbook)?)?;
-            let create = sfn
-                .create_state_machine()
-                .name(format!("{PREFIX}-{runbook}"))
-                .definition(definition)
-                .role_arn(permissions::role_arn(runbook, ACCOUNT));
-            create.send().await.with_context(|| format!("could not deploy {runbook}"))?;
+        for Machine { name, definition, role_arn } in machines {
+            let create = sfn.create_state_machine().name(&name).definition(definition).role_arn(role_arn);
+            create.send().await.with_context(|| format!("could not deploy {name}"))?;
         }
         Ok(())
     }
@@ -414,11 +413,16 @@ fn environment(clock: Clock, stepfunctions: Option<&str>) -> BTreeMap<String, St
 
 /// Our own code, called in this process: the functions whole; of a worker, which speaks SQL, only
 /// its answer and its time.
-fn in_process(clock: Clock, gateway: &Arc<Gateway>) -> (lambda::Handler, ecs::Worker) {
+fn in_process(
+    clock: Clock,
+    gateway: &Arc<Gateway>,
+    run_buckets: BTreeMap<String, String>,
+) -> (lambda::Handler, ecs::Worker) {
     let gateway = Arc::downgrade(gateway);
     let context = move |principal: &str| -> Option<Context> {
         let config = config(principal, clock, "http://sandbox.invalid", Some(gateway.upgrade()?));
-        Some(Context::new(&config, clock, BUCKET.to_owned(), Tls::Disable))
+        let bucket = run_buckets.get(principal).map_or(BUCKET, String::as_str);
+        Some(Context::new(&config, clock, bucket.to_owned(), Tls::Disable))
     };
     let functions_context = context.clone();
     let warm = Mutex::new(BTreeMap::<String, Patience>::new());

@@ -1,37 +1,15 @@
 //! The sandbox as clients see it that are not ours: boto3 and the AWS CLI, as PyPI has them.
 
-use std::{path::PathBuf, process::Stdio, time::Duration};
+use std::{process::Stdio, time::Duration};
 
 use sandbox::{Options, Sandbox, aws::REGION, executables::root};
 use tokio::process::Command;
 
-const PACKAGES: [&str; 2] = ["boto3==1.44.8", "awscli==1.46.3"];
+use crate::python::packages;
+
+pub const PACKAGES: [&str; 2] = ["boto3==1.44.8", "awscli==1.46.3"];
 const NEEDS_PYTHON: &str =
     "the sandbox is tested with boto3 and the AWS CLI: install Python 3.11 or newer with pip as `python3`";
-
-/// The packages, fetched once.
-async fn packages() -> PathBuf {
-    let folder =
-        std::env::temp_dir().join(format!("aurora-runbooks-{}", PACKAGES.join("-").replace("==", "-")));
-    if !folder.exists() {
-        // Under a name of its own until it is whole: another test run may fetch them, too.
-        let unfinished = folder.with_added_extension(format!("{}.unfinished", std::process::id()));
-        let mut pip = Command::new("python3");
-        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target"])
-            .arg(&unfinished)
-            .args(PACKAGES);
-        let output = pip.output().await.unwrap_or_else(|error| panic!("python3: {error}: {NEEDS_PYTHON}"));
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(
-            output.status.success(),
-            "pip could not fetch {PACKAGES:?} (is PyPI in reach?); {NEEDS_PYTHON}\n{said}"
-        );
-        if std::fs::rename(&unfinished, &folder).is_err() {
-            std::fs::remove_dir_all(&unfinished).expect("the other run's packages are used");
-        }
-    }
-    folder
-}
 
 /// Runs the script as a person would who points boto3 at the sandbox; nothing of this machine's AWS
 /// settings reaches it.
@@ -42,7 +20,7 @@ async fn run_script(sandbox: &Sandbox) {
     }
     python
         .arg(root().join("tests/data/clients/boto3_client.py"))
-        .env("PYTHONPATH", packages().await)
+        .env("PYTHONPATH", packages(&PACKAGES, true).await)
         .env("PYTHONDONTWRITEBYTECODE", "1")
         .env("AWS_ENDPOINT_URL", &sandbox.url)
         .env("AWS_ACCESS_KEY_ID", "boto3")

@@ -30,7 +30,7 @@ async fn clusters(sandbox: &Sandbox) -> Vec<DbCluster> {
 
 /// Where each target's clients are led: the cluster of the stable name, or the one whose host the
 /// secret holds.
-async fn published(sandbox: &Sandbox) -> BTreeMap<&'static str, String> {
+pub async fn published(sandbox: &Sandbox) -> BTreeMap<&'static str, String> {
     let secret: Value =
         serde_json::from_str(&sandbox.secrets.value("orders-support/connection").unwrap()).unwrap();
     let clusters = clusters(sandbox).await;
@@ -47,7 +47,7 @@ async fn published(sandbox: &Sandbox) -> BTreeMap<&'static str, String> {
 }
 
 /// What must hold however a run ended.
-async fn nothing_raw_is_left(sandbox: &Sandbox, what: &str) {
+pub async fn nothing_raw_is_left(sandbox: &Sandbox, what: &str) {
     let names: Vec<String> =
         clusters(sandbox).await.into_iter().filter_map(|cluster| cluster.db_cluster_identifier).collect();
     assert!(!names.iter().any(|name| name.starts_with("quarantine-")), "{what}: {names:?}");
@@ -67,7 +67,7 @@ async fn nothing_raw_is_left(sandbox: &Sandbox, what: &str) {
 }
 
 /// Production is only read, but for our own copy of a snapshot.
-fn production_is_left_alone(sandbox: &Sandbox) {
+pub fn production_is_left_alone(sandbox: &Sandbox) {
     let ours = ours();
     for call in sandbox.gateway.calls() {
         if call.account == PRODUCTION
@@ -186,7 +186,7 @@ async fn lost_answers_and_kills_at_any_call_end_in_published_targets() {
     }
 }
 
-async fn minutes(sandbox: &Sandbox, minutes: u64) {
+pub async fn minutes(sandbox: &Sandbox, minutes: u64) {
     sandbox.clock.sleep(Duration::from_mins(minutes)).await;
 }
 
@@ -202,7 +202,7 @@ async fn has_quarantine(sandbox: &Sandbox) -> bool {
 }
 
 /// Starts a sync; answers when its quarantine stands.
-async fn in_quarantine(sandbox: &Sandbox, name: &str) -> String {
+pub async fn in_quarantine(sandbox: &Sandbox, name: &str) -> String {
     let arn = sandbox.start_execution("daily-sync", name, &json!({ "sync": SYNC })).await.unwrap();
     while !has_quarantine(sandbox).await {
         minutes(sandbox, 1).await;
@@ -210,12 +210,12 @@ async fn in_quarantine(sandbox: &Sandbox, name: &str) -> String {
     arn
 }
 
-async fn stop(sandbox: &Sandbox, arn: &str) {
+pub async fn stop(sandbox: &Sandbox, arn: &str) {
     sandbox.sfn().stop_execution().execution_arn(arn).send().await.unwrap();
 }
 
 /// The executions that the rule on stopped ones has started, the first one first.
-async fn clean_ups(sandbox: &Sandbox) -> Vec<String> {
+pub async fn clean_ups(sandbox: &Sandbox) -> Vec<String> {
     let machine = arn("states", &format!("stateMachine:{PREFIX}-daily-sync"));
     let all = sandbox.sfn().list_executions().state_machine_arn(machine).send().await.unwrap().executions;
     let mut found = Vec::new();

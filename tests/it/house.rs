@@ -138,11 +138,11 @@ fn every_invariant_of_the_architecture_names_tests_and_each_of_them_exists() {
     }
 }
 
-/// A word in backticks that looks like a test's name, wherever it stands in the page.
+/// A word in backticks that looks like a test's name, wherever it stands in the pages.
 #[test]
-fn every_test_that_the_architecture_names_in_its_prose_exists() {
-    let (tests, page) = (tests(), page("docs/architecture.md"));
-    let named: Vec<&str> = page
+fn every_test_that_the_architecture_and_the_threat_model_name_in_their_prose_exists() {
+    let (tests, pages) = (tests(), page("docs/architecture.md") + &page("SECURITY.md"));
+    let named: Vec<&str> = pages
         .split('`')
         .skip(1)
         .step_by(2)

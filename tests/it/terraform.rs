@@ -22,10 +22,13 @@ use crate::harness::run;
 const NEEDS_TERRAFORM: &str = "the sandbox is tested with Terraform and its AWS provider: install terraform, \
     and `terraform providers mirror` hashicorp/aws into a folder that TF_PLUGIN_MIRROR names";
 
-/// A working folder with one of the configurations of `tests/data/terraform`.
+/// A working folder with a configuration in it.
 pub struct Terraform {
     folder: PathBuf,
+    /// The configuration, in the working folder.
+    root: PathBuf,
     pub variables: BTreeMap<&'static str, String>,
+    pub environment: BTreeMap<&'static str, String>,
 }
 
 /// How a command of Terraform's ended, and all that it said.
@@ -66,7 +69,7 @@ impl Ended {
 }
 
 impl Terraform {
-    /// Initialised with the mirror's provider, against the local AWS at that address.
+    /// One of `tests/data/terraform`, initialised against the local AWS at that address.
     pub async fn with(configuration: &str, url: &str) -> Self {
         let folder = std::env::temp_dir().join(format!(
             "aurora-runbooks-terraform-{}-{configuration}-{}",
@@ -79,8 +82,16 @@ impl Terraform {
             let entry = entry.expect("the configuration can be read");
             std::fs::copy(entry.path(), folder.join(entry.file_name())).expect("it can be copied");
         }
-        let variables = BTreeMap::from([("endpoint", url.to_owned()), ("region", REGION.to_owned())]);
-        let terraform = Self { folder, variables };
+        let mut terraform = Self::at(folder, "").await;
+        terraform.variables = BTreeMap::from([("endpoint", url.to_owned()), ("region", REGION.to_owned())]);
+        terraform
+    }
+
+    /// What lies in a working folder, which is removed at the end; initialised with the mirror's
+    /// provider.
+    pub async fn at(folder: PathBuf, root: &str) -> Self {
+        let root = folder.join(root);
+        let terraform = Self { folder, root, variables: BTreeMap::new(), environment: BTreeMap::new() };
         let mirror = format!("-plugin-dir={}", mirror().display());
         terraform.run(&["init", "-input=false", &mirror]).await.succeeded();
         terraform
@@ -98,7 +109,7 @@ impl Terraform {
 
     /// Writes a file of the configuration.
     pub fn write(&self, name: &str, text: &str) {
-        std::fs::write(self.folder.join(name), text).expect("the folder can be written to");
+        std::fs::write(self.root.join(name), text).expect("the folder can be written to");
     }
 
     pub async fn output(&self, name: &str) -> String {
@@ -116,13 +127,14 @@ impl Terraform {
         terraform
             .args(arguments)
             .args(["-no-color"])
-            .current_dir(&self.folder)
+            .current_dir(&self.root)
             .env("TF_CLI_CONFIG_FILE", "/dev/null")
             .env("TF_IN_AUTOMATION", "1")
             .env("CHECKPOINT_DISABLE", "1")
             .env("AWS_CONFIG_FILE", "/dev/null")
             .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
             .envs(self.variables.iter().map(|(name, value)| (format!("TF_VAR_{name}"), value)))
+            .envs(&self.environment)
             .stdin(Stdio::null())
             .kill_on_drop(true);
         let ended = tokio::time::timeout(Duration::from_secs(600), terraform.output())

@@ -21,7 +21,7 @@ use crate::ids::Ids;
 use crate::json::{self, Answer, Error};
 pub use delivery::Delivery;
 use pattern::Pattern;
-pub use rules::{Rule, Target, load_rules};
+pub use rules::{Rule, Target, Transform, load_rules};
 
 pub struct Events {
     /// A delivery is a task and outlives the request that caused it.

@@ -27,13 +27,25 @@ pub fn default_key(account: &str) -> String {
 
 impl Rds {
     /// Lets an account have a customer key `alias/…`, whose key policy lets it and other accounts
-    /// use it. Answers the key's ARN.
+    /// use it. Answers the key's ARN, which is that of the key that has the alias if there is one.
     pub fn plant_key(&self, account: &str, alias: &str, usable_by: &[&str]) -> String {
-        let arn = aws::arn_in(account, "kms", &format!("key/{}", self.world().random_uuid()));
+        let mut keys = self.shared.keys.lock();
+        let known = keys.iter().find(|(_, key)| key.account == account && key.alias == alias);
+        let arn = match known {
+            Some((arn, _)) => arn.clone(),
+            None => aws::arn_in(account, "kms", &format!("key/{}", self.world().random_uuid())),
+        };
         let usable_by = usable_by.iter().copied().chain([account]).map(str::to_owned).collect();
         let key = Key { account: account.to_owned(), alias: alias.to_owned(), usable_by };
-        self.shared.keys.lock().insert(arn.clone(), key);
+        keys.insert(arn.clone(), key);
         arn
+    }
+
+    /// The same of a key that its own account alone uses so far, and whose ARN is given.
+    pub fn plant_key_as(&self, arn: &str, alias: &str) {
+        let account = aws::account_of(arn).unwrap_or_default().to_owned();
+        let key = Key { usable_by: [account.clone()].into(), account, alias: alias.to_owned() };
+        self.shared.keys.lock().insert(arn.to_owned(), key);
     }
 
     /// The ARN of a key that this account may use, named by key ARN, key id, alias ARN or alias.

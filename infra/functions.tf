@@ -1,0 +1,76 @@
+# The Lambda functions: one zip, whose handler setting says which state a function is.
+
+locals {
+  fetched      = "${path.root}/.terraform/${var.name}-${coalesce(var.package.sha256, "none")}.zip"
+  package_file = var.package.url == null ? var.package.file : local.fetched
+}
+
+# Lambda wants the file itself; it is fetched where Terraform applies, and checked.
+resource "terraform_data" "package" {
+  count = var.package.url == null ? 0 : 1
+  # Also for a function that is new: the file of an earlier apply may lie on another machine.
+  triggers_replace = [var.package.url, var.package.sha256, local.fetched, keys(local.functions)]
+
+  provisioner "local-exec" {
+    command = <<-SH
+      curl --fail --silent --show-error --location --output "$FILE" "$URL" &&
+        echo "$SHA256  $FILE" | sha256sum --check --quiet
+    SH
+    environment = {
+      FILE   = local.package_file
+      URL    = var.package.url
+      SHA256 = var.package.sha256
+    }
+  }
+}
+
+resource "aws_cloudwatch_log_group" "function" {
+  for_each = local.functions
+
+  name              = "/aws/lambda/${var.name}-${each.key}"
+  retention_in_days = var.log_retention_days
+  kms_key_id        = aws_kms_key.runs.arn
+  tags              = var.tags
+}
+
+resource "aws_lambda_function" "this" {
+  #checkov:skip=CKV_AWS_50:The state machine is traced; a function has one call of AWS after another, which CloudTrail has.
+  #checkov:skip=CKV_AWS_115:A limit of its own would only let one state's poll fail while others run.
+  #checkov:skip=CKV_AWS_116:States are called by Step Functions, which has the error; events have the queue of their rule.
+  #checkov:skip=CKV_AWS_117:A function speaks to AWS alone, never to a database.
+  #checkov:skip=CKV_AWS_173:The one variable is the name of the run bucket.
+  #checkov:skip=CKV_AWS_272:The package is compared with its SHA-256; its provenance is attested where it is built.
+  for_each = local.functions
+
+  function_name    = "${var.name}-${each.key}"
+  description      = "aurora-runbooks: ${each.key}"
+  role             = module.role[each.key].arn
+  runtime          = "provided.al2023"
+  architectures    = [var.architecture]
+  handler          = each.key
+  filename         = local.package_file
+  source_code_hash = var.package.url == null ? filebase64sha256(var.package.file) : var.package.sha256
+  memory_size      = var.function_memory
+  timeout          = var.function_timeout
+  tags             = var.tags
+
+  environment {
+    variables = { RUN_BUCKET = aws_s3_bucket.runs.id }
+  }
+
+  depends_on = [aws_cloudwatch_log_group.function, terraform_data.package]
+}
+
+resource "aws_lambda_permission" "report_run" {
+  statement_id   = local.on_report_run.Sid
+  function_name  = aws_lambda_function.this["report-run"].function_name
+  action         = local.on_report_run.Action
+  principal      = local.on_report_run.Principal.Service
+  source_arn     = local.on_report_run.Condition.ArnLike["aws:SourceArn"]
+  source_account = local.on_report_run.Condition.StringEquals["aws:SourceAccount"]
+}
+
+locals {
+  resource_policies = jsondecode(templatefile("${path.module}/iam/resources.json", local.known_variables))
+  on_report_run     = one(local.resource_policies["report-run"].Statement)
+}

@@ -1,0 +1,59 @@
+variable "name" {
+  description = "The `name` of the installation that comes here."
+  type        = string
+  default     = "aurora-runbooks"
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{1,30}[a-z0-9]$", var.name))
+    error_message = "name: ${jsonencode(var.name)} is not 3 to 32 lower-case letters, digits and hyphens, a letter first."
+  }
+}
+
+variable "home_account" {
+  description = "The account in which the runbooks run."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[0-9]{12}$", var.home_account))
+    error_message = "home_account: an account is 12 digits."
+  }
+}
+
+variable "cluster_key_arns" {
+  description = "The keys that encrypt production's clusters, whose snapshots are copied. Their key policies must leave the decision to IAM."
+  type        = list(string)
+
+  validation {
+    condition     = alltrue([for arn in var.cluster_key_arns : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/", arn))])
+    error_message = "cluster_key_arns: IAM wants ARNs of keys, arn:aws:kms:<region>:<account>:key/<id>, not aliases."
+  }
+}
+
+variable "event_bus" {
+  description = "Our bus in the account of the runbooks, to which RDS's events of cluster snapshots are forwarded. None are when null."
+  type        = object({ arn = string })
+  default     = null
+}
+
+variable "organization_id" {
+  description = "The AWS Organization (`o-…`) that whoever comes here has to belong to, beside being one of our roles."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.organization_id == null || can(regex("^o-[a-z0-9]{10,32}$", var.organization_id))
+    error_message = "organization_id: ${jsonencode(var.organization_id)} is no organization such as o-a1b2c3d4e5."
+  }
+}
+
+variable "permissions_boundary_arn" {
+  description = "A permissions boundary for the roles."
+  type        = string
+  default     = null
+}
+
+variable "tags" {
+  description = "Tags of everything."
+  type        = map(string)
+  default     = {}
+}

@@ -1,0 +1,276 @@
+# What a plan refuses, and by which variable: `terraform test` in infra/, without an account.
+
+mock_provider "aws" {
+  mock_data "aws_caller_identity" {
+    defaults = { account_id = "444455556666" }
+  }
+  mock_data "aws_region" {
+    defaults = { id = "eu-west-1" }
+  }
+  mock_data "aws_partition" {
+    defaults = { partition = "aws" }
+  }
+  mock_data "aws_vpc" {
+    defaults = { cidr_block = "10.0.0.0/16" }
+  }
+  mock_data "aws_subnet" {
+    defaults = { id = "subnet-0a", vpc_id = "vpc-0a", map_public_ip_on_launch = false }
+  }
+  mock_data "aws_route_tables" {
+    defaults = { ids = [] }
+  }
+  mock_data "aws_route_table" {
+    defaults = { id = "rtb-0a", routes = [] }
+  }
+  mock_data "aws_iam_policy_document" {
+    defaults = { json = "{}" }
+  }
+}
+
+variables {
+  runbooks          = ["major-upgrade"]
+  package           = { file = "versions.tf" }
+  image_tag         = "v0.1.0"
+  vpc_id            = "vpc-0a"
+  worker_subnet_ids = ["subnet-0a"]
+}
+
+run "an_upgrade_needs_no_policy_file_and_no_second_account" {
+  command = plan
+
+  assert {
+    condition     = length(aws_sfn_state_machine.this) == 1 && length(aws_scheduler_schedule.this) == 0
+    error_message = "only the machine of major-upgrade, and no schedule"
+  }
+  assert {
+    condition     = !contains(keys(module.role), "scheduler") && !contains(keys(module.role), "events")
+    error_message = "no role for what is not there"
+  }
+}
+
+run "a_sync_starts_by_the_policy_files_schedule" {
+  command = plan
+  variables {
+    runbooks         = ["daily-sync"]
+    policy_file      = "../policy/examples/orders.yaml"
+    copy_key_arns    = ["arn:aws:kms:eu-west-1:111122223333:key/a"]
+    cluster_key_arns = ["arn:aws:kms:eu-west-1:444455556666:key/b"]
+  }
+
+  assert {
+    condition     = aws_scheduler_schedule.this["daily-sync-orders"].schedule_expression == "cron(30 3 ? * MON-FRI *)"
+    error_message = "the cron of the policy file, as Scheduler writes it"
+  }
+  assert {
+    condition     = aws_scheduler_schedule.this["daily-sync-orders"].schedule_expression_timezone == "Europe/Berlin"
+    error_message = "the zone of the policy file"
+  }
+}
+
+run "an_unknown_runbook" {
+  command = plan
+  variables {
+    runbooks = ["major-upgrades"]
+  }
+  expect_failures = [var.runbooks]
+}
+
+run "no_runbook" {
+  command = plan
+  variables {
+    runbooks = []
+  }
+  expect_failures = [var.runbooks]
+}
+
+run "what_is_not_of_its_kind" {
+  command = plan
+  variables {
+    name                      = "Runbooks"
+    architecture              = "amd64"
+    image_tag                 = "latest"
+    vpc_id                    = "default"
+    database_cidrs            = ["10.0.0.0"]
+    run_bucket                = "Runs"
+    alarm_topic_arns          = ["arn:aws:sqs:eu-west-1:444455556666:alarms"]
+    organization_id           = "acme"
+    production_event_accounts = ["production"]
+    # IAM knows no aliases.
+    copy_key_arns    = ["alias/aurora"]
+    cluster_key_arns = ["alias/aurora"]
+    secret_key_arns  = ["alias/aurora"]
+    # Slack without a token.
+    slack = { channel = "#databases" }
+  }
+  expect_failures = [
+    var.name, var.architecture, var.image_tag, var.vpc_id, var.database_cidrs, var.run_bucket,
+    var.alarm_topic_arns, var.organization_id, var.production_event_accounts, var.copy_key_arns,
+    var.cluster_key_arns, var.secret_key_arns, var.slack_token,
+  ]
+}
+
+run "numbers_that_aws_does_not_take" {
+  command = plan
+  variables {
+    worker_size            = { cpu = 512, memory = 8192 }
+    database_ports         = [80]
+    function_timeout       = 1
+    function_memory        = 20480
+    runs_expire_after_days = 1
+    log_retention_days     = 100
+    hours_without_sync     = 200
+    worker_subnet_ids      = []
+  }
+  expect_failures = [
+    var.worker_size, var.database_ports, var.function_timeout, var.function_memory,
+    var.runs_expire_after_days, var.log_retention_days, var.hours_without_sync, var.worker_subnet_ids,
+  ]
+}
+
+run "a_package_that_is_not_there" {
+  command = plan
+  variables {
+    package = { file = "nothing.zip" }
+  }
+  expect_failures = [var.package]
+}
+
+run "a_package_from_two_places" {
+  command = plan
+  variables {
+    package = { file = "versions.tf", url = "https://a.example/functions.zip" }
+  }
+  expect_failures = [var.package]
+}
+
+run "a_url_without_a_checksum" {
+  command = plan
+  variables {
+    package = { url = "https://a.example/functions.zip" }
+  }
+  expect_failures = [var.package]
+}
+
+run "a_subnet_of_another_vpc" {
+  command = plan
+  override_data {
+    target = data.aws_subnet.worker[0]
+    values = { id = "subnet-0b", vpc_id = "vpc-0b", map_public_ip_on_launch = false }
+  }
+  expect_failures = [data.aws_subnet.worker]
+}
+
+run "a_subnet_that_gives_public_addresses" {
+  command = plan
+  override_data {
+    target = data.aws_subnet.worker[0]
+    values = { id = "subnet-0a", vpc_id = "vpc-0a", map_public_ip_on_launch = true }
+  }
+  expect_failures = [data.aws_subnet.worker]
+}
+
+run "a_sync_without_a_policy_file_and_keys" {
+  command = plan
+  variables {
+    runbooks = ["daily-sync"]
+  }
+  expect_failures = [var.policy_file, var.copy_key_arns, var.cluster_key_arns]
+}
+
+run "a_policy_file_that_is_not_there" {
+  command = plan
+  variables {
+    policy_file = "nothing.yaml"
+  }
+  expect_failures = [var.policy_file]
+}
+
+run "a_schedule_without_a_time_zone" {
+  command = plan
+  variables {
+    runbooks         = ["daily-sync"]
+    policy_file      = "tests/policies/no-time-zone.yaml"
+    copy_key_arns    = ["arn:aws:kms:eu-west-1:111122223333:key/a"]
+    cluster_key_arns = ["arn:aws:kms:eu-west-1:444455556666:key/b"]
+  }
+  expect_failures = [aws_scheduler_schedule.this]
+}
+
+run "a_schedule_that_is_no_cron" {
+  command = plan
+  variables {
+    runbooks         = ["daily-sync"]
+    policy_file      = "tests/policies/no-cron.yaml"
+    copy_key_arns    = ["arn:aws:kms:eu-west-1:111122223333:key/a"]
+    cluster_key_arns = ["arn:aws:kms:eu-west-1:444455556666:key/b"]
+  }
+  expect_failures = [aws_scheduler_schedule.this]
+}
+
+run "two_accounts_of_production" {
+  command = plan
+  variables {
+    runbooks         = ["daily-sync"]
+    policy_file      = "tests/policies/two-accounts.yaml"
+    copy_key_arns    = ["arn:aws:kms:eu-west-1:111122223333:key/a"]
+    cluster_key_arns = ["arn:aws:kms:eu-west-1:444455556666:key/b"]
+  }
+  expect_failures = [aws_s3_object.policy]
+}
+
+run "a_policy_file_without_syncs" {
+  command = plan
+  variables {
+    runbooks         = ["daily-sync"]
+    policy_file      = "tests/policies/no-syncs.yaml"
+    copy_key_arns    = ["arn:aws:kms:eu-west-1:111122223333:key/a"]
+    cluster_key_arns = ["arn:aws:kms:eu-west-1:444455556666:key/b"]
+  }
+  expect_failures = [aws_s3_object.policy]
+}
+
+run "a_role_that_another_account_assumes_asks_for_the_organization" {
+  command = plan
+  module {
+    source = "./modules/role"
+  }
+  variables {
+    name            = "source"
+    organization_id = "o-a1b2c3d4e5"
+    role            = { trust = "home", allow = { look = ["rds:DescribeDBClusterSnapshots"] } }
+    variables = {
+      prefix                = "aurora-runbooks"
+      account               = "444455556666"
+      region                = "eu-west-1"
+      callers_of_production = "arn:aws:iam::444455556666:role/aurora-runbooks-copy-snapshot"
+    }
+  }
+
+  assert {
+    condition = one(jsondecode(aws_iam_role.this.assume_role_policy).Statement).Condition == {
+      ArnEquals    = { "aws:PrincipalArn" = ["arn:aws:iam::444455556666:role/aurora-runbooks-copy-snapshot"] }
+      StringEquals = { "aws:PrincipalOrgID" = "o-a1b2c3d4e5" }
+    }
+    error_message = "one of our roles, and of the organization"
+  }
+}
+
+run "rdss_events_come_from_productions_account_of_the_organization" {
+  command = plan
+  variables {
+    production_event_accounts = ["111122223333"]
+    organization_id           = "o-a1b2c3d4e5"
+  }
+
+  assert {
+    condition     = one(data.aws_iam_policy_document.bus.statement).principals == toset([{ type = "AWS", identifiers = toset(["arn:aws:iam::111122223333:root"]) }])
+    error_message = "that account"
+  }
+  assert {
+    condition = { for one in one(data.aws_iam_policy_document.bus.statement).condition : one.variable => one.values } == {
+      "events:source"      = tolist(["aws.rds"])
+      "aws:PrincipalOrgID" = tolist(["o-a1b2c3d4e5"])
+    }
+    error_message = "RDS's events, of the organization"
+  }
+}

@@ -1,0 +1,335 @@
+variable "runbooks" {
+  description = "The runbooks to deploy: `major-upgrade`, `daily-sync`, or both."
+  type        = set(string)
+
+  validation {
+    condition     = length(var.runbooks) > 0
+    error_message = "runbooks: name at least one of ${join(", ", local.known_runbooks)}."
+  }
+  validation {
+    condition     = length(setsubtract(var.runbooks, local.known_runbooks)) == 0
+    error_message = "runbooks: ${join(", ", setsubtract(var.runbooks, local.known_runbooks))} is no runbook; there are ${join(", ", local.known_runbooks)}."
+  }
+}
+
+variable "name" {
+  description = "What the name of everything begins with. Two installations in one account need two names."
+  type        = string
+  default     = "aurora-runbooks"
+
+  validation {
+    # The longest function is <name>-prepare-parameter-groups, and Lambda takes 64 characters.
+    condition     = can(regex("^[a-z][a-z0-9-]{1,30}[a-z0-9]$", var.name))
+    error_message = "name: ${jsonencode(var.name)} is not 3 to 32 lower-case letters, digits and hyphens, a letter first."
+  }
+}
+
+variable "package" {
+  description = "The zip of the functions: a local `file`, or the `url` of a release's asset with the `sha256` that its SHA256SUMS gives. A URL is fetched with curl when Terraform applies."
+  type = object({
+    file   = optional(string)
+    url    = optional(string)
+    sha256 = optional(string)
+  })
+
+  validation {
+    condition     = (var.package.file == null) != (var.package.url == null)
+    error_message = "package: give either file or url."
+  }
+  validation {
+    condition     = var.package.file == null ? true : fileexists(var.package.file)
+    error_message = "package: there is no file ${coalesce(var.package.file, "-")}."
+  }
+  validation {
+    condition     = var.package.url == null || can(regex("^https?://", var.package.url)) && can(regex("^[0-9a-f]{64}$", var.package.sha256))
+    error_message = "package: a url begins with https:// and needs sha256, the 64 hexadecimal digits of the release's SHA256SUMS."
+  }
+}
+
+variable "architecture" {
+  description = "What the zip and the image are built for: `arm64` or `x86_64`."
+  type        = string
+  default     = "arm64"
+
+  validation {
+    condition     = contains(["arm64", "x86_64"], var.architecture)
+    error_message = "architecture: ${jsonencode(var.architecture)} is neither arm64 nor x86_64."
+  }
+}
+
+variable "image_tag" {
+  description = "The tag of the workers' image in the repository that this module makes, such as `v0.1.0`. Tags are immutable there."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$", var.image_tag)) && var.image_tag != "latest"
+    error_message = "image_tag: ${jsonencode(var.image_tag)} is no tag of a version; latest says nothing and cannot be pushed twice."
+  }
+}
+
+variable "vpc_id" {
+  description = "The VPC of the clusters, in which the workers run."
+  type        = string
+
+  validation {
+    condition     = can(regex("^vpc-[0-9a-f]+$", var.vpc_id))
+    error_message = "vpc_id: ${jsonencode(var.vpc_id)} is no VPC such as vpc-0123456789abcdef0."
+  }
+}
+
+variable "worker_subnet_ids" {
+  description = "Private subnets of that VPC for the workers. They reach AWS through a NAT gateway or, with `vpc_endpoints`, through endpoints."
+  type        = list(string)
+
+  validation {
+    condition     = length(var.worker_subnet_ids) > 0
+    error_message = "worker_subnet_ids: name at least one subnet."
+  }
+}
+
+variable "vpc_endpoints" {
+  description = "Whether to make the VPC endpoints that workers need who have no way to the internet. Each costs by the hour and by zone."
+  type        = bool
+  default     = false
+}
+
+variable "database_ports" {
+  description = "The ports that clusters listen on: what workers may reach."
+  type        = set(number)
+  default     = [5432]
+
+  validation {
+    condition     = length(var.database_ports) > 0 && alltrue([for port in var.database_ports : port >= 1150 && port <= 65535])
+    error_message = "database_ports: Aurora listens on a port from 1150 to 65535."
+  }
+}
+
+variable "database_cidrs" {
+  description = "The addresses that clusters have: where workers may reach these ports. The VPC's first block when empty."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for cidr in var.database_cidrs : can(cidrnetmask(cidr))])
+    error_message = "database_cidrs: give IPv4 blocks such as 10.0.0.0/16."
+  }
+}
+
+variable "worker_size" {
+  description = "CPU units and MiB of memory of each worker, in one of the pairs that Fargate knows."
+  type = object({
+    cpu    = optional(number, 1024)
+    memory = optional(number, 2048)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition = contains(lookup({
+      256  = [512, 1024, 2048]
+      512  = range(1024, 4097, 1024)
+      1024 = range(2048, 8193, 1024)
+      2048 = range(4096, 16385, 1024)
+      4096 = range(8192, 30721, 1024)
+    }, var.worker_size.cpu, []), var.worker_size.memory)
+    error_message = "worker_size: Fargate has no task of ${var.worker_size.cpu} CPU units and ${var.worker_size.memory} MiB (https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html)."
+  }
+}
+
+variable "function_memory" {
+  description = "MiB of memory of each function."
+  type        = number
+  default     = 256
+
+  validation {
+    condition     = var.function_memory >= 128 && var.function_memory <= 10240
+    error_message = "function_memory: Lambda takes 128 to 10240 MiB."
+  }
+}
+
+variable "function_timeout" {
+  description = "Seconds that one look of a function may take."
+  type        = number
+  default     = 60
+
+  validation {
+    condition     = var.function_timeout >= 30 && var.function_timeout <= 900
+    error_message = "function_timeout: a look takes seconds; give 30 to 900."
+  }
+}
+
+variable "policy_file" {
+  description = "Path of the policy file (docs/policy.md). daily-sync needs it; the schedules, the accounts and the names of the targets are read from it. Check it with `policy check` first."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.policy_file != null || !contains(var.runbooks, "daily-sync")
+    error_message = "policy_file: daily-sync needs a policy file."
+  }
+  validation {
+    condition     = var.policy_file == null ? true : fileexists(var.policy_file)
+    error_message = "policy_file: there is no file ${coalesce(var.policy_file, "-")}."
+  }
+}
+
+variable "copy_key_arns" {
+  description = "For daily-sync: the keys in production's account that encrypt our copies of its snapshots, as modules/production-account answers them."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = length(var.copy_key_arns) > 0 || !contains(var.runbooks, "daily-sync")
+    error_message = "copy_key_arns: daily-sync needs the key of its copies."
+  }
+  validation {
+    condition     = alltrue([for arn in var.copy_key_arns : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/", arn))])
+    error_message = "copy_key_arns: IAM wants ARNs of keys, arn:aws:kms:<region>:<account>:key/<id>, not aliases."
+  }
+}
+
+variable "cluster_key_arns" {
+  description = "For daily-sync: the keys in this account that encrypt the quarantine and the targets."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = length(var.cluster_key_arns) > 0 || !contains(var.runbooks, "daily-sync")
+    error_message = "cluster_key_arns: daily-sync needs the keys of the quarantine and the targets."
+  }
+  validation {
+    condition     = alltrue([for arn in var.cluster_key_arns : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/", arn))])
+    error_message = "cluster_key_arns: IAM wants ARNs of keys, arn:aws:kms:<region>:<account>:key/<id>, not aliases."
+  }
+}
+
+variable "secret_key_arns" {
+  description = "Customers' keys of the secrets that hold the logins and the masking key. Empty when aws/secretsmanager encrypts them."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for arn in var.secret_key_arns : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/", arn))])
+    error_message = "secret_key_arns: IAM wants ARNs of keys, arn:aws:kms:<region>:<account>:key/<id>, not aliases."
+  }
+}
+
+variable "schedules_enabled" {
+  description = "Whether the schedules of the policy file start runs. Off until the first sync has been started by hand."
+  type        = bool
+  default     = true
+}
+
+variable "run_bucket" {
+  description = "Name of the run bucket. `<name>-<account>-<region>` when null."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.run_bucket == null || can(regex("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", var.run_bucket))
+    error_message = "run_bucket: a bucket's name is 3 to 63 lower-case letters, digits and hyphens."
+  }
+}
+
+variable "run_bucket_force_destroy" {
+  description = "Whether `terraform destroy` deletes the run bucket with all reports and attestations in it."
+  type        = bool
+  default     = false
+}
+
+variable "runs_expire_after_days" {
+  description = "Days after which what a run left under `runs/` expires: findings, keyed fingerprints, reports. Leases, inspections and attestations stay."
+  type        = number
+  default     = 400
+
+  validation {
+    condition     = var.runs_expire_after_days >= 2
+    error_message = "runs_expire_after_days: a run reads its own objects; give 2 days or more."
+  }
+}
+
+variable "log_retention_days" {
+  description = "Days that log groups keep."
+  type        = number
+  default     = 400
+
+  validation {
+    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
+    error_message = "log_retention_days: CloudWatch Logs does not know ${var.log_retention_days} days (PutRetentionPolicy)."
+  }
+}
+
+variable "alarm_topic_arns" {
+  description = "SNS topics that alarms go to. Without one they show in the console only."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for arn in var.alarm_topic_arns : can(regex("^arn:[a-z-]+:sns:", arn))])
+    error_message = "alarm_topic_arns: give ARNs of SNS topics."
+  }
+}
+
+variable "hours_without_sync" {
+  description = "After how many hours without a successful sync there is an alarm. Longer than the longest gap of the schedules: 80 bridges a weekend."
+  type        = number
+  default     = 80
+
+  validation {
+    # An alarm looks back over seven days at most (PutMetricAlarm, EvaluationPeriods).
+    condition     = var.hours_without_sync >= 1 && var.hours_without_sync <= 168
+    error_message = "hours_without_sync: an alarm of CloudWatch looks back over 1 to 168 hours."
+  }
+}
+
+variable "slack" {
+  description = "The `channel` that hears how every execution ends. The bot's token is `slack_token`."
+  type        = object({ channel = string })
+  default     = null
+}
+
+variable "slack_token" {
+  description = "The bot token (`xoxb-…`, scope `chat:write`). EventBridge keeps it in the connection's secret, Terraform in its state: encrypt that."
+  type        = string
+  default     = null
+  sensitive   = true
+
+  validation {
+    condition     = (var.slack == null) == (var.slack_token == null)
+    error_message = "slack_token: slack and slack_token belong together."
+  }
+}
+
+variable "production_event_accounts" {
+  description = "Accounts that may send events of RDS to our bus, as modules/production-account does."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for account in var.production_event_accounts : can(regex("^[0-9]{12}$", account))])
+    error_message = "production_event_accounts: an account is 12 digits."
+  }
+}
+
+variable "organization_id" {
+  description = "The AWS Organization (`o-…`). With it, policies that let another account in ask that it belongs to it (`aws:PrincipalOrgID`)."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.organization_id == null || can(regex("^o-[a-z0-9]{10,32}$", var.organization_id))
+    error_message = "organization_id: ${jsonencode(var.organization_id)} is no organization such as o-a1b2c3d4e5."
+  }
+}
+
+variable "permissions_boundary_arn" {
+  description = "A permissions boundary for every role."
+  type        = string
+  default     = null
+}
+
+variable "tags" {
+  description = "Tags of everything."
+  type        = map(string)
+  default     = {}
+}
