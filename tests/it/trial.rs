@@ -193,6 +193,10 @@ async fn a_trial_after_one_that_was_stopped_anywhere_begins_again() {
     server.copy.run("postgres", &format!("CREATE DATABASE {left}")).await;
     server.copy.run(&left, "CREATE TABLE half (email text); INSERT INTO half VALUES ('rawmark')").await;
     server.copy.run("postgres", "CREATE DATABASE aurora_runbooks_of_somebody").await;
+    let at_work = server.copy.sessions().open("shop").await.unwrap();
+    let refused = server.tries(&server.url(), &draft).await.unwrap_err().to_string();
+    assert_eq!(refused, "another trial is at work on this server");
+    drop(at_work);
     for _ in 0..2 {
         attested(&server.tries(&server.url(), &draft).await.unwrap());
     }

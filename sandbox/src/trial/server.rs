@@ -1,5 +1,7 @@
 //! The throw-away server: that it is one, and what an earlier trial left in it.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, bail, ensure};
 use runbook::postgres::{Login, Programs, Tls, quote, said};
 use tokio_postgres::{
@@ -60,11 +62,7 @@ impl Server {
                 login.port
             );
         }
-        // A lock belongs to a database, and a trial makes every one of them again.
-        let others = "SELECT EXISTS (SELECT FROM pg_stat_activity \
-                      WHERE application_name = 'aurora-runbooks' AND pid <> pg_backend_pid())";
-        let others: bool = client.query_one(others, &[]).await?.get(0);
-        ensure!(!others, "another trial is at work on this server, or has just been stopped");
+        ensure!(is_alone(&client).await?, "another trial is at work on this server");
         let programs = programs(major.unsigned_abs()).await?;
         let removed = remove_left(&client).await?;
         Ok(Self { login, tls: Tls::Disable, programs, version, superuser, removed })
@@ -108,7 +106,7 @@ async fn connect(login: &Login) -> anyhow::Result<Client> {
     let mut config = Config::new();
     config.host(&login.host).port(login.port).user(&login.user).password(&login.password);
     config.dbname("template1").ssl_mode(SslMode::Disable).application_name("aurora-runbooks");
-    config.connect_timeout(std::time::Duration::from_secs(15));
+    config.connect_timeout(Duration::from_secs(15));
     let connected = config.connect(NoTls).await;
     let (client, connection) = connected.map_err(|error| {
         anyhow::anyhow!("{}:{} does not answer: {}", login.host, login.port, said(&error))
@@ -126,6 +124,21 @@ async fn programs(major: u32) -> anyhow::Result<Programs> {
         return Ok(Programs::from_environment());
     }
     Ok(super::programs(&install().await?))
+}
+
+/// A lock belongs to a database, and a trial makes every one of them again; so what counts is that
+/// nobody of this name is connected. A server takes a moment to end the sessions of a trial that is
+/// over.
+async fn is_alone(client: &Client) -> anyhow::Result<bool> {
+    let others = "SELECT EXISTS (SELECT FROM pg_stat_activity \
+                  WHERE application_name = 'aurora-runbooks' AND pid <> pg_backend_pid())";
+    for _ in 0..20 {
+        if !client.query_one(others, &[]).await?.get::<_, bool>(0) {
+            return Ok(true);
+        }
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+    Ok(false)
 }
 
 /// A trial has a new key each time, so nothing that an earlier one began can be gone on with.
