@@ -210,7 +210,7 @@ async fn create_orders(options: Options) -> anyhow::Result<Sandbox> {
     Ok(sandbox)
 }
 
-fn spinner() -> ProgressBar {
+pub fn spinner() -> ProgressBar {
     let bar = ProgressBar::new_spinner().with_style(
         ProgressStyle::with_template("{spinner} {wide_msg}")
             .unwrap_or_else(|_| ProgressStyle::default_spinner()),
@@ -263,7 +263,7 @@ async fn follow(sandbox: &Sandbox, execution: &str) -> anyhow::Result<()> {
     }
 }
 
-fn print_above(line: &ProgressBar, text: &str) {
+pub fn print_above(line: &ProgressBar, text: &str) {
     if line.is_hidden() { println!("{text}") } else { line.println(text) }
 }
 

@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 use sandbox::{
     Gear, Options, benchmark,
     console::{self, World},
+    trial,
 };
 
 /// A local AWS on real PostgreSQL.
@@ -37,6 +38,8 @@ enum Command {
         #[arg(long, default_value = "target/sandbox")]
         out: PathBuf,
     },
+    /// Tries a policy on a throw-away PostgreSQL server: cuts, masks and attests as a run does.
+    Try(trial::command::Order),
     /// Measures masking against UPDATE on the same table.
     BenchmarkMasking {
         #[arg(long, default_value_t = 300_000)]
@@ -64,6 +67,7 @@ async fn main() -> anyhow::Result<()> {
     match cli.command {
         Command::MajorUpgrade { target, out } => console::major_upgrade(options, &target, &out).await,
         Command::DailySync { out } => console::daily_sync(options, &out).await,
+        Command::Try(order) => trial::command::run(&order).await,
         Command::BenchmarkMasking { rows } => benchmark::masking(rows).await,
         Command::Up { world, port, stepfunctions } => {
             console::up(Options { port, stepfunctions, ..options }, world).await

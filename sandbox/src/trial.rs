@@ -27,6 +27,12 @@ use local_aws::{client::InProcess, gateway::Gateway, http::Endpoint, s3::S3};
 
 use crate::postgres::Installs;
 
+pub mod command;
+mod policy_file;
+mod server;
+
+pub use server::MARK;
+
 const BUCKET: &str = "a-trial";
 
 /// A server, and what a run would keep in its bucket.

@@ -43,7 +43,8 @@ fn masking(databases: &[String]) -> Masking {
     policy.syncs["orders"].masking.clone()
 }
 
-async fn drafted(copy: &Copy, databases: &[&str]) -> Vec<String> {
+/// The drafts of databases, one each.
+pub async fn drafted(copy: &Copy, databases: &[&str]) -> Vec<String> {
     let mut drafts = Vec::new();
     for database in databases {
         let (printed, complaints) = answer(copy, database, copy.id).await;

@@ -42,4 +42,5 @@ mod reachability;
 mod schema;
 mod subscriber;
 mod terraform;
+mod trial;
 mod wires;

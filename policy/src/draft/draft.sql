@@ -60,7 +60,7 @@ WITH looked AS (
       AND (tn.nspname = 'pg_catalog' OR t.typname = 'citext')
 ), shape (sql) AS (VALUES ($sql$
     CASE
-        WHEN count(v) FILTER (WHERE v ~ ANY ({{credentials}})) > 0.2 * count(v) THEN 'secret'
+        WHEN count(v) FILTER (WHERE v ~ {{credentials}}) > 0.2 * count(v) THEN 'secret'
         WHEN count(v) FILTER (WHERE v ~* '^[^@ ]+@[^@ ]+[.][a-z]{2,}$') > 0.8 * count(v) THEN 'email'
         WHEN count(v) FILTER (WHERE v ~* '^https?://') > 0.8 * count(v) THEN 'url'
         WHEN count(v) FILTER (WHERE v ~* '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$') > 0.8 * count(v) THEN 'uuid'

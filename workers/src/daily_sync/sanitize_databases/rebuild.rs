@@ -224,9 +224,12 @@ impl Rebuild<'_> {
     pub async fn make_empty(&self, database: &str) -> Result<()> {
         let base = self.sessions.open(beside(database)).await?;
         let whole = self.whole_name(database);
-        create(&base, database, &whole).await?;
-        properties(&base, database, &whole).await?;
-        if let Err(error) = self.take_over(database).await {
+        let again = async {
+            create(&base, database, &whole).await?;
+            properties(&base, database, &whole).await?;
+            self.take_over(database).await
+        };
+        if let Err(error) = again.await {
             tracing::warn!(database, %error, "this empty database was not made again");
             if database == "template1" {
                 let template = base.batch_execute("ALTER DATABASE template1 IS_TEMPLATE true").await;
