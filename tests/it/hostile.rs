@@ -160,8 +160,9 @@ pub async fn open(copy: &Copy, user: &str, database: &str) -> Client {
     let client = copy.client(user, database).await;
     client
         .batch_execute(
-            "SET ROLE NONE; SET default_transaction_read_only = off; SET search_path = public; SET statement_timeout = 0;
-             SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET client_encoding = 'UTF8';
+            "SET ROLE NONE; SET default_transaction_read_only = off; SET search_path = public;
+             SET statement_timeout = 0; SET lock_timeout = 0;
+             SET idle_in_transaction_session_timeout = 0; SET client_encoding = 'UTF8';
              SET standard_conforming_strings = on; SET check_function_bodies = on; SET array_nulls = on;
              SET default_transaction_isolation = 'read committed'",
         )
