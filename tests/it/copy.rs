@@ -75,8 +75,8 @@ impl Copy {
         Ok(self.trial.attest(masking, KEY).await?.wrong)
     }
 
-    /// Files of the cluster that hold one of these. The write-ahead log and the server's own log are
-    /// left out: a snapshot of Aurora carries none.
+    /// Files of the cluster that hold one of these. The write-ahead log and the server's own log
+    /// are left out: a snapshot of Aurora carries none.
     pub async fn leaks(&self, markers: &[&str]) -> Vec<String> {
         self.client("rdsadmin", "postgres").await.batch_execute("CHECKPOINT").await.unwrap();
         let root = self.ask("rdsadmin", "postgres", "SHOW data_directory").await;

@@ -142,8 +142,8 @@ const SAME: [(&str, &str); 17] = [
     ),
     (
         "shop",
-        "SELECT string_agg(tableoid::regclass || ' ' || n, ',' ORDER BY tableoid::regclass::text) FROM (SELECT \
-        tableoid, count(*) AS n FROM zoo.animal GROUP BY 1) AS t",
+        "SELECT string_agg(tableoid::regclass || ' ' || n, ',' ORDER BY tableoid::regclass::text) FROM \
+        (SELECT tableoid, count(*) AS n FROM zoo.animal GROUP BY 1) AS t",
     ),
     ("shop", "SELECT sum(hidden::int)::text FROM zoo.audited"),
     ("shop", "SELECT count(*)::text FROM zoo.audit_trail"),

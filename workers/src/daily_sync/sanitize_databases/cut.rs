@@ -326,7 +326,8 @@ async fn left(sessions: &Sessions<'_>, databases: &[String], exceptions: &[Excep
 /// of nobody but us. Who is no superuser may not take back one of a parameter that nobody knows.
 async fn reset_databases(client: &Client) -> Result<()> {
     let sql = "SELECT CASE WHEN setrole = 0 THEN format('ALTER DATABASE %I RESET ALL', datname)
-                   ELSE format('ALTER ROLE %I IN DATABASE %I RESET ALL', pg_get_userbyid(setrole), datname) END
+                   ELSE format('ALTER ROLE %I IN DATABASE %I RESET ALL',
+                       pg_get_userbyid(setrole), datname) END
                FROM pg_db_role_setting AS s JOIN pg_database AS d ON d.oid = s.setdatabase
                WHERE datname <> 'rdsadmin'";
     for row in client.query(sql, &[]).await.map_err(|error| query_failed("look for settings", &error))? {

@@ -77,8 +77,8 @@ impl<'a> Dump<'a> {
         Self::take(sessions, database, major, &["--schema-only".to_owned()]).await
     }
 
-    /// The rows of these tables, quoted as SQL quotes them (so that pg_dump takes no letter of a name
-    /// for a pattern), and large objects.
+    /// The rows of these tables, quoted as SQL quotes them (so that pg_dump takes no letter of a
+    /// name for a pattern), and large objects.
     pub async fn of_rows(
         sessions: &'a Sessions<'a>,
         database: &str,
@@ -251,7 +251,8 @@ mod tests {
 
     #[test]
     fn failed_entries_are_read_from_the_programs_own_lines() {
-        let stderr = "pg_restore: while PROCESSING TOC:\npg_restore: from TOC entry 7; 2606 1 CONSTRAINT a b\n\
+        let stderr = "pg_restore: while PROCESSING TOC:\n\
+                      pg_restore: from TOC entry 7; 2606 1 CONSTRAINT a b\n\
                       pg_restore: error: could not execute query: ERROR:  x\nDETAIL: from TOC entry 8; y\n";
         assert_eq!(refused(stderr), BTreeSet::from([7]));
     }

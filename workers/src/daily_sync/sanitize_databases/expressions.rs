@@ -1,5 +1,6 @@
-//! The policy's own expressions see raw rows, so nothing of production's may run in them: a function
-//! or operator whose types fit better than PostgreSQL's own is taken in its stead (CVE-2018-1058).
+//! The policy's own expressions see raw rows, so nothing of production's may run in them: a
+//! function or operator whose types fit better than PostgreSQL's own is taken in its stead
+//! (CVE-2018-1058).
 //!
 //! A view that exists for the time of a transaction says what an expression depends on.
 
@@ -23,8 +24,8 @@ pub async fn check(client: &Client, plan: &Plan, problems: &mut Problems) -> Res
         for column in columns {
             let Value::Sql { expression } = &column.value else { continue };
             let view = format!(
-                "BEGIN; SET LOCAL search_path = pg_catalog, public; CREATE TEMP VIEW the_expression AS SELECT \
-                 ({expression})::{} FROM ONLY {}",
+                "BEGIN; SET LOCAL search_path = pg_catalog, public; CREATE TEMP VIEW the_expression AS \
+                 SELECT ({expression})::{} FROM ONLY {}",
                 column.data_type,
                 table.table.sql()
             );

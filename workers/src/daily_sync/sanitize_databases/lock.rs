@@ -1,6 +1,6 @@
-//! One worker at a time: one that was given up may still be at work, and its session holds this lock
-//! until it ends. A lock of the server belongs to its database, so it has one of its own, which
-//! nobody makes again.
+//! One worker at a time: one that was given up may still be at work, and its session holds this
+//! lock until it ends. A lock of the server belongs to its database, so it has one of its own,
+//! which nobody makes again.
 
 use runbook::{
     Error, Result,

@@ -219,8 +219,8 @@ impl Rebuild<'_> {
         properties(&was, old, new).await
     }
 
-    /// A database that holds nothing of people's own: its catalogs may still hold rows that are gone.
-    /// Where its owner does not let us, it stays.
+    /// A database that holds nothing of people's own: its catalogs may still hold rows that are
+    /// gone. Where its owner does not let us, it stays.
     pub async fn make_empty(&self, database: &str) -> Result<()> {
         let base = self.sessions.open(beside(database)).await?;
         let whole = self.whole_name(database);

@@ -18,7 +18,8 @@ const SET_UP: &str = "SET lock_timeout = '60s'; SET statement_timeout = 0;
 /// Production's roles and databases have settings, and a session begins with them: with another
 /// role, another meaning of a quote, another one of NULL.
 const SET_BACK: &str = "SET ROLE NONE; SET standard_conforming_strings = on; SET client_encoding = 'UTF8';
-                        SET array_nulls = on; SET transform_null_equals = off; SET quote_all_identifiers = off;
+                        SET array_nulls = on; SET transform_null_equals = off;
+                        SET quote_all_identifiers = off;
                         SET default_transaction_isolation = 'read committed';
                         SET default_transaction_read_only = off; SET default_transaction_deferrable = off;
                         SET check_function_bodies = on; SET xmloption = content; SET row_security = on;
