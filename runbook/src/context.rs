@@ -60,6 +60,11 @@ impl Context {
         }
     }
 
+    /// What the clients are made of, for a call that none of them has.
+    pub fn sdk_config(&self) -> &SdkConfig {
+        &self.config
+    }
+
     /// The same, for a process that speaks to PostgreSQL.
     pub fn with_tls(self, tls: Tls) -> Self {
         Self { tls: Some(tls), ..self }

@@ -12,6 +12,7 @@ pub mod lease;
 pub mod major_upgrade;
 pub mod patience;
 pub mod postgres;
+pub mod security_groups;
 pub mod state;
 pub mod store;
 pub mod telemetry;

@@ -20,6 +20,7 @@ use tokio::{net::TcpListener, sync::mpsc, task::JoinHandle};
 use local_aws::{
     aws::{ACCOUNT, REGION, arn},
     client::InProcess,
+    ec2::Ec2,
     ecs::{self, Ecs},
     events::Events,
     gateway::Gateway,
@@ -223,6 +224,7 @@ impl Sandbox {
 
         let services: BTreeMap<&'static str, Arc<dyn Endpoint>> = BTreeMap::from([
             ("rds", rds.clone() as Arc<dyn Endpoint>),
+            ("ec2", Ec2::new(rds.clone())),
             ("states", states.clone()),
             ("lambda", lambda.clone()),
             ("ecs", ecs.clone()),

@@ -107,8 +107,12 @@ impl Sync {
         let plan = self.done("select-snapshot", json!({"sync": "orders"})).await;
         let copy = self.done("copy-snapshot", json!({"sync": "orders", "snapshot": plan["snapshot"]})).await;
         self.done("share-snapshot", json!({"sync": "orders"})).await;
-        let input =
-            json!({"sync": "orders", "snapshot": copy["snapshot"], "engineVersion": plan["engineVersion"]});
+        let input = json!({
+            "sync": "orders",
+            "snapshot": copy["snapshot"],
+            "engineVersion": plan["engineVersion"],
+            "workerSecurityGroups": ["sg-workers"],
+        });
         self.done("restore-quarantine", input).await
     }
 

@@ -9,7 +9,7 @@ use workers::daily_sync::sanitize_databases::look;
 use crate::copy::Copy;
 
 /// What the script prints, and what psql complains about.
-async fn answer(copy: &Copy, database: &str, name: &str) -> (String, String) {
+pub async fn answer(copy: &Copy, database: &str, name: &str) -> (String, String) {
     let sessions = copy.sessions();
     let login = sessions.login;
     let path = std::env::temp_dir().join(format!("draft-{name}-{}.sql", std::process::id()));

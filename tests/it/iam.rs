@@ -338,6 +338,13 @@ async fn what_a_role_may_not_do_is_refused_in_awss_words() {
     let upgrade = role(&sandbox, "prepare-parameter-groups").rds.modify_db_cluster();
     let answer = upgrade.db_cluster_identifier("invoices").engine_version("18.4").send().await;
     denied(answer, "prepare-parameter-groups", "rds:ModifyDBCluster", &invoices);
+    let cleaning = role(&sandbox, "clean-up");
+    let error = runbook::security_groups::security_group(&cleaning, "sg-quarantine").await.unwrap_err();
+    assert_eq!(error.name(), "Refused", "{error}");
+    assert!(
+        error.to_string().contains("is not authorized to perform: ec2:DescribeSecurityGroups"),
+        "{error}"
+    );
 }
 
 /// Names and tags that would make a cluster another's: ours, attested, or a target's.

@@ -12,7 +12,7 @@ use policy::{Capacity, LifecycleSupport};
 use runbook::{
     Context, Error, Result, Run,
     aurora::{self, Cluster, EngineVersion, Fault, Instance, ResourceId, message},
-    daily_sync::{names, tags},
+    daily_sync::{names, quarantine, tags},
     error::{Then, aws},
 };
 
@@ -27,6 +27,8 @@ pub struct Wanted<'a> {
     pub subnet_group: &'a str,
     pub security_groups: &'a [String],
     pub cluster_parameter_group: &'a str,
+    /// The security groups of whom alone these two must let in, where the copy is raw.
+    pub only_for: Option<&'a [String]>,
     pub parameter_group: Option<&'a str>,
     pub kms_key: &'a str,
     pub instance_class: &'a str,
@@ -180,6 +182,10 @@ fn differences(cluster: &Cluster, wanted: &Wanted<'_>) -> Vec<String> {
 /// Begins the restore, without roles and exported logs: both come only when they are named.
 async fn restore(cx: &Context, run: &Run, wanted: &Wanted<'_>) -> Result<()> {
     let (name, snapshot) = (&wanted.cluster, wanted.snapshot);
+    if let Some(workers) = wanted.only_for {
+        let (groups, values) = (wanted.security_groups, wanted.cluster_parameter_group);
+        quarantine::before_a_restore(cx, groups, values, workers).await?;
+    }
     let restore = cx.rds.restore_db_cluster_from_snapshot().db_cluster_identifier(name);
     let restore = restore
         .snapshot_identifier(snapshot)
@@ -304,6 +310,7 @@ mod tests {
             subnet_group: "quarantine",
             security_groups: groups,
             cluster_parameter_group: "quarantine-pg16",
+            only_for: None,
             parameter_group: None,
             kms_key: "alias/sync",
             instance_class: "db.r6g.large",

@@ -3,9 +3,10 @@
 //!
 //! Changes: RestoreDBClusterFromSnapshot, then ModifyDBCluster (a master password of RDS's own),
 //! then CreateDBInstance, one a look. Again is harmless: what stands under the run's name is looked
-//! at, and must carry its tags. Undo: CleanUp deletes it. Errors: `NotReady`, `Refused` (quota,
-//! key, a group that is missing), `Conflict` (the name is someone else's), `OperationFailed` (RDS
-//! failed, or made it otherwise than asked).
+//! at, and must carry its tags. Before the restore the quarantine's groups are looked into. Undo:
+//! CleanUp deletes it. Errors: `NotReady`, `Refused` (quota, key, a group that is missing, open or
+//! telling), `Conflict` (the name is someone else's), `OperationFailed` (RDS failed, or made it
+//! otherwise than asked).
 
 use runbook::{
     Arn, Context, Error, Result, Run, State,
@@ -29,6 +30,8 @@ pub struct RestoreQuarantine {
     engine_version: EngineVersion,
     /// The snapshot's, such as aurora-iopt1: left out, RDS would take `aurora`.
     storage_type: Option<String>,
+    /// The security groups that the workers have, and nobody else.
+    worker_security_groups: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -61,6 +64,7 @@ impl State for RestoreQuarantine {
             subnet_group: &quarantine.subnet_group,
             security_groups: std::slice::from_ref(&quarantine.security_group),
             cluster_parameter_group: &quarantine.cluster_parameter_group,
+            only_for: Some(&self.worker_security_groups),
             parameter_group: None,
             kms_key: &quarantine.kms_key,
             instance_class: &quarantine.instance_class,

@@ -75,6 +75,7 @@ impl State for RestoreTarget {
             subnet_group: &target.subnet_group,
             security_groups: &target.security_groups,
             cluster_parameter_group: &target.cluster_parameter_group,
+            only_for: None,
             parameter_group: target.parameter_group.as_deref(),
             kms_key: &policy.quarantine.kms_key,
             instance_class: &target.instance_class,

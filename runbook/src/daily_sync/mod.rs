@@ -1,8 +1,9 @@
-//! What the states of a sync share: the policy that the run goes by, its names and tags, and the
-//! attestation.
+//! What the states of a sync share: the policy that the run goes by, its names and tags, how the
+//! quarantine has to be, and the attestation.
 
 pub mod attestation;
 pub mod names;
+pub mod quarantine;
 pub mod secret;
 pub mod tags;
 

@@ -33,7 +33,8 @@ where
         return Error::NotReady(format!("AWS to answer {action} ({code}: {message})"));
     }
     match code {
-        "AccessDenied" | "AccessDeniedException" | "AccessDeniedFault" => {
+        // The last is EC2's.
+        "AccessDenied" | "AccessDeniedException" | "AccessDeniedFault" | "UnauthorizedOperation" => {
             Error::refused(format!("{action} is not allowed: {message}"))
                 .changed("nothing by this call")
                 .fix("grant this state's role the permission")

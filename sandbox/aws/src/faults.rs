@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, fmt};
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use crate::http::{Caller, Response, respond};
+use crate::{
+    ec2,
+    http::{Caller, Response, respond},
+};
 
 /// Kills the process of a principal.
 pub type Killer = Box<dyn Fn(&str) + Send + Sync>;
@@ -133,18 +136,22 @@ impl Kind {
     pub fn answer(self, service: &str, action: &str) -> Response {
         let denied = format!("User is not authorized to perform: {service}:{action}");
         let (status, code, message) = match (self, service) {
+            (Self::Denied, "ec2") => (403, "UnauthorizedOperation", denied),
             (Self::Denied, "rds" | "sts" | "s3") => (403, "AccessDenied", denied),
             (Self::Denied, _) => (400, "AccessDeniedException", denied),
             (Self::ServerError, "s3") => {
                 (500, "InternalError", "We encountered an internal error. Please try again.".to_owned())
             }
+            (Self::ServerError, "ec2") => (500, "InternalError", "An internal error has occurred".to_owned()),
             (Self::ServerError, _) => (500, "InternalFailure", "An internal error has occurred.".to_owned()),
+            (_, "ec2") => (503, "RequestLimitExceeded", "Request limit exceeded.".to_owned()),
             (_, "rds" | "sts") => (400, "Throttling", "Rate exceeded".to_owned()),
             (_, "s3") => (503, "SlowDown", "Please reduce your request rate.".to_owned()),
             (_, "lambda") => (429, "TooManyRequestsException", "Rate Exceeded.".to_owned()),
             _ => (400, "ThrottlingException", "Rate exceeded".to_owned()),
         };
         match service {
+            "ec2" => ec2::refusal(status, code, &message),
             "rds" | "sts" => respond(
                 status,
                 "text/xml",

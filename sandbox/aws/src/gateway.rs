@@ -207,7 +207,7 @@ fn caller(request: &Request) -> Option<Caller> {
 /// The API's name of the call.
 fn action(service: &str, request: &Request) -> String {
     match service {
-        "rds" | "sts" => url::form_urlencoded::parse(request.body())
+        "ec2" | "rds" | "sts" => url::form_urlencoded::parse(request.body())
             .find(|(name, _)| name == "Action")
             .map(|(_, action)| action.into_owned())
             .unwrap_or_default(),

@@ -9,6 +9,7 @@
 
 pub mod aws;
 pub mod client;
+pub mod ec2;
 pub mod ecs;
 pub mod events;
 pub mod faults;

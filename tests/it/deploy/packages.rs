@@ -28,6 +28,7 @@ async fn an_executable_that_needs_a_newer_glibc_than_there_will_be_is_refused() 
     }
     assert!(read(".ci/package").contains("--target \"$triple.2.34\""), "the linker has AL2023's glibc");
     assert!(read(".ci/package").contains("/bootstrap\" 2.34"), "and the result is looked at");
+    assert!(read(".ci/package").contains("--disable-optimizations"), "a panic is caught");
     assert!(read("workers/Dockerfile").contains("target/release/worker 2.36"), "so is the worker");
 }
 

@@ -30,9 +30,12 @@ use serde_json::{Value, json};
 pub mod cluster;
 pub mod coverage;
 mod marks;
+mod password;
 pub mod places;
 pub mod survivors;
 pub mod wires;
+
+use cluster::Quarantine;
 
 use super::{
     quarantine::{Quarantined, masking_key},
@@ -55,6 +58,8 @@ pub struct AttestSanitized {
     /// Its DbClusterResourceId.
     #[schemars(with = "String")]
     pub resource_id: ResourceId,
+    /// The security groups that the workers have, and nobody else.
+    pub worker_security_groups: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -77,7 +82,8 @@ impl State for AttestSanitized {
         let seal = Seal::new(&key, run, &self.resource_id);
         let records = Records { cx, run, seal: &seal };
         let found = aurora::cluster(cx, &self.cluster).await?;
-        let mut wrong = cluster::check(&found, &aurora::members(cx, &found).await?, &policy.quarantine);
+        let quarantine = Quarantine { policy: &policy.quarantine, workers: &self.worker_security_groups };
+        let mut wrong = quarantine.look(cx, run, &found, &login).await?;
         let seen = look(cx, &login, &policy.masking, &records, &key).await?;
         wrong.extend(seen.wrong);
         if !wrong.is_empty() {
@@ -87,7 +93,7 @@ impl State for AttestSanitized {
                 wrong.join("\n- ")
             ))
             .changed("nothing; CleanUp deletes the copy")
-            .fix("let the policy cover what is named")
+            .fix("let the policy cover what is named, or set the quarantine up as it says")
             .then(Then::StartAgain));
         }
         let attestation = Attestation {

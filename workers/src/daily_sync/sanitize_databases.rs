@@ -168,12 +168,17 @@ async fn finished(rebuild: &Rebuild<'_>, masking: &Masking, records: &Records<'_
     let client = rebuild.sessions.open("template1").await?;
     let there = sessions::texts(&client, "list databases", "SELECT datname::text FROM pg_database").await?;
     drop(client);
-    // One whose name is free for a moment is known from the policy.
-    let known: BTreeSet<&String> = masking.databases.keys().chain(&there).collect();
+    // One whose name is free for a moment is known from the policy, or every server has it.
+    let always = ["postgres".to_owned(), "template1".to_owned()];
+    let known: BTreeSet<&String> = masking.databases.keys().chain(&there).chain(&always).collect();
     let mut done = Vec::new();
     for database in known {
         let Some(record) = records.get(database).await? else {
-            rebuild.begin_again(database).await?;
+            if !there.contains(database) && there.contains(&rebuild.whole_name(database)) {
+                rebuild.take_over(database).await?;
+            } else {
+                rebuild.begin_again(database).await?;
+            }
             continue;
         };
         if there.contains(&rebuild.whole_name(database)) {

@@ -4,6 +4,7 @@ use quick_xml::escape::escape;
 use serde_json::json;
 
 use super::Denied;
+use crate::ec2;
 use crate::http::{Response, respond};
 
 impl Denied {
@@ -36,6 +37,8 @@ impl Denied {
         match service {
             "rds" if about_key => xml(400, "KMSKeyNotAccessibleFault", &message),
             "rds" | "sts" => xml(403, "AccessDenied", &message),
+            // hashicorp/terraform-provider-aws#4664
+            "ec2" => ec2::refusal(403, "UnauthorizedOperation", &message),
             "s3" => respond(
                 403,
                 "application/xml",

@@ -43,7 +43,7 @@ mod snapshots;
 mod subnet_groups;
 mod tags;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod ties;
 mod upgrade;
 mod upgrade_checks;

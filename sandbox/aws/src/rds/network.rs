@@ -35,6 +35,8 @@ pub struct Network {
     places: BTreeMap<IpAddr, String>,
     /// Which sources each security group lets in.
     rules: BTreeMap<String, BTreeSet<String>>,
+    /// Where each one lets out. Only shown: nothing here begins a connection as a cluster would.
+    ways_out: BTreeMap<String, BTreeSet<String>>,
     /// By resource id.
     doors: BTreeMap<String, JoinHandle<()>>,
 }
@@ -45,8 +47,23 @@ impl Default for Network {
             DEFAULT_SECURITY_GROUP.into(),
             BTreeSet::from([WORKERS.into(), DEFAULT_SECURITY_GROUP.into()]),
         )]);
-        Self { places: BTreeMap::from([(HOME, WORKERS.into())]), rules, doors: BTreeMap::new() }
+        Self {
+            places: BTreeMap::from([(HOME, WORKERS.into())]),
+            rules,
+            ways_out: BTreeMap::new(),
+            doors: BTreeMap::new(),
+        }
     }
+}
+
+/// A security group, to be shown.
+#[derive(Debug, Clone)]
+pub struct SecurityGroup {
+    pub id: String,
+    pub inbound: Vec<String>,
+    pub outbound: Vec<String>,
+    /// A rule here has no ports of its own: these are those of the clusters that have the group.
+    pub ports: BTreeSet<u16>,
 }
 
 impl Drop for Network {
@@ -112,6 +129,41 @@ impl Rds {
     /// Takes such a rule back.
     pub fn forbid(&self, security_group: &str, from: &str) {
         self.shared.network().rules.entry(security_group.to_owned()).or_default().remove(from);
+    }
+
+    /// Lets what has a security group reach members of another, or [`ANYWHERE`].
+    pub fn allow_out(&self, security_group: &str, to: &str) {
+        self.shared.network().ways_out.entry(security_group.to_owned()).or_default().insert(to.to_owned());
+    }
+
+    /// Every security group that has, or had, a rule.
+    pub fn security_groups(&self) -> Vec<SecurityGroup> {
+        let mut ports = BTreeMap::<String, BTreeSet<u16>>::new();
+        for cluster in self.shared.worlds.values().flat_map(|world| {
+            world
+                .lock()
+                .clusters
+                .values()
+                .map(|one| (one.security_groups.clone(), one.port))
+                .collect::<Vec<_>>()
+        }) {
+            for group in cluster.0 {
+                ports.entry(group).or_default().insert(cluster.1);
+            }
+        }
+        let network = self.shared.network();
+        let ids: BTreeSet<&String> = network.rules.keys().chain(network.ways_out.keys()).collect();
+        let peers = |rules: &BTreeMap<String, BTreeSet<String>>, id: &String| {
+            rules.get(id).into_iter().flatten().cloned().collect()
+        };
+        ids.into_iter()
+            .map(|id| SecurityGroup {
+                id: id.clone(),
+                inbound: peers(&network.rules, id),
+                outbound: peers(&network.ways_out, id),
+                ports: ports.remove(id).unwrap_or_else(|| BTreeSet::from([5432])),
+            })
+            .collect()
     }
 
     /// Whether the rules let that place reach the cluster, without trying.

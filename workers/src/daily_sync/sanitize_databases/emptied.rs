@@ -9,7 +9,7 @@ use runbook::{
     Result,
     postgres::{failed, quote},
 };
-use tokio_postgres::{Client, SimpleQueryMessage};
+use tokio_postgres::{Client, SimpleQueryMessage, error::SqlState};
 
 use super::{
     plan::{Plan, Rows, TablePlan},
@@ -58,8 +58,11 @@ async fn of_column(
         if heap.hides {
             heap.unhide(client).await?;
         }
-        let rows = client.simple_query(&sql).await;
-        let rows = rows.map_err(|error| failed(&format!("read {}", table.table.name), &error))?;
+        let rows = match client.simple_query(&sql).await {
+            // Bytes that are no text are no text elsewhere either.
+            Err(error) if error.code() == Some(&SqlState::CHARACTER_NOT_IN_REPERTOIRE) => Vec::new(),
+            rows => rows.map_err(|error| failed(&format!("read {}", table.table.name), &error))?,
+        };
         for row in rows {
             let SimpleQueryMessage::Row(row) = row else { continue };
             let Some(value) = row.get(0) else { continue };

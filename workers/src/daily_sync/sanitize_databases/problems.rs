@@ -289,8 +289,9 @@ impl Problems {
     }
 
     pub fn not_made(&mut self, object: &str, why: &str) {
-        let remedy = "Choose rules under which it holds (the same rule on both sides of a reference, a \
-                      unique one for a unique column), or drop it in production."
+        let remedy = "Where the replaced values are the cause, choose rules under which it holds (the same \
+                      on both sides of a reference, a unique one for a unique column); else drop it in \
+                      production."
             .to_owned();
         self.add("not-made-again", object.to_owned(), &format!("over the replaced rows: {why}"), remedy);
     }

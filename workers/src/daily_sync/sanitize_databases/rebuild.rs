@@ -193,11 +193,13 @@ impl Rebuild<'_> {
         }
         views(&was, &client, problems, self).await?;
         self.say(format!("collecting statistics of database {old}"));
-        if let Err(error) = client.batch_execute("ANALYZE").await {
-            if is_gone(&error) {
-                return Err(super::lost("collect statistics", &error));
+        for table in texts(&client, "list tables", include_str!("../sql/rebuild/analyzed.sql")).await? {
+            if let Err(error) = client.batch_execute(&format!("ANALYZE {table}")).await {
+                if is_gone(&error) {
+                    return Err(super::lost("collect statistics", &error));
+                }
+                problems.not_made(&format!("STATISTICS {table}"), &said(&error));
             }
-            problems.not_made("statistics of a table", &said(&error));
         }
         let rows = was.query(include_str!("../sql/rebuild/functions.sql"), &[]).await;
         for row in rows.map_err(|error| query_failed("look for functions", &error))? {
@@ -229,6 +231,10 @@ impl Rebuild<'_> {
         };
         if let Err(error) = again.await {
             tracing::warn!(database, %error, "this empty database was not made again");
+            if database == "template1" {
+                let template = base.batch_execute("ALTER DATABASE template1 IS_TEMPLATE true").await;
+                template.map_err(|error| failed("leave the template as it was", &error))?;
+            }
             drop_database(&base, &whole).await?;
         }
         Ok(())

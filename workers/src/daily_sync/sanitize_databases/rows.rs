@@ -44,6 +44,9 @@ struct Look {
     random: u32,
 }
 
+/// A database of SQL_ASCII takes any bytes for text.
+pub const NOT_UTF8: &str = "it holds text that is not UTF-8: convert it in production, or truncate it";
+
 /// So many values of a column and part are looked at.
 const SAMPLE: u32 = 2000;
 /// Fewer that look random may be so by chance.
@@ -95,7 +98,7 @@ impl Rows {
     pub fn replace(&mut self, lines: &[u8]) -> anyhow::Result<Result<Vec<u8>, Misfit>> {
         // A database of SQL_ASCII knows no encoding, and converts nothing.
         let Ok(lines) = std::str::from_utf8(lines) else {
-            let why = "it holds text that is not UTF-8: convert it in production".to_owned();
+            let why = NOT_UTF8.to_owned();
             return Ok(Err(Misfit { column: None, why }));
         };
         let mut out = Vec::with_capacity(lines.len() + lines.len() / 4);

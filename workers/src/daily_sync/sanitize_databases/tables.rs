@@ -19,12 +19,12 @@ use runbook::{
     Result,
     postgres::{is_gone, query_failed, quote, said},
 };
-use tokio_postgres::Client;
+use tokio_postgres::{Client, error::SqlState};
 
 use super::{
     lost,
     plan::{PlannedColumn, Rows as Planned, TablePlan, Value},
-    rows::{Misfit, Rows},
+    rows::{self, Misfit, Rows},
     schema::Heap,
     sessions::Sessions,
 };
@@ -197,10 +197,19 @@ fn select(part: &Part<'_>) -> String {
 
 async fn copy(from: &Client, to: &Client, part: &Part<'_>, key: &Key) -> Result<Outcome> {
     let name = &part.plan.table.name;
-    let reading = |error: tokio_postgres::Error| runbook::postgres::failed(&format!("read {name}"), &error);
+    let reading = |error: tokio_postgres::Error| {
+        if error.code() == Some(&SqlState::CHARACTER_NOT_IN_REPERTOIRE) {
+            let why = rows::NOT_UTF8.to_owned();
+            return Ok(Err(Refused::Misfit { column: None, why }));
+        }
+        Err(runbook::postgres::failed(&format!("read {name}"), &error))
+    };
     let mut rows = Rows::new(key, part.columns)?;
     let target: Vec<String> = part.columns.iter().map(|column| quote(&column.name)).collect();
-    let source = from.copy_out(&format!("COPY ({}) TO STDOUT", select(part))).await.map_err(reading)?;
+    let source = match from.copy_out(&format!("COPY ({}) TO STDOUT", select(part))).await {
+        Ok(source) => source,
+        Err(error) => return reading(error),
+    };
     let target = if target.is_empty() { String::new() } else { format!("({})", target.join(", ")) };
     let into = format!("COPY {} {target} FROM STDIN", part.plan.table.sql());
     let sink = match to.copy_in::<_, Bytes>(&into).await {
@@ -210,7 +219,10 @@ async fn copy(from: &Client, to: &Client, part: &Part<'_>, key: &Key) -> Result<
     let (mut source, mut sink) = (pin!(source), pin!(sink));
     let mut lines = BytesMut::with_capacity(BATCH * 2);
     loop {
-        let chunk = source.try_next().await.map_err(reading)?;
+        let chunk = match source.try_next().await {
+            Ok(chunk) => chunk,
+            Err(error) => return reading(error),
+        };
         let end = chunk.is_none();
         lines.extend_from_slice(&chunk.unwrap_or_default());
         if lines.is_empty() || !end && lines.len() < BATCH {

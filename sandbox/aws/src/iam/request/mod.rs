@@ -44,6 +44,7 @@ pub fn accesses(world: &World, caller: &Caller, operation: &str, request: &Reque
     let mut found = match caller.service.as_str() {
         "rds" => rds::accesses(&call),
         "s3" => s3::accesses(&call),
+        "ec2" => others::ec2(&call),
         "sts" => others::sts(&call),
         "lambda" => others::lambda(&call),
         _ => others::json(&call),

@@ -1,9 +1,15 @@
-//! Calls of STS, Lambda, and the services that speak JSON.
+//! Calls of EC2, STS, Lambda, and the services that speak JSON.
 
 use serde_json::Value;
 
 use super::{Call, keys};
 use crate::iam::evaluate::Access;
+
+/// A describe of EC2 knows no resource.
+pub fn ec2(call: &Call<'_>) -> Option<Vec<Access>> {
+    let name = format!("ec2:{}", call.operation);
+    (call.operation == "DescribeSecurityGroups").then(|| vec![call.access(&name, "*".to_owned())])
+}
 
 pub fn sts(call: &Call<'_>) -> Option<Vec<Access>> {
     let form = call.form();
