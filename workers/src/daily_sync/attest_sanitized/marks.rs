@@ -1,6 +1,7 @@
 //! Marks and ranks of values, as the state that masks takes them, in this state's own words:
 //! HMAC-SHA256 and SipHash under the masking key.
 
+#[allow(clippy::disallowed_types, reason = "asked for every word of every row, and never gone through")]
 use std::collections::HashMap;
 
 use hmac::{Hmac, KeyInit, Mac};
@@ -43,6 +44,7 @@ impl Marker {
 /// Marks that are looked for, each with what it is of.
 #[derive(Default)]
 pub struct Wanted<'a> {
+    #[allow(clippy::disallowed_types, reason = "as above")]
     by_rank: HashMap<u64, (&'a Mark, &'a str)>,
 }
 

@@ -15,7 +15,7 @@ use super::sessions::Sessions;
 /// An archive of pg_dump in a folder that goes with it.
 pub struct Dump<'a> {
     sessions: &'a Sessions<'a>,
-    major: u32,
+    pub major: u32,
     folder: tempfile::TempDir,
 }
 

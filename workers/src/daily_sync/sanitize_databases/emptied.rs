@@ -3,7 +3,7 @@
 //! Only values that would tell something elsewhere, too: text of some length that is (nearly) never
 //! the same twice in its column, and that is no number, no UUID and no reference to another table.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use runbook::{
     Result,
@@ -46,7 +46,7 @@ async fn of_column(
     column: &str,
     key: &Key,
 ) -> Result<Option<Fingerprint>> {
-    let (mut values, mut distinct) = (0u64, HashSet::new());
+    let (mut values, mut distinct) = (0u64, BTreeSet::new());
     for heap in &table.table.heaps {
         let name = quote(column);
         // Every n-th page, from the whole of the table.

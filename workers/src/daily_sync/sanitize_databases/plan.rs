@@ -124,7 +124,7 @@ fn value(column: &Column, rule: &Rule, link: &Link) -> Result<Value, String> {
         length: link.length,
         lower: link.lower,
         // With other columns of a key beside it one value for all may do.
-        unique: link.unique && !(matches!(rule, Rule::Constant { .. }) && !column.unique_alone),
+        unique: link.unique && (column.unique_alone || !matches!(rule, Rule::Constant { .. })),
         small: link.small,
         not_null: column.not_null,
         array: column.array && !whole,

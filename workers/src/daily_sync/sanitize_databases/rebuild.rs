@@ -94,7 +94,7 @@ impl Rebuild<'_> {
         // What is checked next would only repeat, for every reference, that rows are missing.
         let loaded = outcomes.values().all(std::result::Result::is_ok);
         if loaded {
-            self.after_rows(&dump, plan, major, &new, &owners, &mut problems, &mut record).await?;
+            self.after_rows(&dump, plan, &new, &owners, &mut problems, &mut record).await?;
         }
         if let Err(findings) = problems.end() {
             drop_database(&base, &new).await?;
@@ -165,7 +165,6 @@ impl Rebuild<'_> {
         &self,
         dump: &Dump<'_>,
         plan: &Plan,
-        major: u32,
         new: &str,
         owners: &[(String, String)],
         problems: &mut Problems,
@@ -177,7 +176,8 @@ impl Rebuild<'_> {
         let tables =
             texts(&was, "look for tables", include_str!("../sql/rebuild/extension-tables.sql")).await?;
         if !tables.is_empty() || plan.keep_large_objects {
-            let rows = Dump::of_rows(self.sessions, old, major, &tables, plan.keep_large_objects).await?;
+            let rows =
+                Dump::of_rows(self.sessions, old, dump.major, &tables, plan.keep_large_objects).await?;
             undefined(old, rows.restore_all(&client, new).await?, record)?;
         }
         sequences(&was, &client).await?;
