@@ -55,7 +55,7 @@ fn case(number: usize, seed: u64, major: u32) -> Place {
     for number in 1..tables {
         sql.push(generator.reference(number, number - 1));
     }
-    if seed % 3 == 0 {
+    if seed.is_multiple_of(3) {
         sql.push("CREATE TABLE here.people AS SELECT 'rawMARK.1.x@mail.example'::text AS email".to_owned());
         rules.push(("people".to_owned(), "email".to_owned(), "email".into()));
         sql.push(DEFECTS[seed as usize / 3 % DEFECTS.len()].to_owned());

@@ -2,6 +2,8 @@
 //! run is refused naming the object, or no file, no dump and no reader's query shows a raw value,
 //! and nothing shows the key.
 
+#![allow(clippy::print_stdout, reason = "says what became of each place, for who asks with --nocapture")]
+
 use std::collections::BTreeSet;
 
 use tokio_postgres::Client;

@@ -1,5 +1,7 @@
 //! What the attestor is for: a copy that is sanitised, and then one thing of it undone.
 
+#![allow(clippy::print_stdout, reason = "says what became of each place, for who asks with --nocapture")]
+
 use sandbox::worlds::{
     findings::apply,
     wires::{stubborn, wires},
