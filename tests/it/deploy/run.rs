@@ -11,6 +11,7 @@ use sandbox::{
         evaluate::{Access, Identity},
     },
     orders, production,
+    rds::network::WORKERS,
     statemachine::PREFIX,
 };
 
@@ -34,6 +35,14 @@ async fn execute(sandbox: &Sandbox, machine: &str, name: &str, input: &str) -> h
     harness::ended(sandbox, started.execution_arn).await
 }
 
+/// The security groups of the workers, as the deployed machine names them.
+fn workers_groups(read: &ReadBack) -> Vec<String> {
+    let mut definitions = read.machines.iter().map(|machine| machine.definition.as_str());
+    let named = definitions.find_map(|text| text.split_once("'workerSecurityGroups': $split('"));
+    let (groups, _) = named.and_then(|(_, rest)| rest.split_once('\'')).expect("the machine names them");
+    groups.split(',').map(str::to_owned).collect()
+}
+
 /// By hand, with the README's smallest input.
 pub async fn upgrade(read: &ReadBack) {
     let sandbox = start(read.deployment(&production_key())).await;
@@ -54,6 +63,11 @@ pub async fn syncs(read: &ReadBack) {
     let policy = &read.buckets[0].objects["policy.yaml"];
     environments::create(&sandbox, Some(policy)).await.expect("the environments are created");
     environments::create_targets(&sandbox).await.expect("yesterday's targets are created");
+    // The quarantine lets in the workers that were deployed, and no others.
+    sandbox.rds.forbid("sg-quarantine", WORKERS);
+    for group in workers_groups(read) {
+        sandbox.rds.allow("sg-quarantine", &group);
+    }
 
     let [schedule] = &read.schedules[..] else { panic!("the policy has one schedule") };
     let name = schedule.role.rsplit('/').next().unwrap_or_default();
