@@ -15,7 +15,7 @@ INSERT INTO here.solid_queue_ready_executions (job_id) SELECT id FROM here.solid
 
 -- place: an index function that is no longer immutable
 -- page: xfunc-volatility
--- either: or drop it in production
+-- either: else drop it in production
 CREATE FUNCTION here.plain(text) RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT lower($1) $$;
 CREATE INDEX ON here.people (here.plain(email));
 ALTER TABLE here.people ADD again text GENERATED ALWAYS AS (here.plain(email)) STORED;
@@ -82,7 +82,7 @@ INSERT INTO here.people VALUES (8, E'rawMARK.\303\251@mail.example');
 -- place: a database without an encoding whose texts are no UTF-8
 -- page: multibyte
 -- database: ascii
--- either: could not read
+-- either: convert it in production
 INSERT INTO here.loot VALUES (E'caf\351'), (E'\200\201');
 INSERT INTO here.people VALUES (8, E'rawMARK.\351@mail.example');
 
