@@ -45,7 +45,7 @@ pub const CHECKS: &[Check] = &[
         name: "change-of-what-is-not-there-under-a-tag-condition",
         expected: Expected::Holds("denied: what is not there has no tags"),
         source: "assumed: the states look again before they believe a denial",
-        local: local!("src/iam/mod.rs", "for (tag, value) in tags(world, caller"),
+        local: local!("src/iam/request/mod.rs", "for (tag, value) in tags(world, caller"),
         ask: |on| {
             Box::pin(async move {
                 let Some(rds) = client(on, &[by_tag(on)]).await? else {
