@@ -182,7 +182,7 @@ async fn made_by_this_run(
         let oid: u32 = row.get(0);
         match records.get(database).await? {
             Some(record) if record.oid == oid && record.database == *database => {
-                let theirs = include_str!("sql/rebuild/tables-of-extensions.sql");
+                let theirs = include_str!("sql/attest/of-extensions.sql");
                 let now = texts(&client, "look for tables of extensions", theirs).await?;
                 let strange = now.into_iter().filter(|table| !record.of_extensions.contains(table));
                 let said = |table| format!("{database}: {table} hides in an extension that did not make it");

@@ -121,14 +121,14 @@ impl Rebuild<'_> {
             let ordinary = format!("ALTER DATABASE {} IS_TEMPLATE false", quote(database));
             base.batch_execute(&ordinary).await.map_err(|error| failed("replace a template", &error))?;
         }
-        drop_database(&base, database).await?;
+        drop_database(&base, database).await.map_err(not_ours)?;
         let mut name = format!("ALTER DATABASE {} RENAME TO {}", quote(&whole), quote(database));
         if template {
             name += &format!("; ALTER DATABASE {} IS_TEMPLATE true", quote(database));
         }
         base.batch_execute(&name)
             .await
-            .map_err(|error| failed(&format!("give database {database} its name"), &error))
+            .map_err(|error| not_ours(failed(&format!("give database {database} its name"), &error)))
     }
 
     /// Everything that rows need. Answers which owners may create where for as long as the objects
@@ -274,7 +274,18 @@ async fn create(base: &Client, old: &str, new: &str) -> Result<()> {
     let statement: String = row.map_err(|error| query_failed("read a database's properties", &error))?.get(0);
     base.batch_execute(&statement)
         .await
-        .map_err(|error| failed(&format!("make database {old} again"), &error))
+        .map_err(|error| not_ours(failed(&format!("make database {old} again"), &error)))
+}
+
+/// Who makes a database again has the rights of its owner, and may create databases.
+fn not_ours(error: Error) -> Error {
+    error
+        .changed("the copy, where wires were cut; CleanUp deletes it")
+        .fix(
+            "in production, make the master user a member of that database's owner, and let it create \
+             databases",
+        )
+        .then(Then::StartAgain)
 }
 
 async fn properties(was: &Client, old: &str, new: &str) -> Result<()> {

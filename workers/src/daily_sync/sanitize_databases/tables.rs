@@ -130,7 +130,7 @@ async fn run<'a>(
 ) -> Result<BTreeMap<&'a TableName, Outcome>> {
     let mut outcomes: BTreeMap<&TableName, Outcome> =
         parts.iter().map(|part| (&part.plan.table.name, Ok(Done::default()))).collect();
-    parts.sort_by_key(|part| part.pages.1.unwrap_or(PAGES) - part.pages.0);
+    parts.sort_by_key(|part| part.pages.1.unwrap_or(part.heap.pages) - part.pages.0);
     let total = parts.len();
     let (queue, shared) = (Mutex::new(VecDeque::from(parts)), Mutex::new(&mut outcomes));
     let turns = (0..CONNECTIONS.min(total)).map(|_| async {
