@@ -42,7 +42,7 @@ resource "aws_cloudwatch_event_target" "this" {
   role_arn       = each.value.function == null ? module.role["events"].arn : null
   arn = (
     each.value.function == null
-    ? aws_sfn_state_machine.this[each.value.statemachine].arn
+    ? aws_sfn_alias.live[each.value.statemachine].arn
     : aws_lambda_function.this[each.value.function].arn
   )
 

@@ -13,7 +13,7 @@ output "start" {
   value = {
     for name, machine in aws_sfn_state_machine.this : name => join(" ", [
       "aws stepfunctions start-execution --region ${local.region}",
-      "--state-machine-arn ${machine.arn}",
+      "--state-machine-arn ${aws_sfn_alias.live[name].arn}",
       "--input '${trimspace(file("${path.module}/../statemachines/${name}/examples/smallest.json"))}'",
     ])
   }

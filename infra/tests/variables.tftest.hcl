@@ -243,15 +243,16 @@ run "a_role_that_another_account_assumes_asks_for_the_organization" {
       account               = "444455556666"
       region                = "eu-west-1"
       callers_of_production = "arn:aws:iam::444455556666:role/aurora-runbooks-copy-snapshot"
+      external_id           = "acme-orders"
     }
   }
 
   assert {
     condition = one(jsondecode(aws_iam_role.this.assume_role_policy).Statement).Condition == {
       ArnEquals    = { "aws:PrincipalArn" = ["arn:aws:iam::444455556666:role/aurora-runbooks-copy-snapshot"] }
-      StringEquals = { "aws:PrincipalOrgID" = "o-a1b2c3d4e5" }
+      StringEquals = { "aws:PrincipalOrgID" = "o-a1b2c3d4e5", "sts:ExternalId" = "acme-orders" }
     }
-    error_message = "one of our roles, and of the organization"
+    error_message = "one of our roles, with the external id, and of the organization"
   }
 }
 

@@ -12,6 +12,7 @@ pub fn check(format: &str, text: &str) -> Result<(), String> {
     match format {
         "account" => account(text),
         "role-arn" => role_arn(text).map(drop),
+        "external-id" => external_id(text),
         "cluster" => name(text, 63),
         "sync" => name(text, 40),
         "kms-key" => kms_key(text).map(drop),
@@ -55,6 +56,15 @@ pub fn role_arn(text: &str) -> Result<&str, String> {
             "{text:?} is no ARN of a role such as arn:aws:iam::111122223333:role/aurora-runbooks-source"
         )),
     }
+}
+
+/// externalIdType in botocore sts/2011-06-15.
+fn external_id(text: &str) -> Result<(), String> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "_+=,.@:/-".contains(c);
+    let fits = (2..=1224).contains(&text.len()) && text.chars().all(allowed);
+    fits.then_some(()).ok_or_else(|| {
+        format!("{text:?} is no external ID: 2 to 1224 letters, digits and characters of _+=,.@:/-")
+    })
 }
 
 /// The account of a key's ARN; none for an alias.

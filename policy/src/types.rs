@@ -90,6 +90,11 @@ pub struct Source {
     /// The ARN of the role in that account which the runbook assumes.
     #[schemars(extend("format" = "role-arn"))]
     pub role: String,
+    /// What the role asks whoever assumes it for, beside being one of our roles: the `external_id`
+    /// of modules/production-account.
+    #[serde(default = "external_id")]
+    #[schemars(extend("format" = "external-id"))]
+    pub external_id: String,
     /// The DB cluster identifier.
     #[schemars(extend("format" = "cluster"))]
     pub cluster: String,
@@ -100,6 +105,11 @@ pub struct Source {
     /// account.
     #[schemars(extend("format" = "kms-key"))]
     pub kms_key: String,
+}
+
+/// As modules/production-account has it, too.
+fn external_id() -> String {
+    "aurora-runbooks".to_owned()
 }
 
 /// The newest available snapshot that satisfies every line of this is the one.

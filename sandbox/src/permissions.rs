@@ -104,6 +104,7 @@ pub fn variables(switches: &Switches) -> Variables {
         .set("region", REGION)
         .set("run_bucket", BUCKET)
         .set("source_role", &role_arn("source", PRODUCTION))
+        .set("external_id", environments::EXTERNAL_ID)
         .set("image_repository", &arn("ecr", &format!("repository/{PREFIX}")))
         .set_all(
             "state_machines",
@@ -247,7 +248,7 @@ pub fn deployed(switches: &Switches) -> anyhow::Result<Deployed> {
         deployed.key_policies.extend(key.map(|key| (key, policy)));
     }
     let functions = functions::STATES.iter().map(|state| runbook::state::kebab(state));
-    for name in functions.chain([functions::REPORT_RUN.to_owned()]) {
+    for name in functions.chain(functions::CALLED_BY_EVENTS.map(str::to_owned)) {
         let source_arn = arn("lambda", &format!("function:{PREFIX}-{name}"));
         let role = role_arn(&name, ACCOUNT);
         deployed.principals.insert(name, Principal { role, service: "lambda.amazonaws.com", source_arn });

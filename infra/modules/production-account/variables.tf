@@ -19,6 +19,17 @@ variable "home_account" {
   }
 }
 
+variable "external_id" {
+  description = "What whoever comes here has to name, beside being one of our roles: `source.external-id` of the policy file."
+  type        = string
+  default     = "aurora-runbooks"
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9_+=,.@:/-]{2,1224}$", var.external_id))
+    error_message = "external_id: 2 to 1224 letters, digits and characters of _+=,.@:/- (AssumeRole)."
+  }
+}
+
 variable "cluster_key_arns" {
   description = "The keys that encrypt production's clusters, whose snapshots are copied. Their key policies must leave the decision to IAM."
   type        = list(string)

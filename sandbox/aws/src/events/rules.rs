@@ -29,8 +29,18 @@ pub struct Rule {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(untagged, deny_unknown_fields)]
 pub enum Target {
-    Function { id: String, function: String, input: Option<Value> },
-    StateMachine { id: String, statemachine: String, input: Option<Value>, transform: Option<Transform> },
+    Function {
+        id: String,
+        function: String,
+        input: Option<Value>,
+    },
+    StateMachine {
+        id: String,
+        statemachine: String,
+        alias: Option<String>,
+        input: Option<Value>,
+        transform: Option<Transform>,
+    },
 }
 
 /// An input transformer (InputTransformer, botocore events 2015-10-07).
