@@ -49,15 +49,16 @@ resource "aws_s3_bucket_policy" "runs" {
   depends_on = [aws_s3_bucket_public_access_block.runs]
 }
 
-# leases/, upgrades/, attestations/ and policy.yaml stay; of them only replaced versions go.
+# Reports (runs/), attestations/, leases/, upgrades/ and policy.yaml stay; of them only replaced
+# versions go.
 resource "aws_s3_bucket_lifecycle_configuration" "runs" {
   bucket = aws_s3_bucket.runs.id
 
   rule {
-    id     = "runs"
+    id     = "work"
     status = "Enabled"
     filter {
-      prefix = "runs/"
+      prefix = "work/"
     }
     expiration {
       days = var.runs_expire_after_days

@@ -238,7 +238,7 @@ variable "run_bucket_force_destroy" {
 }
 
 variable "runs_expire_after_days" {
-  description = "Days after which what a run left under `runs/` expires: findings, keyed fingerprints, reports. Leases, inspections and attestations stay."
+  description = "Days after which what a run left under `work/` expires: findings, keyed fingerprints, its policy. Reports, attestations, leases and inspections stay."
   type        = number
   default     = 400
 

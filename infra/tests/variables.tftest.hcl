@@ -67,6 +67,18 @@ run "a_sync_starts_by_the_policy_files_schedule" {
   }
 }
 
+run "reports_and_attestations_stay_and_what_a_run_works_with_expires" {
+  command = plan
+
+  assert {
+    condition = [
+      for rule in aws_s3_bucket_lifecycle_configuration.runs.rule : rule.filter[0].prefix
+      if length(rule.expiration) > 0
+    ] == ["work/"]
+    error_message = "work/ and nothing else"
+  }
+}
+
 run "an_unknown_runbook" {
   command = plan
   variables {
@@ -167,6 +179,15 @@ run "a_subnet_that_gives_public_addresses" {
     values = { id = "subnet-0a", vpc_id = "vpc-0a", map_public_ip_on_launch = true }
   }
   expect_failures = [data.aws_subnet.worker]
+}
+
+run "a_subnet_that_leads_to_the_internet" {
+  command = plan
+  override_data {
+    target = data.aws_route_table.worker[0]
+    values = { id = "rtb-0b", routes = [{ gateway_id = "igw-0a" }] }
+  }
+  expect_failures = [data.aws_route_table.worker]
 }
 
 run "a_sync_without_a_policy_file_and_keys" {

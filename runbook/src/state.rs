@@ -81,9 +81,10 @@ impl Run {
         Duration::try_from(now - self.since()).unwrap_or_default()
     }
 
-    /// Where the run's objects lie in the run bucket.
+    /// Where the run's objects lie in the run bucket until they expire; its report stays, under
+    /// `runs/`.
     pub fn prefix(&self) -> String {
-        format!("runs/{}", self.name())
+        format!("work/{}", self.name())
     }
 
     /// When this attempt at the state began: a redrive goes on in the state without entering it
