@@ -5,15 +5,18 @@
 mod operations;
 mod rules;
 
-use std::{collections::BTreeSet, path::PathBuf};
+use std::{collections::BTreeSet, io::Write as _, path::PathBuf, time::Duration};
 
 use operations::{Operations, Resource};
 use rules::{Machine, RULES};
-use sandbox::{executables::root, statemachine};
+use sandbox::{Options, Sandbox, executables::root, orders::Shape, statemachine};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use crate::python::packages;
+use crate::{
+    harness::{self, World},
+    python::packages,
+};
 
 /// As npm has it (https://www.npmjs.com/package/asl-validator).
 const ASL_VALIDATOR: &str = "asl-validator@4.0.0";
@@ -245,4 +248,36 @@ async fn asl_validator() -> PathBuf {
         assert!(install.status.success(), "{}", String::from_utf8_lossy(&install.stderr));
     }
     script
+}
+
+/// How many events an execution has, and the bytes of the longest text in them that a limit holds
+/// for.
+async fn measure(sandbox: &Sandbox, execution: &str) -> (usize, usize) {
+    let pages = sandbox.sfn().get_execution_history().execution_arn(execution).into_paginator();
+    let events = pages.items().send().try_collect().await.expect("the history is read");
+    let texts = events.iter().flat_map(|event| {
+        [
+            event.state_entered_event_details().and_then(|details| details.input()),
+            event.state_exited_event_details().and_then(|details| details.output()),
+            event.task_scheduled_event_details().map(|details| details.parameters()),
+            event.task_succeeded_event_details().and_then(|details| details.output()),
+        ]
+    });
+    (events.len(), texts.flatten().map(str::len).max().unwrap_or_default())
+}
+
+#[tokio::test(start_paused = true)]
+async fn runs_stay_far_below_the_limits_of_history_and_payload() {
+    let upgrade = harness::model(1, Shape::default()).await;
+    upgrade.rds.behave(|behaviour| behaviour.upgrade_snapshot = Duration::from_secs(27_000));
+    let eight_hours = harness::run(&upgrade, "long", &harness::to_18()).await.succeeded();
+    let (sync, _) = World::WHOLE.start(Options::model(1)).await;
+    let synced = harness::sync(&sync, "sync").await.succeeded();
+    for (sandbox, run) in [(&upgrade, eight_hours), (&sync, synced)] {
+        let (events, payload) = measure(sandbox, &run.arn).await;
+        // Shown by `cargo test -p tests --test it -- far_below --nocapture`.
+        let line = format!("{}: {events} events, {payload} bytes at most\n", run.arn);
+        std::io::stderr().write_all(line.as_bytes()).expect("stderr is open");
+        assert!(events < 2_500 && payload < 26_000, "{line}");
+    }
 }
