@@ -114,7 +114,12 @@ impl State for SanitizeDatabases {
         let lost = if lost.is_empty() {
             String::new()
         } else {
-            format!("; what the master user may not set is lost: {}", lost.join("; "))
+            let first = lost[..lost.len().min(3)].join("; ");
+            let more = match lost.len().saturating_sub(3) {
+                0 => String::new(),
+                more => format!("; and {more} more, in {}/databases", run.prefix()),
+            };
+            format!("; what the master user may not set is lost: {first}{more}")
         };
         Ok(Sanitized {
             summary: format!(
