@@ -3,9 +3,9 @@
 //!
 //! No state: EventBridge calls it (`infra/events/worker-stopped.json`). ECS tells of a task with
 //! the overrides that it was started with, and the token is one of them
-//! (https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_task_events.html; the members
-//! of `overrides` are in EventBridge's schema `aws.ecs@ECSTaskStateChange`). Events are best effort,
-//! so `HeartbeatSeconds` stays what a run relies on. A worker that has answered has a spent token, and
+//! (https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_task_events.html; what they
+//! hold is in EventBridge's schema `aws.ecs@ECSTaskStateChange`). Events are best effort, so
+//! `HeartbeatSeconds` stays what a run relies on. A worker that has answered has a spent token, and
 //! an event that comes late or twice finds one, too: then nothing happens.
 
 use aws_sdk_sfn::error::ProvideErrorMetadata as _;

@@ -61,7 +61,7 @@ async fn a_killed_worker_is_followed_by_another_at_once_and_the_run_says_why() {
     }
     // The workers that had answered stopped, too, and nothing came of it.
     let asked = sandbox.gateway.calls().into_iter().filter(|call| call.principal == "fail-stopped-task");
-    assert!(asked.count() > 3);
+    assert!(asked.count() >= 3);
     assert_eq!(calls(&sandbox, "fail-stopped-task", "SendTaskFailure"), 1);
 }
 
