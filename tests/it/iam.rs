@@ -17,7 +17,9 @@ use runbook::{Context, postgres::Tls};
 use sandbox::{
     Options, Sandbox,
     aws::{ACCOUNT, PRODUCTION, arn, arn_in},
+    deployment::Deployment,
     environments,
+    events::Target,
     executables::root,
     faults::{Fault, Kind},
     iam::{
@@ -31,7 +33,7 @@ use sandbox::{
     production,
     rds::engine::UpgradeFailure,
     sandbox::BUCKET,
-    statemachine::PREFIX,
+    statemachine::{ALIAS, PREFIX},
 };
 use serde_json::{Value, json};
 use tokio::process::Command;
@@ -252,6 +254,24 @@ fn only_an_attested_copy_goes_on() {
                 statement["Condition"]["Null"]["aws:ResourceTag/attested-run"], "false",
                 "{state} may {action} without an attestation: {statement}"
             );
+        }
+    }
+}
+
+/// Else pointing it at an older version would not bring back what starts by itself.
+#[test]
+fn what_starts_by_itself_starts_the_alias_live_and_may_start_nothing_else() {
+    let rules = Deployment::of_files(&Switches::default()).unwrap().rules;
+    for target in rules.iter().flat_map(|rule| &rule.targets) {
+        if let Target::StateMachine { statemachine, alias, .. } = target {
+            assert_eq!(alias.as_deref(), Some(ALIAS), "the target {statemachine} of infra/events");
+        }
+    }
+    for (name, document) in documents() {
+        for statement in statements(&document) {
+            let starts = actions(statement).any(|action| action == "states:StartExecution");
+            let qualifier = &statement["Condition"]["StringEquals"]["states:StateMachineQualifier"];
+            assert!(!starts || qualifier == ALIAS, "{name} may start any version: {statement}");
         }
     }
 }
