@@ -277,6 +277,19 @@ run "a_role_that_another_account_assumes_asks_for_the_organization" {
   }
 }
 
+run "an_external_id_that_sts_does_not_take" {
+  command = plan
+  module {
+    source = "./modules/production-account"
+  }
+  variables {
+    home_account     = "444455556666"
+    cluster_key_arns = ["arn:aws:kms:eu-west-1:111122223333:key/a"]
+    external_id      = "with blanks"
+  }
+  expect_failures = [var.external_id]
+}
+
 run "rdss_events_come_from_productions_account_of_the_organization" {
   command = plan
   variables {

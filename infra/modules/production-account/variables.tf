@@ -25,7 +25,11 @@ variable "external_id" {
   default     = "aurora-runbooks"
 
   validation {
-    condition     = can(regex("^[A-Za-z0-9_+=,.@:/-]{2,1224}$", var.external_id))
+    # A pattern repeats up to 1000 times.
+    condition = (
+      can(regex("^[A-Za-z0-9_+=,.@:/-]+$", var.external_id)) &&
+      length(var.external_id) >= 2 && length(var.external_id) <= 1224
+    )
     error_message = "external_id: 2 to 1224 letters, digits and characters of _+=,.@:/- (AssumeRole)."
   }
 }
