@@ -286,11 +286,10 @@ impl Sandbox {
         let sfn = self.sfn();
         for Machine { name, definition, role_arn } in machines {
             let create = sfn.create_state_machine().name(&name).definition(definition).role_arn(role_arn);
-            let created = create.publish(true).send().await;
-            let created = created.with_context(|| format!("could not deploy {name}"))?;
             // Rules and schedules are the sandbox's, and start nothing elsewhere.
-            if let Some(version) = created.state_machine_version_arn.filter(|_| self.stepfunctions.is_none())
-            {
+            let created = create.publish(self.stepfunctions.is_none()).send().await;
+            let created = created.with_context(|| format!("could not deploy {name}"))?;
+            if let Some(version) = created.state_machine_version_arn {
                 let route = RoutingConfigurationListItem::builder();
                 let route = route.state_machine_version_arn(version).weight(100).build()?;
                 let alias = sfn.create_state_machine_alias().name(ALIAS).routing_configuration(route);
