@@ -21,4 +21,4 @@ pub mod worlds;
 
 pub use local_aws::{aws, events, faults, iam, postgres, rds, states};
 pub use sandbox::{Gear, Options, Sandbox};
-pub use worlds::{environments, orders, production};
+pub use worlds::{environments, exports, orders, production};

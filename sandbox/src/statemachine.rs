@@ -9,7 +9,7 @@ use local_aws::template::Variables;
 use crate::{aws, executables::root};
 
 pub const PREFIX: &str = "aurora-runbooks";
-pub const RUNBOOKS: [&str; 2] = ["major-upgrade", "daily-sync"];
+pub const RUNBOOKS: [&str; 3] = ["major-upgrade", "daily-sync", "snapshot-export"];
 
 /// The ASL as it stands in the file.
 pub fn source(runbook: &str) -> anyhow::Result<String> {
