@@ -10,7 +10,6 @@ mod bucket;
 mod file;
 mod metadata;
 mod model;
-
 mod run;
 mod source;
 mod start;

@@ -117,7 +117,7 @@ impl World {
     /// The keys below the task's folder; what is random in a name is left out.
     fn files(&self, below: &str) -> Vec<String> {
         let plain = |key: String| match key.split_once("part-") {
-            Some((folder, name)) => format!("{folder}part-{}…{}", &name[..5], &name[42..]),
+            Some((folder, name)) => format!("{folder}part-{}…{}", &name[..5], &name[43..]),
             None => key,
         };
         self.s3.list(BUCKET, below).into_iter().map(plain).collect()
