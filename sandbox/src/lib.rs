@@ -9,6 +9,7 @@ pub mod benchmark;
 pub mod console;
 pub mod deployment;
 pub mod executables;
+pub mod export;
 pub mod golden;
 pub mod graph;
 mod model_workers;

@@ -118,6 +118,8 @@ pub fn variables(switches: &Switches) -> Variables {
         .set_all("production_keys", [key_of(PRODUCTION)])
         .set_all("copy_keys", [key_of(PRODUCTION)])
         .set_all("cluster_keys", [key_of(ACCOUNT)])
+        // As a list of prefixes: infra/iam/README.md.
+        .set("exported_snapshots", &["rds:orders-"].join("\" }, { \"prefix\": \""))
         .set_all("export_buckets", [format!("arn:aws:s3:::{}", exports::BUCKET)])
         .set_all("exported_files", [format!("arn:aws:s3:::{}/*", exports::BUCKET)])
         .set_all("export_roles", [exports::role_arn()])

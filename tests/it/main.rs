@@ -40,6 +40,8 @@ mod python;
 mod quarantine;
 mod reachability;
 mod schema;
+mod snapshot_export;
+mod snapshot_export_model;
 mod subscriber;
 mod terraform;
 mod trial;
