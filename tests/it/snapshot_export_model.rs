@@ -17,7 +17,9 @@ use sandbox::{
 };
 use serde_json::{Value, json};
 
-use crate::harness::{Ended, call_sites, calls, ended, redrive};
+use workers::snapshot_export::reconcile_export::footers::CHUNK;
+
+use crate::harness::{CallSite, Ended, call_sites, calls, ended, redrive};
 
 /// The sandbox's clock begins at 02:00.
 const TONIGHT: &str = "2026-11-25T01:00:00Z";
@@ -87,7 +89,7 @@ async fn an_automated_snapshot_is_exported_reconciled_and_published_by_its_event
     let run = exported(&sandbox).await.succeeded();
     assert_eq!(
         run.states(),
-        ["SelectExport", "IsExportDue", "ExportSnapshot", "ReconcileExport", "PublishExport"]
+        ["SelectExport", "ExportSnapshot", "ReconcileExport", "PublishExport"]
     );
     let manifest = manifest(&sandbox);
     let rows: Vec<_> = manifest.tables.iter().map(|table| (table.table.as_str(), table.rows)).collect();
@@ -159,7 +161,7 @@ async fn what_is_no_snapshot_of_ours_leaves_nothing_to_do() {
     // What gets through is looked up: there is no such snapshot.
     sandbox.events.publish("default", forged(ours, "aws.rds", "RDS-EVENT-0169", "rds:orders-1"));
     let run = ended(&sandbox, exports::started(&sandbox).await.unwrap()).await.succeeded();
-    assert_eq!(run.states(), ["SelectExport", "IsExportDue", "NothingToExport"]);
+    assert_eq!(run.states(), ["SelectExport"]);
     assert!(summary(&run, "SelectExport").contains("there is no snapshot"), "{}", run.report);
     for snapshot in [
         "arn:aws:rds:eu-west-1:111122223333:cluster-snapshot:rds:orders-1",
@@ -262,9 +264,12 @@ async fn a_failed_or_canceled_task_tells_its_cause_and_a_redrive_begins_another(
 async fn five_tasks_of_the_account_are_waited_for() {
     let sandbox = world().await;
     let rds = sandbox.rds_client();
+    sandbox.rds.behave(|behaviour| {
+        behaviour.events = EventDelivery::Missing;
+        behaviour.exports.starting = Duration::from_secs(7200);
+    });
     for number in 1..=5 {
         let day = format!("2026-11-{:02}T01:00:00Z", 10 + number);
-        sandbox.rds.behave(|behaviour| behaviour.events = EventDelivery::Missing);
         let snapshot = exports::take_snapshot(&sandbox, at(&day)).await.unwrap();
         let start = rds.start_export_task().export_task_identifier(format!("other-{number}"));
         let start = start.source_arn(snapshot).s3_bucket_name(BUCKET).iam_role_arn(exports::role_arn());
@@ -330,12 +335,19 @@ async fn published_in_the_end(sandbox: &Sandbox, what: &str) {
     assert_eq!(tasks.len(), 1, "{what}: exported once");
 }
 
-#[tokio::test(start_paused = true)]
-async fn lost_answers_throttling_and_kills_at_any_call_end_in_one_published_export() {
+/// Every call of a whole export.
+async fn sites() -> BTreeSet<CallSite> {
     let sandbox = world().await;
     exported(&sandbox).await.succeeded();
     let sites = call_sites(&sandbox);
-    assert!(sites.len() > 12, "only {} call sites: {sites:?}", sites.len());
+    assert!(sites.len() > 14, "only {} call sites: {sites:?}", sites.len());
+    sites
+}
+
+/// One kind at every call at once, so that no state gets through without it.
+#[tokio::test(start_paused = true)]
+async fn throttling_lost_answers_and_kills_at_every_call_end_in_one_published_export() {
+    let sites = sites().await;
     for kind in [
         Kind::Throttle,
         Kind::ServerError,
@@ -344,10 +356,22 @@ async fn lost_answers_throttling_and_kills_at_any_call_end_in_one_published_expo
         Kind::KillBefore,
         Kind::KillAfter,
     ] {
+        let sandbox = world().await;
         for site in &sites {
-            let sandbox = world().await;
             sandbox.gateway.lay(site.fault(kind));
-            published_in_the_end(&sandbox, &format!("{kind:?} on {site}")).await;
+        }
+        published_in_the_end(&sandbox, &format!("{kind:?} on every call")).await;
+    }
+}
+
+/// And each alone, where the answer of a change is lost.
+#[tokio::test(start_paused = true)]
+async fn a_caller_killed_after_any_change_leaves_what_running_again_finishes() {
+    for site in sites().await {
+        if ["PutObject", "StartExportTask", "SendTaskSuccess"].contains(&site.action.as_str()) {
+            let sandbox = world().await;
+            sandbox.gateway.lay(site.fault(Kind::KillAfter));
+            published_in_the_end(&sandbox, &format!("killed after {site}")).await;
         }
     }
 }
@@ -375,14 +399,14 @@ async fn footers_are_read_by_ranges_and_once_though_the_worker_dies() {
     sandbox.rds.behave(|behaviour| {
         behaviour.exports.rows_a_part = 1;
         behaviour.exports.tables =
-            (0..6).map(|number| ModelTable::new(&format!("shop.public.t{number}"), 250)).collect();
+            (0..6).map(|number| ModelTable::new(&format!("shop.public.t{number}"), 50)).collect();
     });
-    let kill = Fault::once(Kind::KillBefore, "s3", "GetObject").by("reconcile-export").after(1400);
+    let kill = Fault::once(Kind::KillBefore, "s3", "GetObject").by("reconcile-export").after(270);
     sandbox.gateway.lay(kill);
     exported(&sandbox).await.succeeded();
     let files = parts(&sandbox, "/public.t").len();
-    assert_eq!(files, 1500);
+    assert_eq!(files, 300);
     let reads = calls(&sandbox, "reconcile-export", "GetObject");
-    assert!(reads < files + 500 + 40, "{reads} reads of {files} files");
-    assert_eq!(manifest(&sandbox).totals.rows, 1500);
+    assert!(reads < files + CHUNK + 40, "{reads} reads of {files} files");
+    assert_eq!(manifest(&sandbox).totals.rows, 300);
 }

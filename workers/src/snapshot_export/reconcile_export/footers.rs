@@ -20,7 +20,7 @@ use sha2::{Digest, Sha256};
 const GUESS: u64 = 64 << 10;
 const AT_ONCE: usize = 64;
 /// Files whose footers are remembered together, so that a worker that dies is not far back.
-const CHUNK: usize = 1000;
+pub const CHUNK: usize = 250;
 
 /// A file of the export.
 #[derive(Debug, Clone, PartialEq, Eq)]
