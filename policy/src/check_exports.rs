@@ -33,7 +33,8 @@ pub fn exports(policy: &Policy, report: &mut Report) {
         if export.verify == Verify::Recorded && sync.is_none() && cluster.is_some() {
             report.error(
                 &format!("{field}.verify"),
-                "recorded is for source.sync: nobody has counted the rows of another snapshot; write verify: aws",
+                "recorded is for source.sync: nobody has counted the rows of another snapshot; write \
+                 verify: aws",
             );
         }
         accepted(export, &field, report);

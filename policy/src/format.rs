@@ -120,7 +120,9 @@ fn key_prefix(text: &str) -> Result<(), String> {
         && text.split('/').all(|part| !part.is_empty() && part != "." && part != "..")
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"/_.=-".contains(&b));
     valid.then_some(()).ok_or_else(|| {
-        format!("{text:?} is no prefix such as analytics/daily: letters, digits and / _ . = -, no / at an end")
+        format!(
+            "{text:?} is no prefix such as analytics/daily: letters, digits and / _ . = -, no / at an end"
+        )
     })
 }
 

@@ -1,6 +1,6 @@
-//! What every daily sync and every export does, as one YAML file says it. The functions and workers read the file
-//! from the run bucket, Terraform reads the schedules from it, the `policy` command explains it and
-//! makes the page that people read.
+//! What every daily sync and every export does, as one YAML file says it. The functions and workers
+//! read the file from the run bucket, Terraform reads the schedules from it, the `policy` command
+//! explains it and makes the page that people read.
 
 mod check;
 mod check_exports;

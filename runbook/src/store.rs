@@ -179,8 +179,8 @@ impl Store {
             Ok(found) => {
                 let bytes = found.body.collect().await;
                 let key = &object.key;
-                let bytes =
-                    bytes.map_err(|error| Error::NotReady(format!("S3 to answer (reading {key}: {error})")))?;
+                let bytes = bytes
+                    .map_err(|error| Error::NotReady(format!("S3 to answer (reading {key}: {error})")))?;
                 Ok(Some(bytes.to_vec()))
             }
             Err(error) if matches!(error.code(), Some("NoSuchKey" | "PreconditionFailed")) => Ok(None),

@@ -18,7 +18,8 @@ use crate::{
 };
 
 /// A table whose name RDS cannot export, which the example's policy accepts.
-const ODD_TABLE: &str = "CREATE TABLE \"import/raw\" (line text); INSERT INTO \"import/raw\" VALUES ('1;2;3')";
+const ODD_TABLE: &str =
+    "CREATE TABLE \"import/raw\" (line text); INSERT INTO \"import/raw\" VALUES ('1;2;3')";
 
 /// The cluster orders with the shop inside, and all that the example's export names.
 pub async fn create(mut options: Options) -> anyhow::Result<Sandbox> {
@@ -54,7 +55,8 @@ pub async fn snapshot_export(options: Options, out: &Path) -> anyhow::Result<()>
     println!("\nWhat was exported, as of {}:", manifest.snapshot_time);
     println!("{}", tables(&manifest));
     let files = out.join(BUCKET).join(format!("{FOLDER}{}", latest.task));
-    println!("\nRead it, for example with DuckDB (s3://{BUCKET}/{FOLDER}{}/duckdb.sql has all):\n", latest.task);
+    let all = format!("s3://{BUCKET}/{FOLDER}{}/duckdb.sql", latest.task);
+    println!("\nRead it, for example with DuckDB ({all} has every table):\n");
     let largest = manifest.tables.iter().filter(|table| table.files > 0).max_by_key(|table| table.rows);
     if let Some(folder) = largest.and_then(|table| table.folder.as_ref()) {
         let path = files.join(folder);

@@ -87,10 +87,7 @@ fn summary(ended: &Ended, state: &str) -> String {
 async fn an_automated_snapshot_is_exported_reconciled_and_published_by_its_event() {
     let sandbox = world().await;
     let run = exported(&sandbox).await.succeeded();
-    assert_eq!(
-        run.states(),
-        ["SelectExport", "ExportSnapshot", "ReconcileExport", "PublishExport"]
-    );
+    assert_eq!(run.states(), ["SelectExport", "ExportSnapshot", "ReconcileExport", "PublishExport"]);
     let manifest = manifest(&sandbox);
     let rows: Vec<_> = manifest.tables.iter().map(|table| (table.table.as_str(), table.rows)).collect();
     assert_eq!(
@@ -167,7 +164,8 @@ async fn what_is_no_snapshot_of_ours_leaves_nothing_to_do() {
         "arn:aws:rds:eu-west-1:111122223333:cluster-snapshot:rds:orders-1",
         "arn:aws:rds:eu-west-1:444455556666:snapshot:rds:orders-1",
     ] {
-        let run = by_hand(&sandbox, &format!("forged-{}", snapshot.len()), json!({ "snapshot": snapshot })).await;
+        let run =
+            by_hand(&sandbox, &format!("forged-{}", snapshot.len()), json!({ "snapshot": snapshot })).await;
         assert!(!run.states().contains(&"ExportSnapshot"), "{snapshot}: {:?}", run.states());
     }
     assert!(sandbox.s3.list(BUCKET, "").is_empty());
@@ -198,7 +196,8 @@ async fn what_aws_leaves_out_stops_latest_with_the_table_named() {
         let execution = exports::started(&sandbox).await.unwrap();
         if let Some(part) = behind {
             // Between ExportSnapshot's last look and the worker's first.
-            let export_is_done = || sandbox.s3.list(BUCKET, FOLDER).iter().any(|key| key.contains("export_info_"));
+            let export_is_done =
+                || sandbox.s3.list(BUCKET, FOLDER).iter().any(|key| key.contains("export_info_"));
             while !export_is_done() {
                 sandbox.clock.sleep(Duration::from_secs(1)).await;
             }
@@ -230,10 +229,7 @@ async fn what_the_policy_accepts_by_name_is_left_out_and_told() {
     let manifest = manifest(&sandbox);
     let left_out = manifest.tables.iter().find(|table| table.is_skipped()).unwrap();
     assert_eq!(left_out.table, "shop.public.orders");
-    assert_eq!(
-        left_out.differences[0].accepted.as_deref(),
-        Some("nobody reads the raw lines of an import")
-    );
+    assert_eq!(left_out.differences[0].accepted.as_deref(), Some("nobody reads the raw lines of an import"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -292,11 +288,15 @@ async fn readers_are_never_led_back_and_old_exports_go_but_what_is_pinned_or_lat
     for day in days {
         snapshots.push(exports::take_snapshot(&sandbox, at(&format!("{day}T01:00:00Z"))).await.unwrap());
     }
-    let input = |index: usize| json!({"export": EXPORT, "snapshot": snapshots[index], "at": format!("{}T02:00:00Z", days[index])});
+    let input = |index: usize| {
+        let at = format!("{}T02:00:00Z", days[index]);
+        json!({ "export": EXPORT, "snapshot": snapshots[index], "at": at })
+    };
     by_hand(&sandbox, "first", input(0)).await.succeeded();
     let first = latest(&sandbox).unwrap().task;
     let store = orders::context(&sandbox).store;
-    let pinned = exports::example_policy().unwrap().replace("count: 7", "count: 2") + &format!("    pinned: [{first}]\n");
+    let pinned = exports::example_policy().unwrap().replace("count: 7", "count: 2")
+        + &format!("    pinned: [{first}]\n");
     store.put(POLICY_KEY, "application/yaml", pinned.into_bytes()).await.unwrap();
     by_hand(&sandbox, "third", input(2)).await.succeeded();
     let third = latest(&sandbox).unwrap().task;
@@ -308,7 +308,11 @@ async fn readers_are_never_led_back_and_old_exports_go_but_what_is_pinned_or_lat
 
     by_hand(&sandbox, "fourth", input(3)).await.succeeded();
     let fourth = latest(&sandbox).unwrap().task;
-    assert_eq!(folders(&sandbox), BTreeSet::from([first, third, fourth]), "the second is gone, the first pinned");
+    assert_eq!(
+        folders(&sandbox),
+        BTreeSet::from([first, third, fourth]),
+        "the second is gone, the first pinned"
+    );
 
     // Once more is nothing, unless it is asked for.
     let again = by_hand(&sandbox, "fifth", input(3)).await.succeeded();
@@ -333,6 +337,41 @@ async fn published_in_the_end(sandbox: &Sandbox, what: &str) {
     assert_eq!(manifest(sandbox).totals.rows, 190, "{what}");
     let tasks = sandbox.rds_client().describe_export_tasks().send().await.unwrap().export_tasks.unwrap();
     assert_eq!(tasks.len(), 1, "{what}: exported once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_sync_has_sanitised_is_compared_with_the_rows_that_it_counted() {
+    const ROWS: [(&str, u64); 4] =
+        [("public.customers", 40), ("public.events", 30), ("public.orders", 120), ("public.refunds", 0)];
+    let sandbox = world_with(Some(&exports::policy_of_three().unwrap())).await;
+    let snapshot = exports::sanitized(&sandbox, &ROWS).await.unwrap();
+    // One row is lost, and AWS says COMPLETE.
+    sandbox.rds.behave(|behaviour| drop(behaviour.exports.lose.insert("shop.public.orders".into(), 1)));
+    let input = json!({ "export": "sanitized" });
+    let run = by_hand(&sandbox, "lost", input.clone()).await.failed("OperationFailed");
+    run.says(&["shop.public.orders has 119 rows, and the source 120", "kind: rows"]);
+    sandbox.rds.behave(|behaviour| behaviour.exports.lose.clear());
+
+    // A file goes behind AWS's back.
+    let again = json!({ "export": "sanitized", "again": true });
+    let execution = sandbox.start_execution("snapshot-export", "gone", &again).await.unwrap();
+    let keys = || sandbox.s3.list(BUCKET, "exports/sanitized/");
+    while keys().iter().filter(|key| key.contains("/export_info_")).count() < 2 {
+        sandbox.clock.sleep(Duration::from_secs(1)).await;
+    }
+    let customers = |key: &String| key.contains("/shop/public.customers/") && key.ends_with(".parquet");
+    keys().iter().filter(|key| customers(key)).for_each(|key| sandbox.s3.remove(BUCKET, key));
+    let run = ended(&sandbox, execution).await;
+    run.failed("OperationFailed").says(&["shop.public.customers has 0 rows, and the source 40"]);
+
+    let run = by_hand(&sandbox, "whole", again).await.succeeded();
+    assert!(summary(&run, "PublishExport").contains("the rows that monday counted"), "{}", run.report);
+    assert!(sandbox.s3.get(BUCKET, "exports/sanitized/latest.json").is_some());
+    // A table more than AWS knows of, such as an unlogged one.
+    exports::record(&sandbox, &[ROWS.as_slice(), &[("public.cache", 7)]].concat()).await.unwrap();
+    let run = by_hand(&sandbox, "unlogged", json!({ "export": "sanitized", "again": true })).await;
+    run.failed("OperationFailed").says(&["shop.public.cache is not in the export", "kind: missing"]);
+    assert!(snapshot.contains("sanitized-orders-"));
 }
 
 /// Every call of a whole export.

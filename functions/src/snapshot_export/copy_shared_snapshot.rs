@@ -3,7 +3,8 @@
 //! Changes: one CopyDBClusterSnapshot, named by the execution, under the export's key and with our
 //! tags. Again is harmless: the copy of that name is waited for, and must carry our tags. Undo:
 //! PublishExport deletes it; until then it holds production's data. Errors: `NotReady`, `Refused`
-//! (key, quota), `Conflict` (the name is someone else's), `OperationFailed` (RDS could not make it).
+//! (key, quota), `Conflict` (the name is someone else's), `OperationFailed` (RDS could not make
+//! it).
 
 use runbook::{
     Arn, Context, Error, Result, Run, State,
@@ -68,11 +69,9 @@ impl CopySharedSnapshot {
                     .changed("nothing")
                     .then(Then::StartAgain)
             }
-            Some(Fault::InvalidDBClusterSnapshotStateFault) => Error::Busy(format!(
-                "snapshot {} to be copyable ({})",
-                self.snapshot,
-                message(&error)
-            )),
+            Some(Fault::InvalidDBClusterSnapshotStateFault) => {
+                Error::Busy(format!("snapshot {} to be copyable ({})", self.snapshot, message(&error)))
+            }
             Some(fault) if fault.needs_a_person().is_some() => {
                 Error::refused(format!("RDS does not copy {}: {}", self.snapshot, message(&error)))
                     .fix(fault.needs_a_person().unwrap_or_default())

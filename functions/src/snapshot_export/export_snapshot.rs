@@ -2,9 +2,9 @@
 //!
 //! Changes: one StartExportTask, named by the execution and its redrives. Again is harmless: a task
 //! on this snapshot that writes what the policy asks for is waited for, or is done, whichever
-//! execution of this export began it. Undo: none; the files stay, and nobody is led to them. Errors:
-//! `NotReady` (with AWS's percentage; also while five tasks of the account are at work), `Refused`
-//! (bucket, role, key, the policy's filter), `Conflict` (the name is someone else's),
+//! execution of this export began it. Undo: none; the files stay, and nobody is led to them.
+//! Errors: `NotReady` (with AWS's percentage; also while five tasks of the account are at work),
+//! `Refused` (bucket, role, key, the policy's filter), `Conflict` (the name is someone else's),
 //! `OperationFailed` (AWS says FAILED or CANCELED, and why).
 
 use std::collections::BTreeSet;
@@ -71,10 +71,9 @@ impl State for ExportSnapshot {
             }
             Next::Wait(what) => Err(Error::NotReady(what)),
             Next::Failed(status, cause) => Err(failed(&name, &status, &cause, &export)),
-            Next::Done(task) => Ok(Exported {
-                summary: format!("AWS has written {} as {task}", self.snapshot.name()),
-                task,
-            }),
+            Next::Done(task) => {
+                Ok(Exported { summary: format!("AWS has written {} as {task}", self.snapshot.name()), task })
+            }
         }
     }
 }
@@ -229,9 +228,9 @@ mod tests {
     const OTHER: &str = "orders-20260105t0200-99999999";
 
     fn export() -> Export {
-        let text = "exports: {orders: {source: {cluster: o, snapshot: {type: manual, max-age: 1d}, accept-raw: \
-                    x}, bucket: abc, role: 'arn:aws:iam::444455556666:role/x', kms-key: alias/x, verify: aws, \
-                    keep: {count: 1, age: 1d}}}";
+        let text = "exports: {orders: {source: {cluster: o, snapshot: {type: manual, max-age: 1d}, \
+                    accept-raw: x}, bucket: abc, role: 'arn:aws:iam::444455556666:role/x', kms-key: alias/x, \
+                    verify: aws, keep: {count: 1, age: 1d}}}";
         policy::Policy::parse(text).unwrap().exports.remove("orders").unwrap()
     }
 

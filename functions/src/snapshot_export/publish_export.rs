@@ -2,10 +2,10 @@
 //!
 //! Changes, a step a look: writes the manifest and what people paste beside the files; then
 //! `latest.json`, on the condition that nobody else has changed it, and never to older data; then
-//! deletes what the policy does not keep, never what `latest.json` or the policy pins; last our copy
-//! of a shared snapshot. Again is harmless: what is there stays. Undo: `latest.json` can be led back
-//! to any export whose files are there. Errors: `NotReady`, `Conflict` (what ReconcileExport wrote
-//! is gone), `Refused` (the bucket).
+//! deletes what the policy does not keep, never what `latest.json` or the policy pins; last our
+//! copy of a shared snapshot. Again is harmless: what is there stays. Undo: `latest.json` can be
+//! led back to any export whose files are there. Errors: `NotReady`, `Conflict` (what
+//! ReconcileExport wrote is gone), `Refused` (the bucket).
 
 use jiff::{SignedDuration, Timestamp};
 use policy::Export;
@@ -153,8 +153,8 @@ impl PublishExport {
         }
     }
 
-    /// What stands beside the files. The first attempt's stays: nobody reads it before `latest.json`
-    /// leads to it.
+    /// What stands beside the files. The first attempt's stays: nobody reads it before
+    /// `latest.json` leads to it.
     async fn describe(&self, bucket: &Store, folder: &str, manifest: &Manifest) -> Result<()> {
         let key = |name: &str| format!("{folder}{}/{name}", self.task);
         for (name, text) in [
@@ -233,10 +233,9 @@ impl PublishExport {
             Ok(_) => Err(Error::NotReady(format!("our copy {name} to be gone"))),
             Err(error) => match Fault::of(&error) {
                 Some(Fault::DBClusterSnapshotNotFoundFault) => Ok(()),
-                Some(Fault::InvalidDBClusterSnapshotStateFault) => Err(Error::NotReady(format!(
-                    "our copy {name} to be deletable ({})",
-                    message(&error)
-                ))),
+                Some(Fault::InvalidDBClusterSnapshotStateFault) => {
+                    Err(Error::NotReady(format!("our copy {name} to be deletable ({})", message(&error))))
+                }
                 _ => Err(aws("rds:DeleteDBClusterSnapshot")(error)),
             },
         }

@@ -7,8 +7,8 @@ use runbook::snapshot_export::reconciliation::{Column, Table};
 /// One external table for each table, in the database that is chosen in the editor.
 /// (https://docs.aws.amazon.com/athena/latest/ug/parquet-serde.html)
 pub fn athena(files: &str, tables: &[Table]) -> String {
-    let mut text = "-- Choose a database of Glue, then run each statement. Names in Athena are lower-case.\n"
-        .to_owned();
+    let mut text =
+        "-- Choose a database of Glue, then run each statement. Names in Athena are lower-case.\n".to_owned();
     for table in tables.iter().filter(|table| !table.is_skipped() && !table.columns.is_empty()) {
         let Some(folder) = &table.folder else { continue };
         let column = |column: &Column| {
@@ -18,7 +18,8 @@ pub fn athena(files: &str, tables: &[Table]) -> String {
         let name = athena_name(&table.table);
         let _ = write!(
             text,
-            "\nCREATE EXTERNAL TABLE IF NOT EXISTS `{name}` (\n{columns}\n)\nSTORED AS PARQUET\nLOCATION {};\n",
+            "\nCREATE EXTERNAL TABLE IF NOT EXISTS `{name}` (\n{columns}\n)\nSTORED AS PARQUET\nLOCATION \
+             {};\n",
             quoted(&format!("{files}{folder}/"))
         );
     }
@@ -110,7 +111,11 @@ mod tests {
             source_rows: None,
             bytes: 1,
             files,
-            columns: vec![column("id", "int64"), column("Name", "byte_array (string)"), column("raw", "byte_array")],
+            columns: vec![
+                column("id", "int64"),
+                column("Name", "byte_array (string)"),
+                column("raw", "byte_array"),
+            ],
             differences: vec![],
         }
     }

@@ -26,9 +26,10 @@ pub fn doomed(
     older.sort_unstable();
     let too_many = (older.len() + 1).saturating_sub(keep.count.max(1) as usize);
     let is_old = |taken: Timestamp| SignedDuration::try_from(now - taken).unwrap_or_default() > keep.age;
-    let doomed = older.iter().enumerate().filter(|(index, (taken, folder))| {
-        (*index < too_many || is_old(*taken)) && !pinned.contains(folder)
-    });
+    let doomed = older
+        .iter()
+        .enumerate()
+        .filter(|(index, (taken, folder))| (*index < too_many || is_old(*taken)) && !pinned.contains(folder));
     doomed.map(|(_, (_, folder))| (*folder).to_owned()).collect()
 }
 

@@ -157,7 +157,9 @@ impl SelectExport {
         });
         let at = self.at.unwrap_or(run.entered);
         Ok(match choose(export, &candidates, at) {
-            Ok((snapshot, taken)) => Found::This { name, export, snapshot: Box::new(snapshot.clone()), taken },
+            Ok((snapshot, taken)) => {
+                Found::This { name, export, snapshot: Box::new(snapshot.clone()), taken }
+            }
             Err((because, Otherwise::Skip)) => Found::Nothing(because),
             Err((because, Otherwise::Fail)) => {
                 return Err(Error::failed(format!("no snapshot fits the export {name}. {because}"))
@@ -189,7 +191,9 @@ impl SelectExport {
         };
         snapshot.ready("snapshot").map_err(|error| error.changed("nothing").then(Then::StartAgain))?;
         Ok(match choose(export, std::slice::from_ref(&snapshot), self.at.unwrap_or(run.entered)) {
-            Ok((snapshot, taken)) => Found::This { name, export, snapshot: Box::new(snapshot.clone()), taken },
+            Ok((snapshot, taken)) => {
+                Found::This { name, export, snapshot: Box::new(snapshot.clone()), taken }
+            }
             Err((because, _)) => Found::Nothing(because),
         })
     }

@@ -102,7 +102,8 @@ impl State for ReconcileExport {
 }
 
 impl ReconcileExport {
-    /// What AWS warns of beside its files: a task that has left tables out is COMPLETE all the same.
+    /// What AWS warns of beside its files: a task that has left tables out is COMPLETE all the
+    /// same.
     async fn warning(&self, cx: &Context) -> Result<Option<String>> {
         let describe = cx.rds.describe_export_tasks().export_task_identifier(&self.task).send().await;
         let described = describe.map_err(aws("rds:DescribeExportTasks"))?;
@@ -210,9 +211,10 @@ mod tests {
 
     #[test]
     fn only_what_is_accepted_by_kind_and_name_passes() {
-        let text = "exports: {orders: {source: {cluster: o, snapshot: {type: manual, max-age: 1d}, accept-raw: \
-                    x}, bucket: abc, role: 'arn:aws:iam::444455556666:role/x', kms-key: alias/x, verify: aws, \
-                    keep: {count: 1, age: 1d}, accept: [{kind: rows, table: shop.public.orders, reason: late}]}}";
+        let text = "exports: {orders: {source: {cluster: o, snapshot: {type: manual, max-age: 1d}, \
+                    accept-raw: x}, bucket: abc, role: 'arn:aws:iam::444455556666:role/x', kms-key: alias/x, \
+                    verify: aws, keep: {count: 1, age: 1d}, accept: [{kind: rows, table: \
+                    shop.public.orders, reason: late}]}}";
         let export = policy::Policy::parse(text).unwrap().exports.remove("orders").unwrap();
         for (kind, passes) in [(DifferenceKind::Rows, true), (DifferenceKind::Skipped, false)] {
             let mut seen = Seen { tables: vec![table(kind)], warnings: vec![] };

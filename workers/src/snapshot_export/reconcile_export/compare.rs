@@ -76,9 +76,9 @@ fn is_of(folder: &str, target: &str) -> bool {
 
 fn is_wanted(table: &str, only: &[String]) -> bool {
     only.is_empty()
-        || only.iter().any(|part| table.strip_prefix(part.as_str()).is_some_and(|rest| {
-            rest.is_empty() || rest.starts_with('.')
-        }))
+        || only.iter().any(|part| {
+            table.strip_prefix(part.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        })
 }
 
 /// A database without tables is an entry of its own, with a warning that is none.
@@ -110,12 +110,7 @@ fn table(entry: &Entry, folder: Option<String>, files: &[File], source: Option<&
         differences: Vec::new(),
     };
     let mut differs = |kind, column: Option<&str>, what: String| {
-        table.differences.push(Difference {
-            kind,
-            column: column.map(str::to_owned),
-            what,
-            accepted: None,
-        });
+        table.differences.push(Difference { kind, column: column.map(str::to_owned), what, accepted: None });
     };
     let is_complete = entry.status.as_deref() == Some("COMPLETE");
     if let Some(warning) = &entry.warning_message {
@@ -130,7 +125,11 @@ fn table(entry: &Entry, folder: Option<String>, files: &[File], source: Option<&
     if let Some(parts) = &entry.table_statistics.partitioning_info {
         let (all, done) = (parts.number_of_partitions, parts.number_of_completed_partitions);
         if done < all {
-            differs(DifferenceKind::Rows, None, format!("has {done} of the {all} parts that AWS cut it into"));
+            differs(
+                DifferenceKind::Rows,
+                None,
+                format!("has {done} of the {all} parts that AWS cut it into"),
+            );
         }
     }
     let broken: Vec<String> = files
@@ -139,7 +138,11 @@ fn table(entry: &Entry, folder: Option<String>, files: &[File], source: Option<&
         .collect();
     if !broken.is_empty() {
         let named = broken.iter().take(NAMED).cloned().collect::<Vec<_>>().join("; ");
-        differs(DifferenceKind::Rows, None, format!("has {} files that cannot be read: {named}", broken.len()));
+        differs(
+            DifferenceKind::Rows,
+            None,
+            format!("has {} files that cannot be read: {named}", broken.len()),
+        );
     }
     match source_rows {
         Some(wanted) if wanted != rows => {
@@ -153,7 +156,8 @@ fn table(entry: &Entry, folder: Option<String>, files: &[File], source: Option<&
     for (column, what) in unlike(entry, &footers) {
         differs(DifferenceKind::Type, Some(column), what);
     }
-    let narrow: BTreeSet<(&str, &str, &str)> = footers.iter().flat_map(|footer| narrow(entry, footer)).collect();
+    let narrow: BTreeSet<(&str, &str, &str)> =
+        footers.iter().flat_map(|footer| narrow(entry, footer)).collect();
     for (column, original, parquet) in narrow {
         let what = format!("loses values of {column}: {original} is written as {parquet}");
         differs(DifferenceKind::Type, Some(column), what);
@@ -168,9 +172,13 @@ fn unlike<'f>(entry: &'f Entry, footers: &[&'f Footer]) -> BTreeMap<&'f str, Str
     let mut unlike = BTreeMap::new();
     for footer in footers {
         let found: BTreeSet<&str> = footer.columns.iter().map(|(name, _)| name.as_str()).collect();
-        unlike.extend(announced.difference(&found).map(|name| (*name, format!("has files without the column {name}"))));
         unlike.extend(
-            found.difference(&announced).map(|name| (*name, format!("has a column {name} that AWS does not announce"))),
+            announced.difference(&found).map(|name| (*name, format!("has files without the column {name}"))),
+        );
+        unlike.extend(
+            found
+                .difference(&announced)
+                .map(|name| (*name, format!("has a column {name} that AWS does not announce"))),
         );
     }
     unlike
@@ -189,7 +197,8 @@ fn narrow<'f>(entry: &'f Entry, footer: &'f Footer) -> impl Iterator<Item = (&'f
 fn columns(entry: &Entry, footer: Option<&Footer>) -> Vec<Column> {
     let mappings = entry.schema_metadata.original_type_mappings.iter();
     let columns = mappings.map(|mapping| {
-        let written = footer.and_then(|footer| footer.columns.iter().find(|(name, _)| *name == mapping.column_name));
+        let written =
+            footer.and_then(|footer| footer.columns.iter().find(|(name, _)| *name == mapping.column_name));
         Column {
             name: mapping.column_name.clone(),
             original: mapping.original_type.clone(),
@@ -241,7 +250,9 @@ impl Seen {
             let name = text("tableName").or(text("target")).or(skipped.as_str());
             let reason = text("reason").unwrap_or("no reason is given");
             match name {
-                Some(name) => self.add(name, DifferenceKind::Skipped, format!("is left out by AWS: {reason}")),
+                Some(name) => {
+                    self.add(name, DifferenceKind::Skipped, format!("is left out by AWS: {reason}"))
+                }
                 // Which one is not said: so nothing can be accepted by name but the whole.
                 None => self.add("?", DifferenceKind::Skipped, format!("is left out by AWS: {skipped}")),
             }

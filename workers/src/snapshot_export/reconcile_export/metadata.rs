@@ -85,7 +85,10 @@ pub async fn read(
     let info_key = format!("{folder}export_info_{task}.json");
     let info: Info = json(bucket, &info_key).await?;
     if info.export_task_identifier != task || info.status != "COMPLETE" {
-        return Err(broken(bucket, &format!("{info_key} says {} of {}", info.status, info.export_task_identifier)));
+        return Err(broken(
+            bucket,
+            &format!("{info_key} says {} of {}", info.status, info.export_task_identifier),
+        ));
     }
     let start = format!("{folder}export_tables_info_{task}_");
     let mut files: Vec<(u64, u64, &str)> = objects

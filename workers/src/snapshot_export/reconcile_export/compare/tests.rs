@@ -4,7 +4,8 @@ fn entry(target: &str, columns: &[(&str, &str)]) -> Entry {
     let mappings: Vec<_> = columns
         .iter()
         .map(|(name, original)| {
-            serde_json::json!({"columnName": name, "originalType": original, "expectedExportedType": "binary (UTF8)"})
+            let expected = "binary (UTF8)";
+            serde_json::json!({"columnName": name, "originalType": original, "expectedExportedType": expected})
         })
         .collect();
     serde_json::from_value(serde_json::json!({
@@ -86,7 +87,8 @@ fn a_table_that_is_left_out_or_not_mentioned_is_named_with_awss_reason_and_once(
 
 #[test]
 fn a_table_beside_the_filter_is_not_missed() {
-    let counted = source(&[("shop.public.orders", 1), ("shop.publicity.ads", 1), ("billing.ledger.rates", 1)]);
+    let counted =
+        source(&[("shop.public.orders", 1), ("shop.publicity.ads", 1), ("billing.ledger.rates", 1)]);
     let entries = BTreeMap::from([("shop.public.orders".to_owned(), entry("shop.public.orders", ID))]);
     let compare = |only: &[&str]| {
         let only: Vec<String> = only.iter().map(ToString::to_string).collect();
