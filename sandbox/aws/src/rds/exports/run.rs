@@ -169,7 +169,8 @@ impl Run<'_> {
         }
         if longest_value >= exports.largest_value {
             let message = format!(
-                "Export task {}: Table extraction failed for table {target} due to a value that is too large.",
+                "Export task {}: Table extraction failed for table {target} due to a value that is too \
+                 large.",
                 task.id
             );
             rds.event(&mut rds.world(), &task.snapshot, "0489", message);

@@ -10,8 +10,8 @@ pub trait Source: Send + Sync {
     async fn databases(&self) -> anyhow::Result<Vec<String>>;
     /// Those that a task would write or name: no unlogged, temporary and foreign ones.
     async fn tables(&self, database: &str) -> anyhow::Result<Vec<Table>>;
-    /// Every row, in parts of about so many. A batch for each partition of a partitioned table, else
-    /// one.
+    /// Every row, in parts of about so many. A batch for each partition of a partitioned table,
+    /// else one.
     async fn read(&self, table: &Table, rows_a_part: usize) -> anyhow::Result<Vec<Batch>>;
     async fn close(self: Box<Self>) -> anyhow::Result<()>;
 }
