@@ -237,7 +237,8 @@ fn check_kinds(kinds: &Value) {
         ("a_pair", text, json!("(7,\"x, y\")")),
         ("a_domain", text, json!("3")),
         ("an_lsn", text, json!("16/B374D848")),
-        // Object identifiers have no type there.
+        // Object identifiers have no type there; a type of the owner's that is called as one has.
+        ("a_class", text, json!("second")),
         ("doubled", ("INT32", ""), json!(2)),
     ];
     let columns = kinds["columns"].as_array().unwrap();

@@ -1,5 +1,6 @@
 -- What an export meets: every type, empty and partitioned tables, gaps in a key, no key, and names and tables that it leaves out.
 CREATE TYPE mood AS ENUM ('glad', 'sad');
+CREATE TYPE regclass AS ENUM ('first', 'second');
 CREATE TYPE pair AS (a int, b text);
 CREATE DOMAIN positive AS int CHECK (VALUE > 0);
 
@@ -36,16 +37,17 @@ CREATE TABLE kinds (
     a_domain positive,
     an_lsn pg_lsn,
     an_oid oid,
-    a_regclass regclass,
+    a_regclass pg_catalog.regclass,
+    a_class public.regclass,
     doubled int GENERATED ALWAYS AS (id * 2) STORED
 );
 INSERT INTO kinds VALUES
     (1, true, -2, 9007199254740993, 1.5, 'NaN', 12.30, 4.5, E'Grüße,\nwelt', 'short', 'ab', '\xdeadbeef', '2026-02-28',
      '12:34:56.789', '2026-02-28 12:34:56', '2026-02-28 12:34:56+02', '1 day 02:03:04', '{"a": 1}', '{"b": [2]}',
      'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', '10.0.0.1/8', '08:00:2b:01:02:03', '(1,2)', '[1,5)', B'101', 'a fat cat',
-     '{1,NULL,3}', 'sad', '(7,"x, y")', 3, '16/B374D848', 42, 'pg_class'),
+     '{1,NULL,3}', 'sad', '(7,"x, y")', 3, '16/B374D848', 42, 'pg_class', 'second'),
     (2, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-     NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
+     NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
 
 CREATE TABLE empty (id bigint PRIMARY KEY, note text);
 
