@@ -17,6 +17,7 @@ mod daily_sync_prepare;
 mod deploy;
 mod draft;
 mod dump;
+mod exports;
 mod expressions;
 mod faults;
 mod generated;

@@ -1,6 +1,8 @@
 //! The owner's bucket, reached through the gateway with the owner's role: trust, policies and keys
 //! are evaluated at every call, as they are for anybody else.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::Method;
 
@@ -69,10 +71,31 @@ impl Bucket<'_> {
         self.call(Method::PUT, &path, body.into()).await
     }
 
+    /// What is only slow or throttled is tried again.
     async fn call(&self, method: Method, path: &str, body: Bytes) -> Result<(), Refused> {
+        const ATTEMPTS: usize = 5;
         let Self { rds, task } = self;
         let refused = |action: &str| Refused { action: action.to_owned(), key: task.key.clone() };
         let gateway = rds.gateway.upgrade().ok_or_else(|| refused(""))?;
+        let mut response = gateway.call(self.request(&method, path, &body).ok_or_else(|| refused(""))?).await;
+        for _ in 1..ATTEMPTS {
+            if response.status().as_u16() < 500 {
+                break;
+            }
+            rds.pause(Duration::from_secs(1)).await;
+            response = gateway.call(self.request(&method, path, &body).ok_or_else(|| refused(""))?).await;
+        }
+        if response.status().is_success() {
+            return Ok(());
+        }
+        let said = String::from_utf8_lossy(response.body()).into_owned();
+        let action = said.split("perform: ").nth(1).and_then(|rest| rest.split(' ').next());
+        tracing::info!(task = task.id, path, said, "S3 refuses an export");
+        Err(refused(action.unwrap_or_default()))
+    }
+
+    fn request(&self, method: &Method, path: &str, body: &Bytes) -> Option<Request> {
+        let Self { rds, task } = self;
         let service = Caller::service(SERVICE, (SERVICE, &task.role), &task.snapshot.arn(), "s3");
         let mut request = http::Request::builder()
             .method(method.clone())
@@ -85,15 +108,8 @@ impl Bucket<'_> {
                 .header("x-amz-server-side-encryption", "aws:kms")
                 .header("x-amz-server-side-encryption-aws-kms-key-id", &task.key);
         }
-        let request: Request = request.body(body).map_err(|_| refused(""))?;
-        let response = gateway.call(request).await;
-        if response.status().is_success() {
-            return Ok(());
-        }
-        let said = String::from_utf8_lossy(response.body()).into_owned();
-        let action = said.split("perform: ").nth(1).and_then(|rest| rest.split(' ').next());
-        tracing::info!(task = task.id, path, said, "S3 refuses an export");
-        Err(refused(action.unwrap_or_default()))
+        // None: the owner's name of the bucket is no part of a URI.
+        request.body(body.clone()).ok()
     }
 }
 

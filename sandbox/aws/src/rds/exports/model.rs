@@ -121,11 +121,11 @@ impl Source for Model {
 /// Every seventh value of every column but the first is NULL.
 fn row(columns: &[Column], number: usize) -> Row {
     let value = |(index, column): (usize, &Column)| {
-        if index > 0 && (number + index) % 7 == 0 {
+        if index > 0 && (number + index).is_multiple_of(7) {
             return None;
         }
         Some(match column.kind {
-            Kind::Boolean => if number % 2 == 0 { "t" } else { "f" }.to_owned(),
+            Kind::Boolean => if number.is_multiple_of(2) { "t" } else { "f" }.to_owned(),
             Kind::Int16 => (number % 30_000).to_string(),
             Kind::Int32 | Kind::Int64 => number.to_string(),
             Kind::Float | Kind::Double => format!("{number}.5"),

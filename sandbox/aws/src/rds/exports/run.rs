@@ -8,8 +8,10 @@ use serde_json::Value;
 use super::bucket::{Bucket, Refused};
 use super::model::Model;
 use super::source::{Batch, Source, Table};
-use super::{Task, file, metadata};
+use super::{Exports, Task, file, metadata};
 use crate::rds::Rds;
+
+const UNKNOWN: &str = "An unknown internal error occurred.";
 
 /// Why a task ends otherwise than COMPLETE.
 enum Stop {
@@ -20,7 +22,7 @@ enum Stop {
 impl From<anyhow::Error> for Stop {
     fn from(error: anyhow::Error) -> Self {
         tracing::error!(error = format!("{error:#}"), "export a snapshot");
-        Self::Failed("An unknown internal error occurred.".to_owned())
+        Self::Failed(UNKNOWN.to_owned())
     }
 }
 
@@ -33,79 +35,78 @@ struct Progress {
     bytes: u64,
 }
 
+impl Progress {
+    fn skip(&mut self, target: String, reason: &str) {
+        self.entries.push(metadata::left_out(&target, reason));
+        self.skipped.push((target, reason.to_owned()));
+    }
+}
+
 impl Rds {
     pub(super) async fn run_export(self: Arc<Self>, task: Task) {
-        let ended = self.export(&task).await;
-        match ended {
-            Ok(()) => self.end_export(&task, "COMPLETE", None),
-            Err(Stop::Failed(cause)) => self.end_export(&task, "FAILED", Some(cause)),
+        let run = Run { rds: &self, task: &task, exports: self.behaviour().exports };
+        match run.to_the_end().await {
+            Ok(()) => run.end("COMPLETE", None),
+            Err(Stop::Failed(cause)) => run.end("FAILED", Some(cause)),
             Err(Stop::Canceled) => {
-                self.pause(self.behaviour().exports.canceling).await;
-                self.end_export(&task, "CANCELED", None);
+                self.pause(run.exports.canceling).await;
+                run.end("CANCELED", None);
             }
         }
         self.release(&task.snapshot.volume);
     }
+}
 
-    async fn export(&self, task: &Task) -> Result<(), Stop> {
-        let refused = |refused: Refused| Stop::Failed(refused.cause(&task.role, &task.bucket));
-        Bucket { rds: self, task }.try_rights().await.map_err(refused)?;
+struct Run<'a> {
+    rds: &'a Rds,
+    task: &'a Task,
+    exports: Exports,
+}
+
+impl Run<'_> {
+    fn bucket(&self) -> Bucket<'_> {
+        Bucket { rds: self.rds, task: self.task }
+    }
+
+    fn refused(&self, refused: Refused) -> Stop {
+        Stop::Failed(refused.cause(&self.task.role, &self.task.bucket))
+    }
+
+    async fn to_the_end(&self) -> Result<(), Stop> {
+        self.bucket().try_rights().await.map_err(|refused| self.refused(refused))?;
         let opened = async {
-            match &self.engine {
-                Some(engine) => engine.open(&task.snapshot.volume).await,
-                None => Ok(Box::new(Model(self.behaviour().exports.tables)) as Box<dyn Source>),
+            match &self.rds.engine {
+                Some(engine) => engine.open(&self.task.snapshot.volume).await,
+                None => Ok(Box::new(Model(self.exports.tables.clone())) as Box<dyn Source>),
             }
         };
-        let (waited, opened) = tokio::join!(self.wait_for(task, self.behaviour().exports.starting), opened);
+        let (waited, opened) = tokio::join!(self.wait(self.exports.starting), opened);
         let source = opened?;
-        let written = match waited {
-            Ok(()) => self.extract(task, source.as_ref()).await,
+        let extracted = match waited {
+            Ok(()) => self.extract(source.as_ref()).await,
             Err(stop) => Err(stop),
         };
         source.close().await?;
-        let progress = written?;
-        let task = self.change_export(task, |task| {
-            // What the last file says is what the task is about to be.
-            (task.status, task.percent, task.ended) = ("COMPLETE", 100, Some(self.clock.now()));
-            task.bytes = progress.bytes;
-        });
-        let bucket = Bucket { rds: self, task: &task };
-        let a_file = self.behaviour().exports.tables_a_file;
-        let mut files = metadata::tables(&task, &progress.entries, a_file);
-        files.push((metadata::info_name(&task), metadata::info(&task)));
-        for (name, content) in files {
-            bucket.put(&name, content.to_string()).await.map_err(refused)?;
-        }
-        let mut world = self.world();
-        if let Some(known) = world.exports.get_mut(&task.id) {
-            known.bytes = progress.bytes;
-            known.warning = metadata::warning(&progress.skipped, &progress.general);
-        }
-        Ok(())
+        self.write_metadata(&extracted?).await
     }
 
-    async fn extract(&self, task: &Task, source: &dyn Source) -> Result<Progress, Stop> {
+    async fn extract(&self, source: &dyn Source) -> Result<Progress, Stop> {
         let mut progress = Progress::default();
-        let tables = self.tables_of(task, source, &mut progress).await?;
-        self.update_export(task, |task| {
+        let tables = self.tables(source, &mut progress).await?;
+        self.update(|task| {
             if task.status == "STARTING" {
                 task.status = "IN_PROGRESS";
             }
-            task.started = Some(self.clock.now());
+            task.started = Some(self.rds.clock.now());
         });
-        let each = self.behaviour().exports.extracting / u32::try_from(tables.len().max(1)).unwrap_or(1);
-        let half = tables.len() / 2;
+        let each = self.exports.extracting / u32::try_from(tables.len().max(1)).unwrap_or(1);
         for (index, table) in tables.iter().enumerate() {
-            if index == half {
-                let mut cause = None;
-                self.behave(|behaviour| cause = behaviour.exports.fail_next.take());
-                if let Some(cause) = cause {
-                    return Err(Stop::Failed(cause));
-                }
+            if index == tables.len() / 2 {
+                self.fail_if_told()?;
             }
-            self.wait_for(task, each).await?;
-            self.export_table(task, source, table, &mut progress).await?;
-            self.update_export(task, |task| {
+            self.wait(each).await?;
+            self.extract_table(source, table, &mut progress).await?;
+            self.update(|task| {
                 // 100 is said when all is done.
                 task.percent = ((index + 1) * 100 / tables.len()).min(99);
                 task.bytes = progress.bytes;
@@ -114,132 +115,143 @@ impl Rds {
         Ok(progress)
     }
 
+    fn fail_if_told(&self) -> Result<(), Stop> {
+        let mut cause = None;
+        self.rds.behave(|behaviour| cause = behaviour.exports.fail_next.take());
+        cause.map_or(Ok(()), |cause| Err(Stop::Failed(cause)))
+    }
+
     /// The tables that the task is about, in order.
-    async fn tables_of(
-        &self,
-        task: &Task,
-        source: &dyn Source,
-        progress: &mut Progress,
-    ) -> Result<Vec<Table>, Stop> {
-        let mut found = Vec::new();
+    async fn tables(&self, source: &dyn Source, progress: &mut Progress) -> Result<Vec<Table>, Stop> {
+        let only = &self.task.only;
         let databases = source.databases().await?;
-        let named = |item: &String| databases.iter().any(|name| item.split('.').next() == Some(name));
-        if !task.only.iter().all(named) {
+        let is_of = |item: &String, database: &String| item.split('.').next() == Some(database);
+        if !only.iter().all(|item| databases.iter().any(|database| is_of(item, database))) {
             progress.general.push("FAILED_TO_EXTRACT_TABLES_LIST_FOR_DATABASE");
         }
+        let mut found = Vec::new();
         for database in &databases {
-            let is_wanted = |item: &String| item.split('.').next() == Some(database);
-            if !task.only.is_empty() && !task.only.iter().any(is_wanted) {
+            if !only.is_empty() && !only.iter().any(|item| is_of(item, database)) {
                 continue;
             }
             let mut tables = source.tables(database).await?;
             if tables.is_empty() {
                 progress.entries.push(metadata::left_out(database, "The database has no tables."));
             }
-            tables.retain(|table| task.only.is_empty() || table.is_named(&task.only));
+            tables.retain(|table| only.is_empty() || table.is_named(only));
             found.extend(tables);
         }
         Ok(found)
     }
 
-    async fn export_table(
+    async fn extract_table(
         &self,
-        task: &Task,
         source: &dyn Source,
         table: &Table,
         progress: &mut Progress,
     ) -> Result<(), Stop> {
-        let exports = self.behaviour().exports;
+        let Self { rds, task, exports } = self;
         let target = table.target();
         let told = exports.skip.get(&target).map(String::as_str);
-        let skip = |progress: &mut Progress, reason: &str| {
-            progress.entries.push(metadata::left_out(&target, reason));
-            progress.skipped.push((target.clone(), reason.to_owned()));
-        };
         if let Some(reason) = told.or(table.unsupported()) {
-            skip(progress, reason);
+            progress.skip(target, reason);
             return Ok(());
         }
-        let start = self.clock.now();
+        let start = rds.clock.now();
         let mut batches = source.read(table, exports.rows_a_part).await?;
         lose(&mut batches, exports.lose.get(&target).copied().unwrap_or_default());
-        let rows = || batches.iter().flat_map(|batch| &batch.parts).flat_map(|part| &part.rows);
-        let sizes = || rows().map(|row| row.iter().flatten().map(String::len));
-        if sizes().any(|mut row| row.any(|length| length >= exports.largest_value)) {
+        let (mut bytes, mut longest_value, mut longest_row) = (0, 0, 0);
+        for row in batches.iter().flat_map(|batch| &batch.parts).flat_map(|part| &part.rows) {
+            let length = row.iter().flatten().map(String::len).sum::<usize>();
+            longest_value = longest_value.max(row.iter().flatten().map(String::len).max().unwrap_or(0));
+            longest_row = longest_row.max(length);
+            bytes += length as u64;
+        }
+        if longest_value >= exports.largest_value {
             let message = format!(
-                "Export task {}: Table extraction failed for table {target} due to a value that is too large.",
+                "Export task {}: Table extraction failed for table {target} due to a value that is too \
+                 large.",
                 task.id
             );
-            self.event(&mut self.world(), &task.snapshot, "0489", message);
-            return Err(Stop::Failed("An unknown internal error occurred.".to_owned()));
+            rds.event(&mut rds.world(), &task.snapshot, "0489", message);
+            return Err(Stop::Failed(UNKNOWN.to_owned()));
         }
-        if sizes().any(|row| row.sum::<usize>() >= exports.largest_row) {
-            skip(progress, "ROW_TOO_LARGE");
+        if longest_row >= exports.largest_row {
+            progress.skip(target, "ROW_TOO_LARGE");
             return Ok(());
         }
-        let bytes: usize = sizes().flatten().sum();
-        self.write(task, table, &batches).await?;
-        progress.bytes += bytes as u64;
-        progress.entries.push(metadata::entry(table, &batches, (start, self.clock.now()), bytes as u64));
+        self.write(table, &batches).await?;
+        progress.bytes += bytes;
+        progress.entries.push(metadata::entry(table, &batches, (start, rds.clock.now()), bytes));
         Ok(())
     }
 
     /// Every batch ends with an empty `_SUCCESS`, an empty table has no other file.
-    async fn write(&self, task: &Task, table: &Table, batches: &[Batch]) -> Result<(), Stop> {
-        let bucket = Bucket { rds: self, task };
-        let refused = |refused: Refused| Stop::Failed(refused.cause(&task.role, &task.bucket));
+    async fn write(&self, table: &Table, batches: &[Batch]) -> Result<(), Stop> {
         for (number, batch) in (1..).zip(batches) {
             let folder = metadata::of_batch(table, number);
             for part in &batch.parts {
-                let uuid = self.world().random_uuid();
+                let uuid = self.rds.world().random_uuid();
                 let name = format!("{folder}{}", metadata::part(part.index, &uuid));
-                bucket.put(&name, file::encode(&table.columns, &part.rows)?).await.map_err(refused)?;
+                self.put(&name, file::encode(&table.columns, &part.rows)?).await?;
             }
-            bucket.put(&format!("{folder}_SUCCESS"), "").await.map_err(refused)?;
+            self.put(&format!("{folder}_SUCCESS"), Vec::new()).await?;
         }
         Ok(())
     }
 
+    async fn write_metadata(&self, progress: &Progress) -> Result<(), Stop> {
+        let mut task = self.rds.world().exports.get(&self.task.id).unwrap_or(self.task).clone();
+        // What the file says is what the task is about to be.
+        (task.status, task.percent, task.bytes) = ("COMPLETE", 100, progress.bytes);
+        task.ended = Some(self.rds.clock.now());
+        let mut files = metadata::tables(&task, &progress.entries, self.exports.tables_a_file);
+        files.push((metadata::info_name(&task), metadata::info(&task)));
+        for (name, content) in files {
+            self.put(&name, content.to_string().into_bytes()).await?;
+        }
+        self.update(|known| {
+            known.bytes = progress.bytes;
+            known.warning = metadata::warning(&progress.skipped, &progress.general);
+        });
+        Ok(())
+    }
+
+    async fn put(&self, path: &str, body: Vec<u8>) -> Result<(), Stop> {
+        self.bucket().put(path, body).await.map_err(|refused| self.refused(refused))
+    }
+
     /// Lets time pass, unless the task is canceled.
-    async fn wait_for(&self, task: &Task, duration: Duration) -> Result<(), Stop> {
+    async fn wait(&self, duration: Duration) -> Result<(), Stop> {
         const STEPS: u32 = 10;
         for _ in 0..STEPS {
-            self.pause(duration / STEPS).await;
-            let world = self.world();
-            if world.exports.get(&task.id).is_none_or(|task| task.status == "CANCELING") {
+            self.rds.pause(duration / STEPS).await;
+            if self.rds.world().exports.get(&self.task.id).is_none_or(|task| task.status == "CANCELING") {
                 return Err(Stop::Canceled);
             }
         }
         Ok(())
     }
 
-    fn update_export(&self, task: &Task, change: impl FnOnce(&mut Task)) {
-        if let Some(task) = self.world().exports.get_mut(&task.id) {
+    fn update(&self, change: impl FnOnce(&mut Task)) {
+        if let Some(task) = self.rds.world().exports.get_mut(&self.task.id) {
             change(task);
         }
     }
 
-    /// The task as it is now, changed; what is known of it stays.
-    fn change_export(&self, task: &Task, change: impl FnOnce(&mut Task)) -> Task {
-        let mut changed = self.world().exports.get(&task.id).unwrap_or(task).clone();
-        change(&mut changed);
-        changed
-    }
-
-    fn end_export(&self, task: &Task, status: &'static str, failure: Option<String>) {
+    fn end(&self, status: &'static str, failure: Option<String>) {
         let (id, message) = match status {
             "COMPLETE" => ("0164", "The cluster snapshot export task completed."),
             "CANCELED" => ("0163", "The cluster snapshot export task was canceled."),
             _ => ("0162", "The cluster snapshot export task failed."),
         };
-        let mut world = self.world();
-        if let Some(task) = world.exports.get_mut(&task.id) {
-            (task.status, task.failure, task.ended) = (status, failure, Some(self.clock.now()));
+        self.update(|task| {
+            (task.status, task.failure, task.ended) = (status, failure, Some(self.rds.clock.now()));
             if status == "COMPLETE" {
                 task.percent = 100;
             }
-        }
-        self.event(&mut world, &task.snapshot, id, message);
+        });
+        self.rds.event(&mut self.rds.world(), &self.task.snapshot, id, message);
     }
 }
 

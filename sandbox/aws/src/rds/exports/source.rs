@@ -10,8 +10,8 @@ pub trait Source: Send + Sync {
     async fn databases(&self) -> anyhow::Result<Vec<String>>;
     /// Those that a task would write or name: no unlogged, temporary and foreign ones.
     async fn tables(&self, database: &str) -> anyhow::Result<Vec<Table>>;
-    /// Every row, in parts of about so many. A batch for each partition of a partitioned table, else
-    /// one.
+    /// Every row, in parts of about so many. A batch for each partition of a partitioned table,
+    /// else one.
     async fn read(&self, table: &Table, rows_a_part: usize) -> anyhow::Result<Vec<Batch>>;
     async fn close(self: Box<Self>) -> anyhow::Result<()>;
 }
@@ -53,8 +53,8 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Of a type by its name in `pg_type`; none of object identifiers, whose row of the page says
-    /// "N/A".
+    /// Of a type by its name in `pg_catalog`, which is any other for a type of the owner's; none of
+    /// object identifiers, whose row of the page says "N/A".
     pub fn of(name: &str, is_domain: bool) -> Option<Self> {
         Some(match name {
             _ if is_domain => Self::Text,
@@ -65,8 +65,9 @@ impl Kind {
             "float4" => Self::Float,
             "float8" => Self::Double,
             "bytea" => Self::Binary,
-            "oid" => return None,
-            name if name.starts_with("reg") => return None,
+            "oid" | "regclass" | "regcollation" | "regconfig" | "regdatabase" | "regdictionary"
+            | "regnamespace" | "regoper" | "regoperator" | "regproc" | "regprocedure" | "regrole"
+            | "regtype" => return None,
             _ => Self::Text,
         })
     }

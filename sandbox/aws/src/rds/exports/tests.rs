@@ -460,3 +460,23 @@ async fn a_task_fails_in_the_middle_and_its_events_may_be_missing() {
     world.sandbox.pass(800).await;
     assert_eq!(world.task("export-2").await.text("Status"), "COMPLETE");
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_automated_snapshot_is_told_on_the_default_bus() {
+    let mut world = world().await;
+    world.events();
+    let name = world.sandbox.rds.take_automated_snapshot("orders").unwrap();
+    world.sandbox.pass(150).await;
+    let events = world.events();
+    let told: Vec<_> = events.iter().map(|event| event["detail"]["EventID"].as_str().unwrap()).collect();
+    assert_eq!(told, ["RDS-EVENT-0168", "RDS-EVENT-0169"]);
+    let created = &events[1];
+    assert_eq!((&created["source"], &created["account"]), (&json!("aws.rds"), &json!(ACCOUNT)));
+    assert_eq!(created["detail-type"], "RDS DB Cluster Snapshot Event");
+    assert_eq!(created["detail"]["SourceType"], "CLUSTER_SNAPSHOT");
+    assert_eq!(created["detail"]["EventCategories"], json!(["backup"]));
+    assert_eq!(created["detail"]["SourceIdentifier"], name);
+    let source = arn("rds", &format!("cluster-snapshot:{name}"));
+    assert_eq!(created["resources"], json!([source]));
+    assert!(world.start(&[("SourceArn", &source)]).await.text("Status") == "STARTING");
+}

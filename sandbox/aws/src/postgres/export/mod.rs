@@ -35,7 +35,7 @@ impl Source for Opened {
 
     async fn tables(&self, database: &str) -> anyhow::Result<Vec<Table>> {
         let client = self.server.connect(SUPERUSER, database).await?;
-        let rows = client.query(include_str!("export_tables.sql"), &[&self.master]).await?;
+        let rows = client.query(include_str!("tables.sql"), &[&self.master]).await?;
         let mut tables: Vec<Table> = Vec::new();
         for row in rows {
             let (schema, name): (String, String) = (row.get("schema"), row.get("name"));
@@ -64,13 +64,7 @@ impl Source for Opened {
         let settings = "SET timezone = 'UTC'; SET datestyle = 'ISO'; SET intervalstyle = 'postgres'; \
             SET extra_float_digits = 1; SET bytea_output = 'hex'; SET row_security = off";
         client.batch_execute(settings).await?;
-        let leaves = "SELECT format('%I.%I', n.nspname, c.relname), c.relkind = 'p' \
-            FROM pg_class p JOIN pg_namespace pn ON pn.oid = p.relnamespace \
-            LEFT JOIN LATERAL pg_partition_tree(p.oid) t ON t.isleaf \
-            JOIN pg_class c ON c.oid = coalesce(t.relid, p.oid) JOIN pg_namespace n ON n.oid = c.relnamespace \
-            WHERE pn.nspname = $1 AND p.relname = $2 AND (c.relkind = 'p' OR c.relkind = 'r' AND c.relpersistence = 'p') \
-            ORDER BY 1";
-        let leaves = client.query(leaves, &[&table.schema, &table.name]).await?;
+        let leaves = client.query(include_str!("leaves.sql"), &[&table.schema, &table.name]).await?;
         let whole = quoted(&client, &table.schema, &table.name).await?;
         let list = list(&client, &table.columns).await?;
         let mut batches = Vec::new();
@@ -173,11 +167,6 @@ async fn cut(
 
 /// The one integer column of the primary key, quoted, and its type.
 async fn key(client: &Client, table: &Table) -> anyhow::Result<Option<(String, String)>> {
-    let key = "SELECT quote_ident(a.attname), upper(format_type(a.atttypid, NULL)) \
-        FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
-        JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[0] \
-        WHERE n.nspname = $1 AND c.relname = $2 AND i.indisprimary AND i.indnkeyatts = 1 \
-          AND a.atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype)";
-    let found = client.query_opt(key, &[&table.schema, &table.name]).await?;
+    let found = client.query_opt(include_str!("key.sql"), &[&table.schema, &table.name]).await?;
     Ok(found.map(|row| (row.get(0), row.get(1))))
 }
