@@ -346,7 +346,9 @@ async fn what_a_sync_has_sanitised_is_compared_with_the_rows_that_it_counted() {
     let sandbox = world_with(Some(&exports::policy_of_three().unwrap())).await;
     let snapshot = exports::sanitized(&sandbox, &ROWS).await.unwrap();
     // One row is lost, and AWS says COMPLETE.
-    sandbox.rds.behave(|behaviour| drop(behaviour.exports.lose.insert("shop.public.orders".into(), 1)));
+    sandbox.rds.behave(|behaviour| {
+        behaviour.exports.lose.insert("shop.public.orders".into(), 1);
+    });
     let input = json!({ "export": "sanitized" });
     let run = by_hand(&sandbox, "lost", input.clone()).await.failed("OperationFailed");
     run.says(&["shop.public.orders has 119 rows, and the source 120", "kind: rows"]);

@@ -39,7 +39,8 @@ pub fn role_arn() -> String {
 /// (https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-export-snapshot.Setup.html).
 pub fn role() -> anyhow::Result<Role> {
     let bucket = format!("arn:aws:s3:::{BUCKET}");
-    let objects = ["s3:PutObject*", "s3:ListBucket", "s3:GetObject*", "s3:DeleteObject*", "s3:GetBucketLocation"];
+    let objects =
+        ["s3:PutObject*", "s3:ListBucket", "s3:GetObject*", "s3:DeleteObject*", "s3:GetBucketLocation"];
     let key = ["kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey", "kms:DescribeKey", "kms:ReEncrypt*"];
     let policy = json!([
         {
