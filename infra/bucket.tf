@@ -92,8 +92,8 @@ resource "aws_s3_object" "policy" {
 
   lifecycle {
     precondition {
-      condition     = length(local.syncs) > 0
-      error_message = "policy_file: ${var.policy_file} has no syncs; `policy check` says what is wrong with it."
+      condition     = length(local.syncs) + length(local.exports) > 0
+      error_message = "policy_file: ${var.policy_file} has no syncs and no exports; `policy check` says what is wrong with it."
     }
     precondition {
       condition     = length(local.syncs) == 0 || can(regex("^[0-9]{12}$", local.policy.account))

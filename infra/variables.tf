@@ -1,5 +1,5 @@
 variable "runbooks" {
-  description = "The runbooks to deploy: `major-upgrade`, `daily-sync`, or both."
+  description = "The runbooks to deploy: `major-upgrade`, `daily-sync`, `snapshot-export`, or some of them."
   type        = set(string)
 
   validation {
@@ -200,6 +200,21 @@ variable "cluster_key_arns" {
   validation {
     condition     = alltrue([for arn in var.cluster_key_arns : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/", arn))])
     error_message = "cluster_key_arns: IAM wants ARNs of keys, arn:aws:kms:<region>:<account>:key/<id>, not aliases."
+  }
+}
+
+variable "export_key_arns" {
+  description = "For snapshot-export: the keys in this account that encrypt the exported files."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = length(var.export_key_arns) > 0 || !contains(var.runbooks, "snapshot-export")
+    error_message = "export_key_arns: snapshot-export needs the keys of the exported files."
+  }
+  validation {
+    condition     = alltrue([for arn in var.export_key_arns : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/", arn))])
+    error_message = "export_key_arns: IAM wants ARNs of keys, arn:aws:kms:<region>:<account>:key/<id>, not aliases."
   }
 }
 

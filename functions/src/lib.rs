@@ -7,6 +7,8 @@ pub mod daily_sync;
 pub mod fail_stopped_task;
 pub mod major_upgrade;
 pub mod report_run;
+mod shared;
+pub mod snapshot_export;
 #[cfg(test)]
 mod testing;
 
@@ -30,6 +32,12 @@ runbook::table! {
         swap_target::SwapTarget,
         retire_old::RetireOld,
         clean_up::CleanUp,
+    },
+    snapshot_export::{
+        select_export::SelectExport,
+        copy_shared_snapshot::CopySharedSnapshot,
+        export_snapshot::ExportSnapshot,
+        publish_export::PublishExport,
     },
 }
 

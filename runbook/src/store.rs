@@ -23,9 +23,22 @@ pub enum When<'a> {
     Unchanged(&'a str),
 }
 
+/// An object as a listing shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    pub key: String,
+    pub size: u64,
+    pub etag: String,
+}
+
 impl Store {
     pub fn new(client: Client, bucket: String) -> Self {
         Self { client, bucket }
+    }
+
+    /// The same in another bucket.
+    pub fn in_bucket(&self, bucket: &str) -> Self {
+        Self { client: self.client.clone(), bucket: bucket.to_owned() }
     }
 
     pub async fn put(&self, key: &str, content_type: &str, body: Vec<u8>) -> Result<()> {
@@ -121,6 +134,58 @@ impl Store {
             .await
             .map_err(|error| Error::NotReady(format!("S3 to answer (reading {key}: {error})")))?;
         Ok(Some((bytes.to_vec(), etag)))
+    }
+
+    /// All objects whose keys begin so, in the order of their keys.
+    pub async fn list(&self, prefix: &str) -> Result<Vec<Listed>> {
+        let pages = self.client.list_objects_v2().bucket(&self.bucket).prefix(prefix).into_paginator();
+        let mut pages = pages.send();
+        let mut listed = Vec::new();
+        while let Some(page) = pages.next().await {
+            for object in page.map_err(aws("s3:ListBucket"))?.contents() {
+                listed.push(Listed {
+                    key: object.key().unwrap_or_default().to_owned(),
+                    size: object.size().and_then(|size| u64::try_from(size).ok()).unwrap_or_default(),
+                    etag: object.e_tag().unwrap_or_default().to_owned(),
+                });
+            }
+        }
+        Ok(listed)
+    }
+
+    /// The names of the folders in a folder, whose name ends with a slash.
+    pub async fn folders(&self, folder: &str) -> Result<Vec<String>> {
+        let list = self.client.list_objects_v2().bucket(&self.bucket).prefix(folder).delimiter("/");
+        let mut pages = list.into_paginator().send();
+        let mut folders = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(aws("s3:ListBucket"))?;
+            let names = page.common_prefixes().iter().filter_map(|common| common.prefix());
+            folders.extend(names.map(|name| name[folder.len()..].trim_end_matches('/').to_owned()));
+        }
+        Ok(folders)
+    }
+
+    /// The last bytes of an object as it was listed, at most so many; `None` when it is gone or
+    /// another one stands there.
+    pub async fn tail(&self, object: &Listed, most: u64) -> Result<Option<Vec<u8>>> {
+        let from = object.size.saturating_sub(most);
+        // S3 refuses a range of an object without bytes (InvalidRange).
+        if object.size == 0 {
+            return Ok(Some(Vec::new()));
+        }
+        let get = self.client.get_object().bucket(&self.bucket).key(&object.key).if_match(&object.etag);
+        match get.range(format!("bytes={from}-{}", object.size - 1)).send().await {
+            Ok(found) => {
+                let bytes = found.body.collect().await;
+                let key = &object.key;
+                let bytes = bytes
+                    .map_err(|error| Error::NotReady(format!("S3 to answer (reading {key}: {error})")))?;
+                Ok(Some(bytes.to_vec()))
+            }
+            Err(error) if matches!(error.code(), Some("NoSuchKey" | "PreconditionFailed")) => Ok(None),
+            Err(error) => Err(aws("s3:GetObject")(error)),
+        }
     }
 
     pub async fn delete(&self, key: &str) -> Result<()> {

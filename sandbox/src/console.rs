@@ -19,7 +19,7 @@ use runbook::postgres::Login;
 use crate::{
     Options, Sandbox,
     aws::{ACCOUNT, PRODUCTION},
-    environments, orders,
+    environments, export, exports, orders,
     probe::Probe,
     production,
     sandbox::BUCKET,
@@ -34,6 +34,8 @@ pub enum World {
     MajorUpgrade,
     /// Production in an account of its own, and yesterday's targets.
     DailySync,
+    /// The cluster `orders`, an automated snapshot of it, and a bucket.
+    SnapshotExport,
 }
 
 pub async fn up(options: Options, world: World) -> anyhow::Result<()> {
@@ -44,6 +46,9 @@ pub async fn up(options: Options, world: World) -> anyhow::Result<()> {
         }
         World::DailySync => {
             (create_two_accounts(options).await?, "daily-sync", json!({ "sync": environments::SYNC }))
+        }
+        World::SnapshotExport => {
+            (export::create(options).await?, "snapshot-export", json!({ "export": exports::EXPORT }))
         }
     };
     println!("\nA local AWS listens. For the AWS CLI and every SDK:\n");
@@ -105,7 +110,7 @@ async fn customers(login: &Login) -> anyhow::Result<Table> {
 
 /// Follows the execution to its end and leaves the run's objects in `out`. Fails with the run's own
 /// words; answers where its report is.
-async fn watch(sandbox: &Sandbox, execution: &str, out: &Path) -> anyhow::Result<PathBuf> {
+pub async fn watch(sandbox: &Sandbox, execution: &str, out: &Path) -> anyhow::Result<PathBuf> {
     tokio::select! {
         followed = follow(sandbox, execution) => followed?,
         _ = tokio::signal::ctrl_c() => {

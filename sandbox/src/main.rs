@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 use sandbox::{
     Gear, Options, benchmark,
     console::{self, World},
-    trial,
+    export, trial,
 };
 
 /// A local AWS on real PostgreSQL.
@@ -35,6 +35,12 @@ enum Command {
     /// Syncs a sanitised copy of production's cluster into two environments of another account.
     DailySync {
         /// Where the run's objects are left.
+        #[arg(long, default_value = "target/sandbox")]
+        out: PathBuf,
+    },
+    /// Exports an automated snapshot to S3 as Parquet, started by its event, and publishes it.
+    SnapshotExport {
+        /// Where the run's objects are left, the files too.
         #[arg(long, default_value = "target/sandbox")]
         out: PathBuf,
     },
@@ -67,6 +73,7 @@ async fn main() -> anyhow::Result<()> {
     match cli.command {
         Command::MajorUpgrade { target, out } => console::major_upgrade(options, &target, &out).await,
         Command::DailySync { out } => console::daily_sync(options, &out).await,
+        Command::SnapshotExport { out } => export::snapshot_export(options, &out).await,
         Command::Try(order) => trial::command::run(&order).await,
         Command::BenchmarkMasking { rows } => benchmark::masking(rows).await,
         Command::Up { world, port, stepfunctions } => {

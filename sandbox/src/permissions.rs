@@ -20,6 +20,7 @@ use crate::{
     executables::root,
     sandbox::BUCKET,
     statemachine::{PREFIX, RUNBOOKS},
+    worlds::exports,
 };
 
 /// What a deployment may have beside the rest, and whose statements are not there without it.
@@ -118,6 +119,13 @@ pub fn variables(switches: &Switches) -> Variables {
         .set_all("production_keys", [key_of(PRODUCTION)])
         .set_all("copy_keys", [key_of(PRODUCTION)])
         .set_all("cluster_keys", [key_of(ACCOUNT)])
+        // As a list of prefixes: infra/iam/README.md.
+        .set("exported_snapshots", &["rds:orders-"].join("\" }, { \"prefix\": \""))
+        .set_all("export_buckets", [format!("arn:aws:s3:::{}", exports::BUCKET)])
+        .set_all("exported_files", [format!("arn:aws:s3:::{}/*", exports::BUCKET)])
+        .set_all("export_roles", [exports::role_arn()])
+        .set_all("export_keys", [key_of(ACCOUNT)])
+        .set_all("shared_snapshots", [arn_in(PRODUCTION, "rds", "cluster-snapshot:*")])
         .set_all("run_bucket_keys", switches.run_bucket.clone())
         .set_all("secrets_keys", switches.secrets.clone())
         .set_all("log_delivery", switches.logs.then(|| "*".to_owned()))

@@ -11,7 +11,7 @@ use crate::{aws, executables::root};
 pub const PREFIX: &str = "aurora-runbooks";
 /// What schedules and rules start (infra/statemachines.tf).
 pub const ALIAS: &str = "live";
-pub const RUNBOOKS: [&str; 2] = ["major-upgrade", "daily-sync"];
+pub const RUNBOOKS: [&str; 3] = ["major-upgrade", "daily-sync", "snapshot-export"];
 
 /// The ASL as it stands in the file.
 pub fn source(runbook: &str) -> anyhow::Result<String> {

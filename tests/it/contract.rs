@@ -291,8 +291,10 @@ fn no_worker_gets_more_than_run_task_takes() {
             }},
             "plan": {
                 "cluster": identifier, "from": "9999.9999", "target": "9999.9999", "secretArn": null,
-                "deadline": format!("{}s", u64::MAX), "skip": longest_skip(letter), "sync": "s".repeat(40)
+                "deadline": format!("{}s", u64::MAX), "skip": longest_skip(letter), "sync": "s".repeat(40),
+                "export": "e".repeat(30)
             },
+            "exported": "a".repeat(400), "task": "t".repeat(60),
             "quarantine": {"cluster": identifier, "resourceId": resource_id},
             "fresh": {"target": identifier, "cluster": identifier, "resourceId": resource_id,
                 "former": resource_id}

@@ -21,6 +21,7 @@ use sandbox::{
     environments,
     events::Target,
     executables::root,
+    exports,
     faults::{Fault, Kind},
     iam::{
         condition::Keys as Values,
@@ -44,11 +45,12 @@ use crate::{
 };
 
 /// Roles of no state: AWS services act with them, or our functions in production's account.
-const OTHERS: [&str; 8] = [
+const OTHERS: [&str; 9] = [
     "fail-stopped-task",
     "report-run",
     "major-upgrade",
     "daily-sync",
+    "snapshot-export",
     "source",
     "task-execution",
     "scheduler",
@@ -279,7 +281,9 @@ fn what_starts_by_itself_starts_the_alias_live_and_may_start_nothing_else() {
 #[test]
 fn what_is_deleted_renamed_or_modified_carries_our_tag() {
     // The upgrade changes the owner's own cluster: its lease and its snapshot are the guards there.
-    let of_owner = ["apply-pending-maintenance", "modify-cluster-version", "sync-parameter-groups"];
+    // An export leaves its snapshot as it is.
+    let of_owner =
+        ["apply-pending-maintenance", "export-snapshot", "modify-cluster-version", "sync-parameter-groups"];
     for (name, document) in documents() {
         for statement in statements(&document) {
             let changes = actions(statement).find(|action| {
@@ -551,7 +555,7 @@ async fn the_roles_that_services_act_with_may_do_that_and_no_more() {
 
 #[test]
 fn step_functions_may_log_and_trace_only_where_that_is_switched_on() {
-    let machines = ["daily-sync", "major-upgrade"];
+    let machines = ["daily-sync", "major-upgrade", "snapshot-export"];
     let of = |switches: &Switches, name: &str| {
         let all = permissions::documents(switches).unwrap();
         let document = all.into_iter().find(|document| document.name == name).unwrap();
@@ -715,17 +719,68 @@ async fn a_bad_week_of_syncs() -> Sandbox {
     sandbox
 }
 
+/// An export by event that differs from its source, one of a snapshot that production has shared,
+/// and one that deletes what is too old; each while the claim is another's.
+async fn a_bad_week_of_exports() -> Sandbox {
+    let options = Options { customer_keys: true, roles: vec![exports::role().unwrap()], ..Options::model(1) };
+    let sandbox = Sandbox::start(options).await.unwrap();
+    production::create(&sandbox).await.unwrap();
+    orders::create(&sandbox, Shape { maintenance: false, ..Shape::default() }).await.unwrap();
+    let shared = exports::share_from_production(&sandbox).await.unwrap();
+    exports::create(&sandbox, Some(&exports::policy_of_three().unwrap())).await.unwrap();
+    let skip = |sandbox: &Sandbox, skipped: bool| {
+        sandbox.rds.behave(|behaviour| {
+            let skip = &mut behaviour.exports.skip;
+            skip.clear();
+            skip.extend(skipped.then(|| ("shop.public.orders".to_owned(), "x".to_owned())));
+        });
+    };
+    skip(&sandbox, true);
+    let now = sandbox.clock.now();
+    exports::take_snapshot(&sandbox, now - jiff::SignedDuration::from_hours(3)).await.unwrap();
+    let failed = ended(&sandbox, exports::started(&sandbox).await.unwrap()).await.failed("OperationFailed");
+    skip(&sandbox, false);
+    let export = async |name: &str, input: Value| {
+        let arn = sandbox.start_execution("snapshot-export", name, &input).await.unwrap();
+        ended(&sandbox, arn).await.succeeded()
+    };
+    let week = async {
+        export("again", json!({ "export": "orders", "again": true })).await;
+        sandbox.clock.sleep(Duration::from_secs(3600)).await;
+        export("once-more", json!({ "export": "orders", "again": true })).await;
+        sandbox.clock.sleep(Duration::from_secs(24 * 3600)).await;
+        exports::take_snapshot(&sandbox, sandbox.clock.now() - jiff::SignedDuration::from_mins(1))
+            .await
+            .unwrap();
+        export("next-day", json!({ "export": "orders" })).await;
+        export("shared", json!({ "export": "shared", "snapshot": shared })).await;
+        let rows =
+            [("public.customers", 40), ("public.events", 30), ("public.orders", 120), ("public.refunds", 0)];
+        exports::sanitized(&sandbox, &rows).await.unwrap();
+        export("sanitized", json!({ "export": "sanitized" })).await;
+    };
+    tokio::select! {
+        () = week => {}
+        () = rob(&sandbox, &failed.arn) => unreachable!("it never ends"),
+    }
+    sandbox
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_functions_use_all_that_they_are_granted() {
     let mut used: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for sandbox in [a_bad_day_of_an_upgrade().await, a_bad_week_of_syncs().await] {
+    for sandbox in
+        [a_bad_day_of_an_upgrade().await, a_bad_week_of_syncs().await, a_bad_week_of_exports().await]
+    {
         assert_eq!(sandbox.iam.denied(), []);
         play_the_services(&sandbox).await;
         for (role, actions) in sandbox.iam.used() {
             used.entry(role).or_default().extend(actions);
         }
     }
-    report(used, &["lambda", "states", "root"]);
+    report(used, |name, trust| {
+        name == "reconcile-export" || ["lambda", "states", "root"].iter().any(|by| trust.contains(by))
+    });
 }
 
 /// In real time, with the shipped workers, because they speak SQL.
@@ -757,17 +812,18 @@ async fn the_workers_use_all_that_they_are_granted() {
             used.insert("states:SendTaskFailure".to_owned());
         }
     }
-    report(used, &["ecs-tasks"]);
+    // It speaks no SQL: the functions' test has it.
+    report(used, |name, trust| trust.contains("ecs-tasks") && name != "reconcile-export");
 }
 
 /// The number of actions granted and used a role; nothing is granted in vain.
-fn report(mut used: BTreeMap<String, BTreeSet<String>>, trusted: &[&str]) {
+fn report(mut used: BTreeMap<String, BTreeSet<String>>, looked_at: impl Fn(&str, &str) -> bool) {
     let mut table = format!("{:<28}{:>8}{:>8}\n", "role", "granted", "used");
     let mut never = Vec::new();
     for (name, document) in documents() {
         let trust = document.trust.to_string();
         // ECS pulls and logs with it: its test is that of the roles that services act with.
-        if name == "task-execution" || !trusted.iter().any(|trusted| trust.contains(trusted)) {
+        if name == "task-execution" || !looked_at(&name, &trust) {
             continue;
         }
         let (granted, used) = (granted(&document), used.remove(&document.arn).unwrap_or_default());

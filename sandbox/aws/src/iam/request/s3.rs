@@ -10,7 +10,16 @@ pub fn accesses(call: &Call<'_>) -> Option<Vec<Access>> {
     let (bucket, key) = path.split_once('/').unwrap_or((&path, ""));
     let object = format!("arn:aws:s3:::{bucket}/{key}");
     let list = || call.access("s3:ListBucket", format!("arn:aws:s3:::{bucket}"));
-    let encryption = call.world.s3.key_of(bucket);
+    // A key of the object's own, else the bucket's
+    // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html).
+    let named = call.request.headers().get("x-amz-server-side-encryption-aws-kms-key-id");
+    let own = match named.and_then(|key| key.to_str().ok()) {
+        Some(key) => Some(key.to_owned()),
+        None if call.operation == "PutObject" => None,
+        None => call.world.s3.key_of_object(bucket, key),
+    };
+    let own = own.and_then(|key| call.world.rds.customer_key(&call.caller.account, &key).or(Some(key)));
+    let encryption = own.or_else(|| call.world.s3.key_of(bucket));
     let decrypt = |actions: &[&str]| {
         encryption.as_ref().map(|key| keys::use_of(call, "s3", key, actions)).unwrap_or_default()
     };
@@ -38,6 +47,9 @@ pub fn accesses(call: &Call<'_>) -> Option<Vec<Access>> {
             found
         }
         "DeleteObject" => vec![call.access("s3:DeleteObject", object)],
+        "GetBucketLocation" => {
+            vec![call.access("s3:GetBucketLocation", format!("arn:aws:s3:::{bucket}"))]
+        }
         "ListObjectsV2" => {
             let mut access = list();
             let query = call.request.uri().query().unwrap_or_default();
