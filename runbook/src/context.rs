@@ -2,9 +2,10 @@
 //! progress.
 //!
 //! - `RUN_BUCKET`: the bucket for findings, inspections, leases and reports. Required.
+//! - What else report-run takes from the environment is looked up by [`Context::variable`].
 //! - `RUNBOOK_CLOCK`: see [`crate::clock`]. Only the sandbox sets it.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use aws_config::{BehaviorVersion, SdkConfig, sts::AssumeRoleProvider};
 use aws_sdk_rds::config::SharedCredentialsProvider;
@@ -30,6 +31,7 @@ pub struct Context {
     pub tls: Option<Tls>,
     pub connections: Connections,
     pub programs: Programs,
+    variables: Arc<BTreeMap<String, String>>,
     config: SdkConfig,
 }
 
@@ -38,7 +40,8 @@ impl Context {
         let bucket = std::env::var("RUN_BUCKET")
             .map_err(|_| anyhow::anyhow!("RUN_BUCKET must name the run bucket"))?;
         let config = aws_config::load_defaults(BehaviorVersion::v2026_01_12()).await;
-        Ok(Self::new(&config, Clock::from_environment()?, bucket, None))
+        let cx = Self::new(&config, Clock::from_environment()?, bucket, None);
+        Ok(cx.with_variables(std::env::vars().collect()))
     }
 
     pub fn new(config: &SdkConfig, clock: Clock, bucket: String, tls: impl Into<Option<Tls>>) -> Self {
@@ -56,6 +59,7 @@ impl Context {
             tls: tls.into(),
             connections: Connections::default(),
             programs: Programs::from_environment(),
+            variables: Arc::default(),
             config: config.clone(),
         }
     }
@@ -68,6 +72,16 @@ impl Context {
     /// The same, for a process that speaks to PostgreSQL.
     pub fn with_tls(self, tls: Tls) -> Self {
         Self { tls: Some(tls), ..self }
+    }
+
+    /// A variable of the environment; none when it is empty, as Terraform writes what is not there.
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// The same, in that environment.
+    pub fn with_variables(self, variables: BTreeMap<String, String>) -> Self {
+        Self { variables: Arc::new(variables), ..self }
     }
 
     /// The same, with PostgreSQL's programs elsewhere than the environment says.

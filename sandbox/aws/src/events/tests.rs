@@ -32,7 +32,7 @@ fn events(rules: Vec<Rule>, statuses: &[u16]) -> (Arc<Events>, Arc<Gateway>, Clo
     let gateway =
         Arc::new(Gateway { statuses: Mutex::new(statuses.iter().copied().collect()), ..Default::default() });
     let weak: Weak<dyn Endpoint> = Arc::downgrade(&(gateway.clone() as Arc<dyn Endpoint>));
-    (Events::new(clock, weak, "aurora-runbooks", rules).unwrap(), gateway, clock)
+    (Events::new(clock, weak, "aurora-runbooks", (rules, vec![]), Arc::default()).unwrap(), gateway, clock)
 }
 
 async fn put(events: &Arc<Events>, entries: Value) -> (u16, Value) {
@@ -152,7 +152,7 @@ async fn entries_fail_one_by_one() {
     );
     let published = events.published();
     assert_eq!(
-        (published.len(), &published[0]["detail"], &published[0]["time"]),
+        (published.len(), &published[0].event["detail"], &published[0].event["time"]),
         (1, &json!({ "a": 1 }), &json!("2026-01-01T00:00:00Z"))
     );
     let entry = json!({ "Source": "ours", "DetailType": "Ready", "Detail": "{}" });
