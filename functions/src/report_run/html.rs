@@ -43,8 +43,7 @@ pub fn page(report: &Report) -> String {
                     section.error {
                         h2 { (error) }
                         @if let Some(cause) = &report.cause { pre { (cause) } }
-                        p { "When that is fixed:" }
-                        pre { (report.again()) }
+                        @if let Some(next) = &report.next { p { "When that is fixed:" } pre { (next) } }
                     }
                 }
                 table {
@@ -120,35 +119,39 @@ mod tests {
 
     fn step(state: &str, entered: &str, exited: Option<&str>, words: &str) -> Step {
         Step {
-            state: state.to_owned(),
-            of: None,
-            entered: at(entered),
             exited: exited.map(at),
             polls: 3,
             summary: exited.map(|_| words.to_owned()),
             error: exited.is_none().then(|| words.to_owned()),
+            ..Step::entered(state, at(entered))
         }
     }
 
     fn a_failed_upgrade() -> Report {
-        Report {
-            name: "one".to_owned(),
-            execution: "arn:aws:states:eu-west-1:444455556666:execution:major-upgrade:one".to_owned(),
-            state_machine: "arn:aws:states:eu-west-1:444455556666:stateMachine:major-upgrade".to_owned(),
-            runbook: "major-upgrade".to_owned(),
-            status: "FAILED".to_owned(),
-            outcome: "InspectDatabases stopped the run with Blocked.".to_owned(),
-            input: json!({ "cluster": "orders", "target": "18" }),
-            started: at("02:00:00"),
-            stopped: Some(at("03:40:30")),
-            error: Some("Blocked".to_owned()),
-            cause: Some("the view \"a<b & c>\" stops the upgrade".to_owned()),
-            redrives: 1,
-            steps: vec![
+        serde_json::from_value(json!({
+            "version": 1,
+            "name": "one",
+            "execution": "arn:aws:states:eu-west-1:444455556666:execution:major-upgrade:one",
+            "stateMachine": "arn:aws:states:eu-west-1:444455556666:stateMachine:major-upgrade",
+            "runbook": "major-upgrade",
+            "status": "FAILED",
+            "kind": "blocked",
+            "outcome": "InspectDatabases stopped the run with Blocked.",
+            "cluster": "orders",
+            "total": 6030,
+            "input": { "cluster": "orders", "target": "18" },
+            "started": at("02:00:00"),
+            "stopped": at("03:40:30"),
+            "written": at("03:40:31"),
+            "error": "Blocked",
+            "cause": "the view \"a<b & c>\" stops the upgrade",
+            "redrives": 1,
+            "steps": [
                 step("ResolveUpgrade", "02:00:00", Some("02:00:02.4"), "16.14 to 18.4"),
                 step("InspectDatabases", "02:00:03", None, "Blocked: <script>alert('1')</script>"),
             ],
-        }
+        }))
+        .unwrap()
     }
 
     #[test]

@@ -5,8 +5,12 @@
 //! only says which execution: the report is made from what Step Functions shows now, so events may
 //! come late, twice or out of order.
 
+mod compose;
+mod history;
 mod html;
+mod outputs;
 pub mod report;
+pub mod sections;
 
 use aws_sdk_sfn::types::HistoryEvent;
 use runbook::{Context, Error, Result, error::aws};
@@ -49,7 +53,7 @@ pub async fn handle(cx: &Context, event: Value) -> Result<Value> {
         .items()
         .send();
     let history: Vec<HistoryEvent> = pages.try_collect().await.map_err(aws("states:GetExecutionHistory"))?;
-    let report = report::Report::new(&execution, &history);
+    let report = report::Report::new(&execution, &history, cx.clock.now());
     let folder = format!("runs/{}", report.name);
     cx.store.put_json(&format!("{folder}/report.json"), &report).await?;
     cx.store
