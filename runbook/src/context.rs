@@ -9,6 +9,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use aws_config::{BehaviorVersion, SdkConfig, sts::AssumeRoleProvider};
 use aws_sdk_rds::config::SharedCredentialsProvider;
+use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use parking_lot::Mutex;
 
 use crate::{
@@ -32,6 +33,7 @@ pub struct Context {
     pub connections: Connections,
     pub programs: Programs,
     variables: Arc<BTreeMap<String, String>>,
+    connector: Option<SharedHttpConnector>,
     config: SdkConfig,
 }
 
@@ -60,6 +62,7 @@ impl Context {
             connections: Connections::default(),
             programs: Programs::from_environment(),
             variables: Arc::default(),
+            connector: None,
             config: config.clone(),
         }
     }
@@ -82,6 +85,16 @@ impl Context {
     /// The same, in that environment.
     pub fn with_variables(self, variables: BTreeMap<String, String>) -> Self {
         Self { variables: Arc::new(variables), ..self }
+    }
+
+    /// How a host beside AWS is reached; none where that is by HTTPS as everywhere.
+    pub fn connector(&self) -> Option<SharedHttpConnector> {
+        self.connector.clone()
+    }
+
+    /// The same, where hosts beside AWS are reached by that.
+    pub fn with_connector(self, connector: SharedHttpConnector) -> Self {
+        Self { connector: Some(connector), ..self }
     }
 
     /// The same, with PostgreSQL's programs elsewhere than the environment says.

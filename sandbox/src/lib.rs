@@ -12,6 +12,7 @@ pub mod executables;
 pub mod golden;
 pub mod graph;
 mod model_workers;
+pub mod outside;
 pub mod permissions;
 pub mod probe;
 pub mod sandbox;

@@ -18,6 +18,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     environments,
     executables::root,
+    outside,
     sandbox::BUCKET,
     statemachine::{PREFIX, RUNBOOKS},
 };
@@ -104,6 +105,14 @@ pub fn variables(switches: &Switches) -> Variables {
         .set("region", REGION)
         .set("run_bucket", BUCKET)
         .set("source_role", &role_arn("source", PRODUCTION))
+        .set("slack_webhook_url", outside::SLACK)
+        .set_all("slack_events", ["RunStarted", "RunBlocked", "RunSucceeded", "RunFailed"].map(str::to_owned))
+        .set("datadog_intake_url", outside::DATADOG)
+        .set("datadog_api_key", outside::DATADOG_KEY)
+        .set_all(
+            "destinations",
+            ["slack", "datadog"].map(|name| arn("events", &format!("api-destination/{PREFIX}-{name}"))),
+        )
         .set("image_repository", &arn("ecr", &format!("repository/{PREFIX}")))
         .set_all(
             "state_machines",

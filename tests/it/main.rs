@@ -33,6 +33,7 @@ mod iam;
 mod major_upgrade;
 mod major_upgrade_model;
 mod masking;
+mod messages;
 mod passwords;
 mod patience;
 mod postgres_engine;

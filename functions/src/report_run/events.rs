@@ -327,7 +327,8 @@ pub async fn put(cx: &Context, bus: &str, events: &[Event]) -> Result<()> {
 /// Which entries were not taken, and why.
 fn refused(entries: &[PutEventsResultEntry]) -> Vec<(usize, String)> {
     let refused = |(index, entry): (usize, &PutEventsResultEntry)| {
-        let why = [entry.error_code(), entry.error_message()].into_iter().flatten().collect::<Vec<_>>().join(": ");
+        let why =
+            [entry.error_code(), entry.error_message()].into_iter().flatten().collect::<Vec<_>>().join(": ");
         entry.error_code().map(|_| (index, why))
     };
     entries.iter().enumerate().filter_map(refused).collect()
@@ -335,5 +336,7 @@ fn refused(entries: &[PutEventsResultEntry]) -> Vec<(usize, String)> {
 
 /// https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsResultEntry.html
 fn is_temporary(code: &str) -> bool {
-    ["ThrottlingException", "InternalFailure", "InternalException"].iter().any(|known| code.starts_with(known))
+    ["ThrottlingException", "InternalFailure", "InternalException"]
+        .iter()
+        .any(|known| code.starts_with(known))
 }

@@ -4,7 +4,10 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::report::{Kind, Report};
+use super::{
+    report::{Kind, Report},
+    sections::Masking,
+};
 
 const NAMESPACE: &str = "AuroraRunbooks";
 
@@ -26,8 +29,8 @@ pub fn lines(report: &Report, now: Timestamp) -> Vec<Value> {
         ("Duration", "Seconds", Some(report.total as f64)),
         ("Downtime", "Seconds", seconds(report.downtime.as_ref().map(|downtime| downtime.seconds))),
         ("DataAge", "Seconds", seconds(report.data_age)),
-        ("RowsMasked", "Count", masked.map(|masking| masking.rows() as f64)),
-        ("RowsPerSecond", "Count/Second", masked.and_then(|masking| masking.rows_per_second())),
+        ("RowsMasked", "Count", masked.map(|masking| masking.rows as f64)),
+        ("RowsPerSecond", "Count/Second", masked.and_then(rows_per_second)),
         ("TablesAnalyzed", "Count", report.analyzed.as_ref().map(|analyzed| analyzed.tables as f64)),
         ("LeftBehind", "Count", Some(report.left.len() as f64)),
         ("Cost", "None", report.cost.as_ref().map(|cost| cost.amount)),
@@ -39,12 +42,20 @@ pub fn lines(report: &Report, now: Timestamp) -> Vec<Value> {
         let age = target.published.zip(report.data_taken);
         let metrics: [Metric; 3] = [
             ("Refreshed", "Count", Some(f64::from(u8::from(fresh)))),
-            ("DataAge", "Seconds", age.map(|(published, taken)| published.duration_since(taken).as_secs_f64())),
+            (
+                "DataAge",
+                "Seconds",
+                age.map(|(published, taken)| published.duration_since(taken).as_secs_f64()),
+            ),
             ("Downtime", "Seconds", seconds(target.downtime)),
         ];
         lines.push(line(report, now, ("Target", &target.name), &metrics));
     }
     lines
+}
+
+fn rows_per_second(masking: &Masking) -> Option<f64> {
+    (masking.seconds > 0).then(|| masking.rows as f64 / masking.seconds as f64)
 }
 
 /// https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
@@ -53,14 +64,17 @@ fn line(report: &Report, now: Timestamp, of: (&str, &str), metrics: &[Metric]) -
     let definitions: Vec<Value> =
         known.iter().map(|(name, unit, _)| json!({ "Name": name, "Unit": unit })).collect();
     let mut line = Map::from_iter([
-        ("_aws".to_owned(), json!({
-            "Timestamp": now.as_millisecond(),
-            "CloudWatchMetrics": [{
-                "Namespace": NAMESPACE,
-                "Dimensions": [["Runbook"], ["Runbook", of.0]],
-                "Metrics": definitions,
-            }],
-        })),
+        (
+            "_aws".to_owned(),
+            json!({
+                "Timestamp": now.as_millisecond(),
+                "CloudWatchMetrics": [{
+                    "Namespace": NAMESPACE,
+                    "Dimensions": [["Runbook"], ["Runbook", of.0]],
+                    "Metrics": definitions,
+                }],
+            }),
+        ),
         ("Runbook".to_owned(), json!(report.runbook)),
         (of.0.to_owned(), json!(of.1)),
         // No dimensions, but found in the log by CloudWatch Logs Insights.

@@ -3,14 +3,19 @@
 //!
 //! EventBridge calls it (infra/events), so aborted and timed-out runs are reported, too. The event
 //! only says which execution: the report is made from what Step Functions shows now, so events may
-//! come late, twice or out of order.
+//! come late, twice or out of order. What it tells to others, it tells once: see [`tell`].
 
 mod compose;
+pub mod events;
 mod history;
 mod html;
+pub mod messages;
+pub mod metrics;
 mod outputs;
 pub mod report;
 pub mod sections;
+mod sentry;
+mod tell;
 
 use aws_sdk_sfn::types::HistoryEvent;
 use runbook::{Context, Error, Result, error::aws};
@@ -59,6 +64,7 @@ pub async fn handle(cx: &Context, event: Value) -> Result<Value> {
     cx.store
         .put(&format!("{folder}/report.html"), "text/html; charset=utf-8", html::page(&report).into_bytes())
         .await?;
+    tell::tell(cx, &report).await?;
     let page = format!("s3://{}/{folder}/report.html", cx.store.bucket);
     Ok(json!({ "report": page, "outcome": report.outcome }))
 }

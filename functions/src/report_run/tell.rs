@@ -41,7 +41,8 @@ pub async fn tell(cx: &Context, report: &Report) -> Result<()> {
         let Some((found, etag)) = cx.store.get_json_tagged::<Told>(&key).await? else {
             return Err(Error::NotReady(format!("the other that writes {key}")));
         };
-        let at_it = told.begun.duration_since(found.begun) < jiff::SignedDuration::try_from(PATIENCE).unwrap_or_default();
+        let at_it = told.begun.duration_since(found.begun)
+            < jiff::SignedDuration::try_from(PATIENCE).unwrap_or_default();
         if found.done {
             return Ok(());
         }

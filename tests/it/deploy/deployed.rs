@@ -196,6 +196,8 @@ impl ReadBack {
         Deployment {
             machines: self.machines.iter().map(ReadMachine::machine).collect(),
             rules: self.rules.iter().filter_map(ReadRule::rule).collect(),
+            // Their secrets cannot be read back.
+            destinations: Vec::new(),
             functions,
             run_buckets,
             task_roles,
@@ -218,6 +220,7 @@ impl ReadRule {
         (self.account == ACCOUNT && !targets.is_empty()).then(|| Rule {
             name: without_prefix(&self.name, PREFIX).to_owned(),
             description: self.description.clone(),
+            account: self.account.clone(),
             bus: self.bus.clone(),
             pattern: Some(self.pattern.clone()),
             schedule: None,

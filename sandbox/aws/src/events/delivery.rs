@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{Events, Rule, Target, destination, rules};
 use crate::aws::{arn, arn_in};
-use crate::http::{Caller, Endpoint, Request, Response};
+use crate::http::{Caller, Request, Response};
 
 /// The principal of the service.
 pub(super) const EVENTS: &str = "events.amazonaws.com";
@@ -81,7 +81,13 @@ impl Events {
         };
         let status = response.status().as_u16();
         if status >= 300 {
-            tracing::warn!(rule.name, target = target.id(), event = event_id, status, "an event was not delivered");
+            tracing::warn!(
+                rule.name,
+                target = target.id(),
+                event = event_id,
+                status,
+                "an event was not delivered"
+            );
             let letter = self.dead_letter(&rule, &target, &event, &response, attempts, exhausted);
             self.dead_letters.lock().unwrap().push(letter);
         }
@@ -111,7 +117,10 @@ impl Events {
     }
 
     fn rule_arn(&self, rule: &Rule) -> String {
-        arn_in(&rule.account, "events", &format!("rule/{}-{}", self.prefix, rule.name))
+        // A rule on a bus that is not the default one has its name in its ARN
+        // (https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoneventbridge.html).
+        let bus = if rule.bus == "default" { String::new() } else { format!("{}/", rule.bus) };
+        arn_in(&rule.account, "events", &format!("rule/{bus}{}-{}", self.prefix, rule.name))
     }
 
     /// A function is invoked asynchronously: when it fails, Lambda tries it again, not EventBridge.
@@ -145,7 +154,8 @@ impl Events {
                     "ApiDestination": destination::destination_arn(&self.prefix, destination),
                     "Input": input,
                 });
-                let request = http::Request::post("/").header("x-amz-target", "AWSEvents.InvokeApiDestination");
+                let request =
+                    http::Request::post("/").header("x-amz-target", "AWSEvents.InvokeApiDestination");
                 ("events", request, body.to_string())
             }
             Target::Bus { bus, .. } => {
@@ -157,7 +167,15 @@ impl Events {
         let caller = match target {
             Target::Function { .. } => Caller { source_arn: Some(rule_arn), ..Caller::home(EVENTS, service) },
             Target::Bus { role, .. } => Caller::service(EVENTS, (EVENTS, role), &rule_arn, service),
-            _ => Caller::service(EVENTS, (EVENTS, &format!("{}-events", self.prefix)), &rule_arn, service),
+            Target::Destination { .. } => Caller::service(
+                EVENTS,
+                (EVENTS, &format!("{}-destinations", self.prefix)),
+                &rule_arn,
+                service,
+            ),
+            Target::StateMachine { .. } => {
+                Caller::service(EVENTS, (EVENTS, &format!("{}-events", self.prefix)), &rule_arn, service)
+            }
         };
         let caller = Caller { account: rule.account.clone(), ..caller };
         request.extension(caller).body(body.into()).expect("names of functions are valid in a URI")

@@ -192,7 +192,8 @@ impl Events {
     /// Of a rule whose target is a bus.
     fn forward(&self, request: &Request) -> Answer {
         let mut input: Value = json::input(request)?;
-        self.publish(input["EventBusName"].as_str().unwrap_or_default(), input["Event"].take());
+        let event = input["Event"].take();
+        self.publish(input["EventBusName"].as_str().unwrap_or_default(), event);
         Ok(json!({}))
     }
 

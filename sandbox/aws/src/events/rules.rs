@@ -34,12 +34,29 @@ pub struct Rule {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(untagged, deny_unknown_fields)]
 pub enum Target {
-    Function { id: String, function: String, input: Option<Value> },
-    StateMachine { id: String, statemachine: String, input: Option<Value>, transform: Option<Transform> },
+    Function {
+        id: String,
+        function: String,
+        input: Option<Value>,
+    },
+    StateMachine {
+        id: String,
+        statemachine: String,
+        input: Option<Value>,
+        transform: Option<Transform>,
+    },
     /// An API destination, and which part of the event is sent to it (InputPath).
-    Destination { id: String, destination: String, path: Option<String> },
+    Destination {
+        id: String,
+        destination: String,
+        path: Option<String>,
+    },
     /// Another bus, by its ARN; and the role of that name that may put events there.
-    Bus { id: String, bus: String, role: String },
+    Bus {
+        id: String,
+        bus: String,
+        role: String,
+    },
 }
 
 impl Target {

@@ -59,7 +59,12 @@ pub fn json(call: &Call<'_>) -> Option<Vec<Access>> {
         // another bus is sent to.
         "events:InvokeApiDestination" => vec![call.access(&name, text("ApiDestination"))],
         "events:ForwardEvent" => {
-            vec![put_event(call, &text("EventBusName"), &body["Event"]["source"], &body["Event"]["detail-type"])]
+            vec![put_event(
+                call,
+                &text("EventBusName"),
+                &body["Event"]["source"],
+                &body["Event"]["detail-type"],
+            )]
         }
         "secretsmanager:GetSecretValue"
         | "secretsmanager:PutSecretValue"
