@@ -109,10 +109,6 @@ pub fn variables(switches: &Switches) -> Variables {
         .set_all("slack_events", ["RunStarted", "RunBlocked", "RunSucceeded", "RunFailed"].map(str::to_owned))
         .set("datadog_intake_url", outside::DATADOG)
         .set("datadog_api_key", outside::DATADOG_KEY)
-        .set_all(
-            "destinations",
-            ["slack", "datadog"].map(|name| arn("events", &format!("api-destination/{PREFIX}-{name}"))),
-        )
         .set("image_repository", &arn("ecr", &format!("repository/{PREFIX}")))
         .set_all(
             "state_machines",

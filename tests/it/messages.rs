@@ -20,6 +20,16 @@ use serde_json::{Value, json};
 
 use crate::harness::{Ended, World, calls, ended, model, run, sync, to_18};
 
+/// Without a cluster.
+async fn empty() -> Sandbox {
+    Sandbox::start(Options::model(1)).await.expect("the sandbox starts")
+}
+
+/// A run of a moment: it is refused, for there is no such cluster.
+fn nowhere() -> Value {
+    json!({ "cluster": "nowhere", "target": "18" })
+}
+
 /// Deliveries and retries come to rest.
 async fn settle(sandbox: &Sandbox) {
     sandbox.clock.sleep(Duration::from_mins(10)).await;
@@ -159,9 +169,7 @@ async fn each_redrive_is_told_and_a_run_that_a_person_stops_is_too() {
 #[tokio::test(start_paused = true)]
 async fn slack_that_refuses_delays_or_says_nothing_loses_no_message_and_fails_no_run() {
     use Answer::{Nothing, RetryAfter, Status};
-    let sandbox = model(1, orders::Shape::default()).await;
-    // A cluster at its target: a run of a minute.
-    let to_16 = json!({ "cluster": orders::CLUSTER, "target": "16" });
+    let sandbox = empty().await;
     let cases: [(&str, Vec<Answer>, bool); 9] = [
         ("ok", vec![], true),
         ("once-500", vec![Status(500)], true),
@@ -178,13 +186,13 @@ async fn slack_that_refuses_delays_or_says_nothing_loses_no_message_and_fails_no
         let begun = sandbox.clock.now();
         let calls = sandbox.beside.slack.calls();
         // The message of the start goes well; what is laid is for the one of the end.
-        let arn = sandbox.start_execution("major-upgrade", name, &to_16).await.unwrap();
+        let arn = sandbox.start_execution("major-upgrade", name, &nowhere()).await.unwrap();
         while sandbox.beside.slack.calls() == calls {
             sandbox.clock.sleep(Duration::from_millis(100)).await;
         }
         let expected = 1 + answers.len() + usize::from(arrives);
         sandbox.beside.slack.answers.lay(answers);
-        ended(&sandbox, arn).await.succeeded();
+        ended(&sandbox, arn).await.failed("Refused");
         sandbox.clock.sleep(Duration::from_hours(2)).await;
         let letters = sandbox.events.dead_letters();
         assert_eq!(sandbox.beside.slack.messages().len() - shown, 1 + usize::from(arrives), "{name}");
@@ -202,9 +210,9 @@ async fn slack_that_refuses_delays_or_says_nothing_loses_no_message_and_fails_no
 
 #[tokio::test(start_paused = true)]
 async fn slack_that_is_away_for_a_day_leaves_the_message_in_the_queue_of_dead_letters() {
-    let sandbox = model(1, orders::Shape::default()).await;
+    let sandbox = empty().await;
     sandbox.beside.slack.answers.lay(vec![Answer::Status(500); 1000]);
-    run(&sandbox, "one", &json!({ "cluster": orders::CLUSTER, "target": "16" })).await.succeeded();
+    run(&sandbox, "one", &nowhere()).await.failed("Refused");
     sandbox.clock.sleep(Duration::from_hours(25)).await;
     let letters = sandbox.events.dead_letters();
     assert_eq!(letters.len(), 2, "the start's and the end's");
@@ -217,9 +225,8 @@ async fn slack_that_is_away_for_a_day_leaves_the_message_in_the_queue_of_dead_le
 /// A throttled, lost or denied call of report-run, and Lambda's retries after it.
 #[tokio::test(start_paused = true)]
 async fn a_message_survives_whatever_call_of_report_run_is_lost() {
-    let sandbox = model(1, orders::Shape::default()).await;
-    let to_16 = json!({ "cluster": orders::CLUSTER, "target": "16" });
-    run(&sandbox, "sites", &to_16).await.succeeded();
+    let sandbox = empty().await;
+    run(&sandbox, "sites", &nowhere()).await.failed("Refused");
     settle(&sandbox).await;
     let sites: std::collections::BTreeSet<(String, String)> = sandbox
         .gateway
@@ -236,12 +243,12 @@ async fn a_message_survives_whatever_call_of_report_run_is_lost() {
             let name = format!("{}-{kind:?}", action.to_lowercase());
             let before = texts(&sandbox).len();
             sandbox.gateway.lay(Fault::once(kind, &service, &action).by(functions::REPORT_RUN));
-            let arn = sandbox.start_execution("major-upgrade", &name, &to_16).await.unwrap();
-            ended(&sandbox, arn).await.succeeded();
+            let arn = sandbox.start_execution("major-upgrade", &name, &nowhere()).await.unwrap();
+            ended(&sandbox, arn).await.failed("Refused");
             settle(&sandbox).await;
             let shown = texts(&sandbox)[before..].to_vec();
             let of = |word: &str| shown.iter().filter(|text| text.contains(word)).count();
-            assert!(of("has succeeded") >= 1, "{name}: {shown:?}");
+            assert!(of("has failed") >= 1, "{name}: {shown:?}");
             if shown.len() > 2 {
                 doubled.insert(name, shown.len());
             }
@@ -254,8 +261,8 @@ async fn a_message_survives_whatever_call_of_report_run_is_lost() {
 
 #[tokio::test(start_paused = true)]
 async fn two_calls_at_the_same_moment_send_one_message() {
-    let sandbox = model(1, orders::Shape::default()).await;
-    run(&sandbox, "twins", &json!({ "cluster": orders::CLUSTER, "target": "16" })).await.succeeded();
+    let sandbox = empty().await;
+    run(&sandbox, "twins", &nowhere()).await.failed("Refused");
     settle(&sandbox).await;
     // As if nobody had been called at all.
     let key = |name: String| name.starts_with("runs/twins/told/").then_some(name);
@@ -313,8 +320,7 @@ async fn a_forged_event_does_nothing_wherever_it_comes_from() {
     for (policy, lets_in) in [(None, false), (Some(of_rds), false), (Some(too_much), true)] {
         let bus_policies = policy.map(|policy| (bus.clone(), policy)).into_iter().collect();
         let sandbox = Sandbox::start(Options { bus_policies, ..Options::model(1) }).await.unwrap();
-        orders::create(&sandbox, orders::Shape::default()).await.unwrap();
-        run(&sandbox, "real", &json!({ "cluster": orders::CLUSTER, "target": "16" })).await.succeeded();
+        run(&sandbox, "real", &nowhere()).await.failed("Refused");
         settle(&sandbox).await;
         let (shown, looked) =
             (texts(&sandbox).len(), calls(&sandbox, functions::REPORT_RUN, "DescribeExecution"));
@@ -347,7 +353,7 @@ async fn another_accounts_rule_receives_our_events() {
         description: String::new(),
         account: ACCOUNT.to_owned(),
         bus: PREFIX.to_owned(),
-        pattern: Some(json!({ "source": ["aurora-runbooks"], "detail-type": ["RunSucceeded"] })),
+        pattern: Some(json!({ "source": ["aurora-runbooks"], "detail-type": ["RunFailed"] })),
         schedule: None,
         targets: vec![Target::Bus { id: "central".to_owned(), bus: central.clone(), role: role.clone() }],
     };
@@ -367,8 +373,7 @@ async fn another_accounts_rule_receives_our_events() {
         ..Options::model(1)
     });
     let sandbox = sandbox.await.unwrap();
-    orders::create(&sandbox, orders::Shape::default()).await.unwrap();
-    run(&sandbox, "real", &json!({ "cluster": orders::CLUSTER, "target": "16" })).await.succeeded();
+    run(&sandbox, "real", &nowhere()).await.failed("Refused");
     settle(&sandbox).await;
     let there: Vec<Value> = sandbox
         .events
@@ -378,7 +383,7 @@ async fn another_accounts_rule_receives_our_events() {
         .map(|published| published.event)
         .collect();
     let [event] = &there[..] else { panic!("one event is there: {there:#?}") };
-    assert_eq!((&event["account"], &event["detail-type"]), (&json!(ACCOUNT), &json!("RunSucceeded")));
+    assert_eq!((&event["account"], &event["detail-type"]), (&json!(ACCOUNT), &json!("RunFailed")));
     no_delivery_was_lost(&sandbox);
 }
 

@@ -89,6 +89,7 @@ pub struct ReadTarget {
     pub arn: String,
     pub role: Option<String>,
     pub dead_letters: Option<String>,
+    pub path: Option<String>,
     pub paths: Option<BTreeMap<String, String>>,
     pub template: Option<String>,
 }

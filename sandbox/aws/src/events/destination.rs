@@ -71,8 +71,9 @@ pub(super) fn retry_after(response: &Response) -> Option<i64> {
     response.headers().get("retry-after")?.to_str().ok()?.trim().parse().ok()
 }
 
+/// A destination's ARN ends with an id of its own (ApiDestinationArn, botocore events 2015-10-07).
 pub(super) fn destination_arn(prefix: &str, name: &str) -> String {
-    arn("events", &format!("api-destination/{prefix}-{name}"))
+    arn("events", &format!("api-destination/{prefix}-{name}/00000000-0000-4000-8000-000000000000"))
 }
 
 impl Events {
