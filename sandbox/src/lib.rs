@@ -13,6 +13,7 @@ pub mod golden;
 pub mod graph;
 mod model_workers;
 pub mod permissions;
+pub mod preview;
 pub mod probe;
 pub mod sandbox;
 pub mod statemachine;

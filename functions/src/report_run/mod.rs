@@ -9,8 +9,13 @@ mod compose;
 mod history;
 mod html;
 mod outputs;
+mod parts;
+mod picture;
 pub mod report;
 pub mod sections;
+pub mod words;
+
+pub use html::page;
 
 use aws_sdk_sfn::types::HistoryEvent;
 use runbook::{Context, Error, Result, error::aws};
