@@ -460,7 +460,7 @@ fn in_process(
             let payload = runbook::worker::payload(&variable("RUN"), &variable("INPUT"));
             let work = model_workers::work(&cx, &state, payload);
             let token = variable("TASK_TOKEN");
-            runbook::worker::run(&cx, &token, work, std::future::pending()).await.exit_code()
+            runbook::worker::run(&cx, &token, None, work, std::future::pending()).await.exit_code()
         })
     });
     (functions, workers)

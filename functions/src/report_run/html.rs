@@ -125,7 +125,7 @@ fn failure(report: &Report) -> Markup {
             h2 #failure { (cut(error, 150)) }
             @if let Some(found) = &report.found { p.found { (cut(found, LONGEST_TEXT)) } }
             @if let Some(changed) = &report.changed { p { b { "Changed: " } (cut(changed, LONGEST_TEXT)) } }
-            @if let Some(remedy) = &report.remedy { p { b { "Do: " } (cut(remedy, LONGEST_TEXT)) } }
+            @if let Some(remedy) = report.remedy.as_ref().filter(|remedy| *remedy != "redrive the execution") { p { b { "Do: " } (cut(remedy, LONGEST_TEXT)) } }
             @if !report.findings.is_empty() && report.kind == Kind::Blocked {
                 p { a href="#findings" { "What to fix, one by one" } }
             }

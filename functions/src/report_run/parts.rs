@@ -40,6 +40,7 @@ pub fn all(report: &Report) -> Markup {
             }))
         }
         (cost(report))
+        (list("missing", "Not in this report", "It could not be read.", &report.missing))
         (part("more", "Where to look", html! {
             ul.links {
                 @for link in report.links.iter().filter(|link| link.url.starts_with("https://")) {
@@ -63,8 +64,8 @@ fn short(text: &str) -> String {
 fn table(caption: &str, heads: &[&str], rows: &[Vec<Markup>]) -> Markup {
     let rows_of = |rows: &[Vec<Markup>], id: &str| {
         html! {
-            div.scroll tabindex="0" role="region" aria-label=(format!("{caption}{id}")) {
-                table {
+            div.scroll tabindex="0" role="group" aria-label=(format!("{caption}{id}")) {
+                table style=(format!("min-width:{}rem", heads.len() as f64 * 6.5)) {
                     caption.unseen { (caption) }
                     thead { tr { @for head in heads { th scope="col" { (head) } } } }
                     tbody { @for row in rows { tr { @for cell in row { td { (cell) } } } } }
@@ -266,7 +267,11 @@ fn extensions(extensions: &[Extension]) -> Markup {
             vec![text(&one.name), text(&one.database), text(&format!("{} → {}", one.from, one.to)), what]
         })
         .collect();
-    part("extensions", "Extensions", table("Extensions", &["Extension", "Database", "Version", ""], &rows))
+    part(
+        "extensions",
+        "Extensions",
+        table("Extensions", &["Extension", "Database", "Version", "What became of it"], &rows),
+    )
 }
 
 fn parameters(groups: &[ParameterGroup]) -> Markup {
@@ -441,7 +446,7 @@ fn attested(attestation: &Attestation) -> Markup {
         "Attestation",
         html! {
             p.about { "✔ " (short(&attestation.summary)) "." }
-            @if !rows.is_empty() { (table("What was counted", &["Counted", ""], &rows)) }
+            @if !rows.is_empty() { (table("What was counted", &["Counted", "Number"], &rows)) }
             p { "Kept as " code { (short(&attestation.key)) } " in the run bucket." }
         },
     )
@@ -495,7 +500,7 @@ fn cost(report: &Report) -> Markup {
         .map(|item| {
             vec![
                 text(&item.what),
-                html! { span.number { (format!("{:.3}", item.quantity)) } " " (short(&item.unit)) },
+                html! { span.number { (quantity(item.quantity)) } " " (short(&item.unit)) },
                 html! { span.number { (item.price) } },
                 html! { span.number { (money(item.amount, &cost.currency)) } },
             ]
@@ -509,4 +514,10 @@ fn cost(report: &Report) -> Markup {
             (table("Cost of the run", &["What", "How much", "Price of one", "Amount"], &rows))
         },
     )
+}
+
+/// Without decimals that say nothing.
+fn quantity(quantity: f64) -> String {
+    let text = format!("{quantity:.3}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }

@@ -28,9 +28,7 @@ pub fn picture(report: &Report) -> Markup {
     let axis = Axis::of(report);
     html! {
         div.picture style=(format!("--gutter:{}px", LANE * (rows.lanes as f64 + 1.0) + 4.0)) {
-            div.axis aria-hidden="true" {
-                @for (at, label) in axis.ticks() { span style=(format!("left:{at:.2}%")) { (label) } }
-            }
+            (axis.lines(report))
             ol.rows {
                 @for (index, row) in rows.rows.iter().enumerate() {
                     li.row.(row.look()) {
@@ -42,6 +40,26 @@ pub fn picture(report: &Report) -> Markup {
                         }
                     }
                 }
+            }
+        }
+        (legend(report))
+    }
+}
+
+/// Only of what the picture shows.
+fn legend(report: &Report) -> Markup {
+    let answers = || report.steps.iter().flat_map(|step| &step.answers);
+    let swatch = |content: Markup| html! { svg width="16" height="14" aria-hidden="true" focusable="false" { (content) } };
+    html! {
+        p.legend {
+            @if answers().any(|answer| answer.error == "NotReady") {
+                span { (swatch(html! { rect.took width="16" height="14" {} line.poll x1="8" x2="8" y1="0" y2="14" {} })) " a poll" }
+            }
+            @if report.steps.iter().any(|step| step.retries > 0) {
+                span { (swatch(html! { path.retry d="M8 0l7 7l-7 7l-7 -7z" {} })) " a try that failed and was made again" }
+            }
+            @if report.downtime.is_some() {
+                span { (swatch(html! { rect.outage width="16" height="14" {} })) " the writer took no connections" }
             }
         }
     }
@@ -254,7 +272,6 @@ impl<'a> Row<'a> {
         });
         html! {
             svg.bar aria-hidden="true" focusable="false" {
-                @for (at, _) in axis.ticks() { line.grid x1=(pc(at)) x2=(pc(at)) y1="0" y2="100%" {} }
                 rect.took x=(pc(from)) width=(pc(width)) y="6" height="18" rx="3" {}
                 @for at in polls { line.poll x1=(pc(at)) x2=(pc(at)) y1="6" y2="24" {} }
                 @for (_, answer) in tries {
@@ -341,6 +358,21 @@ impl Axis {
 
     fn share(&self, at: Timestamp) -> f64 {
         (100.0 * at.duration_since(self.from).as_secs_f64() / self.seconds).clamp(0.0, 100.0)
+    }
+
+    /// Behind the rows: a line and a length at each tick, and a band for each outage.
+    fn lines(&self, report: &Report) -> Markup {
+        let outages = report.downtime.iter().flat_map(|downtime| &downtime.outages);
+        let share = |at: f64| format!("left:{at:.2}%");
+        html! {
+            div.axis aria-hidden="true" {
+                @for (at, label) in self.ticks() { span style=(share(at)) { (label) } }
+                @for outage in outages {
+                    @let (from, until) = (self.share(outage.from), self.share(outage.until));
+                    i.outage style=(format!("{};width:{:.2}%", share(from), (until - from).max(0.3))) {}
+                }
+            }
+        }
     }
 
     /// At most seven, at lengths that people count in.

@@ -72,6 +72,7 @@ pub fn begun(runbook: &str, name: &str, input: Value) -> Report {
         attestation: None,
         copies: Copies::default(),
         terraform: None,
+        missing: Vec::new(),
         links: vec![
             Link {
                 title: "Execution".to_owned(),
