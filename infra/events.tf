@@ -14,6 +14,7 @@ locals {
         function     = try(target.function, null)
         statemachine = try(target.statemachine, null)
         transform    = try(target.transform, null)
+        input        = try(jsonencode(target.input), null)
       } if try(contains(keys(local.functions), target.function), contains(keys(local.machines), target.statemachine))
     }
   ]...)
@@ -29,7 +30,9 @@ resource "aws_cloudwatch_event_rule" "this" {
   name           = "${var.name}-${each.key}"
   description    = each.value.description
   event_bus_name = each.value.bus
-  event_pattern  = jsonencode(each.value.pattern)
+  event_pattern  = can(each.value.pattern) ? jsonencode(each.value.pattern) : null
+
+  schedule_expression = try(each.value.schedule, null)
   tags           = var.tags
 }
 
@@ -45,6 +48,8 @@ resource "aws_cloudwatch_event_target" "this" {
     ? aws_sfn_state_machine.this[each.value.statemachine].arn
     : aws_lambda_function.this[each.value.function].arn
   )
+
+  input = each.value.input
 
   dynamic "input_transformer" {
     for_each = each.value.transform[*]

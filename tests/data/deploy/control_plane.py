@@ -125,7 +125,8 @@ def rules(url, account):
             "name": rule["Name"],
             "description": rule["Description"],
             "bus": rule["EventBusName"],
-            "pattern": json.loads(rule["EventPattern"]),
+            "pattern": json.loads(rule["EventPattern"]) if rule.get("EventPattern") else None,
+            "schedule": rule.get("ScheduleExpression"),
             "targets": [
                 {
                     "id": target["Id"],
@@ -133,6 +134,7 @@ def rules(url, account):
                     "role": target.get("RoleArn"),
                     "dead_letters": target.get("DeadLetterConfig", {}).get("Arn"),
                     "paths": target.get("InputTransformer", {}).get("InputPathsMap"),
+                    "input": target.get("Input"),
                     "template": target.get("InputTransformer", {}).get("InputTemplate"),
                 }
                 for target in targets

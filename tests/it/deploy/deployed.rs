@@ -79,7 +79,8 @@ pub struct ReadRule {
     pub name: String,
     pub description: String,
     pub bus: String,
-    pub pattern: Value,
+    pub pattern: Option<Value>,
+    pub schedule: Option<String>,
     pub targets: Vec<ReadTarget>,
 }
 
@@ -91,6 +92,7 @@ pub struct ReadTarget {
     pub dead_letters: Option<String>,
     pub paths: Option<BTreeMap<String, String>>,
     pub template: Option<String>,
+    pub input: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -219,8 +221,8 @@ impl ReadRule {
             name: without_prefix(&self.name, PREFIX).to_owned(),
             description: self.description.clone(),
             bus: self.bus.clone(),
-            pattern: Some(self.pattern.clone()),
-            schedule: None,
+            pattern: self.pattern.clone(),
+            schedule: self.schedule.clone(),
             targets,
         })
     }
@@ -232,7 +234,8 @@ impl ReadTarget {
         let id = self.id.clone();
         if kind == arn("lambda", "function") {
             let function = without_prefix(name, PREFIX).to_owned();
-            return Some(Target::Function { id, function, input: None });
+            let input = self.input.as_ref().map(|input| parsed_json(input, &self.id));
+            return Some(Target::Function { id, function, input });
         }
         if kind != arn("states", "stateMachine") {
             return None;
@@ -243,4 +246,8 @@ impl ReadTarget {
         let statemachine = without_prefix(name, PREFIX).to_owned();
         Some(Target::StateMachine { id, statemachine, input: None, transform })
     }
+}
+
+fn parsed_json(text: &str, what: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{what}: {error}: {text}"))
 }
