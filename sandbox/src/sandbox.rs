@@ -40,7 +40,7 @@ use crate::{
     deployment::{Deployment, Machine},
     executables, model_workers,
     permissions::Switches,
-    statemachine::PREFIX,
+    statemachine::{PREFIX, RUNBOOKS},
     trial,
 };
 
@@ -331,6 +331,21 @@ impl Sandbox {
             }
             self.clock.sleep(Duration::from_secs(60)).await;
         }
+    }
+
+    /// Makes the reports of all that runs again, as the rule `runs-under-way` has it done every
+    /// minute; answers how many there were.
+    pub async fn renew_reports(&self) -> anyhow::Result<u64> {
+        let cx = Context::new(
+            &self.sdk_in(ACCOUNT, functions::REPORT_RUN),
+            self.clock,
+            BUCKET.to_owned(),
+            Tls::Disable,
+        );
+        let machines = RUNBOOKS.map(|runbook| arn("states", &format!("stateMachine:{PREFIX}-{runbook}")));
+        let renewed =
+            functions::handle(functions::REPORT_RUN, &cx, json!({ "stateMachines": machines })).await?;
+        Ok(renewed["running"].as_u64().unwrap_or_default())
     }
 
     /// The run's report, once report-run has written it for the status that the execution has now.

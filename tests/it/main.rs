@@ -39,6 +39,7 @@ mod postgres_engine;
 mod python;
 mod quarantine;
 mod reachability;
+mod report;
 mod schema;
 mod subscriber;
 mod terraform;
