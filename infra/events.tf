@@ -18,6 +18,7 @@ locals {
         destination  = try(target.destination, null)
         path         = try(target.path, null)
         transform    = try(target.transform, null)
+        input        = try(jsonencode(target.input), null)
       } if try(
         contains(keys(local.functions), target.function),
         contains(keys(local.machines), target.statemachine),
@@ -37,7 +38,9 @@ resource "aws_cloudwatch_event_rule" "this" {
   name           = "${var.name}-${each.key}"
   description    = each.value.description
   event_bus_name = each.value.bus == var.name ? aws_cloudwatch_event_bus.this.name : each.value.bus
-  event_pattern  = jsonencode(each.value.pattern)
+  event_pattern  = can(each.value.pattern) ? jsonencode(each.value.pattern) : null
+
+  schedule_expression = try(each.value.schedule, null)
   tags           = var.tags
 }
 
@@ -58,6 +61,8 @@ resource "aws_cloudwatch_event_target" "this" {
     : each.value.destination != null ? aws_cloudwatch_event_api_destination.this[each.value.destination].arn
     : aws_sfn_state_machine.this[each.value.statemachine].arn
   )
+
+  input = each.value.input
 
   dynamic "input_transformer" {
     for_each = each.value.transform[*]

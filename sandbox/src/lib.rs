@@ -14,6 +14,7 @@ pub mod graph;
 mod model_workers;
 pub mod outside;
 pub mod permissions;
+pub mod preview;
 pub mod probe;
 pub mod sandbox;
 pub mod statemachine;

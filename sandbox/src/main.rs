@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 use sandbox::{
     Gear, Options, benchmark,
     console::{self, World},
-    trial,
+    preview, trial,
 };
 
 /// A local AWS on real PostgreSQL.
@@ -40,6 +40,12 @@ enum Command {
     },
     /// Tries a policy on a throw-away PostgreSQL server: cuts, masks and attests as a run does.
     Try(trial::command::Order),
+    /// Writes what people see of a run that ended in each way, to be looked at.
+    Preview {
+        /// Where the pages are left.
+        #[arg(long, default_value = "target/preview")]
+        out: PathBuf,
+    },
     /// Measures masking against UPDATE on the same table.
     BenchmarkMasking {
         #[arg(long, default_value_t = 300_000)]
@@ -68,6 +74,7 @@ async fn main() -> anyhow::Result<()> {
         Command::MajorUpgrade { target, out } => console::major_upgrade(options, &target, &out).await,
         Command::DailySync { out } => console::daily_sync(options, &out).await,
         Command::Try(order) => trial::command::run(&order).await,
+        Command::Preview { out } => preview::write(&out),
         Command::BenchmarkMasking { rows } => benchmark::masking(rows).await,
         Command::Up { world, port, stepfunctions } => {
             console::up(Options { port, stepfunctions, ..options }, world).await

@@ -45,7 +45,7 @@ use crate::{
     executables, model_workers,
     outside::{self, Beside},
     permissions::Switches,
-    statemachine::PREFIX,
+    statemachine::{PREFIX, RUNBOOKS},
     trial,
 };
 
@@ -361,6 +361,21 @@ impl Sandbox {
         }
     }
 
+    /// Makes the reports of all that runs again, as the rule `runs-under-way` has it done every
+    /// minute; answers how many there were.
+    pub async fn renew_reports(&self) -> anyhow::Result<u64> {
+        let cx = Context::new(
+            &self.sdk_in(ACCOUNT, functions::REPORT_RUN),
+            self.clock,
+            BUCKET.to_owned(),
+            Tls::Disable,
+        );
+        let machines = RUNBOOKS.map(|runbook| arn("states", &format!("stateMachine:{PREFIX}-{runbook}")));
+        let renewed =
+            functions::handle(functions::REPORT_RUN, &cx, json!({ "stateMachines": machines })).await?;
+        Ok(renewed["running"].as_u64().unwrap_or_default())
+    }
+
     /// The run's report, once report-run has written it for the status that the execution has now.
     pub async fn report(&self, execution: &str) -> anyhow::Result<Value> {
         let name = execution.rsplit(':').next().unwrap_or_default();
@@ -490,7 +505,7 @@ fn in_process(
             let payload = runbook::worker::payload(&variable("RUN"), &variable("INPUT"));
             let work = model_workers::work(&cx, &state, payload);
             let token = variable("TASK_TOKEN");
-            runbook::worker::run(&cx, &token, work, std::future::pending()).await.exit_code()
+            runbook::worker::run(&cx, &token, None, work, std::future::pending()).await.exit_code()
         })
     });
     (functions, workers)

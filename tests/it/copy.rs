@@ -4,7 +4,7 @@
 use std::{
     path::Path,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU16, Ordering},
     },
 };
@@ -22,7 +22,7 @@ use sandbox::{
     worlds::shop::load_shop,
 };
 use tokio_postgres::Client;
-use workers::daily_sync::sanitize_databases::sessions::Sessions;
+use workers::daily_sync::sanitize_databases::{cut::Wire, sessions::Sessions};
 
 const PASSWORD: &str = "master-password";
 pub const KEY: &str = "a masking key for the tests: 0123456789";
@@ -31,6 +31,8 @@ pub struct Copy {
     pub engine: Arc<PostgresEngine>,
     pub id: &'static str,
     pub trial: Trial,
+    /// What was cut so far.
+    wires: Mutex<Vec<Wire>>,
 }
 
 impl Copy {
@@ -65,12 +67,18 @@ impl Copy {
         let login =
             Login { host: "127.0.0.1".into(), port, user: "postgres".into(), password: PASSWORD.into() };
         let trial = Trial::new(login, Tls::Disable, programs).expect("a trial");
-        Self { engine, id, trial }
+        Self { engine, id, trial, wires: Mutex::default() }
     }
 
     /// All of SanitizeDatabases, and what AttestSanitized finds wrong.
     pub async fn sanitise(&self, masking: &Masking) -> Result<Vec<String>> {
-        let wires = self.trial.cut(masking).await?;
+        // As the run bucket keeps them for the next attempt.
+        let cut = self.trial.cut(masking).await?;
+        let wires = {
+            let mut wires = self.wires.lock().unwrap();
+            wires.extend(cut);
+            wires.clone()
+        };
         self.trial.mask(masking, &wires, KEY).await?;
         Ok(self.trial.attest(masking, KEY).await?.wrong)
     }

@@ -35,7 +35,11 @@ pub fn difference(before: &str, after: &str, cut: &[&str]) -> Vec<String> {
         // Each begins with a comment that says what it is.
         for part in text.split("\n--\n-- Name: ") {
             let lines = part.lines().filter(|line| !cut.iter().any(|word| line.contains(word)));
-            *all.entry(lines.collect::<Vec<_>>().join("\n").trim().to_owned()).or_default() += 1;
+            let text = lines.collect::<Vec<_>>().join("\n").trim().to_owned();
+            // Nothing is left of what is cut but its comment's last line.
+            if text != "--" {
+                *all.entry(text).or_default() += 1;
+            }
         }
         all
     };

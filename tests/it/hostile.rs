@@ -60,6 +60,7 @@ survived! {
     nothing_inside_of_a_value_gets_through "values.sql" Either "values-16" "values-18",
     a_rule_that_cannot_do_its_work_says_so "rules.sql" Either "rules-16" "rules-18",
     credentials_are_found_by_what_they_look_like "secrets.sql" Either "secrets-16" "secrets-18",
+    what_the_policy_excepts_stays_or_goes "exceptions.sql" Attested "except-16" "except-18",
     nothing_that_real_schemas_have_is_a_dead_end "dead_ends.sql" Attested "ends-16" "ends-18",
     what_nobody_asks_to_change_does_not_change "shape.sql" Attested "shape-16" "shape-18",
 }

@@ -8,6 +8,7 @@
 //!   (`postgres`, the master user).
 //! * `-- rule:`, `-- table:` lines of the policy. Columns without one are `email` by their name, or
 //!   `keep`.
+//! * `-- exception:` kind and action of an exception of the policy, and after a colon its object.
 //! * `-- after:` what must be true of an attested copy.
 //! * `-- refused:` a word that a refusal must hold; it must be refused then. `-- either:` a word
 //!   that a refusal must hold if there is one, where all others must be attested.
@@ -17,7 +18,8 @@
 //!   could take it.
 //! * `-- undone:` what is done after the sanitiser: all that follows.
 
-use serde_json::Value;
+use policy::{Exception, ExceptionKind};
+use serde_json::{Value, from_value};
 
 /// In the SQL `here` is the schema of the place and MARK its marker, so that what is found says
 /// where it comes from.
@@ -35,6 +37,7 @@ pub struct Place {
     /// Table, column, rule.
     pub rules: Vec<(String, String, Value)>,
     pub tables: Vec<(String, String)>,
+    pub exceptions: Vec<Exception>,
     pub after: Vec<String>,
     pub refused: Vec<String>,
     /// What a refusal says, where all others must be attested.
@@ -91,6 +94,9 @@ fn place(number: usize, text: &str) -> Place {
         let (table, word) = line.split_once(": ").expect("a table and what becomes of it");
         (qualified(table), word.to_owned())
     });
+    let database = only("database").unwrap_or_else(|| "shop".to_owned());
+    let exceptions = said("exception").into_iter().map(|line| exception(&line, &database));
+    let exceptions = exceptions.collect();
     let user = if only("as").as_deref() == Some("rdsadmin") { "rdsadmin" } else { "postgres" };
     let fixture = localised(FIXTURE, &schema);
     Place {
@@ -98,7 +104,8 @@ fn place(number: usize, text: &str) -> Place {
         since: only("since").map_or(0, |version| version.parse().expect("a major version")),
         until: only("until").map_or(u32::MAX, |version| version.parse().expect("a major version")),
         create: only("create").unwrap_or_default(),
-        database: only("database").unwrap_or_else(|| "shop".to_owned()),
+        database,
+        exceptions,
         batches: vec![
             ("postgres", vec![format!("CREATE SCHEMA {schema}"), fixture]),
             (user, batches(planted)),
@@ -115,6 +122,19 @@ fn place(number: usize, text: &str) -> Place {
         cut: said("cut"),
         named: said("named"),
         schema,
+    }
+}
+
+fn exception(line: &str, database: &str) -> Exception {
+    let (what, object) = line.split_once(": ").expect("an exception and its object");
+    let (kind, action) = what.split_once(' ').expect("a kind and an action");
+    let kind = ExceptionKind::named(kind).expect("a kind of the policy");
+    Exception {
+        kind,
+        database: (!kind.is_of_the_cluster()).then(|| database.to_owned()),
+        object: object.to_owned(),
+        action: from_value(action.into()).expect("an action of the policy"),
+        reason: "it opens nothing".to_owned(),
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use policy::{Masking, TableName};
+use policy::{Exception, Masking, TableName};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -17,6 +17,7 @@ pub struct Rules {
     /// By table and column as they are in the catalog, with a dot between.
     columns: BTreeMap<(String, String), Value>,
     tables: BTreeMap<String, String>,
+    exceptions: Vec<Exception>,
 }
 
 impl Rules {
@@ -27,6 +28,7 @@ impl Rules {
                 rules.columns.insert((table.clone(), column.clone()), rule.clone());
             }
             rules.tables.extend(place.tables.iter().cloned());
+            rules.exceptions.extend(place.exceptions.iter().cloned());
         }
         rules
     }
@@ -74,6 +76,6 @@ pub async fn masking(copy: &Copy, rules: &Rules) -> Masking {
             all.insert(database, Value::Object(tables));
         }
     }
-    let policy = json!({"key-secret": "masking-key", "databases": all});
+    let policy = json!({"key-secret": "masking-key", "databases": all, "exceptions": rules.exceptions});
     serde_json::from_value(policy).expect("the policy is well-formed")
 }

@@ -40,6 +40,7 @@ mod postgres_engine;
 mod python;
 mod quarantine;
 mod reachability;
+mod report;
 mod schema;
 mod subscriber;
 mod terraform;

@@ -80,6 +80,7 @@ impl Report {
             attestation: None,
             copies: super::sections::Copies::default(),
             terraform: None,
+            missing: Vec::new(),
             links: Vec::new(),
         };
         report.total = report.took().as_secs();

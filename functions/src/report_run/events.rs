@@ -288,8 +288,8 @@ pub struct Places {
     pub page: String,
 }
 
-/// How often an entry is put that EventBridge could not take; a function does not sleep, so the next
-/// try is at once, and the ones after that are Lambda's.
+/// How often an entry is put that EventBridge could not take; a function does not sleep, so the
+/// next try is at once, and the ones after that are Lambda's.
 const TRIES: u32 = 3;
 
 /// Puts them all on the bus, in order.

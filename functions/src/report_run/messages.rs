@@ -2,8 +2,8 @@
 //! for notifications.
 //!
 //! What AWS, PostgreSQL or a person said is escaped, so that it is neither a mention nor a link
-//! (https://docs.slack.dev/messaging/formatting-message-text#escaping), and is cut with a mark where
-//! Slack would refuse it (https://docs.slack.dev/reference/block-kit/blocks).
+//! (https://docs.slack.dev/messaging/formatting-message-text#escaping), and is cut with a mark
+//! where Slack would refuse it (https://docs.slack.dev/reference/block-kit/blocks).
 
 use serde_json::{Value, json};
 
@@ -113,9 +113,11 @@ fn fields(report: &Report) -> Vec<Value> {
         ("Started", Some(report.started.strftime("%Y-%m-%d %H:%M UTC").to_string())),
     ];
     let fields = fields.into_iter().filter_map(|(name, value)| Some((name, value?)));
-    fields
-        .map(|(name, value)| json!({ "type": "mrkdwn", "text": cut(&format!("*{name}*\n{}", escape(&value)), FIELD) }))
-        .collect()
+    let field = |(name, value): (&str, String)| {
+        let text = cut(&format!("*{name}*\n{}", escape(&value)), FIELD);
+        json!({ "type": "mrkdwn", "text": text })
+    };
+    fields.map(field).collect()
 }
 
 /// As `2h 1m` or `48s`.

@@ -123,6 +123,9 @@ pub struct Report {
     /// The attributes that make the next `terraform plan` empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub terraform: Option<String>,
+    /// What could not be read for this report, and why.
+    #[serde(default)]
+    pub missing: Vec<String>,
     /// Where to look in the AWS console.
     #[serde(default)]
     pub links: Vec<Link>,

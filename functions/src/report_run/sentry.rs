@@ -42,7 +42,8 @@ const LONGEST_VALUE: usize = 8_000;
 /// Minutes after its time at which a run that has not begun is missed; Scheduler is tried again for
 /// an hour (infra/schedules.tf), so one that begins late is still told as missed first.
 const MARGIN: u64 = 15;
-/// Minutes after which a run that has not ended has failed: a restore of many terabytes takes hours.
+/// Minutes after which a run that has not ended has failed: a restore of many terabytes takes
+/// hours.
 const LONGEST_RUN: u64 = 24 * 60;
 
 pub async fn send(cx: &Context, report: &Report, places: &Places) -> anyhow::Result<()> {
@@ -145,8 +146,8 @@ fn check_in(
     }
 }
 
-/// By which Sentry makes or corrects its monitor; without, it only takes the check-in of one that is
-/// there (https://docs.sentry.io/product/crons/getting-started/http/).
+/// By which Sentry makes or corrects its monitor; without, it only takes the check-in of one that
+/// is there (https://docs.sentry.io/product/crons/getting-started/http/).
 async fn schedule(cx: &Context, sync: &str) -> Option<MonitorConfig> {
     let text = cx.store.get_text(POLICY_KEY).await.ok().flatten()?;
     let policy = policy::Policy::parse(&text).ok()?;

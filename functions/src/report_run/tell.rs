@@ -3,11 +3,11 @@
 //!
 //! **Told at least once, and twice only when a call's fate is unknown.** Before anything is sent,
 //! `runs/<execution>/told/<change>.json` is written on the condition that it is absent; when all is
-//! sent it says so. So an event that comes twice, late or again finds it and sends nothing. Who finds
-//! it begun and not done either comes while the other is at it, and is told to come again, or comes
-//! after the other has died, and sends all of it. Only a function that dies between EventBridge's
-//! answer and the mark, or an answer that is lost, sends twice: PutEvents has no idempotency token,
-//! and to be told twice is better than never. Both have the same `id`.
+//! sent it says so. So an event that comes twice, late or again finds it and sends nothing. Who
+//! finds it begun and not done either comes while the other is at it, and is sent away to come
+//! again, or comes after the other has died, and sends all of it. Only a function that dies between
+//! EventBridge's answer and the mark, or an answer that is lost, sends twice: PutEvents has no
+//! idempotency token, and to hear twice is better than never. Both have the same `id`.
 
 use std::time::Duration;
 
@@ -28,8 +28,8 @@ struct Told {
     done: bool,
 }
 
-/// Who has begun that long ago and is not done has died: telling takes a second or two. Lambda calls
-/// again a minute after a failure
+/// Who has begun that long ago and is not done has died: telling takes a second or two. Lambda
+/// calls again a minute after a failure
 /// (https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html).
 const PATIENCE: Duration = Duration::from_secs(45);
 

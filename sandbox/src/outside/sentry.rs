@@ -52,8 +52,8 @@ impl Endpoint for Sentry {
     }
 }
 
-/// A line of headers; then for each item a line of headers and, as many bytes as these say or to the
-/// end of the line, its payload.
+/// A line of headers; then for each item a line of headers and, as many bytes as these say or to
+/// the end of the line, its payload.
 fn read(request: &Request) -> anyhow::Result<Vec<Item>> {
     ensure!(request.uri().path() == "/api/1/envelope/", "no endpoint is {}", request.uri().path());
     let auth = request.headers().get("x-sentry-auth").and_then(|auth| auth.to_str().ok());

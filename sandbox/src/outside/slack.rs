@@ -49,7 +49,7 @@ impl Endpoint for Slack {
                 self.clock.sleep(Duration::from_hours(1)).await;
                 return respond(200, "text/plain", "too late");
             }
-            None => {}
+            Some(Answer::AsUsual) | None => {}
         }
         let message = serde_json::from_slice(request.body()).context("no JSON");
         match message.and_then(|message: Value| check(&message).map(|()| message)) {
@@ -135,8 +135,8 @@ fn length(object: &Value, name: &str, most: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Only the three characters are escaped, and `<` begins a link of ours and nothing else: no mention
-/// (`<!channel>`, `<@U…>`) has come from anybody's words.
+/// Only the three characters are escaped, and `<` begins a link of ours and nothing else: no
+/// mention (`<!channel>`, `<@U…>`) has come from anybody's words.
 fn entities(words: &str) -> anyhow::Result<()> {
     for (at, _) in words.match_indices('&') {
         let known = ["&amp;", "&lt;", "&gt;"].iter().any(|entity| words[at..].starts_with(entity));

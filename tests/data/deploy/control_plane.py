@@ -127,7 +127,8 @@ def rules(url, account):
             "name": rule["Name"],
             "description": rule["Description"],
             "bus": rule["EventBusName"],
-            "pattern": json.loads(rule["EventPattern"]),
+            "pattern": json.loads(rule["EventPattern"]) if rule.get("EventPattern") else None,
+            "schedule": rule.get("ScheduleExpression"),
             "targets": [
                 {
                     "id": target["Id"],
@@ -136,6 +137,7 @@ def rules(url, account):
                     "dead_letters": target.get("DeadLetterConfig", {}).get("Arn"),
                     "path": target.get("InputPath"),
                     "paths": target.get("InputTransformer", {}).get("InputPathsMap"),
+                    "input": target.get("Input"),
                     "template": target.get("InputTransformer", {}).get("InputTemplate"),
                 }
                 for target in targets

@@ -145,6 +145,7 @@ INSERT INTO here.parted SELECT email FROM here.people;
 
 -- place: a list partition for a value that is masked
 -- page: ddl-partitioning
+-- refused: fits no partition
 CREATE TABLE here.parted (mark text) PARTITION BY LIST (mark);
 CREATE TABLE here.parted_a PARTITION OF here.parted FOR VALUES IN ('rawMARK.1@mail.example');
 INSERT INTO here.parted SELECT email FROM here.people WHERE id = 1;

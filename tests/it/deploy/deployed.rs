@@ -79,7 +79,8 @@ pub struct ReadRule {
     pub name: String,
     pub description: String,
     pub bus: String,
-    pub pattern: Value,
+    pub pattern: Option<Value>,
+    pub schedule: Option<String>,
     pub targets: Vec<ReadTarget>,
 }
 
@@ -92,6 +93,7 @@ pub struct ReadTarget {
     pub path: Option<String>,
     pub paths: Option<BTreeMap<String, String>>,
     pub template: Option<String>,
+    pub input: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -223,8 +225,8 @@ impl ReadRule {
             description: self.description.clone(),
             account: self.account.clone(),
             bus: self.bus.clone(),
-            pattern: Some(self.pattern.clone()),
-            schedule: None,
+            pattern: self.pattern.clone(),
+            schedule: self.schedule.clone(),
             targets,
         })
     }
@@ -236,7 +238,8 @@ impl ReadTarget {
         let id = self.id.clone();
         if kind == arn("lambda", "function") {
             let function = without_prefix(name, PREFIX).to_owned();
-            return Some(Target::Function { id, function, input: None });
+            let input = self.input.as_ref().map(|input| parsed_json(input, &self.id));
+            return Some(Target::Function { id, function, input });
         }
         if kind != arn("states", "stateMachine") {
             return None;
@@ -247,4 +250,8 @@ impl ReadTarget {
         let statemachine = without_prefix(name, PREFIX).to_owned();
         Some(Target::StateMachine { id, statemachine, input: None, transform })
     }
+}
+
+fn parsed_json(text: &str, what: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{what}: {error}: {text}"))
 }

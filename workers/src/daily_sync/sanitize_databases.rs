@@ -1,8 +1,8 @@
 //! Cuts every live wire of the quarantined copy and makes its databases again with every value
 //! replaced that the policy does not keep.
 //!
-//! Changes the copy, and nothing else; writes under the run's prefix `wires.json` (what was cut)
-//! and `databases/` (of each database what was replaced, with keyed fingerprints; sealed).
+//! Changes the copy, and nothing else; writes under the run's prefix `wires.json` (what was cut),
+//! `masking.json` (rules and counts) and `databases/` (of each database what was replaced, with keyed fingerprints; sealed).
 //!
 //! Again is harmless: what is cut is not found again; a database that is not whole is begun again;
 //! one that is whole only gets its name.
@@ -43,6 +43,7 @@ pub mod schema;
 pub mod seal;
 pub mod sessions;
 pub mod tables;
+mod told;
 
 use super::{
     quarantine::{Quarantined, masking_key},
@@ -95,11 +96,16 @@ impl State for SanitizeDatabases {
         let lock = Lock::take(&sessions, &seal).await?;
 
         let exceptions = &policy.masking.exceptions;
+        // Before any is cut, too: where an attempt dies in between, the next one must not believe
+        // that exceptions of the policy are about nothing.
+        remember_wires(cx, run, cut::find_all(&sessions, exceptions).await?).await?;
         let all = remember_wires(cx, run, cut::cut(&sessions, exceptions).await?).await?;
         let wires = counts(&all);
         let records = Records { cx, run, seal: &seal };
         let unknown = cut::unknown(exceptions, &all);
         let done = sanitize(&sessions, &policy.masking, unknown, &key, &records).await?;
+        let told = told::masked(&policy.masking, &done);
+        cx.store.put_json(&format!("{}/masking.json", run.prefix()), &told).await?;
         lock.give_back(&sessions).await?;
 
         let tables: Vec<_> = done.iter().flat_map(|record| &record.tables).collect();
@@ -111,7 +117,12 @@ impl State for SanitizeDatabases {
         let lost = if lost.is_empty() {
             String::new()
         } else {
-            format!("; what the master user may not set is lost: {}", lost.join("; "))
+            let first = lost[..lost.len().min(3)].join("; ");
+            let more = match lost.len().saturating_sub(3) {
+                0 => String::new(),
+                more => format!("; and {more} more, in {}/databases", run.prefix()),
+            };
+            format!("; what the master user may not set is lost: {first}{more}")
         };
         Ok(Sanitized {
             summary: format!(

@@ -42,11 +42,11 @@ fn failed() -> Report {
         "from": "16.14",
         "to": "18.4",
         "error": "OperationFailed",
-        "cause": "RDS says: Database cluster is in a state that cannot be upgraded.\nChanged: nothing.\nNext: look.",
+        "cause": "RDS says: Database cluster is in a state that cannot be upgraded.\nChanged: nothing.",
         "found": "RDS says: Database cluster is in a state that cannot be upgraded.",
         "changed": "nothing",
         "remedy": "look at pg_upgrade_internal.log",
-        "next": "aws stepfunctions redrive-execution --execution-arn arn:aws:states:eu-west-1:444455556666:execution:x:one",
+        "next": "aws stepfunctions redrive-execution --execution-arn arn:aws:states:eu-west-1:4:execution:x:one",
         "redrives": 2,
     }))
 }

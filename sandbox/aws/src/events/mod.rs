@@ -198,8 +198,9 @@ impl Events {
     }
 
     fn describe(&self, rule: &Rule) -> Value {
+        let arn = arn_in(&rule.account, "events", &format!("rule/{}", rule.name));
         let mut description = json!({
-            "Name": rule.name, "Arn": arn_in(&rule.account, "events", &format!("rule/{}", rule.name)), "State": "ENABLED",
+            "Name": rule.name, "Arn": arn, "State": "ENABLED",
             "Description": rule.description, "EventBusName": rule.bus,
         });
         if let Some(pattern) = &rule.pattern {

@@ -116,6 +116,15 @@ pub struct Wire {
     pub kept: Option<String>,
 }
 
+/// Every live wire, as it is before any is cut.
+pub async fn find_all(sessions: &Sessions<'_>, exceptions: &[Exception]) -> Result<Vec<Wire>> {
+    let cluster = sessions.open("postgres").await?;
+    roles::become_member(&cluster, Of::All).await?;
+    let databases = postgres::databases(&cluster).await?;
+    drop(cluster);
+    all(sessions, &databases, exceptions).await
+}
+
 /// Cuts everything that the policy does not keep, and answers what there was. What cannot be cut is
 /// an error that names it: a copy with a live wire goes nowhere.
 pub async fn cut(sessions: &Sessions<'_>, exceptions: &[Exception]) -> Result<Vec<Wire>> {
@@ -141,7 +150,8 @@ pub async fn cut(sessions: &Sessions<'_>, exceptions: &[Exception]) -> Result<Ve
     }
     kill_passwords(&cluster).await?;
     reset_databases(&cluster).await?;
-    let left = left(sessions, &databases, exceptions).await?;
+    let mut left = all(sessions, &databases, exceptions).await?;
+    left.retain(|wire| wire.kept.is_none());
     if left.is_empty() {
         return Ok(wires);
     }
@@ -308,18 +318,18 @@ async fn cut_kind(
     Ok(found.into_iter().map(|(wire, _)| wire).collect())
 }
 
-async fn left(sessions: &Sessions<'_>, databases: &[String], exceptions: &[Exception]) -> Result<Vec<Wire>> {
-    let mut left = Vec::new();
+async fn all(sessions: &Sessions<'_>, databases: &[String], exceptions: &[Exception]) -> Result<Vec<Wire>> {
+    let mut wires = Vec::new();
     for database in databases {
         let client = sessions.open(database).await?;
         for kind in KINDS.iter().filter(|kind| kind.scope == Scope::Database || database == "postgres") {
             let place = (kind.scope == Scope::Database).then_some(database.as_str());
             let found = find(&client, kind, place, exceptions).await?;
-            left.extend(found.into_iter().map(|(wire, _)| wire).filter(|wire| wire.kept.is_none()));
+            wires.extend(found.into_iter().map(|(wire, _)| wire));
         }
     }
-    left.dedup();
-    Ok(left)
+    wires.dedup();
+    Ok(wires)
 }
 
 /// Settings of databases go with them when they are made again; until then they would be in the way

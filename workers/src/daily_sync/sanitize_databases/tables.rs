@@ -273,5 +273,11 @@ async fn copy(from: &Client, to: &Client, part: &Part<'_>, key: &Key) -> Result<
 }
 
 fn refused(error: &tokio_postgres::Error) -> Result<Outcome> {
-    if is_gone(error) { Err(lost("load a table", error)) } else { Ok(Err(Refused::Load(said(error)))) }
+    if is_gone(error) {
+        return Err(lost("load a table", error));
+    }
+    // src/backend/executor/execPartition.c
+    let nowhere = error.as_db_error().is_some_and(|error| error.routine() == Some("ExecFindPartition"));
+    let why = if nowhere { "a row with its masked values fits no partition".into() } else { said(error) };
+    Ok(Err(Refused::Load(why)))
 }

@@ -43,8 +43,11 @@ pub fn json(call: &Call<'_>) -> Option<Vec<Access>> {
     let text = |name: &str| body[name].as_str().unwrap_or("*").to_owned();
     let name = format!("{}:{}", call.caller.service, call.operation);
     Some(match name.as_str() {
-        "states:StartExecution" => vec![call.access(&name, text("stateMachineArn"))],
+        "states:ListExecutions" | "states:StartExecution" => {
+            vec![call.access(&name, text("stateMachineArn"))]
+        }
         "states:DescribeExecution"
+        | "states:DescribeStateMachineForExecution"
         | "states:GetExecutionHistory"
         | "states:RedriveExecution"
         | "states:StopExecution" => vec![call.access(&name, text("executionArn"))],
