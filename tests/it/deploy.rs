@@ -319,7 +319,10 @@ fn all_of_it(read: &ReadBack) {
     assert_eq!(syncs[environments::SYNC].schedule.cron.scheduler_expression(), schedule.expression);
 
     let slack = read.rule("slack");
-    assert_eq!((slack.bus.as_str(), &slack.pattern["account"]), (PREFIX, &json!([ACCOUNT])));
+    assert_eq!(
+        (slack.bus.as_str(), slack.pattern.as_ref().map(|pattern| &pattern["account"])),
+        (PREFIX, Some(&json!([ACCOUNT])))
+    );
     let [target] = &slack.targets[..] else { panic!("Slack's rule has one target") };
     assert_eq!(target.path.as_deref(), Some("$.detail.slack"));
     assert_eq!(target.role, Some(permissions::role_arn("destinations", ACCOUNT)));

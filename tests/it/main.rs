@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_methods, reason = "real processes take real time")]
 
 mod acceptance;
+mod canaries;
 mod catalog_secrets;
 mod clients;
 mod contract;

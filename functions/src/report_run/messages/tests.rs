@@ -164,17 +164,15 @@ fn nothing_that_a_database_says_becomes_a_mention_a_link_a_format_or_half_a_char
     );
     let shown = message.to_string();
     assert!(!shown.contains("\\u0000") && !shown.contains("\\u001b"), "{shown}");
-    // In a text without a format only the fallback and mrkdwn are read by Slack.
-    let mrkdwn: Vec<String> = message["blocks"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter(|block| block["text"]["type"] != "plain_text")
-        .flat_map(texts)
-        .chain([message["text"].as_str().unwrap().to_owned()])
-        .collect();
-    for text in mrkdwn {
+    // A plain text has no mentions and no links; the fallback is read for them, too.
+    let blocks = message["blocks"].as_array().unwrap().iter();
+    let mrkdwn: Vec<String> =
+        blocks.filter(|block| block["text"]["type"] != "plain_text").flat_map(texts).collect();
+    let fallback = message["text"].as_str().unwrap().to_owned();
+    for text in mrkdwn.iter().chain([&fallback]) {
         assert!(!text.contains("<!channel>") && !text.contains("<https://evil"), "{text}");
+    }
+    for text in mrkdwn {
         assert!(text.matches("```").count() <= 2, "{text}");
     }
     // Cut in the middle of an entity, or of a character of two units, there would be half of one.
