@@ -19,7 +19,7 @@ locals {
         path         = try(target.path, null)
         transform    = try(target.transform, null)
         input        = try(jsonencode(target.input), null)
-      } if try(
+        } if try(
         contains(keys(local.functions), target.function),
         contains(keys(local.machines), target.statemachine),
         contains(local.destinations, target.destination),
@@ -41,7 +41,7 @@ resource "aws_cloudwatch_event_rule" "this" {
   event_pattern  = can(each.value.pattern) ? jsonencode(each.value.pattern) : null
 
   schedule_expression = try(each.value.schedule, null)
-  tags           = var.tags
+  tags                = var.tags
 }
 
 resource "aws_cloudwatch_event_target" "this" {

@@ -1,5 +1,5 @@
-//! No password, no masking key and no row is in anything that a run tells: asked at the end of every
-//! run of every test, whether it went well or failed, wherever it failed.
+//! No password, no masking key and no row is in anything that a run tells: asked at the end of
+//! every run of every test, whether it went well or failed, wherever it failed.
 
 use std::collections::BTreeSet;
 

@@ -84,7 +84,6 @@ impl Endpoint for Datadog {
 /// What a service answers next, instead of what it would.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
-    AsUsual,
     Status(u16),
     /// 429 with `Retry-After`, in seconds.
     RetryAfter(u32),
