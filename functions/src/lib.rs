@@ -38,7 +38,14 @@ pub const REPORT_RUN: &str = "report-run";
 /// Calls a function by its handler name.
 pub async fn handle(name: &str, cx: &Context, payload: Value) -> Result<Value> {
     if name == REPORT_RUN {
-        return report_run::handle(cx, payload).await;
+        let result = report_run::handle(cx, payload).await;
+        if let Err(error) = &result {
+            match error.waiting_for() {
+                Some(what) => tracing::info!(what, "not ready"),
+                None => tracing::error!(error = error.name(), "{error}"),
+            }
+        }
+        return result;
     }
     let known = call(name, cx, payload).await;
     known.unwrap_or_else(|| {

@@ -10,6 +10,7 @@ pub mod daily_sync;
 pub mod error;
 pub mod lease;
 pub mod major_upgrade;
+mod panics;
 pub mod patience;
 pub mod postgres;
 pub mod security_groups;

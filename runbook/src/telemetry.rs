@@ -9,6 +9,7 @@ use tracing_subscriber::EnvFilter;
 use crate::Context;
 
 pub fn start() {
+    crate::panics::remember();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_target(false);
     if std::env::var("RUST_LOG_FORMAT").as_deref() == Ok("text") {

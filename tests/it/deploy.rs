@@ -286,7 +286,7 @@ fn only_the_upgrade(read: &ReadBack) {
     roles_are_those_of_the_files(read, &files, &["scheduler", "events", "destinations"]);
     assert_eq!(read.roles.len(), documents(read, &files).len() - 3, "no role of another runbook");
     assert!(read.schedules.is_empty());
-    assert_eq!(read.rules.len(), 1, "report-run's");
+    assert_eq!(read.rules.len(), 2, "report-run's");
     assert!(read.buckets[0].objects.is_empty(), "no policy file");
 }
 

@@ -219,4 +219,4 @@ fn fitting(words: &str, most: usize) -> usize {
 }
 
 #[cfg(test)]
-mod tests;
+pub mod tests;

@@ -85,3 +85,52 @@ fn line(report: &Report, now: Timestamp, of: (&str, &str), metrics: &[Metric]) -
     line.extend(known.iter().map(|(name, _, value)| ((*name).to_owned(), json!(value))));
     Value::Object(line)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report_run::messages::tests::report;
+
+    #[test]
+    fn a_run_and_each_environment_have_a_line_that_cloudwatch_reads() {
+        let report = report(json!({
+            "runbook": "daily-sync",
+            "sync": "orders",
+            "dataTaken": "2026-11-25T01:12:00Z",
+            "masking": { "tables": 12, "rows": 90_000, "seconds": 45, "columns": [] },
+            "targets": [
+                { "name": "orders-dev", "kind": "succeeded", "published": "2026-11-25T03:12:00Z", "downtime": 95 },
+                { "name": "orders-support", "kind": "failed" },
+            ],
+        }));
+        let lines = lines(&report, report.until());
+        assert_eq!(lines.len(), 3);
+        for line in &lines {
+            let directive = &line["_aws"]["CloudWatchMetrics"][0];
+            assert_eq!(directive["Namespace"], NAMESPACE);
+            // What is declared is there: a metric as a number, a dimension as a text.
+            for metric in directive["Metrics"].as_array().unwrap() {
+                assert!(line[metric["Name"].as_str().unwrap()].is_number(), "{metric} in {line:#}");
+            }
+            for dimension in
+                directive["Dimensions"].as_array().unwrap().iter().flat_map(|set| set.as_array().unwrap())
+            {
+                assert!(line[dimension.as_str().unwrap()].is_string(), "{dimension} in {line:#}");
+            }
+            assert!(line["_aws"]["Timestamp"].is_i64());
+        }
+        let run = &lines[0];
+        let values =
+            ["Succeeded", "Failed", "Duration", "RowsMasked", "RowsPerSecond"].map(|name| run[name].as_f64());
+        assert_eq!(values, [1.0, 0.0, 7261.0, 90_000.0, 2_000.0].map(Some));
+        assert_eq!((&run["Subject"], run.get("Downtime")), (&json!("orders"), None));
+        assert_eq!((&lines[1]["Target"], lines[1]["DataAge"].as_f64()), (&json!("orders-dev"), Some(7200.0)));
+        assert_eq!((lines[2]["Refreshed"].as_f64(), lines[2].get("DataAge")), (Some(0.0), None));
+    }
+
+    #[test]
+    fn a_run_that_goes_on_has_none() {
+        let report = report(json!({ "status": "RUNNING", "kind": "running", "stopped": null }));
+        assert_eq!(lines(&report, report.until()), Vec::<Value>::new());
+    }
+}

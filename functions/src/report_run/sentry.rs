@@ -23,8 +23,8 @@ use runbook::{Context, daily_sync::POLICY_KEY};
 use sentry_types::{
     Dsn, Uuid,
     protocol::v7::{
-        Breadcrumb, Envelope, EnvelopeHeaders, Event, Exception, Level, MonitorCheckIn, MonitorCheckInStatus,
-        MonitorConfig, MonitorSchedule,
+        Breadcrumb, Envelope, EnvelopeHeaders, Event, Exception, Frame, Level, MonitorCheckIn,
+        MonitorCheckInStatus, MonitorConfig, MonitorSchedule, Stacktrace,
     },
 };
 use sha2::{Digest, Sha256};
@@ -109,9 +109,28 @@ fn event(report: &Report, places: &Places, environment: &str, release: &str) -> 
         tags,
         extra,
         breadcrumbs: report.steps.iter().map(breadcrumb).collect::<Vec<_>>().into(),
-        exception: vec![Exception { ty: error, value: Some(first(words)), ..Exception::default() }].into(),
+        exception: vec![Exception {
+            ty: error,
+            stacktrace: panicked_at(words),
+            value: Some(first(words)),
+            ..Exception::default()
+        }]
+        .into(),
         ..Event::default()
     }
+}
+
+/// The one frame that is known of a panic: `runbook::state` says where it was.
+fn panicked_at(words: &str) -> Option<Stacktrace> {
+    let (_, rest) = words.split_once(" panicked at ")?;
+    let (file, line) = rest.split_once(": ")?.0.rsplit_once(':')?;
+    let frame = Frame {
+        filename: Some(file.to_owned()),
+        lineno: Some(line.parse().ok()?),
+        in_app: Some(true),
+        ..Frame::default()
+    };
+    Some(Stacktrace { frames: vec![frame], ..Stacktrace::default() })
 }
 
 fn breadcrumb(step: &Step) -> Breadcrumb {
@@ -193,4 +212,25 @@ fn https() -> SharedHttpConnector {
         .build();
     let builder = Connector::builder().connector_settings(settings);
     builder.tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build().into_shared()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_has_the_frame_that_is_known_of_it() {
+        let stack = panicked_at("TakeSnapshot panicked at functions/src/a.rs:12: no writer: none").unwrap();
+        let frame = &stack.frames[0];
+        assert_eq!((frame.filename.as_deref(), frame.lineno), (Some("functions/src/a.rs"), Some(12)));
+        assert_eq!(panicked_at("RDS says that it panicked"), None);
+    }
+
+    #[test]
+    fn what_is_sent_twice_has_one_id_and_another_run_another() {
+        let one = id(&["check-in", "arn:one"]);
+        assert_eq!(one, id(&["check-in", "arn:one"]));
+        assert_ne!(one, id(&["check-in", "arn:two"]));
+        assert_ne!(one, id(&["event", "arn:one"]));
+    }
 }

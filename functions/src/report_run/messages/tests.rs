@@ -5,7 +5,7 @@ use super::*;
 const PAGE: &str =
     "https://eu-west-1.console.aws.amazon.com/s3/object/runs?region=eu-west-1&prefix=runs/one/report.html";
 
-fn report(with: Value) -> Report {
+pub fn report(with: Value) -> Report {
     let mut report = json!({
         "version": 1,
         "name": "one",
