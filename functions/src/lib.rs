@@ -48,10 +48,19 @@ pub const REPORT_RUN: &str = "report-run";
 
 /// Calls a function by its handler name.
 pub async fn handle(name: &str, cx: &Context, payload: Value) -> Result<Value> {
-    match name {
-        FAIL_STOPPED_TASK => return fail_stopped_task::handle(cx, payload).await,
-        REPORT_RUN => return report_run::handle(cx, payload).await,
-        _ => {}
+    let called = match name {
+        FAIL_STOPPED_TASK => Some(fail_stopped_task::handle(cx, payload.clone()).await),
+        REPORT_RUN => Some(report_run::handle(cx, payload.clone()).await),
+        _ => None,
+    };
+    if let Some(result) = called {
+        if let Err(error) = &result {
+            match error.waiting_for() {
+                Some(what) => tracing::info!(what, "not ready"),
+                None => tracing::error!(error = error.name(), "{error}"),
+            }
+        }
+        return result;
     }
     let known = call(name, cx, payload).await;
     known.unwrap_or_else(|| {

@@ -111,13 +111,16 @@ run "what_is_not_of_its_kind" {
     copy_key_arns    = ["alias/aurora"]
     cluster_key_arns = ["alias/aurora"]
     secret_key_arns  = ["alias/aurora"]
-    # Slack without a token.
-    slack = { channel = "#databases" }
+    # A token of Slack is no webhook.
+    slack_webhook_url = "xoxb-0"
+    slack_events      = ["DatabaseRefreshed"]
+    sentry_dsn        = "https://sentry.io"
   }
   expect_failures = [
     var.name, var.architecture, var.image_tag, var.vpc_id, var.database_cidrs, var.run_bucket,
     var.alarm_topic_arns, var.organization_id, var.production_event_accounts, var.copy_key_arns,
-    var.cluster_key_arns, var.secret_key_arns, var.slack_token,
+    var.cluster_key_arns, var.secret_key_arns, var.slack_webhook_url,
+    var.slack_events, var.sentry_dsn,
   ]
 }
 

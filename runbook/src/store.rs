@@ -1,7 +1,7 @@
 //! The run bucket: long things (findings, inspections, reports) as objects, and conditional writes
 //! for leases.
 
-use aws_sdk_s3::{Client, error::SdkError, primitives::ByteStream};
+use aws_sdk_s3::{Client, error::SdkError, operation::get_object::GetObjectOutput, primitives::ByteStream};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -116,11 +116,27 @@ impl Store {
         String::from_utf8(bytes).map(Some).map_err(|error| self.not_ours(key, error))
     }
 
+    /// The object, unless it is larger than that: then an error says so before it is read.
+    pub async fn get_at_most(&self, key: &str, bytes: usize) -> Result<Option<Vec<u8>>> {
+        let Some((object, _)) = self.open(key).await? else { return Ok(None) };
+        let size = object.content_length().and_then(|size| usize::try_from(size).ok());
+        if size.is_none_or(|size| size > bytes) {
+            return Err(self.not_ours(key, format!("it has {size:?} bytes, more than {bytes}")));
+        }
+        Ok(Some(body(object, key).await?))
+    }
+
     fn not_ours(&self, key: &str, error: impl std::fmt::Display) -> Error {
         Error::unexpected(format!("s3://{}/{key} is not what we wrote: {error}", self.bucket))
     }
 
     async fn read(&self, key: &str) -> Result<Option<(Vec<u8>, String)>> {
+        let Some((object, etag)) = self.open(key).await? else { return Ok(None) };
+        Ok(Some((body(object, key).await?, etag)))
+    }
+
+    /// The object before its body is read, and its ETag.
+    async fn open(&self, key: &str) -> Result<Option<(GetObjectOutput, String)>> {
         let object = match self.client.get_object().bucket(&self.bucket).key(key).send().await {
             Ok(object) => object,
             Err(SdkError::ServiceError(error)) if error.err().is_no_such_key() => return Ok(None),
@@ -128,12 +144,7 @@ impl Store {
         };
         let etag = object.e_tag().map(str::to_owned);
         let etag = etag.ok_or_else(|| Error::unexpected(format!("S3 shows no ETag of {key}")))?;
-        let bytes = object
-            .body
-            .collect()
-            .await
-            .map_err(|error| Error::NotReady(format!("S3 to answer (reading {key}: {error})")))?;
-        Ok(Some((bytes.to_vec(), etag)))
+        Ok(Some((object, etag)))
     }
 
     /// All objects whose keys begin so, in the order of their keys.
@@ -198,4 +209,11 @@ impl Store {
             .map(drop)
             .map_err(aws("s3:DeleteObject"))
     }
+}
+
+async fn body(object: GetObjectOutput, key: &str) -> Result<Vec<u8>> {
+    let collected = object.body.collect().await;
+    let bytes =
+        collected.map_err(|error| Error::NotReady(format!("S3 to answer (reading {key}: {error})")))?;
+    Ok(bytes.to_vec())
 }

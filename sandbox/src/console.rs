@@ -240,7 +240,7 @@ async fn follow(sandbox: &Sandbox, execution: &str) -> anyhow::Result<()> {
             .items()
             .send();
         let history: Vec<_> = pages.collect::<Result<_, _>>().await.context("could not read the history")?;
-        let report = Report::new(&described, &history);
+        let report = Report::new(&described, &history, sandbox.clock.now());
         let ended = *described.status() != ExecutionStatus::Running;
         let mut present = Vec::new();
         for (index, step) in report.steps.iter().enumerate() {

@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 use sandbox::{
     Gear, Options, benchmark,
     console::{self, World},
-    export, trial,
+    export, preview, trial,
 };
 
 /// A local AWS on real PostgreSQL.
@@ -46,6 +46,12 @@ enum Command {
     },
     /// Tries a policy on a throw-away PostgreSQL server: cuts, masks and attests as a run does.
     Try(trial::command::Order),
+    /// Writes what people see of a run that ended in each way, to be looked at.
+    Preview {
+        /// Where the pages are left.
+        #[arg(long, default_value = "target/preview")]
+        out: PathBuf,
+    },
     /// Measures masking against UPDATE on the same table.
     BenchmarkMasking {
         #[arg(long, default_value_t = 300_000)]
@@ -75,6 +81,7 @@ async fn main() -> anyhow::Result<()> {
         Command::DailySync { out } => console::daily_sync(options, &out).await,
         Command::SnapshotExport { out } => export::snapshot_export(options, &out).await,
         Command::Try(order) => trial::command::run(&order).await,
+        Command::Preview { out } => preview::write(&out),
         Command::BenchmarkMasking { rows } => benchmark::masking(rows).await,
         Command::Up { world, port, stepfunctions } => {
             console::up(Options { port, stepfunctions, ..options }, world).await

@@ -18,6 +18,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     environments,
     executables::root,
+    outside,
     sandbox::BUCKET,
     statemachine::{PREFIX, RUNBOOKS},
     worlds::exports,
@@ -106,6 +107,10 @@ pub fn variables(switches: &Switches) -> Variables {
         .set("run_bucket", BUCKET)
         .set("source_role", &role_arn("source", PRODUCTION))
         .set("external_id", environments::EXTERNAL_ID)
+        .set("slack_webhook_url", outside::SLACK)
+        .set_all("slack_events", ["RunStarted", "RunBlocked", "RunSucceeded", "RunFailed"].map(str::to_owned))
+        .set("datadog_intake_url", outside::DATADOG)
+        .set("datadog_api_key", outside::DATADOG_KEY)
         .set("image_repository", &arn("ecr", &format!("repository/{PREFIX}")))
         .set_all(
             "state_machines",

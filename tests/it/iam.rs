@@ -45,7 +45,7 @@ use crate::{
 };
 
 /// Roles of no state: AWS services act with them, or our functions in production's account.
-const OTHERS: [&str; 9] = [
+const OTHERS: [&str; 10] = [
     "fail-stopped-task",
     "report-run",
     "major-upgrade",
@@ -55,6 +55,7 @@ const OTHERS: [&str; 9] = [
     "task-execution",
     "scheduler",
     "events",
+    "destinations",
 ];
 
 /// The reference that is not ours.
@@ -592,8 +593,8 @@ async fn an_absent_object_is_403_for_who_may_not_list_the_bucket() {
             assert_eq!(absent.unwrap(), None, "{name}");
         }
     }
-    // report-run writes and never reads.
-    let error = role(&sandbox, "report-run").store.get_text("runs/none").await.unwrap_err();
+    // report-run reads runs and the policy, and writes runs alone.
+    let error = role(&sandbox, "report-run").store.get_text("attestations/none").await.unwrap_err();
     assert!(error.to_string().contains("is not authorized to perform: s3:GetObject"), "{error}");
     let error = role(&sandbox, "report-run").store.put("policy.yaml", "a", vec![]).await.unwrap_err();
     assert!(error.to_string().contains("is not authorized to perform: s3:PutObject"), "{error}");

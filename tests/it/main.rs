@@ -6,6 +6,7 @@
 
 mod acceptance;
 mod asl_lint;
+mod canaries;
 mod catalog_secrets;
 mod clients;
 mod contract;
@@ -35,12 +36,14 @@ mod iam;
 mod major_upgrade;
 mod major_upgrade_model;
 mod masking;
+mod messages;
 mod passwords;
 mod patience;
 mod postgres_engine;
 mod python;
 mod quarantine;
 mod reachability;
+mod report;
 mod schema;
 mod snapshot_export;
 mod snapshot_export_model;

@@ -93,7 +93,7 @@ async fn an_event_of_another_account_or_cluster_fails_no_token() {
     let sandbox = world(None).await;
     let arn = in_inspection(&sandbox).await;
     // What ECS said of the running worker, token and all, as if it had stopped.
-    let mut events = sandbox.events.published().into_iter().rev();
+    let mut events = sandbox.events.published().into_iter().rev().map(|published| published.event);
     let mut event = events.find(|event| event["detail-type"] == "ECS Task State Change").unwrap();
     event["detail"]["lastStatus"] = "STOPPED".into();
     let with = |path: &str, value: Value| {

@@ -79,7 +79,8 @@ pub struct ReadRule {
     pub name: String,
     pub description: String,
     pub bus: String,
-    pub pattern: Value,
+    pub pattern: Option<Value>,
+    pub schedule: Option<String>,
     pub targets: Vec<ReadTarget>,
 }
 
@@ -89,8 +90,10 @@ pub struct ReadTarget {
     pub arn: String,
     pub role: Option<String>,
     pub dead_letters: Option<String>,
+    pub path: Option<String>,
     pub paths: Option<BTreeMap<String, String>>,
     pub template: Option<String>,
+    pub input: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -196,6 +199,8 @@ impl ReadBack {
         Deployment {
             machines: self.machines.iter().map(ReadMachine::machine).collect(),
             rules: self.rules.iter().filter_map(ReadRule::rule).collect(),
+            // Their secrets cannot be read back.
+            destinations: Vec::new(),
             functions,
             run_buckets,
             task_roles,
@@ -218,9 +223,10 @@ impl ReadRule {
         (self.account == ACCOUNT && !targets.is_empty()).then(|| Rule {
             name: without_prefix(&self.name, PREFIX).to_owned(),
             description: self.description.clone(),
+            account: self.account.clone(),
             bus: self.bus.clone(),
-            pattern: Some(self.pattern.clone()),
-            schedule: None,
+            pattern: self.pattern.clone(),
+            schedule: self.schedule.clone(),
             targets,
         })
     }
@@ -242,6 +248,11 @@ impl ReadTarget {
         let (kind, name) = self.arn.rsplit_once(':')?;
         let function =
             (kind == arn("lambda", "function")).then(|| without_prefix(name, PREFIX).to_owned())?;
-        Some(Target::Function { id, function, input: None })
+        let input = self.input.as_ref().map(|input| parsed_json(input, &self.id));
+        Some(Target::Function { id, function, input })
     }
+}
+
+fn parsed_json(text: &str, what: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{what}: {error}: {text}"))
 }
