@@ -253,7 +253,7 @@ variable "run_bucket_force_destroy" {
 }
 
 variable "runs_expire_after_days" {
-  description = "Days after which what a run left under `work/` expires: findings, keyed fingerprints, its policy. Reports, attestations, leases and inspections stay."
+  description = "Days after which the keyed fingerprints expire that a sync leaves under `runs/<execution>/databases/`. Reports, attestations and all else stay."
   type        = number
   default     = 400
 

@@ -80,7 +80,7 @@ impl Task {
                 cause += &format!("; exit code {code}");
             }
         }
-        cause + "\nNext: " + self.next() + ", then redrive the execution."
+        cause + "\nNext: " + self.next() + ", then redrive an upgrade or start a sync again."
     }
 
     /// "OutOfMemoryError: Container killed due to memory usage", exit code 137; and what stops a

@@ -67,15 +67,15 @@ run "a_sync_starts_by_the_policy_files_schedule" {
   }
 }
 
-run "reports_and_attestations_stay_and_what_a_run_works_with_expires" {
+run "reports_and_attestations_stay_and_fingerprints_expire" {
   command = plan
 
   assert {
     condition = [
-      for rule in aws_s3_bucket_lifecycle_configuration.runs.rule : rule.filter[0].prefix
+      for rule in aws_s3_bucket_lifecycle_configuration.runs.rule : one(rule.filter[0].tag).key
       if length(rule.expiration) > 0
-    ] == ["work/"]
-    error_message = "work/ and nothing else"
+    ] == ["expires"]
+    error_message = "what is tagged so and nothing else"
   }
 }
 

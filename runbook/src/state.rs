@@ -86,10 +86,9 @@ impl Run {
         Duration::try_from(now - self.since()).unwrap_or_default()
     }
 
-    /// Where the run's objects lie in the run bucket until they expire; its report stays, under
-    /// `runs/`.
+    /// Where the run's objects lie in the run bucket.
     pub fn prefix(&self) -> String {
-        format!("work/{}", self.name())
+        format!("runs/{}", self.name())
     }
 
     /// When this attempt at the state began: a redrive goes on in the state without entering it

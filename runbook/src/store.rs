@@ -7,6 +7,9 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{Error, Result, error::aws};
 
+/// The tag by which the bucket's lifecycle knows what expires, as PutObject takes it.
+const EXPIRES: &str = "expires=true";
+
 #[derive(Debug, Clone)]
 pub struct Store {
     client: Client,
@@ -42,11 +45,17 @@ impl Store {
     }
 
     pub async fn put(&self, key: &str, content_type: &str, body: Vec<u8>) -> Result<()> {
-        self.write(key, content_type, body, When::Always).await.map(drop)
+        self.write(key, content_type, body, When::Always, None).await.map(drop)
     }
 
     pub async fn put_json(&self, key: &str, value: &(impl Serialize + Sync)) -> Result<()> {
         self.put_json_when(key, value, When::Always).await.map(drop)
+    }
+
+    /// What expires (`runs_expire_after_days` of `infra/`); all else stays.
+    pub async fn put_json_for_a_while(&self, key: &str, value: &(impl Serialize + Sync)) -> Result<()> {
+        let body = serde_json::to_vec_pretty(value).map_err(|error| Error::Unexpected(error.into()))?;
+        self.write(key, "application/json", body, When::Always, Some(EXPIRES)).await.map(drop)
     }
 
     /// False when the condition does not hold.
@@ -57,7 +66,7 @@ impl Store {
         when: When<'_>,
     ) -> Result<bool> {
         let body = serde_json::to_vec_pretty(value).map_err(|error| Error::Unexpected(error.into()))?;
-        self.write(key, "application/json", body, when).await
+        self.write(key, "application/json", body, when, None).await
     }
 
     /// False when the condition does not hold.
@@ -68,16 +77,24 @@ impl Store {
         body: Vec<u8>,
         when: When<'_>,
     ) -> Result<bool> {
-        self.write(key, content_type, body, when).await
+        self.write(key, content_type, body, when, None).await
     }
 
-    async fn write(&self, key: &str, content_type: &str, body: Vec<u8>, when: When<'_>) -> Result<bool> {
+    async fn write(
+        &self,
+        key: &str,
+        content_type: &str,
+        body: Vec<u8>,
+        when: When<'_>,
+        tags: Option<&str>,
+    ) -> Result<bool> {
         let mut put = self
             .client
             .put_object()
             .bucket(&self.bucket)
             .key(key)
             .content_type(content_type)
+            .set_tagging(tags.map(str::to_owned))
             .body(ByteStream::from(body));
         put = match when {
             When::Always => put,

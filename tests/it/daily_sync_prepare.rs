@@ -121,7 +121,7 @@ async fn available(sandbox: &Sandbox, name: &str) -> Login {
 /// The machine of PrepareTarget alone, and the policy that SelectSnapshot keeps for each run.
 async fn deploy(sandbox: &Sandbox, runs: &[&str]) {
     for run in runs {
-        let kept = format!("work/{run}/policy.yaml");
+        let kept = format!("runs/{run}/policy.yaml");
         orders::context(sandbox).store.put(&kept, "application/yaml", POLICY.into()).await.unwrap();
     }
     let create = sandbox.sfn().create_state_machine().name("aurora-runbooks-prepare");

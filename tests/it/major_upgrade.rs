@@ -51,7 +51,7 @@ async fn a_shop_is_upgraded_with_its_rows_values_extensions_and_statistics() {
 
     // The removed parameter is reported; the certificate was left for a person.
     let parameters: Value =
-        serde_json::from_slice(&sandbox.s3.get(BUCKET, "work/shop/parameters-18.4.json").unwrap()).unwrap();
+        serde_json::from_slice(&sandbox.s3.get(BUCKET, "runs/shop/parameters-18.4.json").unwrap()).unwrap();
     assert!(parameters.to_string().contains(r#""name":"old_snapshot_threshold","#), "{parameters}");
     let maintenance = run.report["steps"]
         .as_array()

@@ -1,7 +1,7 @@
 //! Looks in every database for what would stop the upgrade, before anything is changed.
 //!
 //! Changes nothing in the cluster: every session is read-only. Writes
-//! `work/<execution>/findings.json` and, when nothing stands in the way, what the upgrade forgets
+//! `runs/<execution>/findings.json` and, when nothing stands in the way, what the upgrade forgets
 //! (size, scans and rows of every table) to `upgrades/<resource id>/inspection.json`.
 //!
 //! Again is harmless: it looks again. After a hop it keeps the workload that was recorded before.
