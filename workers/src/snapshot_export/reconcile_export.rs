@@ -75,7 +75,7 @@ impl State for ReconcileExport {
             task: self.task.clone(),
             verified: match &source {
                 Some(source) => source.of.clone(),
-                None => "AWS's own word alone, which has no rows".to_owned(),
+                None => "no count, for AWS tells none".to_owned(),
             },
             tables: seen.tables,
             warnings: seen.warnings,
@@ -86,7 +86,8 @@ impl State for ReconcileExport {
         let totals = found.totals();
         Ok(Reconciled {
             summary: format!(
-                "{} tables, {} rows and {} in {} files agree with {}; {} left out as the policy accepts",
+                "{} tables, {} rows and {} in {} files are whole; rows compared with {}; {} left out as the \
+                 policy accepts",
                 totals.tables,
                 totals.rows,
                 reconciliation::bytes(totals.bytes),

@@ -4,8 +4,8 @@ fn entry(target: &str, columns: &[(&str, &str)]) -> Entry {
     let mappings: Vec<_> = columns
         .iter()
         .map(|(name, original)| {
-            let expected = "binary (UTF8)";
-            serde_json::json!({"columnName": name, "originalType": original, "expectedExportedType": expected})
+            let text = "binary (UTF8)";
+            serde_json::json!({"columnName": name, "originalType": original, "expectedExportedType": text})
         })
         .collect();
     serde_json::from_value(serde_json::json!({
