@@ -38,7 +38,7 @@ resource "aws_lambda_function" "this" {
   #checkov:skip=CKV_AWS_115:A limit of its own would only let one state's poll fail while others run.
   #checkov:skip=CKV_AWS_116:States are called by Step Functions, which has the error; events have the queue of their rule.
   #checkov:skip=CKV_AWS_117:A function speaks to AWS alone, never to a database.
-  #checkov:skip=CKV_AWS_173:The one variable is the name of the run bucket.
+  #checkov:skip=CKV_AWS_173:The variables are the name of the run bucket, and prices.
   #checkov:skip=CKV_AWS_272:The package is compared with its SHA-256; its provenance is attested where it is built.
   for_each = local.functions
 
@@ -55,7 +55,7 @@ resource "aws_lambda_function" "this" {
   tags             = var.tags
 
   environment {
-    variables = { RUN_BUCKET = aws_s3_bucket.runs.id }
+    variables = merge({ RUN_BUCKET = aws_s3_bucket.runs.id }, each.key == "report-run" ? local.prices : {})
   }
 
   depends_on = [aws_cloudwatch_log_group.function, terraform_data.package]
@@ -73,4 +73,9 @@ resource "aws_lambda_permission" "report_run" {
 locals {
   resource_policies = jsondecode(templatefile("${path.module}/iam/resources.json", local.known_variables))
   on_report_run     = one(local.resource_policies["report-run"].Statement)
+}
+
+# What functions/src/report_run/cost.rs reads.
+locals {
+  prices = { for name, price in var.prices : "PRICE_${upper(name)}" => tostring(price) if price != null }
 }
