@@ -84,7 +84,7 @@ fn look(kind: Kind) -> (&'static str, &'static str) {
     match kind {
         Kind::Succeeded => ("32", "✔"),
         Kind::Running => ("36", "▶"),
-        Kind::Blocked => ("33", "✋"),
+        Kind::Blocked => ("33", "⚠"),
         Kind::Failed | Kind::TimedOut | Kind::Aborted => ("31", "✖"),
     }
 }

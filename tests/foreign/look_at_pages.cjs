@@ -85,15 +85,18 @@ async function look(browser, file, out) {
 
 (async () => {
   const [executablePath, out, ...files] = process.argv.slice(2);
-  const browser = await puppeteer.launch({ executablePath, headless: true, protocolTimeout: PATIENCE, args: ['--no-sandbox', '--disable-gpu'] });
   const looked = [];
   const queue = [...files.entries()];
+  // Each has a browser of its own: a page in the background is not drawn and has no focus.
   const take = async () => {
+    const browser = await puppeteer.launch({
+      executablePath, headless: true, protocolTimeout: PATIENCE, args: ['--no-sandbox', '--disable-gpu'],
+    });
     for (let next = queue.shift(); next; next = queue.shift()) {
       looked[next[0]] = await look(browser, path.resolve(next[1]), out === '-' ? null : out);
     }
+    await browser.close();
   };
-  await Promise.all([take(), take(), take()]);
-  await browser.close();
+  await Promise.all([take(), take()]);
   console.log(JSON.stringify(looked));
 })().catch((error) => { console.error(error); process.exit(1); });

@@ -2,7 +2,8 @@
 
 use functions::report_run::{
     page,
-    report::{Kind, Report, Step, VERSION},
+    report::{Kind, Progress, Report, Step, VERSION},
+    sections,
 };
 use jiff::SignedDuration;
 use sandbox::{
@@ -81,7 +82,8 @@ fn every_page_of_a_run_that_stopped_has_the_error_what_was_found_and_the_command
         let page = page(&report);
         let escaped = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;");
         assert!(page.contains(&escaped(report.error.as_deref().unwrap())), "{name}: the error");
-        assert!(page.contains(&escaped(report.next.as_deref().unwrap())), "{name}: the command");
+        let in_a_line = page.replace(" \\\n  --", " --");
+        assert!(in_a_line.contains(&escaped(report.next.as_deref().unwrap())), "{name}: the command");
         if let Some(found) = &report.found {
             assert!(page.contains(&escaped(found)), "{name}: what was found");
         }
@@ -136,6 +138,46 @@ async fn an_upgrades_report_has_versions_downtime_and_the_snapshot_and_can_be_wa
     within("ModifyClusterVersion", 1);
     within("SyncParameterGroups", 2);
     assert!(downtime.seconds > 60 && downtime.seconds < report.total, "{downtime:?}");
+}
+
+/// What only real PostgreSQL and the shipped workers show; major_upgrade.rs has the run.
+pub fn is_of_a_real_upgrade(sandbox: &Sandbox, name: &str) {
+    let (report, page) = written(sandbox, name);
+    assert_eq!(report.missing, Vec::<String>::new());
+    let analyzed = report.analyzed.unwrap();
+    let told: usize = analyzed.statements.iter().map(|statement| statement.tables.len()).sum();
+    assert!(told > 10 && analyzed.statements.iter().all(|one| one.failed.is_none()), "{analyzed:#?}");
+    assert!(page.contains("customer-events") && page.contains("ANALYZE, what failed and the slowest first"));
+    assert!(report.rows.unwrap().counted > 10);
+    assert!(report.extensions.iter().any(|extension| extension.reason.is_none()), "{:?}", report.extensions);
+    assert!(report.terraform.unwrap().contains("engine_version"));
+    let removed =
+        |row: &sections::Parameter| row.name == "old_snapshot_threshold" && row.outcome == "Removed";
+    assert!(report.parameters.iter().flat_map(|group| &group.rows).any(removed), "{:#?}", report.parameters);
+    assert!(report.downtime.unwrap().seconds > 0);
+    for state in ["inspect-databases", "run-analyze", "verify-upgrade"] {
+        let said = sandbox.s3.get(BUCKET, &format!("runs/{name}/progress/{state}.json"));
+        assert!(said.is_some_and(|said| serde_json::from_slice::<Progress>(&said).is_ok()), "{state}");
+    }
+}
+
+/// The same of a sync; daily_sync.rs has the run.
+pub fn is_of_a_real_sync(sandbox: &Sandbox, name: &str) {
+    let (report, page) = written(sandbox, name);
+    assert_eq!(report.missing, Vec::<String>::new());
+    let masking = report.masking.unwrap();
+    let email = masking.columns.iter().find(|one| one.table == "public.customers" && one.column == "email");
+    let email = email.unwrap_or_else(|| panic!("{:#?}", masking.columns));
+    assert_eq!((email.rule.as_str(), email.values > 1000), ("email", true));
+    assert!(masking.rows > 10_000 && page.contains("Masking"));
+    let wires = report.wires.unwrap();
+    assert!(wires.cut.len() > 10 && wires.cut.contains_key("login-role"), "{wires:#?}");
+    assert_eq!(report.attestation.unwrap().counts["liveWires"], 0);
+    assert!(report.targets.iter().all(|target| target.kind == Kind::Succeeded && target.published.is_some()));
+    assert!(report.targets.iter().any(|target| !target.carried.is_empty()), "{:#?}", report.targets);
+    for state in ["sanitize-databases", "attest-sanitized", "prepare-target-orders-dev"] {
+        assert!(sandbox.s3.get(BUCKET, &format!("runs/{name}/progress/{state}.json")).is_some(), "{state}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -65,9 +65,9 @@ fn status(kind: Kind) -> (&'static str, &'static str) {
     match kind {
         Kind::Running => ("▶", "Running"),
         Kind::Succeeded => ("✔", "Succeeded"),
-        Kind::Blocked => ("✋", "Blocked"),
+        Kind::Blocked => ("⚠", "Blocked"),
         Kind::Failed => ("✖", "Failed"),
-        Kind::TimedOut => ("⏱", "Timed out"),
+        Kind::TimedOut => ("◷", "Timed out"),
         Kind::Aborted => ("■", "Aborted"),
     }
 }
@@ -130,9 +130,17 @@ fn failure(report: &Report) -> Markup {
                 p { a href="#findings" { "What to fix, one by one" } }
             }
             h3 { (what_then) ", once that is out of the way" }
-            pre.command { code { (cut(next, LONGEST_TEXT)) } }
+            pre.command { code { (cut(&in_lines(next), LONGEST_TEXT)) } }
         }
     }
+}
+
+/// An option a line, for whoever reads it; a shell takes it as one command.
+fn in_lines(command: &str) -> String {
+    let options = [" --execution-arn ", " --state-machine-arn ", " --input "];
+    options.iter().fold(command.to_owned(), |command, option| {
+        command.replacen(option, &format!(" \\\n  {}", option.trim_start()), 1)
+    })
 }
 
 #[cfg(test)]

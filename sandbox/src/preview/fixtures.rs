@@ -175,7 +175,12 @@ impl Told for Step {
 
     fn answered(mut self, second: i64, error: &str, said: &str) -> Self {
         self.answers.push(Answer { at: at(second), error: error.to_owned(), said: Some(said.to_owned()) });
-        self.error = Some(format!("{error}: {said}"));
+        self.answers.sort_by_key(|answer| answer.at);
+        match self.exited {
+            // It was tried again.
+            Some(_) => self.retries += 1,
+            None => self.error = Some(format!("{error}: {said}")),
+        }
         self
     }
 }
