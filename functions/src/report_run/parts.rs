@@ -23,7 +23,7 @@ pub fn all(report: &Report) -> Markup {
     html! {
         (findings(&report.findings))
         (sync::targets(&report.targets))
-        (list("left", "What was left behind", "The run could not remove it, or leaves it for you.", &report.left))
+        (list("left", "What was left behind", "Not removable, or yours to decide.", &report.left))
         (list("warnings", "Worth a look", "No reason to fail.", &report.warnings))
         (downtime(report))
         @if let Some(analyzed) = &report.analyzed { (upgrade::statistics(analyzed)) }
@@ -81,10 +81,16 @@ fn table(caption: &str, heads: &[&str], rows: &[Vec<Markup>]) -> Markup {
             details {
                 summary { "The other " (number((rows.len() - first) as i64)) }
                 (rows_of(&rows[first..rows.len().min(MOST)], ", the others"))
-                @if rows.len() > MOST { p { "and " (number((rows.len() - MOST) as i64)) " more in report.json" } }
+                @if rows.len() > MOST {
+                    p { "and " (number((rows.len() - MOST) as i64)) " more in report.json" }
+                }
             }
         }
     }
+}
+
+fn long(seconds: u64) -> String {
+    duration(i64::try_from(seconds).unwrap_or(i64::MAX))
 }
 
 fn text(text: &str) -> Markup {
@@ -166,7 +172,10 @@ fn downtime(report: &Report) -> Markup {
         "downtime",
         "Downtime",
         html! {
-            p.about { "From RDS's events of the writer and of the cluster: it was not longer, unless RDS lost an event." }
+            p.about {
+            "From RDS's events of the writer and of the cluster: it was not longer, unless RDS lost an "
+            "event."
+        }
             (table("Outages", &["From (UTC)", "Until", "Took", "RDS said"], &rows))
         },
     )

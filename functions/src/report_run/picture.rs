@@ -53,18 +53,21 @@ pub fn picture(report: &Report) -> Markup {
 /// Only of what the picture shows.
 fn legend(report: &Report) -> Markup {
     let answers = || report.steps.iter().flat_map(|step| &step.answers);
-    let swatch = |content: Markup| html! { svg width="16" height="14" aria-hidden="true" focusable="false" { (content) } };
+    let sign = |sign: Markup, says: &str| {
+        html! {
+            span { svg width="16" height="14" aria-hidden="true" focusable="false" { (sign) } " " (says) }
+        }
+    };
+    let poll = html! { rect.took width="16" height="14" {} line.poll x1="8" x2="8" y1="0" y2="14" {} };
+    let retry = html! { path.retry d="M8 0l7 7l-7 7l-7 -7z" {} };
+    let outage = html! { rect.outage width="16" height="14" {} };
     html! {
         p.legend {
-            @if answers().any(|answer| answer.error == "NotReady") {
-                span { (swatch(html! { rect.took width="16" height="14" {} line.poll x1="8" x2="8" y1="0" y2="14" {} })) " a poll" }
-            }
+            @if answers().any(|answer| answer.error == "NotReady") { (sign(poll, "a poll")) }
             @if report.steps.iter().any(|step| step.retries > 0) {
-                span { (swatch(html! { path.retry d="M8 0l7 7l-7 7l-7 -7z" {} })) " a try that failed and was made again" }
+                (sign(retry, "a try that failed and was made again"))
             }
-            @if report.downtime.is_some() {
-                span { (swatch(html! { rect.outage width="16" height="14" {} })) " the writer took no connections" }
-            }
+            @if report.downtime.is_some() { (sign(outage, "the writer took no connections")) }
         }
     }
 }

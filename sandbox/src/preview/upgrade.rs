@@ -222,9 +222,12 @@ pub fn of_tables(count: usize) -> Report {
     });
     report.copies.before_upgrade = Some("before-upgrade-orders-16-14-5f1c07aa".to_owned());
     report.terraform = Some(
-        "# aws_rds_cluster orders\nengine_version                  = \"18.4\"\ndb_cluster_parameter_group_name = \
-         \"orders-pg18\"\n\n# aws_rds_cluster_instance orders-1\nengine_version          = \
-         \"18.4\"\ndb_parameter_group_name = \"orders-1-pg18\"\n"
+        "# aws_rds_cluster orders\n\
+         engine_version                  = \"18.4\"\n\
+         db_cluster_parameter_group_name = \"orders-pg18\"\n\n\
+         # aws_rds_cluster_instance orders-1\n\
+         engine_version          = \"18.4\"\n\
+         db_parameter_group_name = \"orders-1-pg18\"\n"
             .to_owned(),
     );
     report.downtime = Some(downtime());
@@ -336,10 +339,11 @@ pub fn blocked(count: usize) -> Report {
 pub fn failed() -> Report {
     let mut report = begun("major-upgrade", "orders-2026-11-25", upgrade_input());
     (report.from, report.to) = (Some("16.14".to_owned()), Some("18.4".to_owned()));
-    let found = "1 of 486 tables could not be analysed; the other 485 have their statistics. The cluster is \
-                 upgraded and in use.\n\nshop: ANALYZE ONLY public.order_lines\n  why: canceling statement due \
-                 to lock timeout: another session holds a lock on the table\n  do:  ANALYZE ONLY \
-                 public.order_lines;";
+    let found = "1 of 486 tables could not be analysed; the other 485 have their statistics. The cluster \
+                 is upgraded and in use.\n\n\
+                 shop: ANALYZE ONLY public.order_lines\n  \
+                 why: canceling statement due to lock timeout: another session holds a lock on the table\n  \
+                 do:  ANALYZE ONLY public.order_lines;";
     report.steps = upgraded();
     report.steps.push(
         open("RunAnalyze", 3140)

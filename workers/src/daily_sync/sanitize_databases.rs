@@ -2,7 +2,8 @@
 //! replaced that the policy does not keep.
 //!
 //! Changes the copy, and nothing else; writes under the run's prefix `wires.json` (what was cut),
-//! `masking.json` (rules and counts) and `databases/` (of each database what was replaced, with keyed fingerprints; sealed).
+//! `masking.json` (rules and counts, for the report) and `databases/` (of each database what was
+//! replaced, with keyed fingerprints; sealed).
 //!
 //! Again is harmless: what is cut is not found again; a database that is not whole is begun again;
 //! one that is whole only gets its name.

@@ -1,8 +1,9 @@
 //! Updates the extensions and gathers statistics in every database, hot tables first.
 //!
 //! Changes extension versions (by their update paths) and statistics: `ALTER EXTENSION … UPDATE`,
-//! `ANALYZE`; writes `analyze.json` (how long each statement took) under the run's prefix. While it works the master user is a member of the owners whose rights it lacks; a
-//! killed run may leave such a membership, which the next one finds there already.
+//! `ANALYZE`; writes `analyze.json` (how long each statement took) under the run's prefix. While
+//! it works the master user is a member of the owners whose rights it lacks; a killed run may leave
+//! such a membership, which the next one finds there already.
 //!
 //! Again is harmless: an upgrade ends with a start of the server, and a table that was analysed
 //! after the last start is left out. A killed run goes on where it was.
@@ -165,8 +166,8 @@ impl Place<'_> {
     }
 }
 
-/// For the run's report. A second attempt does only the rest, and must not forget what the first one
-/// did.
+/// For the run's report. A second attempt does only the rest, and must not forget what the first
+/// one did.
 async fn remember(cx: &Context, run: &Run, over: Vec<Told>) -> Result<()> {
     let key = format!("{}/analyze.json", run.prefix());
     let mut all: Vec<Told> = cx.store.get_json(&key).await?.unwrap_or_default();

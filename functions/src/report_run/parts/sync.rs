@@ -2,10 +2,10 @@
 
 use maud::{Markup, html};
 
-use super::{MOST, amount, code, part, short, table, text};
+use super::{MOST, amount, code, long, part, short, table, text};
 use crate::report_run::{
     html::class,
-    report::{Kind, Target},
+    report::{Carried, Kind, Target},
     sections::{Attestation, Masking, Wires},
     words::{count, cut, date_and_time, duration, number},
 };
@@ -14,30 +14,36 @@ pub fn targets(targets: &[Target]) -> Markup {
     if targets.is_empty() {
         return html! {};
     }
-    part(
-        "targets",
-        "Targets",
-        html! {
-            ul.cards {
-                @for target in targets.iter().take(MOST) {
-                    li.card.(class(target.kind)) {
-                        h3 { (cut(&target.name, 150)) }
-                        p { (target_said(target)) }
-                        dl {
-                            @if let Some(endpoint) = &target.endpoint { dt { "Endpoint" } dd { code { (short(endpoint)) } } }
-                            @if let Some(published) = target.published { dt { "Since" } dd { (date_and_time(published)) } }
-                            @if let Some(seconds) = target.downtime { dt { "Name led nowhere for" } dd { (duration(seconds)) } }
-                            @for table in target.carried.iter().take(MOST) {
-                                dt { "Kept table " code { (short(&table.table)) } } dd { (count(table.rows, "row", "rows")) }
-                            }
-                            @if !target.kept.is_empty() { dt { "Former copies that stay" } dd { (short(&target.kept.join(", "))) } }
-                            @if !target.deleted.is_empty() { dt { "Former copies deleted" } dd { (short(&target.deleted.join(", "))) } }
-                        }
-                    }
+    let cards = html! {
+        ul.cards {
+            @for target in targets.iter().take(MOST) {
+                li.card.(class(target.kind)) {
+                    h3 { (cut(&target.name, 150)) }
+                    p { (target_said(target)) }
+                    dl { (facts(target)) }
                 }
             }
-        },
-    )
+        }
+    };
+    part("targets", "Targets", cards)
+}
+
+fn facts(target: &Target) -> Markup {
+    let said = |what: &str, value: Markup| html! { dt { (what) } dd { (value) } };
+    let names = |what: &str, names: &[String]| match names {
+        [] => html! {},
+        names => said(what, text(&names.join(", "))),
+    };
+    html! {
+        @if let Some(endpoint) = &target.endpoint { (said("Endpoint", code(endpoint))) }
+        @if let Some(since) = target.published { (said("Since", text(&date_and_time(since)))) }
+        @if let Some(seconds) = target.downtime { (said("Name led nowhere for", text(&duration(seconds)))) }
+        @for Carried { table, rows } in target.carried.iter().take(MOST) {
+            (said(&format!("Kept table {}", short(table)), text(&count(*rows, "row", "rows"))))
+        }
+        (names("Former copies that stay", &target.kept))
+        (names("Former copies deleted", &target.deleted))
+    }
 }
 
 fn target_said(target: &Target) -> Markup {
@@ -76,8 +82,8 @@ pub fn masked(masking: &Masking) -> Markup {
         html! {
             p.about {
                 (count(masking.rows, "row", "rows")) " made again in "
-                (duration(i64::try_from(masking.seconds).unwrap_or(i64::MAX))) " (" (number(per_second)) " a second), "
-                (count(masking.tables, "table", "tables")) " masked. Here are rules and counts, never a value."
+                (long(masking.seconds)) " (" (number(per_second)) " a second), "
+                (count(masking.tables, "table", "tables")) " masked. Rules and counts, never a value:"
             }
             @if !rows.is_empty() {
                 (table("Columns that were masked", &["Database", "Table", "Column", "Rule", "Values"], &rows))
@@ -104,7 +110,10 @@ pub fn cut_wires(wires: &Wires) -> Markup {
         "wires",
         "Live wires",
         html! {
-            p.about { (count(wires.cut.values().sum::<u64>(), "wire", "wires")) " cut: nothing in the copy logs in, connects, runs or replicates by itself." }
+            p.about {
+            (count(wires.cut.values().sum::<u64>(), "wire", "wires"))
+            " cut: nothing in the copy logs in, connects, runs or replicates by itself."
+        }
             @if !rows.is_empty() { (table("Live wires that were cut", &["Kind", "Cut"], &rows)) }
             @if !kept.is_empty() {
                 h3 { "Kept, because the policy says so" }

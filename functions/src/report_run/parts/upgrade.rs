@@ -2,10 +2,10 @@
 
 use maud::{Markup, html};
 
-use super::{MOST, amount, code, part, short, table, text};
+use super::{MOST, amount, code, long, part, short, table, text};
 use crate::report_run::{
     sections::{Analyzed, Change, Extension, ParameterGroup, RowCounts, Statement},
-    words::{count, cut, duration, milliseconds, number},
+    words::{count, cut, milliseconds, number},
 };
 
 pub fn statistics(analyzed: &Analyzed) -> Markup {
@@ -30,14 +30,20 @@ pub fn statistics(analyzed: &Analyzed) -> Markup {
         html! {
             p.about {
                 (count(analyzed.tables, "table", "tables")) " analysed in "
-                (duration(i64::try_from(analyzed.seconds).unwrap_or(i64::MAX)))
+                (long(analyzed.seconds))
                 @if analyzed.already > 0 { ", " (number(analyzed.already)) " had been done before" }
                 @if let Some(hot) = analyzed.hot_after_seconds {
-                    "; those that are read most had theirs after " (duration(i64::try_from(hot).unwrap_or(i64::MAX)))
+                    "; those that are read most had theirs after " (long(hot))
                 }
                 "."
             }
-            @if !rows.is_empty() { (table("ANALYZE, what failed and the slowest first", &["Database", "Tables", "Took", "Ended"], &rows)) }
+            @if !rows.is_empty() {
+            (table(
+                "ANALYZE, what failed and the slowest first",
+                &["Database", "Tables", "Took", "Ended"],
+                &rows,
+            ))
+        }
         },
     )
 }
@@ -52,7 +58,8 @@ pub fn extensions(extensions: &[Extension]) -> Markup {
             let what = match (&one.reason, &one.statement) {
                 (None, _) => html! { "✔ updated" },
                 (Some(reason), statement) => html! {
-                    b { "stays: " } (short(reason)) @if let Some(run) = statement { ". Run " code { (short(run)) } }
+                    b { "stays: " } (short(reason))
+                    @if let Some(run) = statement { ". Run " code { (short(run)) } }
                 },
             };
             vec![text(&one.name), text(&one.database), text(&format!("{} → {}", one.from, one.to)), what]
@@ -150,7 +157,8 @@ pub fn rows_of(rows: &RowCounts) -> Markup {
         "Rows before and after",
         html! {
             p.about {
-                (number(rows.equal)) " of " (number(rows.counted)) " counted tables have as many rows as before; "
+                (number(rows.equal)) " of " (number(rows.counted))
+            " counted tables have as many rows as before; "
                 (count(rows.tables, "table was", "tables were")) " there. Together "
                 (number(rows.rows_before)) " rows before and " (number(rows.rows_after)) " after."
             }
