@@ -1,4 +1,4 @@
-//! Tells a run in a terminal as its report does: in colours where a person reads, without where it
+//! Shows a run in a terminal as its report does: in colours where a person reads, without where it
 //! is piped, and as `report.json` has it for a script.
 
 use std::{
@@ -37,13 +37,13 @@ impl Terminal {
         if self.json {
             println!("{}", serde_json::to_string_pretty(report)?);
         }
-        self.say(told(report, self.color));
+        self.say(lines(report, self.color));
         Ok(())
     }
 }
 
 /// The report in lines.
-pub fn told(report: &Report, color: bool) -> String {
+pub fn lines(report: &Report, color: bool) -> String {
     let paint = |code: &str, text: &str| {
         let text = plain(text);
         if color { format!("\x1b[{code}m{text}\x1b[0m") } else { text }
@@ -147,9 +147,9 @@ mod tests {
     use crate::preview::{Fixture, fixture, fixtures};
 
     #[test]
-    fn a_failure_is_told_with_the_command_that_goes_on() {
+    fn a_failure_is_shown_with_the_command_that_goes_on() {
         let report = fixture("upgrade-failed").unwrap();
-        let text = told(&report, false);
+        let text = lines(&report, false);
         for part in [
             "✖ FAILED RunAnalyze stopped the run with OperationFailed.",
             "cluster orders · version 16.14 → 18.4 · downtime 13m 23s",
@@ -164,17 +164,17 @@ mod tests {
     #[test]
     fn a_pipe_gets_no_colours_and_no_text_of_a_run_brings_its_own() {
         for Fixture { name, report } in fixtures() {
-            assert!(!told(&report, false).contains('\x1b'), "{name}");
-            assert!(told(&report, true).contains("\x1b["), "{name}");
+            assert!(!lines(&report, false).contains('\x1b'), "{name}");
+            assert!(lines(&report, true).contains("\x1b["), "{name}");
         }
         let mut report = fixture("hostile").unwrap();
         report.outcome = "\x1b[2J\x1b]0;gone\x07".to_owned();
-        assert!(!told(&report, false).contains(['\x1b', '\x07', '\u{202e}']));
+        assert!(!lines(&report, false).contains(['\x1b', '\x07', '\u{202e}']));
     }
 
     #[test]
-    fn each_target_of_a_sync_is_told() {
-        let text = told(&fixture("sync-one-target-failed").unwrap(), false);
+    fn each_target_of_a_sync_is_shown() {
+        let text = lines(&fixture("sync-one-target-failed").unwrap(), false);
         assert!(
             text.contains("✔ orders-dev leads to this run's data; the name led nowhere for 6m 52s"),
             "{text}"

@@ -6,16 +6,19 @@ use functions::report_run::{
     sections,
 };
 use jiff::SignedDuration;
+use runbook::{Context, postgres::Tls};
 use sandbox::{
-    Options, Sandbox, environments,
+    Options, Sandbox,
+    aws::ACCOUNT,
+    environments,
     executables::root,
     faults::{Fault, Kind as FaultKind},
     golden,
-    orders::Shape,
+    orders::{self, Shape},
     preview,
     sandbox::BUCKET,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::harness::{World, model, run, sync, to_18};
 
@@ -145,8 +148,8 @@ pub fn is_of_a_real_upgrade(sandbox: &Sandbox, name: &str) {
     let (report, page) = written(sandbox, name);
     assert_eq!(report.missing, Vec::<String>::new());
     let analyzed = report.analyzed.unwrap();
-    let told: usize = analyzed.statements.iter().map(|statement| statement.tables.len()).sum();
-    assert!(told > 10 && analyzed.statements.iter().all(|one| one.failed.is_none()), "{analyzed:#?}");
+    let tables: usize = analyzed.statements.iter().map(|statement| statement.tables.len()).sum();
+    assert!(tables > 10 && analyzed.statements.iter().all(|one| one.failed.is_none()), "{analyzed:#?}");
     assert!(page.contains("customer-events") && page.contains("ANALYZE, what failed and the slowest first"));
     assert!(report.rows.unwrap().counted > 10);
     assert!(report.extensions.iter().any(|extension| extension.reason.is_none()), "{:?}", report.extensions);
@@ -199,9 +202,36 @@ async fn what_cannot_be_read_is_missing_in_the_report_and_not_the_report_itself(
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_somebody_has_put_into_the_runs_folder_is_not_believed() {
+    let sandbox = model(1, Shape::default()).await;
+    let arn = run(&sandbox, "forged", &to_18()).await.succeeded().arn;
+    let store = orders::context(&sandbox).store;
+    let put = async |file: &str, body: Vec<u8>| {
+        store.put(&format!("runs/forged/{file}"), "application/json", body).await.unwrap();
+    };
+    let finding = r#"[{"check": "x", "level": "block", "object": "<script>alert(1)</script>", "reason": "",
+        "remedy": "\u001b[2J"}]"#;
+    put("findings.json", finding.into()).await;
+    put("parameters-18.4.json", b"{\"no\": \"list\"}".to_vec()).await;
+    put("analyze.json", vec![b' '; 9 << 20]).await;
+    let cx = Context::new(
+        &sandbox.sdk_in(ACCOUNT, functions::REPORT_RUN),
+        sandbox.clock,
+        BUCKET.to_owned(),
+        Tls::Disable,
+    );
+    let event = json!({ "detail": { "executionArn": arn } });
+    functions::handle(functions::REPORT_RUN, &cx, event).await.unwrap();
+    let (report, page) = written(&sandbox, "forged");
+    assert!(!page.contains("<script") && !page.contains('\x1b'));
+    assert_eq!((report.findings.len(), report.analyzed, report.parameters.len()), (1, None, 0));
+    assert!(report.missing[0].contains("analyze.json is not what we wrote"), "{:?}", report.missing);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_syncs_report_has_the_age_of_the_data_and_each_target_with_its_downtime() {
     let (sandbox, _) = World::WHOLE.start(Options::model(1)).await;
-    let report = report(&sync(&sandbox, "told").await.succeeded().report);
+    let report = report(&sync(&sandbox, "whole").await.succeeded().report);
     assert_eq!((report.sync.as_deref(), report.cluster.as_deref()), (Some("orders"), Some("orders")));
     let age = report.data_age.unwrap();
     assert!(age > report.total, "{age}");
@@ -223,7 +253,7 @@ async fn a_syncs_report_has_the_age_of_the_data_and_each_target_with_its_downtim
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_target_that_failed_is_told_from_the_one_that_did_not() {
+async fn a_target_that_failed_is_told_apart_from_the_one_that_did_not() {
     let (sandbox, _) = World::WHOLE.start(Options::model(1)).await;
     let fault = Fault::once(FaultKind::Denied, "rds", "RestoreDBClusterFromSnapshot").by("restore-target");
     sandbox.gateway.lay(fault);

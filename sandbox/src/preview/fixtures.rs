@@ -134,7 +134,7 @@ pub fn open(state: &str, from: i64) -> Step {
     Step::entered(state, at(from))
 }
 
-pub trait Told: Sized {
+pub trait Course: Sized {
     /// For one of several targets.
     fn of(self, target: &str) -> Self;
     fn on_a_worker(self) -> Self;
@@ -143,7 +143,7 @@ pub trait Told: Sized {
     fn answered(self, second: i64, error: &str, said: &str) -> Self;
 }
 
-impl Told for Step {
+impl Course for Step {
     fn of(self, target: &str) -> Self {
         Self { of: Some(target.to_owned()), ..self }
     }

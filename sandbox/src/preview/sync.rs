@@ -8,7 +8,7 @@ use functions::report_run::{
 };
 use serde_json::json;
 
-use super::fixtures::{Told, at, begun, cost, ended, failed as failed_with, open, start, step};
+use super::fixtures::{Course, at, begun, cost, ended, failed as failed_with, open, start, step};
 
 const ATTESTED: &str = "0 of 8412 original values found again in 9104222 looked-at values, 0 live wires, all \
                         214 columns have a rule";

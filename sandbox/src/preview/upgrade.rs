@@ -10,7 +10,7 @@ use runbook::{Finding, Level};
 use serde_json::json;
 
 use super::fixtures::{
-    Told, at, begun, cost, ended, failed as failed_with, open, redrive, step, upgrade_input,
+    Course, at, begun, cost, ended, failed as failed_with, open, redrive, step, upgrade_input,
 };
 
 const STATES: [&str; 9] = [

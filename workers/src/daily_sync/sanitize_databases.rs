@@ -35,6 +35,7 @@ mod emptied;
 mod expressions;
 mod links;
 mod lock;
+mod masked;
 pub mod plan;
 mod problems;
 pub mod rebuild;
@@ -44,7 +45,6 @@ pub mod schema;
 pub mod seal;
 pub mod sessions;
 pub mod tables;
-mod told;
 
 use super::{
     quarantine::{Quarantined, masking_key},
@@ -105,8 +105,8 @@ impl State for SanitizeDatabases {
         let records = Records { cx, run, seal: &seal };
         let unknown = cut::unknown(exceptions, &all);
         let done = sanitize(&sessions, &policy.masking, unknown, &key, &records).await?;
-        let told = told::masked(&policy.masking, &done);
-        cx.store.put_json(&format!("{}/masking.json", run.prefix()), &told).await?;
+        let masked = masked::masked(&policy.masking, &done);
+        cx.store.put_json(&format!("{}/masking.json", run.prefix()), &masked).await?;
         lock.give_back(&sessions).await?;
 
         let tables: Vec<_> = done.iter().flat_map(|record| &record.tables).collect();

@@ -39,7 +39,7 @@ mod work;
 
 use extensions::{Left, Updated};
 use plan::{Phase, Table, Unit};
-use work::{Failure, Told, Work};
+use work::{Failure, Timed, Work};
 
 /// Databases whose extensions and tables are looked at at the same time.
 const LOOKING: usize = 4;
@@ -168,9 +168,9 @@ impl Place<'_> {
 
 /// For the run's report. A second attempt does only the rest, and must not forget what the first
 /// one did.
-async fn remember(cx: &Context, run: &Run, over: Vec<Told>) -> Result<()> {
+async fn remember(cx: &Context, run: &Run, over: Vec<Timed>) -> Result<()> {
     let key = format!("{}/analyze.json", run.prefix());
-    let mut all: Vec<Told> = cx.store.get_json(&key).await?.unwrap_or_default();
+    let mut all: Vec<Timed> = cx.store.get_json(&key).await?.unwrap_or_default();
     all.retain(|one| !over.iter().any(|new| new.database == one.database && new.tables == one.tables));
     all.extend(over);
     cx.store.put_json(&key, &all).await
