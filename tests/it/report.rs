@@ -154,8 +154,9 @@ pub fn is_of_a_real_upgrade(sandbox: &Sandbox, name: &str) {
     assert!(report.rows.unwrap().counted > 10);
     assert!(report.extensions.iter().any(|extension| extension.reason.is_none()), "{:?}", report.extensions);
     assert!(report.terraform.unwrap().contains("engine_version"));
-    let removed =
-        |row: &sections::Parameter| row.name == "old_snapshot_threshold" && row.outcome == "Removed";
+    let removed = |row: &sections::Parameter| {
+        row.name == "old_snapshot_threshold" && row.outcome == sections::Outcome::Removed
+    };
     assert!(report.parameters.iter().flat_map(|group| &group.rows).any(removed), "{:#?}", report.parameters);
     assert!(report.downtime.unwrap().seconds > 0);
     for state in ["inspect-databases", "run-analyze", "verify-upgrade"] {

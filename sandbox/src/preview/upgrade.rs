@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use functions::report_run::{
     report::{Downtime, Kind, Outage, Progress, Report, Step},
-    sections::{Analyzed, Change, Extension, Parameter, ParameterGroup, RowCounts, Statement},
+    sections::{Analyzed, Change, Extension, Outcome, Parameter, ParameterGroup, RowCounts, Statement},
 };
 use runbook::{Finding, Level};
 use serde_json::json;
@@ -86,12 +86,12 @@ fn upgraded() -> Vec<Step> {
 }
 
 fn parameters() -> Vec<ParameterGroup> {
-    let row = |name: &str, value: &str, outcome: &str| Parameter {
+    let row = |name: &str, value: &str, outcome: Outcome| Parameter {
         name: name.to_owned(),
         value: Some(value.to_owned()),
         old_default: None,
         new_default: None,
-        outcome: outcome.to_owned(),
+        outcome,
         to: None,
         reason: None,
         allowed: None,
@@ -103,17 +103,17 @@ fn parameters() -> Vec<ParameterGroup> {
             to: "orders-pg18".to_owned(),
             made_by_us: true,
             rows: vec![
-                row("rds.logical_replication", "1", "Kept"),
+                row("rds.logical_replication", "1", Outcome::Kept),
                 Parameter {
                     to: Some("ssl_groups".to_owned()),
-                    ..row("ssl_ecdh_curve", "prime256v1", "Renamed")
+                    ..row("ssl_ecdh_curve", "prime256v1", Outcome::Renamed)
                 },
-                row("db_user_namespace", "0", "Removed"),
+                row("db_user_namespace", "0", Outcome::Removed),
                 Parameter {
                     value: None,
                     old_default: Some("0".to_owned()),
                     new_default: Some("1".to_owned()),
-                    ..row("track_wal_io_timing", "", "DefaultChanged")
+                    ..row("track_wal_io_timing", "", Outcome::DefaultChanged)
                 },
             ],
             differs: BTreeMap::new(),
@@ -123,7 +123,10 @@ fn parameters() -> Vec<ParameterGroup> {
             from: "orders-1-pg16".to_owned(),
             to: "orders-1-pg18".to_owned(),
             made_by_us: false,
-            rows: vec![row("work_mem", "65536", "Kept"), row("log_min_duration_statement", "500", "Kept")],
+            rows: vec![
+                row("work_mem", "65536", Outcome::Kept),
+                row("log_min_duration_statement", "500", Outcome::Kept),
+            ],
             differs: BTreeMap::from([("work_mem".to_owned(), (Some("4096".to_owned()), "65536".to_owned()))]),
         },
     ]

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::{MOST, amount, code, long, part, short, table, text};
 use crate::report_run::{
-    sections::{Analyzed, Change, Extension, ParameterGroup, RowCounts, Statement},
+    sections::{Analyzed, Change, Extension, Outcome, ParameterGroup, RowCounts, Statement},
     words::{count, cut, milliseconds, number},
 };
 
@@ -102,17 +102,21 @@ fn parameters_of(group: &ParameterGroup) -> Markup {
         .rows
         .iter()
         .map(|row| {
-            let outcome = match row.outcome.as_str() {
-                "Kept" => html! { "kept" },
-                "Renamed" => html! { "is now called " code { (short(row.to.as_deref().unwrap_or("?"))) } },
-                "Overridden" => {
+            let outcome = match row.outcome {
+                Outcome::Kept => html! { "kept" },
+                Outcome::Renamed => {
+                    html! { "is now called " code { (short(row.to.as_deref().unwrap_or("?"))) } }
+                }
+                Outcome::Overridden => {
                     html! { "the input says otherwise: " (short(row.reason.as_deref().unwrap_or(""))) }
                 }
-                "Removed" => html! { b { "the new version has no such parameter" } },
-                "NotModifiable" => html! { b { "the new version does not let it be set" } },
-                "OutOfRange" => html! { b { "allowed is " (short(row.allowed.as_deref().unwrap_or("?"))) } },
-                "DefaultChanged" => html! { "never set; the default differs" },
-                other => text(other),
+                Outcome::Removed => html! { b { "the new version has no such parameter" } },
+                Outcome::NotModifiable => html! { b { "the new version does not let it be set" } },
+                Outcome::OutOfRange => {
+                    html! { b { "allowed is " (short(row.allowed.as_deref().unwrap_or("?"))) } }
+                }
+                Outcome::DefaultChanged => html! { "never set; the default differs" },
+                Outcome::Other => html! { "see report.json" },
             };
             vec![
                 code(&row.name),
