@@ -38,7 +38,7 @@ resource "aws_lambda_function" "this" {
   #checkov:skip=CKV_AWS_115:A limit of its own would only let one state's poll fail while others run.
   #checkov:skip=CKV_AWS_116:States are called by Step Functions, which has the error; events have the queue of their rule.
   #checkov:skip=CKV_AWS_117:A function speaks to AWS alone, never to a database.
-  #checkov:skip=CKV_AWS_173:The variables are names, and a DSN of Sentry, which only lets one send.
+  #checkov:skip=CKV_AWS_173:The variables are names, prices, and a DSN of Sentry, which only lets one send.
   #checkov:skip=CKV_AWS_272:The package is compared with its SHA-256; its provenance is attested where it is built.
   for_each = local.functions
 
@@ -55,7 +55,7 @@ resource "aws_lambda_function" "this" {
   tags             = var.tags
 
   environment {
-    variables = merge({ RUN_BUCKET = aws_s3_bucket.runs.id }, each.key == "report-run" ? local.of_report_run : {})
+    variables = merge({ RUN_BUCKET = aws_s3_bucket.runs.id }, each.key == "report-run" ? merge(local.of_report_run, local.prices) : {})
   }
 
   depends_on = [aws_cloudwatch_log_group.function, terraform_data.package]
@@ -85,4 +85,9 @@ locals {
     for name, policy in local.resource_policies : name => one(policy.Statement)
     if contains(keys(local.functions), name)
   }
+}
+
+# What functions/src/report_run/cost.rs reads.
+locals {
+  prices = { for name, price in var.prices : "PRICE_${upper(name)}" => tostring(price) if price != null }
 }
