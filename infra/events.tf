@@ -39,9 +39,9 @@ resource "aws_cloudwatch_event_rule" "this" {
   description    = each.value.description
   event_bus_name = each.value.bus == var.name ? aws_cloudwatch_event_bus.this.name : each.value.bus
   event_pattern  = can(each.value.pattern) ? jsonencode(each.value.pattern) : null
+  tags           = var.tags
 
   schedule_expression = try(each.value.schedule, null)
-  tags                = var.tags
 }
 
 resource "aws_cloudwatch_event_target" "this" {

@@ -38,7 +38,7 @@ resource "aws_lambda_function" "this" {
   #checkov:skip=CKV_AWS_115:A limit of its own would only let one state's poll fail while others run.
   #checkov:skip=CKV_AWS_116:States are called by Step Functions, which has the error; events have the queue of their rule.
   #checkov:skip=CKV_AWS_117:A function speaks to AWS alone, never to a database.
-  #checkov:skip=CKV_AWS_173:The variables are names, and a DSN of Sentry, which only lets one send.
+  #checkov:skip=CKV_AWS_173:The variables are names, prices, and a DSN of Sentry, which only lets one send.
   #checkov:skip=CKV_AWS_272:The package is compared with its SHA-256; its provenance is attested where it is built.
   for_each = local.functions
 
@@ -71,12 +71,17 @@ resource "aws_lambda_permission" "report_run" {
 }
 
 locals {
-  of_report_run = { for name, value in {
+  of_report_run = merge(local.prices, { for name, value in {
     EVENT_BUS          = aws_cloudwatch_event_bus.this.name
     SENTRY_DSN         = var.sentry_dsn
     SENTRY_ENVIRONMENT = var.sentry_environment
     SENTRY_RELEASE     = var.image_tag
-  } : name => value if value != null }
+  } : name => value if value != null })
   resource_policies = jsondecode(templatefile("${path.module}/iam/resources.json", local.known_variables))
   on_report_run     = one(local.resource_policies["report-run"].Statement)
+}
+
+# What functions/src/report_run/cost.rs reads.
+locals {
+  prices = { for name, price in var.prices : "PRICE_${upper(name)}" => tostring(price) if price != null }
 }

@@ -282,6 +282,22 @@ variable "hours_without_sync" {
   }
 }
 
+variable "prices" {
+  description = "By which the reports say what a run itself cost: of one `state_transition` of Step Functions, of a `worker_hour` on Fargate and a `quarantine_hour` of the quarantine's instance, in `currency`. What has no price is left out."
+  type = object({
+    currency         = optional(string, "USD")
+    state_transition = optional(number)
+    worker_hour      = optional(number)
+    quarantine_hour  = optional(number)
+  })
+  default = {}
+
+  validation {
+    condition     = alltrue([for price in values(var.prices) : price == null || price == var.prices.currency || try(tonumber(price) >= 0, false)])
+    error_message = "prices: a price is a number, and not below 0."
+  }
+}
+
 variable "slack_webhook_url" {
   description = "An incoming webhook of a Slack app (`https://hooks.slack.com/services/…`): its channel hears what becomes of every run. Terraform's state and the API destination hold it: encrypt the one, and let few describe the other."
   type        = string

@@ -130,6 +130,14 @@ run "numbers_that_aws_does_not_take" {
   ]
 }
 
+run "a_price_below_nothing" {
+  command = plan
+  variables {
+    prices = { worker_hour = -1 }
+  }
+  expect_failures = [var.prices]
+}
+
 run "a_package_that_is_not_there" {
   command = plan
   variables {
@@ -275,5 +283,37 @@ run "rdss_events_come_from_productions_account_of_the_organization" {
       "aws:PrincipalOrgID" = tolist(["o-a1b2c3d4e5"])
     }
     error_message = "RDS's events, of the organization"
+  }
+}
+
+run "prices_reach_the_reports_and_nobody_else" {
+  command = plan
+  variables {
+    prices = { currency = "EUR", worker_hour = 0.12 }
+  }
+
+  assert {
+    condition = (
+      keys(aws_lambda_function.this["report-run"].environment[0].variables) == tolist(["PRICE_CURRENCY", "PRICE_WORKER_HOUR", "RUN_BUCKET"])
+      && aws_lambda_function.this["report-run"].environment[0].variables["PRICE_WORKER_HOUR"] == "0.12"
+    )
+    error_message = "what has a price, and its currency"
+  }
+  assert {
+    condition     = keys(aws_lambda_function.this["take-snapshot"].environment[0].variables) == tolist(["RUN_BUCKET"])
+    error_message = "no price is anybody else's"
+  }
+}
+
+run "the_reports_of_runs_under_way_are_made_every_minute" {
+  command = plan
+
+  assert {
+    condition = (
+      aws_cloudwatch_event_rule.this["runs-under-way"].schedule_expression == "rate(1 minute)"
+      && aws_cloudwatch_event_rule.this["runs-under-way"].event_pattern == null
+      && contains(keys(jsondecode(aws_cloudwatch_event_target.this["runs-under-way/report-run"].input)), "stateMachines")
+    )
+    error_message = "a schedule, and which machines"
   }
 }

@@ -88,7 +88,7 @@ pub async fn run(
             warn!("the task token is spent: another attempt owns this state; stopped");
             return Ending::Fenced;
         }
-        () = tell(cx, progress) => unreachable!("it tells for ever"),
+        () = report(cx, progress) => unreachable!("it reports for ever"),
         () = stop => {
             cancel_all(cx).await;
             Err(Error::NotReady("a new worker (this one was stopped with SIGTERM)".into()))
@@ -99,16 +99,16 @@ pub async fn run(
 
 /// Writes what the worker is doing whenever that has changed, beside the heartbeats: a bucket that
 /// does not answer must not cost the token.
-async fn tell(cx: &Context, key: Option<String>) {
+async fn report(cx: &Context, key: Option<String>) {
     let Some(key) = key else { return std::future::pending().await };
-    let mut told = None;
+    let mut reported = None;
     loop {
         let said = cx.progress.last();
-        if told.as_ref() != Some(&said) {
+        if reported.as_ref() != Some(&said) {
             let words = if said.is_empty() { "starting" } else { &said };
             let progress = json!({"at": cx.clock.now(), "said": words});
             match cx.store.put_json(&key, &progress).await {
-                Ok(()) => told = Some(said),
+                Ok(()) => reported = Some(said),
                 Err(error) => warn!(%error, "what this worker is doing could not be written"),
             }
         }

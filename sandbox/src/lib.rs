@@ -18,6 +18,7 @@ pub mod preview;
 pub mod probe;
 pub mod sandbox;
 pub mod statemachine;
+pub mod terminal;
 pub mod trial;
 pub mod worlds;
 

@@ -17,6 +17,15 @@ const SCREENS = [
   { name: 'phone', width: 390, height: 844, isMobile: true, hasTouch: true },
 ];
 
+// A busy machine is no mistake of a page.
+const PATIENCE = 180000;
+
+async function open(browser) {
+  const page = await browser.newPage();
+  page.setDefaultTimeout(PATIENCE);
+  return page;
+}
+
 async function look(browser, file, out) {
   const name = path.basename(file, '.html');
   const wrong = [];
@@ -24,7 +33,7 @@ async function look(browser, file, out) {
     for (const scheme of ['light', 'dark']) {
       // Colours do not depend on the screen: without pictures each is looked at once.
       if (!out && (screen === 'phone') !== (scheme === 'dark')) continue;
-      const page = await browser.newPage();
+      const page = await open(browser);
       const where = `${screen}, ${scheme}`;
       page.on('request', (request) => {
         if (request.url() !== `file://${file}`) wrong.push(`${where}: it asked for ${request.url()}`);
@@ -51,7 +60,8 @@ async function look(browser, file, out) {
       await page.close();
     }
   }
-  const page = await browser.newPage();
+  const page = await open(browser);
+  page.on('dialog', (dialog) => dialog.dismiss());
   await page.goto(`file://${file}`);
   const printed = await page.pdf({ format: 'a4' });
   if (out) fs.writeFileSync(path.join(out, `${name}.pdf`), printed);
@@ -75,15 +85,18 @@ async function look(browser, file, out) {
 
 (async () => {
   const [executablePath, out, ...files] = process.argv.slice(2);
-  const browser = await puppeteer.launch({ executablePath, headless: true, args: ['--no-sandbox', '--disable-gpu'] });
   const looked = [];
   const queue = [...files.entries()];
+  // Each has a browser of its own: a page in the background is not drawn and has no focus.
   const take = async () => {
+    const browser = await puppeteer.launch({
+      executablePath, headless: true, protocolTimeout: PATIENCE, args: ['--no-sandbox', '--disable-gpu'],
+    });
     for (let next = queue.shift(); next; next = queue.shift()) {
       looked[next[0]] = await look(browser, path.resolve(next[1]), out === '-' ? null : out);
     }
+    await browser.close();
   };
-  await Promise.all([take(), take(), take()]);
-  await browser.close();
+  await Promise.all([take(), take()]);
   console.log(JSON.stringify(looked));
 })().catch((error) => { console.error(error); process.exit(1); });

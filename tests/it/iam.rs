@@ -629,6 +629,7 @@ async fn a_bad_day_of_an_upgrade() -> Sandbox {
         () = upgrade => {}
         () = rob(&sandbox, &over) => unreachable!("it never ends"),
     }
+    sandbox.renew_reports().await.unwrap();
     sandbox
 }
 

@@ -2,19 +2,23 @@
 
 use functions::report_run::{
     page,
-    report::{Kind, Report, VERSION},
+    report::{Kind, Progress, Report, Step, VERSION},
+    sections,
 };
 use jiff::SignedDuration;
+use runbook::{Context, postgres::Tls};
 use sandbox::{
     Options, Sandbox,
+    aws::ACCOUNT,
+    environments,
     executables::root,
     faults::{Fault, Kind as FaultKind},
     golden,
-    orders::Shape,
+    orders::{self, Shape},
     preview,
     sandbox::BUCKET,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::harness::{World, model, run, sync, to_18};
 
@@ -81,7 +85,8 @@ fn every_page_of_a_run_that_stopped_has_the_error_what_was_found_and_the_command
         let page = page(&report);
         let escaped = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;");
         assert!(page.contains(&escaped(report.error.as_deref().unwrap())), "{name}: the error");
-        assert!(page.contains(&escaped(report.next.as_deref().unwrap())), "{name}: the command");
+        let in_a_line = page.replace(" \\\n  --", " --");
+        assert!(in_a_line.contains(&escaped(report.next.as_deref().unwrap())), "{name}: the command");
         if let Some(found) = &report.found {
             assert!(page.contains(&escaped(found)), "{name}: what was found");
         }
@@ -119,7 +124,8 @@ async fn an_upgrades_report_has_versions_downtime_and_the_snapshot_and_can_be_wa
     assert_eq!((report.from.as_deref(), report.to.as_deref()), (Some("16.14"), Some("18.4")));
     assert!(report.copies.before_upgrade.unwrap().starts_with("before-upgrade-orders-16-14-"));
     assert!(report.missing.is_empty() && report.ahead.is_empty() && report.next.is_none());
-    // The upgrade, and the writer's reboot into its groups: within the states that did them.
+    // Maintenance, the upgrade, the writer's reboot into its groups: within the states that did
+    // them.
     let downtime = report.downtime.unwrap();
     let within = |state: &str, index: usize| {
         let outage = &downtime.outages[index];
@@ -130,10 +136,52 @@ async fn an_upgrades_report_has_versions_downtime_and_the_snapshot_and_can_be_wa
             "{outage:?}"
         );
     };
-    assert_eq!(downtime.outages.len(), 2, "{downtime:?}");
-    within("ModifyClusterVersion", 0);
-    within("SyncParameterGroups", 1);
+    assert_eq!(downtime.outages.len(), 3, "{downtime:?}");
+    within("ApplyPendingMaintenance", 0);
+    within("ModifyClusterVersion", 1);
+    within("SyncParameterGroups", 2);
     assert!(downtime.seconds > 60 && downtime.seconds < report.total, "{downtime:?}");
+}
+
+/// What only real PostgreSQL and the shipped workers show; major_upgrade.rs has the run.
+pub fn is_of_a_real_upgrade(sandbox: &Sandbox, name: &str) {
+    let (report, page) = written(sandbox, name);
+    assert_eq!(report.missing, Vec::<String>::new());
+    let analyzed = report.analyzed.unwrap();
+    let tables: usize = analyzed.statements.iter().map(|statement| statement.tables.len()).sum();
+    assert!(tables > 10 && analyzed.statements.iter().all(|one| one.failed.is_none()), "{analyzed:#?}");
+    assert!(page.contains("customer-events") && page.contains("ANALYZE, what failed and the slowest first"));
+    assert!(report.rows.unwrap().counted > 10);
+    assert!(report.extensions.iter().any(|extension| extension.reason.is_none()), "{:?}", report.extensions);
+    assert!(report.terraform.unwrap().contains("engine_version"));
+    let removed = |row: &sections::Parameter| {
+        row.name == "old_snapshot_threshold" && row.outcome == sections::Outcome::Removed
+    };
+    assert!(report.parameters.iter().flat_map(|group| &group.rows).any(removed), "{:#?}", report.parameters);
+    assert!(report.downtime.unwrap().seconds > 0);
+    for state in ["inspect-databases", "run-analyze", "verify-upgrade"] {
+        let said = sandbox.s3.get(BUCKET, &format!("runs/{name}/progress/{state}.json"));
+        assert!(said.is_some_and(|said| serde_json::from_slice::<Progress>(&said).is_ok()), "{state}");
+    }
+}
+
+/// The same of a sync; daily_sync.rs has the run.
+pub fn is_of_a_real_sync(sandbox: &Sandbox, name: &str) {
+    let (report, page) = written(sandbox, name);
+    assert_eq!(report.missing, Vec::<String>::new());
+    let masking = report.masking.unwrap();
+    let email = masking.columns.iter().find(|one| one.table == "public.customers" && one.column == "email");
+    let email = email.unwrap_or_else(|| panic!("{:#?}", masking.columns));
+    assert_eq!((email.rule.as_str(), email.values > 1000), ("email", true));
+    assert!(masking.rows > 10_000 && page.contains("Masking"));
+    let wires = report.wires.unwrap();
+    assert!(wires.cut.len() > 10 && wires.cut.contains_key("login-role"), "{wires:#?}");
+    assert_eq!(report.attestation.unwrap().counts["liveWires"], 0);
+    assert!(report.targets.iter().all(|target| target.kind == Kind::Succeeded && target.published.is_some()));
+    assert!(report.targets.iter().any(|target| !target.carried.is_empty()), "{:#?}", report.targets);
+    for state in ["sanitize-databases", "attest-sanitized", "prepare-target-orders-dev"] {
+        assert!(sandbox.s3.get(BUCKET, &format!("runs/{name}/progress/{state}.json")).is_some(), "{state}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -155,22 +203,50 @@ async fn what_cannot_be_read_is_missing_in_the_report_and_not_the_report_itself(
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_somebody_has_put_into_the_runs_folder_is_not_believed() {
+    let sandbox = model(1, Shape::default()).await;
+    let arn = run(&sandbox, "forged", &to_18()).await.succeeded().arn;
+    let store = orders::context(&sandbox).store;
+    let put = async |file: &str, body: Vec<u8>| {
+        store.put(&format!("runs/forged/{file}"), "application/json", body).await.unwrap();
+    };
+    let finding = r#"[{"check": "x", "level": "block", "object": "<script>alert(1)</script>", "reason": "",
+        "remedy": "\u001b[2J"}]"#;
+    put("findings.json", finding.into()).await;
+    put("parameters-18.4.json", b"{\"no\": \"list\"}".to_vec()).await;
+    put("analyze.json", vec![b' '; 9 << 20]).await;
+    let cx = Context::new(
+        &sandbox.sdk_in(ACCOUNT, functions::REPORT_RUN),
+        sandbox.clock,
+        BUCKET.to_owned(),
+        Tls::Disable,
+    );
+    let event = json!({ "detail": { "executionArn": arn } });
+    functions::handle(functions::REPORT_RUN, &cx, event).await.unwrap();
+    let (report, page) = written(&sandbox, "forged");
+    assert!(!page.contains("<script") && !page.contains('\x1b'));
+    assert_eq!((report.findings.len(), report.analyzed, report.parameters.len()), (1, None, 0));
+    assert!(report.missing[0].contains("analyze.json is not what we wrote"), "{:?}", report.missing);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_syncs_report_has_the_age_of_the_data_and_each_target_with_its_downtime() {
     let (sandbox, _) = World::WHOLE.start(Options::model(1)).await;
-    let report = report(&sync(&sandbox, "told").await.succeeded().report);
+    let report = report(&sync(&sandbox, "whole").await.succeeded().report);
     assert_eq!((report.sync.as_deref(), report.cluster.as_deref()), (Some("orders"), Some("orders")));
     let age = report.data_age.unwrap();
     assert!(age > report.total, "{age}");
     assert_eq!(report.targets.len(), 2);
     for target in &report.targets {
         assert_eq!(target.kind, Kind::Succeeded);
-        let downtime = target.downtime.unwrap();
-        let swap = report
-            .steps
-            .iter()
-            .find(|step| step.of.as_ref() == Some(&target.name) && step.state == "SwapTarget");
-        let took = swap.unwrap().exited.unwrap().duration_since(swap.unwrap().entered).as_secs();
-        assert!(downtime > 10 && downtime <= took, "{downtime} s of {took} s");
+        // The other's swap renames nothing.
+        assert_eq!(target.downtime.is_some(), target.name == environments::DEV);
+        let swap = |step: &&Step| step.of.as_ref() == Some(&target.name) && step.state == "SwapTarget";
+        let swap = report.steps.iter().find(swap).unwrap();
+        let took = swap.exited.unwrap().duration_since(swap.entered).as_secs();
+        if let Some(downtime) = target.downtime {
+            assert!(downtime > 10 && downtime <= took, "{downtime} s of {took} s");
+        }
         assert!(target.endpoint.is_some());
     }
     assert!(report.attestation.is_some() && report.copies.sanitized.is_some());
@@ -178,7 +254,7 @@ async fn a_syncs_report_has_the_age_of_the_data_and_each_target_with_its_downtim
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_target_that_failed_is_told_from_the_one_that_did_not() {
+async fn a_target_that_failed_is_told_apart_from_the_one_that_did_not() {
     let (sandbox, _) = World::WHOLE.start(Options::model(1)).await;
     let fault = Fault::once(FaultKind::Denied, "rds", "RestoreDBClusterFromSnapshot").by("restore-target");
     sandbox.gateway.lay(fault);

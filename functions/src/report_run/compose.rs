@@ -3,12 +3,12 @@
 
 use aws_sdk_sfn::{operation::describe_execution::DescribeExecutionOutput, types::HistoryEvent};
 use jiff::Timestamp;
-use runbook::{Arn, Finding};
+use runbook::{Arn, Finding, state::kebab};
 use serde_json::Value;
 
 use super::{
     history::{self, History, plain_cause, timestamp},
-    report::{Kind, Link, Report, Step, VERSION},
+    report::{Kind, Link, Place, Report, Step, VERSION},
 };
 
 impl Report {
@@ -129,7 +129,16 @@ impl Report {
             Kind::Succeeded => summary
                 .or_else(|| self.steps.last()?.summary.clone())
                 .unwrap_or_else(|| "The run succeeded.".to_owned()),
-            Kind::Running => format!("The run is in {state}."),
+            Kind::Running => {
+                let at_work =
+                    self.steps.iter().filter(|step| step.is_open() && step.failed_at(false).is_none());
+                let at_work: Vec<String> = at_work.map(Step::label).collect();
+                match (at_work.is_empty(), self.steps.is_empty()) {
+                    (true, true) => "The run has begun.".to_owned(),
+                    (true, false) => format!("The run goes on after {state}."),
+                    (false, _) => format!("The run is in {}.", at_work.join(" and ")),
+                }
+            }
             Kind::Failed | Kind::Blocked => {
                 format!("{state} stopped the run with {}.", self.error.as_deref().unwrap_or("an error"))
             }
@@ -162,10 +171,21 @@ impl Report {
             format!("states/home?region={region}#/v2/executions/details/{}", in_address(&self.execution)),
         )];
         // The console writes a log group's slashes twice escaped, with $ for %.
-        links.push(link(
-            "Logs of the functions",
-            format!("cloudwatch/home?region={region}#logsV2:log-groups$3FlogGroupNameFilter$3D$252Faws$252Flambda$252F"),
-        ));
+        let machine = self.state_machine.rsplit(':').next().unwrap_or_default();
+        let prefix = machine.strip_suffix(&format!("-{}", self.runbook)).filter(|prefix| is_plain(prefix));
+        let stopped = self.steps.iter().find(|step| step.is_open() || step.caught).or(self.steps.last());
+        let state = stopped.map(|step| (kebab(&step.state), step)).filter(|(state, _)| is_plain(state));
+        if let (Some(prefix), Some((name, step))) = (prefix, state) {
+            let group = match step.place {
+                Place::Function => format!("$252Faws$252Flambda$252F{prefix}-{name}"),
+                Place::Worker => format!("$252Fecs$252F{prefix}"),
+            };
+            let title = format!("Logs of {}", step.state);
+            links.push(link(
+                &title,
+                format!("cloudwatch/home?region={region}#logsV2:log-groups/log-group/{group}"),
+            ));
+        }
         let cluster = |name: &str| {
             link(
                 &format!("Cluster {name}"),

@@ -13,6 +13,9 @@ use super::{
 
 const STYLE: &str = include_str!("report.css");
 
+/// Nothing in the page can load or run anything, whatever a database has said.
+const FORBIDS: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+
 /// A whole cause is in report.json; nobody reads more than this on a page.
 const LONGEST_TEXT: usize = 6000;
 
@@ -28,16 +31,18 @@ pub fn page(report: &Report) -> String {
                 meta name="robots" content="noindex";
                 // No page of a browser's history or of AWS learns from where it was called.
                 meta name="referrer" content="no-referrer";
-                // Nothing in it can load or run anything, whatever a database has said.
                 meta http-equiv="Content-Security-Policy"
-                    content="default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+                    content=(FORBIDS);
                 title { (cut(&title, 150)) }
                 style { (PreEscaped(STYLE)) }
             }
             body.(class(report.kind)) {
                 header {
                     p.over { (report.runbook) " · " (cut(report.subject(), 150)) }
-                    h1 { span.badge { span aria-hidden="true" { (sign) " " } (said) } " " (cut(&report.outcome, 600)) }
+                    h1 {
+                        span.badge { span aria-hidden="true" { (sign) " " } (said) } " "
+                        (cut(&report.outcome, 600))
+                    }
                     (facts(report))
                 }
                 main {
@@ -65,9 +70,9 @@ fn status(kind: Kind) -> (&'static str, &'static str) {
     match kind {
         Kind::Running => ("▶", "Running"),
         Kind::Succeeded => ("✔", "Succeeded"),
-        Kind::Blocked => ("✋", "Blocked"),
+        Kind::Blocked => ("⚠", "Blocked"),
         Kind::Failed => ("✖", "Failed"),
-        Kind::TimedOut => ("⏱", "Timed out"),
+        Kind::TimedOut => ("◷", "Timed out"),
         Kind::Aborted => ("■", "Aborted"),
     }
 }
@@ -100,7 +105,9 @@ fn facts(report: &Report) -> Markup {
                 }))
             }
             (fact(if report.is_running() { "So far" } else { "Took" }, text(&duration(report.total))))
-            @if let Some(cost) = &report.cost { (fact("Cost of the run", text(&money(cost.amount, &cost.currency)))) }
+            @if let Some(cost) = &report.cost {
+                (fact("Cost of the run", text(&money(cost.amount, &cost.currency))))
+            }
             (fact("Began", html! { time datetime=(report.started) { (date_and_time(report.started)) } }))
             @if report.redrives > 0 {
                 (fact("Redriven", text(&count(report.redrives, "time", "times"))))
@@ -120,19 +127,29 @@ fn failure(report: &Report) -> Markup {
     let Some(next) = &report.next else { return html! {} };
     let error = report.error.as_deref().unwrap_or(&report.status);
     let what_then = if next.contains(" redrive-execution ") { "This goes on" } else { "This begins again" };
+    // The command says it.
+    let remedy = report.remedy.as_ref().filter(|remedy| *remedy != "redrive the execution");
     html! {
         section.failure aria-labelledby="failure" {
             h2 #failure { (cut(error, 150)) }
             @if let Some(found) = &report.found { p.found { (cut(found, LONGEST_TEXT)) } }
             @if let Some(changed) = &report.changed { p { b { "Changed: " } (cut(changed, LONGEST_TEXT)) } }
-            @if let Some(remedy) = report.remedy.as_ref().filter(|remedy| *remedy != "redrive the execution") { p { b { "Do: " } (cut(remedy, LONGEST_TEXT)) } }
+            @if let Some(remedy) = remedy { p { b { "Do: " } (cut(remedy, LONGEST_TEXT)) } }
             @if !report.findings.is_empty() && report.kind == Kind::Blocked {
                 p { a href="#findings" { "What to fix, one by one" } }
             }
             h3 { (what_then) ", once that is out of the way" }
-            pre.command { code { (cut(next, LONGEST_TEXT)) } }
+            pre.command { code { (cut(&in_lines(next), LONGEST_TEXT)) } }
         }
     }
+}
+
+/// An option a line, for whoever reads it; a shell takes it as one command.
+fn in_lines(command: &str) -> String {
+    let options = [" --execution-arn ", " --state-machine-arn ", " --input "];
+    options.iter().fold(command.to_owned(), |command, option| {
+        command.replacen(option, &format!(" \\\n  {}", option.trim_start()), 1)
+    })
 }
 
 #[cfg(test)]

@@ -5,11 +5,12 @@ use maud::{Markup, html};
 use runbook::{Finding, Level};
 
 use super::{
-    html::class,
-    report::{Report, Target},
-    sections::{Analyzed, Attestation, Extension, Masking, ParameterGroup, RowCounts, Statement, Wires},
-    words::{count, cut, date_and_time, duration, milliseconds, money, number, time},
+    report::Report,
+    words::{cut, date_and_time, duration, money, number, time},
 };
+
+mod sync;
+mod upgrade;
 
 /// Of a name, a reason or a remedy.
 const LONGEST: usize = 1500;
@@ -21,17 +22,17 @@ const MOST: usize = 1000;
 pub fn all(report: &Report) -> Markup {
     html! {
         (findings(&report.findings))
-        (targets(&report.targets))
-        (list("left", "What was left behind", "The run could not remove it, or leaves it for you.", &report.left))
+        (sync::targets(&report.targets))
+        (list("left", "What was left behind", "Not removable, or yours to decide.", &report.left))
         (list("warnings", "Worth a look", "No reason to fail.", &report.warnings))
         (downtime(report))
-        @if let Some(analyzed) = &report.analyzed { (statistics(analyzed)) }
-        (extensions(&report.extensions))
-        (parameters(&report.parameters))
-        @if let Some(rows) = &report.rows { (rows_of(rows)) }
-        @if let Some(masking) = &report.masking { (masked(masking)) }
-        @if let Some(wires) = &report.wires { (cut_wires(wires)) }
-        @if let Some(attestation) = &report.attestation { (attested(attestation)) }
+        @if let Some(analyzed) = &report.analyzed { (upgrade::statistics(analyzed)) }
+        (upgrade::extensions(&report.extensions))
+        (upgrade::parameters(&report.parameters))
+        @if let Some(rows) = &report.rows { (upgrade::rows_of(rows)) }
+        @if let Some(masking) = &report.masking { (sync::masked(masking)) }
+        @if let Some(wires) = &report.wires { (sync::cut_wires(wires)) }
+        @if let Some(attestation) = &report.attestation { (sync::attested(attestation)) }
         (copies(report))
         @if let Some(terraform) = &report.terraform {
             (part("terraform", "For Terraform", html! {
@@ -80,10 +81,16 @@ fn table(caption: &str, heads: &[&str], rows: &[Vec<Markup>]) -> Markup {
             details {
                 summary { "The other " (number((rows.len() - first) as i64)) }
                 (rows_of(&rows[first..rows.len().min(MOST)], ", the others"))
-                @if rows.len() > MOST { p { "and " (number((rows.len() - MOST) as i64)) " more in report.json" } }
+                @if rows.len() > MOST {
+                    p { "and " (number((rows.len() - MOST) as i64)) " more in report.json" }
+                }
             }
         }
     }
+}
+
+fn long(seconds: u64) -> String {
+    duration(i64::try_from(seconds).unwrap_or(i64::MAX))
 }
 
 fn text(text: &str) -> Markup {
@@ -146,52 +153,6 @@ fn findings(findings: &[Finding]) -> Markup {
     )
 }
 
-fn targets(targets: &[Target]) -> Markup {
-    if targets.is_empty() {
-        return html! {};
-    }
-    part(
-        "targets",
-        "Targets",
-        html! {
-            ul.cards {
-                @for target in targets.iter().take(MOST) {
-                    li.card.(class(target.kind)) {
-                        h3 { (cut(&target.name, 150)) }
-                        p { (target_said(target)) }
-                        dl {
-                            @if let Some(endpoint) = &target.endpoint { dt { "Endpoint" } dd { code { (short(endpoint)) } } }
-                            @if let Some(published) = target.published { dt { "Since" } dd { (date_and_time(published)) } }
-                            @if let Some(seconds) = target.downtime { dt { "Name led nowhere for" } dd { (duration(seconds)) } }
-                            @for table in target.carried.iter().take(MOST) {
-                                dt { "Kept table " code { (short(&table.table)) } } dd { (count(table.rows, "row", "rows")) }
-                            }
-                            @if !target.kept.is_empty() { dt { "Former copies that stay" } dd { (short(&target.kept.join(", "))) } }
-                            @if !target.deleted.is_empty() { dt { "Former copies deleted" } dd { (short(&target.deleted.join(", "))) } }
-                        }
-                    }
-                }
-            }
-        },
-    )
-}
-
-fn target_said(target: &Target) -> Markup {
-    use super::report::Kind;
-    html! {
-        @match target.kind {
-            Kind::Succeeded if target.published.is_some() => "✔ leads to this run's data",
-            Kind::Succeeded => "✔ leads to the data that it led to before",
-            Kind::Running => "▶ under way",
-            _ => {
-                "✖ leads to the data that it led to before"
-                @if let Some(error) = &target.error { ": " b { (short(error)) } }
-                @if let Some(cause) = &target.cause { br; (short(cause)) }
-            },
-        }
-    }
-}
-
 fn downtime(report: &Report) -> Markup {
     let Some(downtime) = &report.downtime else { return html! {} };
     let rows: Vec<Vec<Markup>> = downtime
@@ -211,257 +172,13 @@ fn downtime(report: &Report) -> Markup {
         "downtime",
         "Downtime",
         html! {
-            p.about { "From RDS's events of the writer and of the cluster: it was not longer, unless RDS lost an event." }
+            p.about {
+            "From RDS's events of the writer and of the cluster: it was not longer, unless RDS lost an "
+            "event."
+        }
             (table("Outages", &["From (UTC)", "Until", "Took", "RDS said"], &rows))
         },
     )
-}
-
-fn statistics(analyzed: &Analyzed) -> Markup {
-    let mut all: Vec<&Statement> = analyzed.statements.iter().collect();
-    all.sort_by_key(|one| (one.failed.is_none(), std::cmp::Reverse(one.milliseconds)));
-    let rows: Vec<Vec<Markup>> = all
-        .into_iter()
-        .map(|one| {
-            let names = one.tables.join(", ");
-            let names = cut(names.strip_prefix("ONLY ").unwrap_or(&names), 300);
-            vec![
-                text(&one.database),
-                code(&names),
-                html! { span.number { (milliseconds(one.milliseconds)) } },
-                html! { @if let Some(why) = &one.failed { b { "✖ " (short(why)) } } @else { "✔" } },
-            ]
-        })
-        .collect();
-    part(
-        "statistics",
-        "Statistics",
-        html! {
-            p.about {
-                (count(analyzed.tables, "table", "tables")) " analysed in "
-                (duration(i64::try_from(analyzed.seconds).unwrap_or(i64::MAX)))
-                @if analyzed.already > 0 { ", " (number(analyzed.already)) " had been done before" }
-                @if let Some(hot) = analyzed.hot_after_seconds {
-                    "; those that are read most had theirs after " (duration(i64::try_from(hot).unwrap_or(i64::MAX)))
-                }
-                "."
-            }
-            @if !rows.is_empty() { (table("ANALYZE, what failed and the slowest first", &["Database", "Tables", "Took", "Ended"], &rows)) }
-        },
-    )
-}
-
-fn extensions(extensions: &[Extension]) -> Markup {
-    if extensions.is_empty() {
-        return html! {};
-    }
-    let rows: Vec<Vec<Markup>> = extensions
-        .iter()
-        .map(|one| {
-            let what = match (&one.reason, &one.statement) {
-                (None, _) => html! { "✔ updated" },
-                (Some(reason), statement) => html! {
-                    b { "stays: " } (short(reason)) @if let Some(run) = statement { ". Run " code { (short(run)) } }
-                },
-            };
-            vec![text(&one.name), text(&one.database), text(&format!("{} → {}", one.from, one.to)), what]
-        })
-        .collect();
-    part(
-        "extensions",
-        "Extensions",
-        table("Extensions", &["Extension", "Database", "Version", "What became of it"], &rows),
-    )
-}
-
-fn parameters(groups: &[ParameterGroup]) -> Markup {
-    let shown = groups.iter().filter(|group| !group.rows.is_empty() || !group.differs.is_empty());
-    if shown.clone().next().is_none() {
-        return html! {};
-    }
-    part(
-        "parameters",
-        "Parameters",
-        html! {
-            @for group in shown {
-                h3 { (short(&group.from)) " → " (short(&group.to)) }
-                p.about {
-                    (short(&group.kind)) ", "
-                    @if group.made_by_us { "made by a run" } @else { "used as somebody made it" }
-                }
-                (parameters_of(group))
-            }
-        },
-    )
-}
-
-fn parameters_of(group: &ParameterGroup) -> Markup {
-    let or_none = |value: &Option<String>| match value {
-        Some(value) => code(value),
-        None => html! { span.faint { "none" } },
-    };
-    let rows: Vec<Vec<Markup>> = group
-        .rows
-        .iter()
-        .map(|row| {
-            let outcome = match row.outcome.as_str() {
-                "Kept" => html! { "kept" },
-                "Renamed" => html! { "is now called " code { (short(row.to.as_deref().unwrap_or("?"))) } },
-                "Overridden" => {
-                    html! { "the input says otherwise: " (short(row.reason.as_deref().unwrap_or(""))) }
-                }
-                "Removed" => html! { b { "the new version has no such parameter" } },
-                "NotModifiable" => html! { b { "the new version does not let it be set" } },
-                "OutOfRange" => html! { b { "allowed is " (short(row.allowed.as_deref().unwrap_or("?"))) } },
-                "DefaultChanged" => html! { "never set; the default differs" },
-                other => text(other),
-            };
-            vec![
-                code(&row.name),
-                or_none(&row.value),
-                or_none(&row.old_default),
-                or_none(&row.new_default),
-                outcome,
-            ]
-        })
-        .collect();
-    let differs: Vec<Vec<Markup>> = group
-        .differs
-        .iter()
-        .map(|(name, (theirs, ours))| vec![code(name), or_none(theirs), code(ours)])
-        .collect();
-    html! {
-        @if !rows.is_empty() {
-            (table(
-                &format!("Values of {}", cut(&group.from, 150)),
-                &["Parameter", "Owner's value", "Former default", "New default", "Outcome"],
-                &rows,
-            ))
-        }
-        @if !differs.is_empty() {
-            p { b { "It has other values than would have been carried over:" } }
-            (table(
-                &format!("What differs in {}", cut(&group.to, 150)),
-                &["Parameter", "There", "Would have been"],
-                &differs,
-            ))
-        }
-    }
-}
-
-fn rows_of(rows: &RowCounts) -> Markup {
-    let changes = |changes: &[super::sections::Change]| -> Vec<Vec<Markup>> {
-        changes.iter().map(|one| vec![code(&one.table), amount(one.before), amount(one.after)]).collect()
-    };
-    let heads = ["Table", "Before", "After"];
-    part(
-        "rows",
-        "Rows before and after",
-        html! {
-            p.about {
-                (number(rows.equal)) " of " (number(rows.counted)) " counted tables have as many rows as before; "
-                (count(rows.tables, "table was", "tables were")) " there. Together "
-                (number(rows.rows_before)) " rows before and " (number(rows.rows_after)) " after."
-            }
-            @if !rows.emptied.is_empty() {
-                h3 { "Had rows and have none" }
-                (table("Tables that lost every row", &heads, &changes(&rows.emptied)))
-            }
-            @if !rows.gone.is_empty() {
-                h3 { "Were there and are not" }
-                ul { @for table in rows.gone.iter().take(MOST) { li { code { (short(table)) } } } }
-            }
-            @if !rows.changed.is_empty() {
-                h3 { "Differ, because the application writes" }
-                (table("Tables whose rows differ", &heads, &changes(&rows.changed)))
-            }
-        },
-    )
-}
-
-fn masked(masking: &Masking) -> Markup {
-    let rows: Vec<Vec<Markup>> = masking
-        .columns
-        .iter()
-        .map(|one| {
-            vec![
-                text(&one.database),
-                code(&one.table),
-                code(&one.column),
-                text(&one.rule),
-                amount(one.values),
-            ]
-        })
-        .collect();
-    let per_second = masking.rows / masking.seconds.max(1);
-    part(
-        "masking",
-        "Masking",
-        html! {
-            p.about {
-                (count(masking.rows, "row", "rows")) " made again in "
-                (duration(i64::try_from(masking.seconds).unwrap_or(i64::MAX))) " (" (number(per_second)) " a second), "
-                (count(masking.tables, "table", "tables")) " masked. Here are rules and counts, never a value."
-            }
-            @if !rows.is_empty() {
-                (table("Columns that were masked", &["Database", "Table", "Column", "Rule", "Values"], &rows))
-            }
-        },
-    )
-}
-
-fn cut_wires(wires: &Wires) -> Markup {
-    let rows: Vec<Vec<Markup>> = wires.cut.iter().map(|(kind, cut)| vec![text(kind), amount(*cut)]).collect();
-    let kept: Vec<Vec<Markup>> = wires
-        .kept
-        .iter()
-        .map(|one| {
-            vec![
-                text(&one.kind),
-                text(one.database.as_deref().unwrap_or("the cluster")),
-                code(&one.object),
-                text(&one.reason),
-            ]
-        })
-        .collect();
-    part(
-        "wires",
-        "Live wires",
-        html! {
-            p.about { (count(wires.cut.values().sum::<u64>(), "wire", "wires")) " cut: nothing in the copy logs in, connects, runs or replicates by itself." }
-            @if !rows.is_empty() { (table("Live wires that were cut", &["Kind", "Cut"], &rows)) }
-            @if !kept.is_empty() {
-                h3 { "Kept, because the policy says so" }
-                (table("Live wires that were kept", &["Kind", "Database", "Object", "Reason"], &kept))
-            }
-        },
-    )
-}
-
-fn attested(attestation: &Attestation) -> Markup {
-    let rows: Vec<Vec<Markup>> =
-        attestation.counts.iter().map(|(name, count)| vec![text(&spaced(name)), amount(*count)]).collect();
-    part(
-        "attestation",
-        "Attestation",
-        html! {
-            p.about { "✔ " (short(&attestation.summary)) "." }
-            @if !rows.is_empty() { (table("What was counted", &["Counted", "Number"], &rows)) }
-            p { "Kept as " code { (short(&attestation.key)) } " in the run bucket." }
-        },
-    )
-}
-
-/// `liveWires` as `live wires`.
-fn spaced(name: &str) -> String {
-    let mut text = String::new();
-    for letter in name.chars() {
-        if letter.is_ascii_uppercase() {
-            text.push(' ');
-        }
-        text.push(letter.to_ascii_lowercase());
-    }
-    text
 }
 
 fn copies(report: &Report) -> Markup {

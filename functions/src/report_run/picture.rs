@@ -13,6 +13,10 @@ use super::{
     words::{count, cut, duration, seconds, time},
 };
 
+mod axis;
+
+use axis::Axis;
+
 /// More of a state's words than this does not help whoever looks at the picture.
 const LONGEST_WORDS: usize = 400;
 /// Ticks that stand closer than this share of the picture are one grey stripe.
@@ -27,7 +31,7 @@ pub fn picture(report: &Report) -> Markup {
     let rows = Rows::of(report);
     let axis = Axis::of(report);
     html! {
-        div.picture style=(format!("--gutter:{}px", LANE * (rows.lanes as f64 + 1.0) + 4.0)) {
+        div.picture style=(format!("--gutter:{}px", LANE * (rows.lanes as f64 + 1.0) + 10.0)) {
             (axis.lines(report))
             ol.rows {
                 @for (index, row) in rows.rows.iter().enumerate() {
@@ -49,18 +53,21 @@ pub fn picture(report: &Report) -> Markup {
 /// Only of what the picture shows.
 fn legend(report: &Report) -> Markup {
     let answers = || report.steps.iter().flat_map(|step| &step.answers);
-    let swatch = |content: Markup| html! { svg width="16" height="14" aria-hidden="true" focusable="false" { (content) } };
+    let sign = |sign: Markup, says: &str| {
+        html! {
+            span { svg width="16" height="14" aria-hidden="true" focusable="false" { (sign) } " " (says) }
+        }
+    };
+    let poll = html! { rect.took width="16" height="14" {} line.poll x1="8" x2="8" y1="0" y2="14" {} };
+    let retry = html! { path.retry d="M8 0l7 7l-7 7l-7 -7z" {} };
+    let outage = html! { rect.outage width="16" height="14" {} };
     html! {
         p.legend {
-            @if answers().any(|answer| answer.error == "NotReady") {
-                span { (swatch(html! { rect.took width="16" height="14" {} line.poll x1="8" x2="8" y1="0" y2="14" {} })) " a poll" }
-            }
+            @if answers().any(|answer| answer.error == "NotReady") { (sign(poll, "a poll")) }
             @if report.steps.iter().any(|step| step.retries > 0) {
-                span { (swatch(html! { path.retry d="M8 0l7 7l-7 7l-7 -7z" {} })) " a try that failed and was made again" }
+                (sign(retry, "a try that failed and was made again"))
             }
-            @if report.downtime.is_some() {
-                span { (swatch(html! { rect.outage width="16" height="14" {} })) " the writer took no connections" }
-            }
+            @if report.downtime.is_some() { (sign(outage, "the writer took no connections")) }
         }
     }
 }
@@ -340,79 +347,9 @@ fn spread(positions: impl Iterator<Item = f64>, closest: f64) -> Vec<f64> {
     kept
 }
 
-/// The time of the run as a line from 0 to 100.
-struct Axis {
-    from: Timestamp,
-    seconds: f64,
-}
-
-impl Axis {
-    fn of(report: &Report) -> Self {
-        let seconds = report.took().as_secs_f64();
-        Self { from: report.started, seconds: seconds.max(1.0) }
-    }
-
-    fn second(&self, at: Timestamp) -> i64 {
-        seconds(at.duration_since(self.from))
-    }
-
-    fn share(&self, at: Timestamp) -> f64 {
-        (100.0 * at.duration_since(self.from).as_secs_f64() / self.seconds).clamp(0.0, 100.0)
-    }
-
-    /// Behind the rows: a line and a length at each tick, and a band for each outage.
-    fn lines(&self, report: &Report) -> Markup {
-        let outages = report.downtime.iter().flat_map(|downtime| &downtime.outages);
-        let share = |at: f64| format!("left:{at:.2}%");
-        html! {
-            div.axis aria-hidden="true" {
-                @for (at, label) in self.ticks() { span style=(share(at)) { (label) } }
-                @for outage in outages {
-                    @let (from, until) = (self.share(outage.from), self.share(outage.until));
-                    i.outage style=(format!("{};width:{:.2}%", share(from), (until - from).max(0.3))) {}
-                }
-            }
-        }
-    }
-
-    /// At most seven, at lengths that people count in.
-    fn ticks(&self) -> Vec<(f64, String)> {
-        const STEPS: [u32; 17] =
-            [1, 5, 10, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800];
-        let fitting = STEPS.into_iter().find(|step| self.seconds / f64::from(*step) <= 6.0);
-        let step = fitting.unwrap_or_else(|| (self.seconds / 6.0).ceil() as u32);
-        (0..=6)
-            .map(|number| number * step)
-            .filter(|second| f64::from(*second) < self.seconds * 0.97)
-            .map(|second| (100.0 * f64::from(second) / self.seconds, round(i64::from(second))))
-            .collect()
-    }
-}
-
-/// Without the part that is nothing: `10m`, `1h 30m`.
-fn round(seconds: i64) -> String {
-    let text = duration(seconds);
-    ["h 0m", "m 0s", "d 0h"]
-        .into_iter()
-        .find_map(|end| text.strip_suffix(end).map(|rest| format!("{rest}{}", &end[..1])))
-        .unwrap_or(text)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_axis_counts_in_lengths_that_people_use() {
-        let labels = |seconds: f64| {
-            let axis = Axis { from: Timestamp::UNIX_EPOCH, seconds };
-            axis.ticks().into_iter().map(|(_, label)| label).collect::<Vec<_>>().join(" ")
-        };
-        assert_eq!(labels(4.0), "0s 1s 2s 3s");
-        assert_eq!(labels(3000.0), "0s 10m 20m 30m 40m");
-        assert_eq!(labels(86_400.0), "0s 6h 12h 18h");
-        assert_eq!(labels(9e6), "0s 17d 9h 34d 17h 52d 2h 69d 11h 86d 19h");
-    }
 
     #[test]
     fn ticks_that_stand_too_close_are_left_out() {

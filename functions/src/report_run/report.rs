@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::sections::{Analyzed, Attestation, Copies, Extension, Masking, ParameterGroup, RowCounts, Wires};
 
-/// Raised when a reader of the former form would misread the new one; a field that is added does not.
+/// Raised when a reader of the former form would misread the new one; an added field does not.
 pub const VERSION: u32 = 1;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -24,7 +24,7 @@ pub struct Report {
     /// The execution's ARN.
     pub execution: String,
     pub state_machine: String,
-    /// `major-upgrade`, `daily-sync`, as the state machine is called without the deployment's prefix.
+    /// `major-upgrade`, `daily-sync`: the state machine's name without the deployment's prefix.
     pub runbook: String,
     /// As Step Functions says it: RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED.
     pub status: String,

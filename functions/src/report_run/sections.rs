@@ -32,17 +32,32 @@ pub struct Parameter {
     pub value: Option<String>,
     pub old_default: Option<String>,
     pub new_default: Option<String>,
-    /// `Kept`, `Renamed`, `Overridden`, `Removed`, `NotModifiable`, `DefaultChanged`.
-    pub outcome: String,
-    /// Of `Renamed`: the new name.
+    pub outcome: Outcome,
+    /// Of `renamed`: the new name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
-    /// Of `Overridden`: why, in the words of the input.
+    /// Of `overridden`: why, in the words of the input.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Of `OutOfRange`: what is allowed.
+    /// Of `outOfRange`: what is allowed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed: Option<String>,
+}
+
+/// What became of a parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Outcome {
+    Kept,
+    Renamed,
+    Overridden,
+    Removed,
+    NotModifiable,
+    OutOfRange,
+    DefaultChanged,
+    /// What a later version of a state says.
+    #[serde(other)]
+    Other,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

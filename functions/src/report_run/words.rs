@@ -81,7 +81,8 @@ pub fn cut(text: &str, most: usize) -> String {
 pub fn visible(text: &str) -> String {
     let hides = |c: char| {
         (c.is_control() && c != '\n' && c != '\t')
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}')
+            || c == '\u{feff}'
     };
     text.chars().map(|c| if hides(c) { '\u{fffd}' } else { c }).collect()
 }

@@ -134,7 +134,7 @@ pub fn open(state: &str, from: i64) -> Step {
     Step::entered(state, at(from))
 }
 
-pub trait Told: Sized {
+pub trait Course: Sized {
     /// For one of several targets.
     fn of(self, target: &str) -> Self;
     fn on_a_worker(self) -> Self;
@@ -143,7 +143,7 @@ pub trait Told: Sized {
     fn answered(self, second: i64, error: &str, said: &str) -> Self;
 }
 
-impl Told for Step {
+impl Course for Step {
     fn of(self, target: &str) -> Self {
         Self { of: Some(target.to_owned()), ..self }
     }
@@ -175,7 +175,12 @@ impl Told for Step {
 
     fn answered(mut self, second: i64, error: &str, said: &str) -> Self {
         self.answers.push(Answer { at: at(second), error: error.to_owned(), said: Some(said.to_owned()) });
-        self.error = Some(format!("{error}: {said}"));
+        self.answers.sort_by_key(|answer| answer.at);
+        match self.exited {
+            // It was tried again.
+            Some(_) => self.retries += 1,
+            None => self.error = Some(format!("{error}: {said}")),
+        }
         self
     }
 }

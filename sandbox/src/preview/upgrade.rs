@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use functions::report_run::{
     report::{Downtime, Kind, Outage, Progress, Report, Step},
-    sections::{Analyzed, Change, Extension, Parameter, ParameterGroup, RowCounts, Statement},
+    sections::{Analyzed, Change, Extension, Outcome, Parameter, ParameterGroup, RowCounts, Statement},
 };
 use runbook::{Finding, Level};
 use serde_json::json;
 
 use super::fixtures::{
-    Told, at, begun, cost, ended, failed as failed_with, open, redrive, step, upgrade_input,
+    Course, at, begun, cost, ended, failed as failed_with, open, redrive, step, upgrade_input,
 };
 
 const STATES: [&str; 9] = [
@@ -86,12 +86,12 @@ fn upgraded() -> Vec<Step> {
 }
 
 fn parameters() -> Vec<ParameterGroup> {
-    let row = |name: &str, value: &str, outcome: &str| Parameter {
+    let row = |name: &str, value: &str, outcome: Outcome| Parameter {
         name: name.to_owned(),
         value: Some(value.to_owned()),
         old_default: None,
         new_default: None,
-        outcome: outcome.to_owned(),
+        outcome,
         to: None,
         reason: None,
         allowed: None,
@@ -103,17 +103,17 @@ fn parameters() -> Vec<ParameterGroup> {
             to: "orders-pg18".to_owned(),
             made_by_us: true,
             rows: vec![
-                row("rds.logical_replication", "1", "Kept"),
+                row("rds.logical_replication", "1", Outcome::Kept),
                 Parameter {
                     to: Some("ssl_groups".to_owned()),
-                    ..row("ssl_ecdh_curve", "prime256v1", "Renamed")
+                    ..row("ssl_ecdh_curve", "prime256v1", Outcome::Renamed)
                 },
-                row("db_user_namespace", "0", "Removed"),
+                row("db_user_namespace", "0", Outcome::Removed),
                 Parameter {
                     value: None,
                     old_default: Some("0".to_owned()),
                     new_default: Some("1".to_owned()),
-                    ..row("track_wal_io_timing", "", "DefaultChanged")
+                    ..row("track_wal_io_timing", "", Outcome::DefaultChanged)
                 },
             ],
             differs: BTreeMap::new(),
@@ -123,7 +123,10 @@ fn parameters() -> Vec<ParameterGroup> {
             from: "orders-1-pg16".to_owned(),
             to: "orders-1-pg18".to_owned(),
             made_by_us: false,
-            rows: vec![row("work_mem", "65536", "Kept"), row("log_min_duration_statement", "500", "Kept")],
+            rows: vec![
+                row("work_mem", "65536", Outcome::Kept),
+                row("log_min_duration_statement", "500", Outcome::Kept),
+            ],
             differs: BTreeMap::from([("work_mem".to_owned(), (Some("4096".to_owned()), "65536".to_owned()))]),
         },
     ]
@@ -222,9 +225,12 @@ pub fn of_tables(count: usize) -> Report {
     });
     report.copies.before_upgrade = Some("before-upgrade-orders-16-14-5f1c07aa".to_owned());
     report.terraform = Some(
-        "# aws_rds_cluster orders\nengine_version                  = \"18.4\"\ndb_cluster_parameter_group_name = \
-         \"orders-pg18\"\n\n# aws_rds_cluster_instance orders-1\nengine_version          = \
-         \"18.4\"\ndb_parameter_group_name = \"orders-1-pg18\"\n"
+        "# aws_rds_cluster orders\n\
+         engine_version                  = \"18.4\"\n\
+         db_cluster_parameter_group_name = \"orders-pg18\"\n\n\
+         # aws_rds_cluster_instance orders-1\n\
+         engine_version          = \"18.4\"\n\
+         db_parameter_group_name = \"orders-1-pg18\"\n"
             .to_owned(),
     );
     report.downtime = Some(downtime());
@@ -336,10 +342,11 @@ pub fn blocked(count: usize) -> Report {
 pub fn failed() -> Report {
     let mut report = begun("major-upgrade", "orders-2026-11-25", upgrade_input());
     (report.from, report.to) = (Some("16.14".to_owned()), Some("18.4".to_owned()));
-    let found = "1 of 486 tables could not be analysed; the other 485 have their statistics. The cluster is \
-                 upgraded and in use.\n\nshop: ANALYZE ONLY public.order_lines\n  why: canceling statement due \
-                 to lock timeout: another session holds a lock on the table\n  do:  ANALYZE ONLY \
-                 public.order_lines;";
+    let found = "1 of 486 tables could not be analysed; the other 485 have their statistics. The cluster \
+                 is upgraded and in use.\n\n\
+                 shop: ANALYZE ONLY public.order_lines\n  \
+                 why: canceling statement due to lock timeout: another session holds a lock on the table\n  \
+                 do:  ANALYZE ONLY public.order_lines;";
     report.steps = upgraded();
     report.steps.push(
         open("RunAnalyze", 3140)

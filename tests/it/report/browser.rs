@@ -1,6 +1,9 @@
 //! Every page in Debian's Chromium, with axe: tests/foreign/look_at_pages.cjs.
 
-use std::{path::Path, process::Command};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use functions::report_run::page;
 use sandbox::{executables::root, preview};
@@ -15,14 +18,17 @@ struct Looked {
     wrong: Vec<String>,
 }
 
-fn chromium() -> String {
-    let names = ["chromium", "google-chrome", "chromium-browser"];
-    let found = names.into_iter().find(|name| Command::new(name).arg("--version").output().is_ok());
-    found.expect("Chromium must be installed: the report's pages are looked at in it").to_owned()
+fn chromium() -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut places = std::env::split_paths(&path)
+        .flat_map(|folder| ["chromium", "google-chrome"].map(|name| folder.join(name)));
+    places
+        .find(|place| place.exists())
+        .expect("Chromium must be installed: the report's pages are looked at in it")
 }
 
 /// A folder for `NODE_PATH`, fetched once.
-fn packages() -> std::path::PathBuf {
+fn packages() -> PathBuf {
     let folder =
         std::env::temp_dir().join(format!("aurora-runbooks-{}", PACKAGES.join("-").replace('@', "-")));
     let modules = folder.join("node_modules");

@@ -1,8 +1,9 @@
 //! Updates the extensions and gathers statistics in every database, hot tables first.
 //!
 //! Changes extension versions (by their update paths) and statistics: `ALTER EXTENSION … UPDATE`,
-//! `ANALYZE`; writes `analyze.json` (how long each statement took) under the run's prefix. While it works the master user is a member of the owners whose rights it lacks; a
-//! killed run may leave such a membership, which the next one finds there already.
+//! `ANALYZE`; writes `analyze.json` (how long each statement took) under the run's prefix. While
+//! it works the master user is a member of the owners whose rights it lacks; a killed run may leave
+//! such a membership, which the next one finds there already.
 //!
 //! Again is harmless: an upgrade ends with a start of the server, and a table that was analysed
 //! after the last start is left out. A killed run goes on where it was.
@@ -38,7 +39,7 @@ mod work;
 
 use extensions::{Left, Updated};
 use plan::{Phase, Table, Unit};
-use work::{Failure, Told, Work};
+use work::{Failure, Timed, Work};
 
 /// Databases whose extensions and tables are looked at at the same time.
 const LOOKING: usize = 4;
@@ -165,11 +166,11 @@ impl Place<'_> {
     }
 }
 
-/// For the run's report. A second attempt does only the rest, and must not forget what the first one
-/// did.
-async fn remember(cx: &Context, run: &Run, over: Vec<Told>) -> Result<()> {
+/// For the run's report. A second attempt does only the rest, and must not forget what the first
+/// one did.
+async fn remember(cx: &Context, run: &Run, over: Vec<Timed>) -> Result<()> {
     let key = format!("{}/analyze.json", run.prefix());
-    let mut all: Vec<Told> = cx.store.get_json(&key).await?.unwrap_or_default();
+    let mut all: Vec<Timed> = cx.store.get_json(&key).await?.unwrap_or_default();
     all.retain(|one| !over.iter().any(|new| new.database == one.database && new.tables == one.tables));
     all.extend(over);
     cx.store.put_json(&key, &all).await

@@ -29,7 +29,7 @@ pub struct Failure {
 
 /// One statement that is over, for the run's report.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Told {
+pub struct Timed {
     pub database: String,
     /// As they stand in the statement.
     pub tables: Vec<String>,
@@ -44,7 +44,7 @@ struct Board {
     /// Behind a lock: tried once more when everything else is done.
     later: Vec<Unit>,
     failures: Vec<Failure>,
-    over: Vec<Told>,
+    over: Vec<Timed>,
     total: usize,
     done: usize,
     cost_us: f64,
@@ -57,7 +57,7 @@ struct Board {
 #[derive(Debug)]
 pub struct Outcome {
     pub failures: Vec<Failure>,
-    pub over: Vec<Told>,
+    pub over: Vec<Timed>,
     /// When the hot set had its statistics.
     pub hot_done: Option<Timestamp>,
 }
@@ -109,7 +109,7 @@ impl<'a> Work<'a> {
             let mut open = self.session(session.take(), &unit.database, LONG_LOCK).await?;
             let (ending, took) = self.timed(&mut open, &unit).await?;
             match ending {
-                Ending::Done => self.tell(&unit, took, None),
+                Ending::Done => self.over(&unit, took, None),
                 Ending::Locked(reason) | Ending::Failed(reason) => self.fail(&unit, took, &reason),
             }
             session = Some(open);
@@ -134,7 +134,7 @@ impl<'a> Work<'a> {
     async fn analyze(&self, session: &mut Session, unit: &Unit) -> Result<()> {
         let (ending, took) = self.timed(session, unit).await?;
         match ending {
-            Ending::Done => self.tell(unit, took, None),
+            Ending::Done => self.over(unit, took, None),
             // Catalogs belong to the database's owner; without statistics of ours they are as
             // autovacuum keeps them.
             _ if unit.phase == Phase::Catalog => {}
@@ -197,11 +197,11 @@ impl<'a> Work<'a> {
         Ok((ending, Duration::try_from(self.cx.clock.now() - began).unwrap_or_default()))
     }
 
-    fn tell(&self, unit: &Unit, took: Duration, failed: Option<&str>) {
+    fn over(&self, unit: &Unit, took: Duration, failed: Option<&str>) {
         if unit.phase == Phase::Catalog {
             return;
         }
-        self.board().over.push(Told {
+        self.board().over.push(Timed {
             database: unit.database.clone(),
             tables: unit.tables.iter().map(|table| table.sql.clone()).collect(),
             milliseconds: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
@@ -210,7 +210,7 @@ impl<'a> Work<'a> {
     }
 
     fn fail(&self, unit: &Unit, took: Duration, reason: &str) {
-        self.tell(unit, took, Some(reason));
+        self.over(unit, took, Some(reason));
         let (database, statement) = (unit.database.clone(), unit.statement());
         tracing::warn!(database, statement, reason, "a table could not be analysed");
         self.board().failures.push(Failure { database, statement, reason: reason.to_owned() });

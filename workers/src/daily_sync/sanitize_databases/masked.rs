@@ -1,5 +1,5 @@
-//! What is written for people about the masking: of each place the rule and how many values it had,
-//! never a value.
+//! What the report says about the masking: of each place the rule and how many values it had, never
+//! a value.
 
 use policy::{Masking, Rule, TableRule};
 use serde::Serialize;
