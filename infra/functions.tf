@@ -55,7 +55,7 @@ resource "aws_lambda_function" "this" {
   tags             = var.tags
 
   environment {
-    variables = merge({ RUN_BUCKET = aws_s3_bucket.runs.id }, each.key == "report-run" ? merge(local.of_report_run, local.prices) : {})
+    variables = merge({ RUN_BUCKET = aws_s3_bucket.runs.id }, each.key == "report-run" ? local.of_report_run : {})
   }
 
   depends_on = [aws_cloudwatch_log_group.function, terraform_data.package]
@@ -73,12 +73,12 @@ resource "aws_lambda_permission" "events" {
 }
 
 locals {
-  of_report_run = { for name, value in {
+  of_report_run = merge(local.prices, { for name, value in {
     EVENT_BUS          = aws_cloudwatch_event_bus.this.name
     SENTRY_DSN         = var.sentry_dsn
     SENTRY_ENVIRONMENT = var.sentry_environment
     SENTRY_RELEASE     = var.image_tag
-  } : name => value if value != null }
+  } : name => value if value != null })
   resource_policies = jsondecode(templatefile("${path.module}/iam/resources.json", local.known_variables))
   # Those that rules call.
   on_functions = {

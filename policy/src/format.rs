@@ -1,7 +1,7 @@
 //! The formats that the schema names: text that means something to AWS or PostgreSQL. Each says in
 //! words what is wrong.
 
-use crate::values::{Cron, JsonPath, TableName, Window, age};
+use crate::values::{Cron, JsonPath, TableName, TimeOfDay, Window, age};
 
 /// The class of Aurora Serverless v2.
 pub const SERVERLESS: &str = "db.serverless";
@@ -30,6 +30,7 @@ pub fn check(format: &str, text: &str) -> Result<(), String> {
         "duration" => age::parse(text).map(drop),
         "cron" => text.parse::<Cron>().map(drop),
         "time-zone" => time_zone(text),
+        "time-of-day" => text.parse::<TimeOfDay>().map(drop),
         "window" => text.parse::<Window>().map(drop),
         "table" => table(text),
         "column" => identifier(text),

@@ -1,5 +1,5 @@
-//! Where code of ours has panicked. The shipped executables are stripped of symbols, so that a stack
-//! has no names; file and line of the panic are in them.
+//! Where code of ours has panicked. The shipped executables are stripped of symbols, so that a
+//! stack has no names; file and line of the panic are in them.
 
 use std::{cell::RefCell, panic};
 

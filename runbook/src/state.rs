@@ -234,7 +234,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_unexpected_and_says_where_it_was() {
-        let config = aws_config::SdkConfig::builder().build();
+        let config = aws_config::SdkConfig::builder()
+            .behavior_version(aws_config::BehaviorVersion::v2026_01_12())
+            .build();
         let cx = Context::new(&config, crate::clock::Clock::System, "runs".to_owned(), None);
         let run = Run::of("arn:aws:states:eu-central-1:444455556666:execution:daily-sync:orders");
         let before = std::panic::take_hook();

@@ -11,6 +11,12 @@ use crate::Context;
 pub fn start() {
     crate::panics::remember();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    // Lambda's runtime logs what a handler answers as an ERROR, each poll's NotReady too; what was
+    // to be said of it is said where it was handled.
+    let filter = match "lambda_runtime::layers::panic=off".parse() {
+        Ok(quiet) => filter.add_directive(quiet),
+        Err(_) => filter,
+    };
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_target(false);
     if std::env::var("RUST_LOG_FORMAT").as_deref() == Ok("text") {
         builder.with_ansi(false).init();

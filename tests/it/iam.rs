@@ -593,7 +593,7 @@ async fn an_absent_object_is_403_for_who_may_not_list_the_bucket() {
             assert_eq!(absent.unwrap(), None, "{name}");
         }
     }
-    // report-run reads what runs have left and nothing else.
+    // report-run reads what runs have left and the policy, and writes runs alone.
     let error = role(&sandbox, "report-run").store.get_text("leases/none").await.unwrap_err();
     assert!(error.to_string().contains("is not authorized to perform: s3:GetObject"), "{error}");
     let error = role(&sandbox, "report-run").store.put("policy.yaml", "a", vec![]).await.unwrap_err();

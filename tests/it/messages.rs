@@ -394,6 +394,47 @@ async fn sentry_that_answers_an_error_fails_neither_the_report_nor_the_message()
     assert_eq!(texts(&sandbox).len(), 2);
 }
 
+/// The shipped function, over HTTP: an envelope for Sentry, a line of metrics, a log of JSON.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_shipped_function_reaches_sentry_and_writes_a_line_of_metrics_into_its_log() {
+    let sandbox = Sandbox::start(Options::real()).await.unwrap();
+    run(&sandbox, "real", &nowhere()).await.failed("Refused");
+    let begun = std::time::Instant::now();
+    while sandbox.beside.slack.messages().is_empty() {
+        assert!(begun.elapsed() < Duration::from_mins(1), "no message came");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let [event] = &sandbox.beside.sentry.of("event")[..] else { panic!("Sentry has one event") };
+    assert_eq!(event["tags"]["execution"], "real");
+    // The line is written before the function has ended.
+    let metric = loop {
+        let lines = logs(&sandbox).into_iter();
+        let line = lines.filter_map(|line| serde_json::from_str::<Value>(&line).ok());
+        if let Some(line) = line.into_iter().find(|line| line.get("_aws").is_some()) {
+            break line;
+        }
+        assert!(begun.elapsed() < Duration::from_mins(1), "no metric was written");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    assert_eq!((&metric["Runbook"], &metric["Failed"]), (&json!("major-upgrade"), &json!(1.0)));
+    let logged = logs(&sandbox);
+    let error = logged.iter().filter(|line| line.contains("\"ERROR\"")).collect::<Vec<_>>();
+    let [error] = &error[..] else { panic!("one failure is logged once: {error:#?}") };
+    let error: Value = serde_json::from_str(error).unwrap();
+    assert_eq!(
+        (&error["span"]["state"], &error["span"]["execution"]),
+        (&json!("ResolveUpgrade"), &json!("real"))
+    );
+    assert_eq!(error["span"]["runbook"], format!("{PREFIX}-major-upgrade"));
+}
+
+/// What functions and workers have logged.
+fn logs(sandbox: &Sandbox) -> Vec<String> {
+    let entries = std::fs::read_dir(&sandbox.logs).into_iter().flatten().flatten();
+    let texts = entries.filter_map(|entry| std::fs::read_to_string(entry.path()).ok());
+    texts.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>()).collect()
+}
+
 /// Of every event: a schema file that is made of the type, and that what is sent satisfies.
 #[tokio::test(start_paused = true)]
 async fn what_is_sent_satisfies_the_schemas_of_infra() {
