@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::aws::{ACCOUNT, PRODUCTION, arn, arn_in};
+use crate::faults::{Fault, Kind as Trouble};
 use crate::gateway::Gateway;
 use crate::http::{Caller, Endpoint, Request};
 use crate::iam::policy::Policy;
@@ -479,4 +480,33 @@ async fn an_automated_snapshot_is_told_on_the_default_bus() {
     let source = arn("rds", &format!("cluster-snapshot:{name}"));
     assert_eq!(created["resources"], json!([source]));
     assert!(world.start(&[("SourceArn", &source)]).await.text("Status") == "STARTING");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_comes_late_and_a_throttled_call_of_s3_is_tried_again() {
+    let mut world = world().await;
+    world.events();
+    world.sandbox.rds.behave(|behaviour| behaviour.events = EventDelivery::Late);
+    world.gateway.lay(Fault::once(Trouble::Throttle, "s3", "PutObject"));
+    assert_eq!(world.export(&[]).await.text("Status"), "COMPLETE");
+    assert!(world.gateway.unfired().is_empty());
+    assert!(world.events().is_empty());
+    world.sandbox.pass(300).await;
+    let events = world.events();
+    assert!(events.iter().any(|event| event["detail"]["EventID"] == "RDS-EVENT-0164"), "{events:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_reads_a_file_needs_the_key_of_the_export() {
+    for (actions, expected) in [(json!(["s3:GetObject"]), 403), (json!(["s3:GetObject", "kms:Decrypt"]), 200)]
+    {
+        let reader = json!([{"Effect": "Allow", "Action": actions, "Resource": "*"}]);
+        let world = world_with(rights(""), SERVICE, reader).await;
+        world.export(&[]).await;
+        let mut request = Request::new(bytes::Bytes::new());
+        *request.uri_mut() = "/lake/export-1/export_info_export-1.json".parse().unwrap();
+        request.headers_mut().insert("host", "s3.test".parse().unwrap());
+        request.extensions_mut().insert(Caller::home("export-snapshot", "s3"));
+        assert_eq!(world.gateway.call(request).await.status().as_u16(), expected);
+    }
 }
