@@ -38,7 +38,7 @@ fn role() -> Role {
 }
 
 /// `python3` with these packages and nothing of this machine's AWS settings.
-async fn python(sandbox: &Sandbox, wanted: &[&str], arguments: &[&str]) -> Value {
+pub async fn python(sandbox: &Sandbox, wanted: &[&str], arguments: &[&str]) -> Value {
     let mut python = Command::new("python3");
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("AWS_")) {
         python.env_remove(name);

@@ -3,15 +3,20 @@
 use jiff::ToSpan;
 use runbook::snapshot_export::manifest::{Latest, Manifest};
 use sandbox::{
-    Options, export, exports,
+    Options,
+    executables::root,
+    export, exports,
     exports::{BUCKET, FOLDER},
     orders,
     terminal::Terminal,
 };
 
-use crate::harness::ended;
+use crate::{
+    exports::{DUCKDB, python},
+    harness::ended,
+};
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_shop_is_exported_by_its_snapshots_event_and_duckdb_reads_every_row() {
     let sandbox = export::create(Options::real(), Terminal::new(false)).await.unwrap();
     let counted = orders::count_rows(&sandbox).await.unwrap();
@@ -36,6 +41,17 @@ async fn a_shop_is_exported_by_its_snapshots_event_and_duckdb_reads_every_row() 
             assert_eq!(i64::try_from(table.rows).unwrap(), *rows, "{key}");
         }
     }
+    // What a person pastes, in a reader that knows nothing of us.
+    let folder = std::env::temp_dir().join(format!("aurora-runbooks-export-{}", std::process::id()));
+    sandbox.s3.dump(&folder).unwrap();
+    let sql = folder.join(BUCKET).join(format!("{FOLDER}{}/duckdb.sql", latest.task));
+    let script = root().join("tests/data/exports/views.py");
+    let arguments = [script.to_str().unwrap(), sql.to_str().unwrap(), BUCKET, folder.to_str().unwrap()];
+    let views = python(&sandbox, &[DUCKDB], &arguments).await;
+    std::fs::remove_dir_all(&folder).unwrap();
+    let filled = manifest.tables.iter().filter(|table| table.files > 0);
+    let expected = filled.map(|table| (table.table.replacen('.', " ", 1), table.rows.into()));
+    assert_eq!(views.as_object().unwrap(), &expected.collect::<serde_json::Map<_, _>>());
     assert_eq!(manifest.totals.skipped, 1, "{}", run.report);
     assert!(manifest.totals.rows > 1000 && manifest.totals.tables > 8, "{:?}", manifest.totals);
 }
