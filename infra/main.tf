@@ -39,8 +39,9 @@ locals {
 
   # Only who has something to start gets the right to.
   starters = {
-    scheduler = length(local.schedules) > 0
-    events    = anytrue([for target in local.targets : target.statemachine != null])
+    scheduler    = length(local.schedules) > 0
+    events       = anytrue([for target in local.targets : target.statemachine != null])
+    destinations = length(local.destinations) > 0
   }
   roles = { for name, role in local.known_roles : name => role if lookup(local.starters, name, true) }
 

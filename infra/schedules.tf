@@ -89,7 +89,7 @@ resource "aws_scheduler_schedule" "this" {
   }
 
   target {
-    arn      = aws_sfn_state_machine.this[each.value.runbook].arn
+    arn      = aws_sfn_alias.live[each.value.runbook].arn
     role_arn = module.role["scheduler"].arn
     input    = jsonencode(each.value.input)
 

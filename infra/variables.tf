@@ -253,7 +253,7 @@ variable "run_bucket_force_destroy" {
 }
 
 variable "runs_expire_after_days" {
-  description = "Days after which what a run left under `runs/` expires: findings, keyed fingerprints, reports. Leases, inspections and attestations stay."
+  description = "Days after which the keyed fingerprints expire that a sync leaves under `runs/<execution>/databases/`. Reports, attestations and all else stay."
   type        = number
   default     = 400
 
@@ -297,22 +297,75 @@ variable "hours_without_sync" {
   }
 }
 
-variable "slack" {
-  description = "The `channel` that hears how every execution ends. The bot's token is `slack_token`."
-  type        = object({ channel = string })
-  default     = null
+variable "prices" {
+  description = "By which the reports say what a run itself cost: of one `state_transition` of Step Functions, of a `worker_hour` on Fargate and a `quarantine_hour` of the quarantine's instance, in `currency`. What has no price is left out."
+  type = object({
+    currency         = optional(string, "USD")
+    state_transition = optional(number)
+    worker_hour      = optional(number)
+    quarantine_hour  = optional(number)
+  })
+  default = {}
+
+  validation {
+    condition     = alltrue([for price in values(var.prices) : price == null || price == var.prices.currency || try(tonumber(price) >= 0, false)])
+    error_message = "prices: a price is a number, and not below 0."
+  }
 }
 
-variable "slack_token" {
-  description = "The bot token (`xoxb-…`, scope `chat:write`). EventBridge keeps it in the connection's secret, Terraform in its state: encrypt that."
+variable "slack_webhook_url" {
+  description = "An incoming webhook of a Slack app (`https://hooks.slack.com/services/…`): its channel hears what becomes of every run. Terraform's state and the API destination hold it: encrypt the one, and let few describe the other."
   type        = string
   default     = null
   sensitive   = true
 
   validation {
-    condition     = (var.slack == null) == (var.slack_token == null)
-    error_message = "slack_token: slack and slack_token belong together."
+    condition     = var.slack_webhook_url == null || can(regex("^https://hooks\\.slack(-gov)?\\.com/", var.slack_webhook_url))
+    error_message = "slack_webhook_url: a webhook of Slack begins with https://hooks.slack.com/."
   }
+}
+
+variable "slack_events" {
+  description = "Which of our events are messages in Slack: `RunStarted`, `RunBlocked`, `RunSucceeded`, `RunFailed`."
+  type        = list(string)
+  default     = ["RunBlocked", "RunSucceeded", "RunFailed"]
+
+  validation {
+    condition = length(var.slack_events) > 0 && alltrue([
+      for event in var.slack_events : contains(["RunStarted", "RunBlocked", "RunSucceeded", "RunFailed"], event)
+    ])
+    error_message = "slack_events: RunStarted, RunBlocked, RunSucceeded and RunFailed have a message."
+  }
+}
+
+variable "datadog_api_key" {
+  description = "An API key of Datadog: every event of ours is a log entry there. EventBridge keeps it in the connection's secret, Terraform in its state: encrypt that."
+  type        = string
+  default     = null
+  sensitive   = true
+}
+
+variable "datadog_site" {
+  description = "The site of Datadog, such as `datadoghq.eu`."
+  type        = string
+  default     = "datadoghq.com"
+}
+
+variable "sentry_dsn" {
+  description = "The DSN of a project in Sentry: failures are events there, and scheduled syncs check in. Off when null."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.sentry_dsn == null || can(regex("^https://[^@]+@[^/]+/[0-9]+$", var.sentry_dsn))
+    error_message = "sentry_dsn: a DSN is https://<key>@<host>/<project>."
+  }
+}
+
+variable "sentry_environment" {
+  description = "What Sentry calls this installation."
+  type        = string
+  default     = "production"
 }
 
 variable "production_event_accounts" {

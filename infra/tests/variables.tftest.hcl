@@ -96,6 +96,18 @@ run "an_export_without_the_keys_of_its_files" {
   expect_failures = [var.export_key_arns]
 }
 
+run "reports_and_attestations_stay_and_fingerprints_expire" {
+  command = plan
+
+  assert {
+    condition = [
+      for rule in aws_s3_bucket_lifecycle_configuration.runs.rule : one(rule.filter[0].tag).key
+      if length(rule.expiration) > 0
+    ] == ["expires"]
+    error_message = "what is tagged so and nothing else"
+  }
+}
+
 run "an_unknown_runbook" {
   command = plan
   variables {
@@ -128,13 +140,16 @@ run "what_is_not_of_its_kind" {
     copy_key_arns    = ["alias/aurora"]
     cluster_key_arns = ["alias/aurora"]
     secret_key_arns  = ["alias/aurora"]
-    # Slack without a token.
-    slack = { channel = "#databases" }
+    # A token of Slack is no webhook.
+    slack_webhook_url = "xoxb-0"
+    slack_events      = ["DatabaseRefreshed"]
+    sentry_dsn        = "https://sentry.io"
   }
   expect_failures = [
     var.name, var.architecture, var.image_tag, var.vpc_id, var.database_cidrs, var.run_bucket,
     var.alarm_topic_arns, var.organization_id, var.production_event_accounts, var.copy_key_arns,
-    var.cluster_key_arns, var.secret_key_arns, var.slack_token,
+    var.cluster_key_arns, var.secret_key_arns, var.slack_webhook_url,
+    var.slack_events, var.sentry_dsn,
   ]
 }
 
@@ -154,6 +169,14 @@ run "numbers_that_aws_does_not_take" {
     var.worker_size, var.database_ports, var.function_timeout, var.function_memory,
     var.runs_expire_after_days, var.log_retention_days, var.hours_without_sync, var.worker_subnet_ids,
   ]
+}
+
+run "a_price_below_nothing" {
+  command = plan
+  variables {
+    prices = { worker_hour = -1 }
+  }
+  expect_failures = [var.prices]
 }
 
 run "a_package_that_is_not_there" {
@@ -196,6 +219,15 @@ run "a_subnet_that_gives_public_addresses" {
     values = { id = "subnet-0a", vpc_id = "vpc-0a", map_public_ip_on_launch = true }
   }
   expect_failures = [data.aws_subnet.worker]
+}
+
+run "a_subnet_that_leads_to_the_internet" {
+  command = plan
+  override_data {
+    target = data.aws_route_table.worker[0]
+    values = { id = "rtb-0b", routes = [{ gateway_id = "igw-0a" }] }
+  }
+  expect_failures = [data.aws_route_table.worker]
 }
 
 run "a_sync_without_a_policy_file_and_keys" {
@@ -272,16 +304,30 @@ run "a_role_that_another_account_assumes_asks_for_the_organization" {
       account               = "444455556666"
       region                = "eu-west-1"
       callers_of_production = "arn:aws:iam::444455556666:role/aurora-runbooks-copy-snapshot"
+      external_id           = "acme-orders"
     }
   }
 
   assert {
     condition = one(jsondecode(aws_iam_role.this.assume_role_policy).Statement).Condition == {
       ArnEquals    = { "aws:PrincipalArn" = ["arn:aws:iam::444455556666:role/aurora-runbooks-copy-snapshot"] }
-      StringEquals = { "aws:PrincipalOrgID" = "o-a1b2c3d4e5" }
+      StringEquals = { "aws:PrincipalOrgID" = "o-a1b2c3d4e5", "sts:ExternalId" = "acme-orders" }
     }
-    error_message = "one of our roles, and of the organization"
+    error_message = "one of our roles, with the external id, and of the organization"
   }
+}
+
+run "an_external_id_that_sts_does_not_take" {
+  command = plan
+  module {
+    source = "./modules/production-account"
+  }
+  variables {
+    home_account     = "444455556666"
+    cluster_key_arns = ["arn:aws:kms:eu-west-1:111122223333:key/a"]
+    external_id      = "with blanks"
+  }
+  expect_failures = [var.external_id]
 }
 
 run "rdss_events_come_from_productions_account_of_the_organization" {
@@ -301,5 +347,37 @@ run "rdss_events_come_from_productions_account_of_the_organization" {
       "aws:PrincipalOrgID" = tolist(["o-a1b2c3d4e5"])
     }
     error_message = "RDS's events, of the organization"
+  }
+}
+
+run "prices_reach_the_reports_and_nobody_else" {
+  command = plan
+  variables {
+    prices = { currency = "EUR", worker_hour = 0.12 }
+  }
+
+  assert {
+    condition = (
+      keys(aws_lambda_function.this["report-run"].environment[0].variables) == tolist(["PRICE_CURRENCY", "PRICE_WORKER_HOUR", "RUN_BUCKET"])
+      && aws_lambda_function.this["report-run"].environment[0].variables["PRICE_WORKER_HOUR"] == "0.12"
+    )
+    error_message = "what has a price, and its currency"
+  }
+  assert {
+    condition     = keys(aws_lambda_function.this["take-snapshot"].environment[0].variables) == tolist(["RUN_BUCKET"])
+    error_message = "no price is anybody else's"
+  }
+}
+
+run "the_reports_of_runs_under_way_are_made_every_minute" {
+  command = plan
+
+  assert {
+    condition = (
+      aws_cloudwatch_event_rule.this["runs-under-way"].schedule_expression == "rate(1 minute)"
+      && aws_cloudwatch_event_rule.this["runs-under-way"].event_pattern == null
+      && contains(keys(jsondecode(aws_cloudwatch_event_target.this["runs-under-way/report-run"].input)), "stateMachines")
+    )
+    error_message = "a schedule, and which machines"
   }
 }

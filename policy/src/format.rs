@@ -1,7 +1,7 @@
 //! The formats that the schema names: text that means something to AWS or PostgreSQL. Each says in
 //! words what is wrong.
 
-use crate::values::{Cron, JsonPath, TableName, Window, age};
+use crate::values::{Cron, JsonPath, TableName, TimeOfDay, Window, age};
 
 /// The class of Aurora Serverless v2.
 pub const SERVERLESS: &str = "db.serverless";
@@ -12,6 +12,7 @@ pub fn check(format: &str, text: &str) -> Result<(), String> {
     match format {
         "account" => account(text),
         "role-arn" => role_arn(text).map(drop),
+        "external-id" => external_id(text),
         "cluster" => name(text, 63),
         "sync" => name(text, 40),
         "export" => name(text, 30),
@@ -29,6 +30,7 @@ pub fn check(format: &str, text: &str) -> Result<(), String> {
         "duration" => age::parse(text).map(drop),
         "cron" => text.parse::<Cron>().map(drop),
         "time-zone" => time_zone(text),
+        "time-of-day" => text.parse::<TimeOfDay>().map(drop),
         "window" => text.parse::<Window>().map(drop),
         "table" => table(text),
         "column" => identifier(text),
@@ -59,6 +61,15 @@ pub fn role_arn(text: &str) -> Result<&str, String> {
             "{text:?} is no ARN of a role such as arn:aws:iam::111122223333:role/aurora-runbooks-source"
         )),
     }
+}
+
+/// externalIdType in botocore sts/2011-06-15.
+fn external_id(text: &str) -> Result<(), String> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "_+=,.@:/-".contains(c);
+    let fits = (2..=1224).contains(&text.len()) && text.chars().all(allowed);
+    fits.then_some(()).ok_or_else(|| {
+        format!("{text:?} is no external ID: 2 to 1224 letters, digits and characters of _+=,.@:/-")
+    })
 }
 
 /// The account of a key's ARN; none for an alias.

@@ -35,7 +35,7 @@ pub use schema::schema;
 #[cfg(feature = "command")]
 pub use snapshots::snapshots;
 pub use types::*;
-pub use values::{Cron, JsonPath, Step, TableName, Window};
+pub use values::{Cron, JsonPath, Step, TableName, TimeOfDay, Window};
 
 impl Policy {
     /// Reads and checks a policy. All mistakes of form are reported at once; when there are none,

@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::exception::{Exception, is_queue};
 use crate::export::Export;
 use crate::rule::TableRule;
-use crate::values::{Cron, TableName, Window, age};
+use crate::values::{Cron, TableName, TimeOfDay, Window, age};
 
 /// Every daily sync and every export of an organisation.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -97,6 +97,11 @@ pub struct Source {
     /// The ARN of the role in that account which the runbook assumes.
     #[schemars(extend("format" = "role-arn"))]
     pub role: String,
+    /// What the role asks whoever assumes it for, beside being one of our roles: the `external_id`
+    /// of modules/production-account.
+    #[serde(default = "external_id")]
+    #[schemars(extend("format" = "external-id"))]
+    pub external_id: String,
     /// The DB cluster identifier.
     #[schemars(extend("format" = "cluster"))]
     pub cluster: String,
@@ -107,6 +112,11 @@ pub struct Source {
     /// account.
     #[schemars(extend("format" = "kms-key"))]
     pub kms_key: String,
+}
+
+/// As modules/production-account has it, too.
+fn external_id() -> String {
+    "aurora-runbooks".to_owned()
 }
 
 /// The newest available snapshot that satisfies every line of this is the one.
@@ -158,6 +168,10 @@ pub struct Schedule {
     #[serde(with = "jiff::fmt::serde::tz::required")]
     #[schemars(with = "String", extend("format" = "time-zone"))]
     pub time_zone: TimeZone,
+    /// The time of day by which the environments are to have the data, in quotes, such as "07:00".
+    /// A run tells whether they had; nothing is done about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fresh_by: Option<TimeOfDay>,
 }
 
 /// The cluster that holds raw data for the time of a run. Nothing of it is taken over from

@@ -11,6 +11,7 @@ pub mod error;
 pub mod kept_policy;
 pub mod lease;
 pub mod major_upgrade;
+mod panics;
 pub mod patience;
 pub mod postgres;
 pub mod security_groups;

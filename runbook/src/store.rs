@@ -1,11 +1,14 @@
 //! The run bucket: long things (findings, inspections, reports) as objects, and conditional writes
 //! for leases.
 
-use aws_sdk_s3::{Client, error::SdkError, primitives::ByteStream};
+use aws_sdk_s3::{Client, error::SdkError, operation::get_object::GetObjectOutput, primitives::ByteStream};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{Error, Result, error::aws};
+
+/// The tag by which the bucket's lifecycle knows what expires, as PutObject takes it.
+const EXPIRES: &str = "expires=true";
 
 #[derive(Debug, Clone)]
 pub struct Store {
@@ -42,11 +45,17 @@ impl Store {
     }
 
     pub async fn put(&self, key: &str, content_type: &str, body: Vec<u8>) -> Result<()> {
-        self.write(key, content_type, body, When::Always).await.map(drop)
+        self.write(key, content_type, body, When::Always, None).await.map(drop)
     }
 
     pub async fn put_json(&self, key: &str, value: &(impl Serialize + Sync)) -> Result<()> {
         self.put_json_when(key, value, When::Always).await.map(drop)
+    }
+
+    /// What expires (`runs_expire_after_days` of `infra/`); all else stays.
+    pub async fn put_json_for_a_while(&self, key: &str, value: &(impl Serialize + Sync)) -> Result<()> {
+        let body = serde_json::to_vec_pretty(value).map_err(|error| Error::Unexpected(error.into()))?;
+        self.write(key, "application/json", body, When::Always, Some(EXPIRES)).await.map(drop)
     }
 
     /// False when the condition does not hold.
@@ -57,7 +66,7 @@ impl Store {
         when: When<'_>,
     ) -> Result<bool> {
         let body = serde_json::to_vec_pretty(value).map_err(|error| Error::Unexpected(error.into()))?;
-        self.write(key, "application/json", body, when).await
+        self.write(key, "application/json", body, when, None).await
     }
 
     /// False when the condition does not hold.
@@ -68,16 +77,24 @@ impl Store {
         body: Vec<u8>,
         when: When<'_>,
     ) -> Result<bool> {
-        self.write(key, content_type, body, when).await
+        self.write(key, content_type, body, when, None).await
     }
 
-    async fn write(&self, key: &str, content_type: &str, body: Vec<u8>, when: When<'_>) -> Result<bool> {
+    async fn write(
+        &self,
+        key: &str,
+        content_type: &str,
+        body: Vec<u8>,
+        when: When<'_>,
+        tags: Option<&str>,
+    ) -> Result<bool> {
         let mut put = self
             .client
             .put_object()
             .bucket(&self.bucket)
             .key(key)
             .content_type(content_type)
+            .set_tagging(tags.map(str::to_owned))
             .body(ByteStream::from(body));
         put = match when {
             When::Always => put,
@@ -116,11 +133,27 @@ impl Store {
         String::from_utf8(bytes).map(Some).map_err(|error| self.not_ours(key, error))
     }
 
+    /// The object, unless it is larger than that: then an error says so before it is read.
+    pub async fn get_at_most(&self, key: &str, bytes: usize) -> Result<Option<Vec<u8>>> {
+        let Some((object, _)) = self.open(key).await? else { return Ok(None) };
+        let size = object.content_length().and_then(|size| usize::try_from(size).ok());
+        if size.is_none_or(|size| size > bytes) {
+            return Err(self.not_ours(key, format!("it has {size:?} bytes, more than {bytes}")));
+        }
+        Ok(Some(body(object, key).await?))
+    }
+
     fn not_ours(&self, key: &str, error: impl std::fmt::Display) -> Error {
         Error::unexpected(format!("s3://{}/{key} is not what we wrote: {error}", self.bucket))
     }
 
     async fn read(&self, key: &str) -> Result<Option<(Vec<u8>, String)>> {
+        let Some((object, etag)) = self.open(key).await? else { return Ok(None) };
+        Ok(Some((body(object, key).await?, etag)))
+    }
+
+    /// The object before its body is read, and its ETag.
+    async fn open(&self, key: &str) -> Result<Option<(GetObjectOutput, String)>> {
         let object = match self.client.get_object().bucket(&self.bucket).key(key).send().await {
             Ok(object) => object,
             Err(SdkError::ServiceError(error)) if error.err().is_no_such_key() => return Ok(None),
@@ -128,12 +161,7 @@ impl Store {
         };
         let etag = object.e_tag().map(str::to_owned);
         let etag = etag.ok_or_else(|| Error::unexpected(format!("S3 shows no ETag of {key}")))?;
-        let bytes = object
-            .body
-            .collect()
-            .await
-            .map_err(|error| Error::NotReady(format!("S3 to answer (reading {key}: {error})")))?;
-        Ok(Some((bytes.to_vec(), etag)))
+        Ok(Some((object, etag)))
     }
 
     /// All objects whose keys begin so, in the order of their keys.
@@ -198,4 +226,11 @@ impl Store {
             .map(drop)
             .map_err(aws("s3:DeleteObject"))
     }
+}
+
+async fn body(object: GetObjectOutput, key: &str) -> Result<Vec<u8>> {
+    let collected = object.body.collect().await;
+    let bytes =
+        collected.map_err(|error| Error::NotReady(format!("S3 to answer (reading {key}: {error})")))?;
+    Ok(bytes.to_vec())
 }

@@ -15,7 +15,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use serde_json::{Value, json};
 use tracing::{error, warn};
 
-use crate::{Context, Error, Result, postgres::cancel_all};
+use crate::{Context, Error, Result, Run, postgres::cancel_all, state::kebab};
 
 /// `HeartbeatSeconds` in the ASL is ten times this.
 const BEAT: Duration = Duration::from_secs(30);
@@ -53,10 +53,31 @@ pub fn payload(run: &str, input: &str) -> Result<Value> {
     Ok(json!({"run": parse("RUN", run)?, "input": parse("INPUT", input)?}))
 }
 
-/// Does the work and answers the token. `stop` ends when the task is asked to stop.
+/// Below the run's prefix: what the worker of that state is doing. A state that works for several
+/// targets at the same time has one for each.
+pub fn progress_key(state: &str, target: Option<&str>) -> String {
+    let plain = |text: &str| text.replace(|c: char| !c.is_ascii_alphanumeric() && c != '-', "_");
+    match target {
+        Some(target) => format!("progress/{}-{}.json", kebab(state), plain(target)),
+        None => format!("progress/{}.json", kebab(state)),
+    }
+}
+
+/// Where the worker of that payload says what it is doing.
+pub fn progress_of(state: &str, payload: &Value) -> Option<String> {
+    let run: Run = serde_json::from_value(payload.get("run")?.clone()).ok()?;
+    // The target of an upgrade is a version: it is one worker all the same.
+    let target = payload.pointer("/input/target").and_then(Value::as_str);
+    let target = target.filter(|target| target.starts_with(|c: char| c.is_ascii_alphabetic()));
+    Some(format!("{}/{}", run.prefix(), progress_key(state, target)))
+}
+
+/// Does the work and answers the token. `progress` is where it says what it is doing, for the run's
+/// report; `stop` ends when the task is asked to stop.
 pub async fn run(
     cx: &Context,
     token: &str,
+    progress: Option<String>,
     work: impl Future<Output = Result<Value>>,
     stop: impl Future<Output = ()>,
 ) -> Ending {
@@ -67,12 +88,32 @@ pub async fn run(
             warn!("the task token is spent: another attempt owns this state; stopped");
             return Ending::Fenced;
         }
+        () = report(cx, progress) => unreachable!("it reports for ever"),
         () = stop => {
             cancel_all(cx).await;
             Err(Error::NotReady("a new worker (this one was stopped with SIGTERM)".into()))
         }
     };
     answer(cx, token, result).await
+}
+
+/// Writes what the worker is doing whenever that has changed, beside the heartbeats: a bucket that
+/// does not answer must not cost the token.
+async fn report(cx: &Context, key: Option<String>) {
+    let Some(key) = key else { return std::future::pending().await };
+    let mut reported = None;
+    loop {
+        let said = cx.progress.last();
+        if reported.as_ref() != Some(&said) {
+            let words = if said.is_empty() { "starting" } else { &said };
+            let progress = json!({"at": cx.clock.now(), "said": words});
+            match cx.store.put_json(&key, &progress).await {
+                Ok(()) => reported = Some(said),
+                Err(error) => warn!(%error, "what this worker is doing could not be written"),
+            }
+        }
+        cx.clock.sleep(BEAT).await;
+    }
 }
 
 /// Beats until Step Functions no longer waits for this token. A beat that is lost is not an answer.
@@ -91,7 +132,7 @@ async fn fenced(cx: &Context, token: &str) {
 
 /// Step Functions waits for this token no longer
 /// (https://docs.aws.amazon.com/step-functions/latest/apireference/API_SendTaskHeartbeat.html).
-fn is_spent(code: Option<&str>) -> bool {
+pub fn is_spent(code: Option<&str>) -> bool {
     matches!(code, Some("TaskTimedOut" | "TaskDoesNotExist" | "InvalidToken"))
 }
 

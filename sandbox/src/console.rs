@@ -2,14 +2,17 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::{Path, PathBuf},
+    path::Path,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, bail};
 use aws_sdk_sfn::types::ExecutionStatus;
 use comfy_table::{CellAlignment, Table, presets};
-use functions::report_run::report::Report;
+use functions::report_run::{
+    report::{Kind, Report},
+    words::visible,
+};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use serde_json::json;
@@ -24,6 +27,7 @@ use crate::{
     production,
     sandbox::BUCKET,
     statemachine::PREFIX,
+    terminal::Terminal,
     worlds::{findings, wires},
 };
 
@@ -42,14 +46,17 @@ pub async fn up(options: Options, world: World) -> anyhow::Result<()> {
     let (sandbox, runbook, input) = match world {
         World::MajorUpgrade => {
             let input = json!({ "cluster": orders::CLUSTER, "target": "18" });
-            (create_orders(options).await?, "major-upgrade", input)
+            (create_orders(options, Terminal::new(false)).await?, "major-upgrade", input)
         }
         World::DailySync => {
-            (create_two_accounts(options).await?, "daily-sync", json!({ "sync": environments::SYNC }))
+            let sandbox = create_two_accounts(options, Terminal::new(false)).await?;
+            (sandbox, "daily-sync", json!({ "sync": environments::SYNC }))
         }
-        World::SnapshotExport => {
-            (export::create(options).await?, "snapshot-export", json!({ "export": exports::EXPORT }))
-        }
+        World::SnapshotExport => (
+            export::create(options, Terminal::new(false)).await?,
+            "snapshot-export",
+            json!({ "export": exports::EXPORT }),
+        ),
     };
     println!("\nA local AWS listens. For the AWS CLI and every SDK:\n");
     println!("  export AWS_ENDPOINT_URL={}", sandbox.url);
@@ -73,25 +80,20 @@ pub async fn up(options: Options, world: World) -> anyhow::Result<()> {
 }
 
 /// Runs a daily sync from production's account into two environments.
-pub async fn daily_sync(options: Options, out: &Path) -> anyhow::Result<()> {
+pub async fn daily_sync(options: Options, out: &Path, terminal: Terminal) -> anyhow::Result<()> {
     let begun = Instant::now();
-    let sandbox = create_two_accounts(options).await?;
+    let sandbox = create_two_accounts(options, terminal).await?;
     let input = json!({ "sync": environments::SYNC });
-    println!("\nStarting daily-sync with {input}\n");
+    terminal.say(format!("\nStarting daily-sync with {input}\n"));
     let execution = sandbox.start_execution("daily-sync", "sandbox-daily-sync", &input).await?;
-    let report = watch(&sandbox, &execution, out).await?;
+    watch(&sandbox, &execution, out, terminal).await?;
 
-    println!("\nThe same customers, in production and in orders-dev:");
-    println!("{}", customers(&production::login(&sandbox).await?).await?);
-    println!("{}", customers(&environments::login(&sandbox, environments::DEV).await?).await?);
-    println!("\nWhat each state changed:");
-    println!("{}", changes(&sandbox));
-    println!(
-        "\nReport: {}\nLogs:   {}\nWhole:  {:.0} s",
-        report.display(),
-        sandbox.logs.display(),
-        begun.elapsed().as_secs_f64()
-    );
+    terminal.say("\nThe same customers, in production and in orders-dev:");
+    terminal.say(customers(&production::login(&sandbox).await?).await?);
+    terminal.say(customers(&environments::login(&sandbox, environments::DEV).await?).await?);
+    terminal.say("\nWhat each state changed:");
+    terminal.say(changes(&sandbox));
+    terminal.say(format!("\nWhole: {:.0} s", begun.elapsed().as_secs_f64()));
     Ok(())
 }
 
@@ -108,71 +110,77 @@ async fn customers(login: &Login) -> anyhow::Result<Table> {
     Ok(table)
 }
 
-/// Follows the execution to its end and leaves the run's objects in `out`. Fails with the run's own
-/// words; answers where its report is.
-pub async fn watch(sandbox: &Sandbox, execution: &str, out: &Path) -> anyhow::Result<PathBuf> {
+/// Follows the execution to its end, leaves the run's objects in `out` and tells its report. Fails
+/// when the run did.
+pub async fn watch(sandbox: &Sandbox, execution: &str, out: &Path, terminal: Terminal) -> anyhow::Result<()> {
+    let name = execution.rsplit(':').next().unwrap_or_default();
+    let page = out.join(BUCKET).join("runs").join(name).join("report.html");
+    terminal.say(format!("Report: {} (load it again while it runs)\n", page.display()));
     tokio::select! {
-        followed = follow(sandbox, execution) => followed?,
+        followed = follow(sandbox, execution, terminal) => followed?,
+        renewed = renew(sandbox, out) => renewed?,
         _ = tokio::signal::ctrl_c() => {
             bail!("stopped by Ctrl-C; the local AWS is gone with everything in it")
         }
     }
-    let outcome = sandbox.wait(execution).await?;
-    let report = sandbox.report(execution).await?;
+    let report: Report = serde_json::from_value(sandbox.report(execution).await?)?;
     sandbox.s3.dump(out)?;
-    let name = execution.rsplit(':').next().unwrap_or_default();
-    let page = out.join(BUCKET).join("runs").join(name).join("report.html");
-    println!("\n{}", report["outcome"].as_str().unwrap_or_default());
-    if *outcome.status() != ExecutionStatus::Succeeded {
-        println!(
-            "\n{}\n\nReport: {}\nLogs:   {}",
-            report["cause"].as_str().unwrap_or_default(),
-            page.display(),
-            sandbox.logs.display()
-        );
+    terminal.say("");
+    terminal.report(&report)?;
+    terminal.say(format!("Report: {}\nLogs:   {}", page.display(), sandbox.logs.display()));
+    if report.kind != Kind::Succeeded {
         bail!("the run did not succeed");
     }
-    Ok(page)
+    Ok(())
 }
 
-pub async fn major_upgrade(options: Options, target: &str, out: &Path) -> anyhow::Result<()> {
+/// Every minute of the local AWS, as the rule `runs-under-way` does it.
+async fn renew(sandbox: &Sandbox, out: &Path) -> anyhow::Result<()> {
+    loop {
+        sandbox.clock.sleep(Duration::from_secs(60)).await;
+        sandbox.renew_reports().await?;
+        sandbox.s3.dump(out)?;
+    }
+}
+
+pub async fn major_upgrade(
+    options: Options,
+    target: &str,
+    out: &Path,
+    terminal: Terminal,
+) -> anyhow::Result<()> {
     let begun = Instant::now();
-    let sandbox = create_orders(options).await?;
+    let sandbox = create_orders(options, terminal).await?;
     let rows_before = orders::count_rows(&sandbox).await?;
     let probe = Probe::start(&orders::login(&sandbox).await?, "shop");
     let input = json!({ "cluster": orders::CLUSTER, "target": target });
-    println!("\nStarting major-upgrade with {input}\n");
+    terminal.say(format!("\nStarting major-upgrade with {input}\n"));
     let execution = sandbox.start_execution("major-upgrade", "sandbox-major-upgrade", &input).await?;
-    let report = watch(&sandbox, &execution, out).await?;
+    watch(&sandbox, &execution, out, terminal).await?;
     let seen = probe.seen();
     drop(probe);
     let rows_after = orders::count_rows(&sandbox).await?;
-    println!("\nDowntime, as a client that connects every 50 ms saw it:");
+    terminal.say("\nDowntime, as a client that connects every 50 ms saw it:");
     let longest = seen.outages.iter().max().copied().unwrap_or_default();
-    println!(
+    terminal.say(format!(
         "  {:.1} s in {} outages, the longest {:.1} s ({} tries)",
         seen.downtime().as_secs_f64(),
         seen.outages.len(),
         longest.as_secs_f64(),
         seen.tries
-    );
-    println!("\nWhat each state changed:");
-    println!("{}", changes(&sandbox));
-    println!("\nRows, counted before and after:");
-    println!("{}", compare(&rows_before, &rows_after));
-    println!(
-        "\nReport: {}\nLogs:   {}\nWhole:  {:.0} s",
-        report.display(),
-        sandbox.logs.display(),
-        begun.elapsed().as_secs_f64()
-    );
+    ));
+    terminal.say("\nWhat each state changed:");
+    terminal.say(changes(&sandbox));
+    terminal.say("\nRows, counted before and after:");
+    terminal.say(compare(&rows_before, &rows_after));
+    terminal.say(format!("\nWhole: {:.0} s", begun.elapsed().as_secs_f64()));
     if rows_before != rows_after {
         bail!("rows differ before and after the upgrade");
     }
     Ok(())
 }
 
-async fn create_two_accounts(options: Options) -> anyhow::Result<Sandbox> {
+async fn create_two_accounts(options: Options, terminal: Terminal) -> anyhow::Result<Sandbox> {
     let step = spinner();
     step.set_message("Fetching PostgreSQL (once) and starting a local AWS with two accounts");
     let sandbox = Sandbox::start(options).await?;
@@ -191,15 +199,15 @@ async fn create_two_accounts(options: Options) -> anyhow::Result<Sandbox> {
     environments::create(&sandbox, Some(&environments::policy_with_wires()?)).await?;
     environments::create_targets(&sandbox).await?;
     step.finish_and_clear();
-    println!(
+    terminal.say(format!(
         "Production is available in account {PRODUCTION}, yesterday's targets in account {ACCOUNT}; {} live \
         wires are planted.",
         planted.len()
-    );
+    ));
     Ok(sandbox)
 }
 
-async fn create_orders(options: Options) -> anyhow::Result<Sandbox> {
+async fn create_orders(options: Options, terminal: Terminal) -> anyhow::Result<Sandbox> {
     let step = spinner();
     step.set_message("Fetching PostgreSQL (once) and starting a local AWS");
     let sandbox = Sandbox::start(options).await?;
@@ -208,9 +216,9 @@ async fn create_orders(options: Options) -> anyhow::Result<Sandbox> {
     );
     orders::create(&sandbox, orders::Shape::default()).await?;
     step.finish_and_clear();
-    println!(
+    terminal.say(
         "The cluster orders is available: a writer and a reader on 16.14, parameter groups that differ, \
-        maintenance pending."
+        maintenance pending.",
     );
     Ok(sandbox)
 }
@@ -226,7 +234,7 @@ pub fn spinner() -> ProgressBar {
 
 /// Shows the execution state by state, as its report has it: the present ones as a live line, the
 /// past ones above it.
-async fn follow(sandbox: &Sandbox, execution: &str) -> anyhow::Result<()> {
+async fn follow(sandbox: &Sandbox, execution: &str, terminal: Terminal) -> anyhow::Result<()> {
     let sfn = sandbox.sfn();
     let line = spinner();
     let mut shown = BTreeSet::new();
@@ -240,23 +248,27 @@ async fn follow(sandbox: &Sandbox, execution: &str) -> anyhow::Result<()> {
             .items()
             .send();
         let history: Vec<_> = pages.collect::<Result<_, _>>().await.context("could not read the history")?;
-        let report = Report::new(&described, &history);
+        let report = Report::new(&described, &history, sandbox.clock.now());
         let ended = *described.status() != ExecutionStatus::Running;
         let mut present = Vec::new();
         for (index, step) in report.steps.iter().enumerate() {
-            let said =
-                step.summary.as_deref().or(step.error.as_deref()).unwrap_or_default().replace('\n', " ");
+            let said = visible(step.summary.as_deref().or(step.error.as_deref()).unwrap_or_default());
             let said = said.strip_prefix("NotReady: ").unwrap_or(&said);
-            let took = took(step.entered, step.exited.unwrap_or_else(|| sandbox.clock.now()));
-            match step.exited {
-                Some(_) if shown.insert(index) => {
-                    print_above(&line, &format!("✔ {:<30} {took:>9}  {said}", step.label()))
+            let failed = step.failed_at(ended);
+            let took = took(step.entered, step.exited.or(failed).unwrap_or_else(|| sandbox.clock.now()));
+            let first = said.lines().next().unwrap_or_default();
+            let sign = match (step.exited, failed) {
+                (_, Some(_)) => "✘",
+                (Some(_), None) => "✔",
+                (None, None) if ended => "✘",
+                (None, None) => {
+                    present.push(format!("{:<30} {took:>9}  {first}", step.label()));
+                    continue;
                 }
-                None if ended && shown.insert(index) => {
-                    print_above(&line, &format!("✘ {:<30} {took:>9}", step.label()))
-                }
-                None => present.push(format!("{:<30} {took:>9}  {said}", step.label())),
-                Some(_) => {}
+            };
+            if shown.insert(index) {
+                let told = format!("{sign} {:<30} {took:>9}  {first}", step.label());
+                if line.is_hidden() { terminal.say(told) } else { line.println(told) }
             }
         }
         if ended {

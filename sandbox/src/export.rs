@@ -15,6 +15,7 @@ use crate::{
     console::{spinner, watch},
     exports::{self, BUCKET, FOLDER},
     orders,
+    terminal::Terminal,
 };
 
 /// A table whose name RDS cannot export, which the example's policy accepts.
@@ -22,7 +23,7 @@ const ODD_TABLE: &str =
     "CREATE TABLE \"import/raw\" (line text); INSERT INTO \"import/raw\" VALUES ('1;2;3')";
 
 /// The cluster orders with the shop inside, and all that the example's export names.
-pub async fn create(mut options: Options) -> anyhow::Result<Sandbox> {
+pub async fn create(mut options: Options, terminal: Terminal) -> anyhow::Result<Sandbox> {
     let step = spinner();
     step.set_message("Fetching PostgreSQL (once) and starting a local AWS");
     options.roles.push(exports::role()?);
@@ -35,40 +36,37 @@ pub async fn create(mut options: Options) -> anyhow::Result<Sandbox> {
     }
     exports::create(&sandbox, None).await?;
     step.finish_and_clear();
-    println!("The cluster orders is available; the policy exports it after every automated snapshot.");
+    terminal.say("The cluster orders is available; the policy exports it after every automated snapshot.");
     Ok(sandbox)
 }
 
 /// Takes an automated snapshot and follows the execution that its event starts.
-pub async fn snapshot_export(options: Options, out: &Path) -> anyhow::Result<()> {
+pub async fn snapshot_export(options: Options, out: &Path, terminal: Terminal) -> anyhow::Result<()> {
     let begun = Instant::now();
-    let sandbox = create(options).await?;
-    println!("\nRDS takes its automated snapshot; the rule on its event starts snapshot-export.\n");
+    let sandbox = create(options, terminal).await?;
+    terminal.say("\nRDS takes its automated snapshot; the rule on its event starts snapshot-export.\n");
     exports::take_snapshot(&sandbox, sandbox.clock.now().checked_sub(1.minute())?).await?;
     let execution = exports::started(&sandbox).await?;
-    let report = watch(&sandbox, &execution, out).await?;
+    watch(&sandbox, &execution, out, terminal).await?;
 
     let read = |key: &str| sandbox.s3.get(BUCKET, key).with_context(|| format!("there is no {key}"));
     let latest: Latest = serde_json::from_slice(&read(&format!("{FOLDER}latest.json"))?)?;
     let manifest = latest.manifest.trim_start_matches(&format!("s3://{BUCKET}/")).to_owned();
     let manifest: Manifest = serde_json::from_slice(&read(&manifest)?)?;
-    println!("\nWhat was exported, as of {}:", manifest.snapshot_time);
-    println!("{}", tables(&manifest));
+    terminal.say(format!("\nWhat was exported, as of {}:", manifest.snapshot_time));
+    terminal.say(tables(&manifest));
     let files = out.join(BUCKET).join(format!("{FOLDER}{}", latest.task));
     let all = format!("s3://{BUCKET}/{FOLDER}{}/duckdb.sql", latest.task);
-    println!("\nRead it, for example with DuckDB ({all} has every table):\n");
+    terminal.say(format!("\nRead it, for example with DuckDB ({all} has every table):\n"));
     let largest = manifest.tables.iter().filter(|table| table.files > 0).max_by_key(|table| table.rows);
     if let Some(folder) = largest.and_then(|table| table.folder.as_ref()) {
         let path = files.join(folder);
-        println!("  duckdb -c \"SELECT * FROM read_parquet('{}/*/*.parquet') LIMIT 5\"", path.display());
+        terminal.say(format!(
+            "  duckdb -c \"SELECT * FROM read_parquet('{}/*/*.parquet') LIMIT 5\"",
+            path.display()
+        ));
     }
-    println!(
-        "\nReport: {}\nFiles:  {}\nLogs:   {}\nWhole:  {:.0} s",
-        report.display(),
-        files.display(),
-        sandbox.logs.display(),
-        begun.elapsed().as_secs_f64()
-    );
+    terminal.say(format!("\nFiles:  {}\nWhole:  {:.0} s", files.display(), begun.elapsed().as_secs_f64()));
     Ok(())
 }
 

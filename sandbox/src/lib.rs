@@ -13,10 +13,13 @@ pub mod export;
 pub mod golden;
 pub mod graph;
 mod model_workers;
+pub mod outside;
 pub mod permissions;
+pub mod preview;
 pub mod probe;
 pub mod sandbox;
 pub mod statemachine;
+pub mod terminal;
 pub mod trial;
 pub mod worlds;
 

@@ -8,7 +8,9 @@ use clap::{Parser, Subcommand};
 use sandbox::{
     Gear, Options, benchmark,
     console::{self, World},
-    export, trial,
+    export, preview,
+    terminal::Terminal,
+    trial,
 };
 
 /// A local AWS on real PostgreSQL.
@@ -19,6 +21,9 @@ struct Cli {
     /// How many times faster than AWS time runs.
     #[arg(long, default_value_t = 60.0, global = true)]
     speed: f64,
+    /// Only the run's report on stdout, as report.json has it; all else on stderr.
+    #[arg(long, global = true)]
+    json: bool,
 }
 
 #[derive(Subcommand)]
@@ -46,6 +51,12 @@ enum Command {
     },
     /// Tries a policy on a throw-away PostgreSQL server: cuts, masks and attests as a run does.
     Try(trial::command::Order),
+    /// Writes what people see of a run that ended in each way, to be looked at.
+    Preview {
+        /// Where the pages are left.
+        #[arg(long, default_value = "target/preview")]
+        out: PathBuf,
+    },
     /// Measures masking against UPDATE on the same table.
     BenchmarkMasking {
         #[arg(long, default_value_t = 300_000)]
@@ -70,11 +81,15 @@ async fn main() -> anyhow::Result<()> {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let cli = Cli::parse();
     let options = Options { gear: Gear::Real { speed: cli.speed }, keep_logs: true, ..Options::real() };
+    let terminal = Terminal::new(cli.json);
     match cli.command {
-        Command::MajorUpgrade { target, out } => console::major_upgrade(options, &target, &out).await,
-        Command::DailySync { out } => console::daily_sync(options, &out).await,
-        Command::SnapshotExport { out } => export::snapshot_export(options, &out).await,
+        Command::MajorUpgrade { target, out } => {
+            console::major_upgrade(options, &target, &out, terminal).await
+        }
+        Command::DailySync { out } => console::daily_sync(options, &out, terminal).await,
+        Command::SnapshotExport { out } => export::snapshot_export(options, &out, terminal).await,
         Command::Try(order) => trial::command::run(&order).await,
+        Command::Preview { out } => preview::write(&out),
         Command::BenchmarkMasking { rows } => benchmark::masking(rows).await,
         Command::Up { world, port, stepfunctions } => {
             console::up(Options { port, stepfunctions, ..options }, world).await

@@ -18,6 +18,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     environments,
     executables::root,
+    outside,
     sandbox::BUCKET,
     statemachine::{PREFIX, RUNBOOKS},
     worlds::exports,
@@ -105,6 +106,11 @@ pub fn variables(switches: &Switches) -> Variables {
         .set("region", REGION)
         .set("run_bucket", BUCKET)
         .set("source_role", &role_arn("source", PRODUCTION))
+        .set("external_id", environments::EXTERNAL_ID)
+        .set("slack_webhook_url", outside::SLACK)
+        .set_all("slack_events", ["RunStarted", "RunBlocked", "RunSucceeded", "RunFailed"].map(str::to_owned))
+        .set("datadog_intake_url", outside::DATADOG)
+        .set("datadog_api_key", outside::DATADOG_KEY)
         .set("image_repository", &arn("ecr", &format!("repository/{PREFIX}")))
         .set_all(
             "state_machines",
@@ -255,7 +261,7 @@ pub fn deployed(switches: &Switches) -> anyhow::Result<Deployed> {
         deployed.key_policies.extend(key.map(|key| (key, policy)));
     }
     let functions = functions::STATES.iter().map(|state| runbook::state::kebab(state));
-    for name in functions.chain([functions::REPORT_RUN.to_owned()]) {
+    for name in functions.chain(functions::CALLED_BY_EVENTS.map(str::to_owned)) {
         let source_arn = arn("lambda", &format!("function:{PREFIX}-{name}"));
         let role = role_arn(&name, ACCOUNT);
         deployed.principals.insert(name, Principal { role, service: "lambda.amazonaws.com", source_arn });

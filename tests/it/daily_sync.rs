@@ -200,6 +200,7 @@ async fn two_targets_read_yesterdays_production_sanitised_and_a_new_column_stops
     let guard = guard(&sandbox, passwords);
 
     let run = sync(&sandbox, "tuesday").await.succeeded();
+    crate::report::is_of_a_real_sync(&sandbox, "tuesday");
     guard.saw_nothing();
     assert_eq!(run.states().iter().filter(|state| **state == "SwapTarget").count(), 2);
 

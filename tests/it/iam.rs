@@ -17,7 +17,9 @@ use runbook::{Context, postgres::Tls};
 use sandbox::{
     Options, Sandbox,
     aws::{ACCOUNT, PRODUCTION, arn, arn_in},
+    deployment::Deployment,
     environments,
+    events::Target,
     executables::root,
     exports,
     faults::{Fault, Kind},
@@ -32,7 +34,7 @@ use sandbox::{
     production,
     rds::engine::UpgradeFailure,
     sandbox::BUCKET,
-    statemachine::PREFIX,
+    statemachine::{ALIAS, PREFIX},
 };
 use serde_json::{Value, json};
 use tokio::process::Command;
@@ -43,7 +45,8 @@ use crate::{
 };
 
 /// Roles of no state: AWS services act with them, or our functions in production's account.
-const OTHERS: [&str; 8] = [
+const OTHERS: [&str; 10] = [
+    "fail-stopped-task",
     "report-run",
     "major-upgrade",
     "daily-sync",
@@ -52,6 +55,7 @@ const OTHERS: [&str; 8] = [
     "task-execution",
     "scheduler",
     "events",
+    "destinations",
 ];
 
 /// The reference that is not ours.
@@ -257,6 +261,24 @@ fn only_an_attested_copy_goes_on() {
     }
 }
 
+/// Else pointing it at an older version would not bring back what starts by itself.
+#[test]
+fn what_starts_by_itself_starts_the_alias_live_and_may_start_nothing_else() {
+    let rules = Deployment::of_files(&Switches::default()).unwrap().rules;
+    for target in rules.iter().flat_map(|rule| &rule.targets) {
+        if let Target::StateMachine { statemachine, alias, .. } = target {
+            assert_eq!(alias.as_deref(), Some(ALIAS), "the target {statemachine} of infra/events");
+        }
+    }
+    for (name, document) in documents() {
+        for statement in statements(&document) {
+            let starts = actions(statement).any(|action| action == "states:StartExecution");
+            let qualifier = &statement["Condition"]["StringEquals"]["states:StateMachineQualifier"];
+            assert!(!starts || qualifier == ALIAS, "{name} may start any version: {statement}");
+        }
+    }
+}
+
 #[test]
 fn what_is_deleted_renamed_or_modified_carries_our_tag() {
     // The upgrade changes the owner's own cluster: its lease and its snapshot are the guards there.
@@ -427,11 +449,16 @@ async fn productions_account_is_reached_by_the_states_that_need_it_and_only_for_
         .map(|document| document.name.clone())
         .collect();
     for principal in states() {
-        let there = role(&sandbox, &principal).assume(&source).await;
+        let there = role(&sandbox, &principal).assume(&source, environments::EXTERNAL_ID).await;
         let looked = there.rds.describe_db_cluster_snapshots().send().await;
         assert_eq!(looked.is_ok(), may.contains(&principal), "{principal}");
     }
-    let there = role(&sandbox, "clean-up").assume(&source).await.rds;
+    // Somebody else who is led to that role by its ARN alone.
+    let there = role(&sandbox, "clean-up").assume(&source, "another-installation").await;
+    let looked = there.rds.describe_db_cluster_snapshots().send().await;
+    let refused = format!("{:?}", looked.unwrap_err());
+    assert!(refused.contains("is not authorized to perform: sts:AssumeRole"), "{refused}");
+    let there = role(&sandbox, "clean-up").assume(&source, environments::EXTERNAL_ID).await.rds;
     let said = |message: Option<&str>, action: &str| {
         let session = format!("arn:aws:sts::{PRODUCTION}:assumed-role/{PREFIX}-source/aurora-runbooks");
         let words = format!("User: {session} is not authorized to perform: {action} on resource: ");
@@ -478,9 +505,18 @@ async fn the_roles_that_services_act_with_may_do_that_and_no_more() {
     let may = |role: &str, action: &str, resource: &str| decide(&sandbox, role, action, resource);
     let machine = |name: &str| arn("states", &format!("stateMachine:{PREFIX}-{name}"));
     for role in ["scheduler", "events"] {
-        assert!(may(role, "states:StartExecution", &machine("daily-sync")));
+        let starts = |name: &str, alias: &str| {
+            let keys = Values::default().with("states:StateMachineQualifier", alias);
+            let access = Access { action: "states:StartExecution".into(), resource: machine(name), keys };
+            let session = format!("arn:aws:sts::{ACCOUNT}:assumed-role/{PREFIX}-{role}/session");
+            let identity = Identity::Role { arn: permissions::role_arn(role, ACCOUNT), session };
+            sandbox.iam.decide(&identity, &access).is_ok()
+        };
+        assert!(starts("daily-sync", "live"));
+        assert!(!starts("daily-sync", "1"), "an old version");
+        assert!(!may(role, "states:StartExecution", &machine("daily-sync")), "the newest, whatever it is");
         // A person begins an upgrade.
-        assert!(!may(role, "states:StartExecution", &machine("major-upgrade")));
+        assert!(!starts("major-upgrade", "live"));
     }
     let function = |name: &str| arn("lambda", &format!("function:{PREFIX}-{name}"));
     assert!(may("major-upgrade", "lambda:InvokeFunction", &function("resolve-upgrade")));
@@ -557,8 +593,8 @@ async fn an_absent_object_is_403_for_who_may_not_list_the_bucket() {
             assert_eq!(absent.unwrap(), None, "{name}");
         }
     }
-    // report-run writes and never reads.
-    let error = role(&sandbox, "report-run").store.get_text("runs/none").await.unwrap_err();
+    // report-run reads what runs have left and the policy, and writes runs alone.
+    let error = role(&sandbox, "report-run").store.get_text("leases/none").await.unwrap_err();
     assert!(error.to_string().contains("is not authorized to perform: s3:GetObject"), "{error}");
     let error = role(&sandbox, "report-run").store.put("policy.yaml", "a", vec![]).await.unwrap_err();
     assert!(error.to_string().contains("is not authorized to perform: s3:PutObject"), "{error}");
@@ -632,6 +668,7 @@ async fn a_bad_day_of_an_upgrade() -> Sandbox {
         () = upgrade => {}
         () = rob(&sandbox, &over) => unreachable!("it never ends"),
     }
+    sandbox.renew_reports().await.unwrap();
     sandbox
 }
 

@@ -5,6 +5,8 @@
 #![allow(clippy::disallowed_methods, reason = "real processes take real time")]
 
 mod acceptance;
+mod asl_lint;
+mod canaries;
 mod catalog_secrets;
 mod clients;
 mod contract;
@@ -34,15 +36,18 @@ mod iam;
 mod major_upgrade;
 mod major_upgrade_model;
 mod masking;
+mod messages;
 mod passwords;
 mod patience;
 mod postgres_engine;
 mod python;
 mod quarantine;
 mod reachability;
+mod report;
 mod schema;
 mod snapshot_export;
 mod snapshot_export_model;
+mod stopped_workers;
 mod subscriber;
 mod terraform;
 mod trial;

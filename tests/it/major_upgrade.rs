@@ -48,6 +48,7 @@ async fn a_shop_is_upgraded_with_its_rows_values_extensions_and_statistics() {
             .is_some_and(|page| page.starts_with(b"<!DOCTYPE html>"))
     );
     assert_eq!(run.report["cause"], Value::Null);
+    crate::report::is_of_a_real_upgrade(&sandbox, "shop");
 
     // The removed parameter is reported; the certificate was left for a person.
     let parameters: Value =

@@ -8,6 +8,7 @@ use sandbox::{
     export, exports,
     exports::{BUCKET, FOLDER},
     orders,
+    terminal::Terminal,
 };
 
 use crate::{
@@ -17,7 +18,7 @@ use crate::{
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_shop_is_exported_by_its_snapshots_event_and_duckdb_reads_every_row() {
-    let sandbox = export::create(Options::real()).await.unwrap();
+    let sandbox = export::create(Options::real(), Terminal::new(false)).await.unwrap();
     let counted = orders::count_rows(&sandbox).await.unwrap();
     let at = sandbox.clock.now().checked_sub(1.minute()).unwrap();
     exports::take_snapshot(&sandbox, at).await.unwrap();

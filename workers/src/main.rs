@@ -23,9 +23,11 @@ async fn main() -> anyhow::Result<ExitCode> {
         Ok(tls) => (cx.with_tls(tls), Ok(())),
         Err(error) => (cx, Err(Error::refused(format!("{error:#}")))),
     };
+    let payload = worker::payload(&run, &input);
+    let progress = payload.as_ref().ok().and_then(|payload| worker::progress_of(&state, payload));
     let work = async {
         tls?;
-        let known = workers::call(&state, &cx, worker::payload(&run, &input)?).await;
+        let known = workers::call(&state, &cx, payload?).await;
         known.unwrap_or_else(|| {
             Err(Error::refused(format!("this worker has no state {state:?}; it has {:?}", workers::STATES)))
         })
@@ -33,6 +35,6 @@ async fn main() -> anyhow::Result<ExitCode> {
     let stop = async {
         terminate.recv().await;
     };
-    let ending = worker::run(&cx, &token, work, stop).await;
+    let ending = worker::run(&cx, &token, progress, work, stop).await;
     Ok(ExitCode::from(u8::try_from(ending.exit_code())?))
 }

@@ -1,118 +1,164 @@
-//! The report as one page that needs nothing else: no script, no link, no font. What comes from a
-//! database or a person is escaped by `maud`.
+//! The report as one page that needs nothing else: no script, no font, no request to anywhere. What
+//! comes from a database, a person or AWS is escaped by `maud`, and shown whole where it hides
+//! something ([`visible`]).
 
-use jiff::{SpanRound, Timestamp, ToSpan, Unit};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::report::{Report, Step};
+use super::{
+    parts,
+    picture::picture,
+    report::{Kind, Report},
+    words::{count, cut, date_and_time, duration, money, visible},
+};
 
 const STYLE: &str = include_str!("report.css");
 
-/// More of a state's words than this does not help whoever looks at the table; all of them are in
-/// report.json.
-const LONGEST_WORDS: usize = 600;
+/// Nothing in the page can load or run anything, whatever a database has said.
+const FORBIDS: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+
+/// A whole cause is in report.json; nobody reads more than this on a page.
+const LONGEST_TEXT: usize = 6000;
 
 pub fn page(report: &Report) -> String {
-    let ends = report.steps.iter().filter_map(|step| step.exited);
-    let whole = Period {
-        from: report.started,
-        until: report.stopped.or_else(|| ends.max()).unwrap_or(report.started),
-    };
-    let subject = ["cluster", "sync"].iter().find_map(|name| report.input.get(name)?.as_str());
-    let subject = subject.unwrap_or("");
+    let (sign, said) = status(report.kind);
+    let title = format!("{}: {} {}", said, report.runbook, report.subject());
     let page = html! {
         (DOCTYPE)
         html lang="en" {
             head {
                 meta charset="utf-8";
-                meta name="viewport" content="width=device-width";
-                title { (report.runbook) " " (subject) ": " (report.status) }
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="robots" content="noindex";
+                // No page of a browser's history or of AWS learns from where it was called.
+                meta name="referrer" content="no-referrer";
+                meta http-equiv="Content-Security-Policy"
+                    content=(FORBIDS);
+                title { (cut(&title, 150)) }
                 style { (PreEscaped(STYLE)) }
             }
-            body class=(report.status) {
+            body.(class(report.kind)) {
                 header {
-                    p { (report.runbook) " · " (subject) }
-                    h1 { b { (report.status) } " " (report.outcome) }
+                    p.over { (report.runbook) " · " (cut(report.subject(), 150)) }
+                    h1 {
+                        span.badge { span aria-hidden="true" { (sign) " " } (said) } " "
+                        (cut(&report.outcome, 600))
+                    }
+                    (facts(report))
+                }
+                main {
+                    (failure(report))
+                    section aria-labelledby="picture" {
+                        h2 #picture { "The run" }
+                        (picture(report))
+                    }
+                    (parts::all(report))
+                }
+                footer {
                     p {
-                        (report.started.strftime("%Y-%m-%d %H:%M:%S UTC")) " · " (whole.text())
-                        @if report.redrives > 0 { " · redriven " (times(report.redrives)) }
-                        " · " code { (report.execution) }
+                        "Execution " code { (cut(&report.name, 150)) } ", written "
+                        (date_and_time(report.written)) ". The same as data is report.json beside this page."
                     }
-                }
-                @if let Some(error) = &report.error {
-                    section.error {
-                        h2 { (error) }
-                        @if let Some(cause) = &report.cause { pre { (cause) } }
-                        p { "When that is fixed:" }
-                        pre { (report.again()) }
-                    }
-                }
-                table {
-                    thead {
-                        tr { th { "State" } th { "Took" } th { "Polls" } th { "When" } th { "What it did" } }
-                    }
-                    tbody { @for step in &report.steps { (row(step, &whole)) } }
-                }
-                section {
-                    h2 { "Input" }
-                    pre { (format!("{:#}", report.input)) }
                 }
             }
         }
     };
-    page.into_string()
+    visible(&page.into_string())
 }
 
-fn row(step: &Step, whole: &Period) -> Markup {
-    let took = Period { from: step.entered, until: step.exited.unwrap_or(whole.until) };
-    let before = Period { from: whole.from, until: step.entered };
-    let share = |part: &Period| 100.0 * part.seconds() / whole.seconds().max(1.0);
-    // What took no time has a bar that can be seen.
-    let bar = format!("margin-left:{:.2}%;width:{:.2}%", share(&before), share(&took).max(0.4));
-    let words = step.summary.as_deref().or(step.error.as_deref()).unwrap_or("");
+/// A sign and a word: the colour is never the only one that says it.
+fn status(kind: Kind) -> (&'static str, &'static str) {
+    match kind {
+        Kind::Running => ("▶", "Running"),
+        Kind::Succeeded => ("✔", "Succeeded"),
+        Kind::Blocked => ("⚠", "Blocked"),
+        Kind::Failed => ("✖", "Failed"),
+        Kind::TimedOut => ("◷", "Timed out"),
+        Kind::Aborted => ("■", "Aborted"),
+    }
+}
+
+pub fn class(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Running => "running",
+        Kind::Succeeded => "succeeded",
+        Kind::Blocked => "blocked",
+        Kind::Failed | Kind::TimedOut | Kind::Aborted => "failed",
+    }
+}
+
+fn facts(report: &Report) -> Markup {
+    let fact = |name: &str, value: Markup| html! { div { dt { (name) } dd { (value) } } };
+    let text = |text: &str| html! { (cut(text, 150)) };
     html! {
-        tr class=(if step.exited.is_some() { "done" } else { "open" }) {
-            td { (step.label()) }
-            td { (took.text()) }
-            td { (step.polls) }
-            td.time { i style=(bar) {} }
-            td { (words.chars().take(LONGEST_WORDS).collect::<String>()) }
+        dl.facts {
+            @if let Some(cluster) = &report.cluster { (fact("Cluster", text(cluster))) }
+            @match (&report.from, &report.to) {
+                (Some(from), Some(to)) => (fact("Version", text(&format!("{from} → {to}")))),
+                (Some(from), None) => (fact("Version", text(from))),
+                _ => {},
+            }
+            @if let Some(age) = report.data_age { (fact("Age of the data", text(&duration(age)))) }
+            @if let Some(downtime) = &report.downtime {
+                (fact("Downtime", html! {
+                    (duration(downtime.seconds)) " "
+                    small { "by RDS's events, " (count(downtime.outages.len() as i64, "outage", "outages")) }
+                }))
+            }
+            (fact(if report.is_running() { "So far" } else { "Took" }, text(&duration(report.total))))
+            @if let Some(cost) = &report.cost {
+                (fact("Cost of the run", text(&money(cost.amount, &cost.currency))))
+            }
+            (fact("Began", html! { time datetime=(report.started) { (date_and_time(report.started)) } }))
+            @if report.redrives > 0 {
+                (fact("Redriven", text(&count(report.redrives, "time", "times"))))
+            }
+        }
+        @if report.is_running() {
+            p.note {
+                "This is how it stood at " time datetime=(report.written) { (date_and_time(report.written)) }
+                ". Load the page again for how it stands now."
+            }
         }
     }
 }
 
-fn times(count: i32) -> String {
-    if count == 1 { "once".to_owned() } else { format!("{count} times") }
-}
-
-struct Period {
-    from: Timestamp,
-    until: Timestamp,
-}
-
-impl Period {
-    fn seconds(&self) -> f64 {
-        self.until.duration_since(self.from).as_secs_f64()
-    }
-
-    /// As `2h 1m`: whole seconds, and from an hour on whole minutes.
-    fn text(&self) -> String {
-        let took = self.until.duration_since(self.from);
-        let smallest = if took.as_hours() > 0 { Unit::Minute } else { Unit::Second };
-        let rounding = SpanRound::new().largest(Unit::Hour).smallest(smallest);
-        // A length of time that a Timestamp can have is one that a Span can have.
-        match 0.seconds().checked_add(took).and_then(|span| span.round(rounding)) {
-            Ok(span) => format!("{span:#}"),
-            Err(_) => format!("{took:#}"),
+/// What whoever is woken at night needs, and nothing else.
+fn failure(report: &Report) -> Markup {
+    let Some(next) = &report.next else { return html! {} };
+    let error = report.error.as_deref().unwrap_or(&report.status);
+    let what_then = if next.contains(" redrive-execution ") { "This goes on" } else { "This begins again" };
+    // The command says it.
+    let remedy = report.remedy.as_ref().filter(|remedy| *remedy != "redrive the execution");
+    html! {
+        section.failure aria-labelledby="failure" {
+            h2 #failure { (cut(error, 150)) }
+            @if let Some(found) = &report.found { p.found { (cut(found, LONGEST_TEXT)) } }
+            @if let Some(changed) = &report.changed { p { b { "Changed: " } (cut(changed, LONGEST_TEXT)) } }
+            @if let Some(remedy) = remedy { p { b { "Do: " } (cut(remedy, LONGEST_TEXT)) } }
+            @if !report.findings.is_empty() && report.kind == Kind::Blocked {
+                p { a href="#findings" { "What to fix, one by one" } }
+            }
+            h3 { (what_then) ", once that is out of the way" }
+            pre.command { code { (cut(&in_lines(next), LONGEST_TEXT)) } }
         }
     }
+}
+
+/// An option a line, for whoever reads it; a shell takes it as one command.
+fn in_lines(command: &str) -> String {
+    let options = [" --execution-arn ", " --state-machine-arn ", " --input "];
+    options.iter().fold(command.to_owned(), |command, option| {
+        command.replacen(option, &format!(" \\\n  {}", option.trim_start()), 1)
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
     use serde_json::json;
 
     use super::*;
+    use crate::report_run::report::Step;
 
     fn at(time: &str) -> Timestamp {
         format!("2026-11-25T{time}Z").parse().unwrap()
@@ -120,35 +166,42 @@ mod tests {
 
     fn step(state: &str, entered: &str, exited: Option<&str>, words: &str) -> Step {
         Step {
-            state: state.to_owned(),
-            of: None,
-            entered: at(entered),
             exited: exited.map(at),
             polls: 3,
             summary: exited.map(|_| words.to_owned()),
             error: exited.is_none().then(|| words.to_owned()),
+            ..Step::entered(state, at(entered))
         }
     }
 
     fn a_failed_upgrade() -> Report {
-        Report {
-            name: "one".to_owned(),
-            execution: "arn:aws:states:eu-west-1:444455556666:execution:major-upgrade:one".to_owned(),
-            state_machine: "arn:aws:states:eu-west-1:444455556666:stateMachine:major-upgrade".to_owned(),
-            runbook: "major-upgrade".to_owned(),
-            status: "FAILED".to_owned(),
-            outcome: "InspectDatabases stopped the run with Blocked.".to_owned(),
-            input: json!({ "cluster": "orders", "target": "18" }),
-            started: at("02:00:00"),
-            stopped: Some(at("03:40:30")),
-            error: Some("Blocked".to_owned()),
-            cause: Some("the view \"a<b & c>\" stops the upgrade".to_owned()),
-            redrives: 1,
-            steps: vec![
+        serde_json::from_value(json!({
+            "version": 1,
+            "name": "one",
+            "execution": "arn:aws:states:eu-west-1:444455556666:execution:major-upgrade:one",
+            "stateMachine": "arn:aws:states:eu-west-1:444455556666:stateMachine:major-upgrade",
+            "runbook": "major-upgrade",
+            "status": "FAILED",
+            "kind": "failed",
+            "outcome": "InspectDatabases stopped the run with Refused.",
+            "cluster": "orders",
+            "total": 6030,
+            "input": { "cluster": "orders", "target": "18" },
+            "started": at("02:00:00"),
+            "stopped": at("03:40:30"),
+            "written": at("03:40:31"),
+            "error": "Refused",
+            "cause": "the view \"a<b & c>\" stops the upgrade",
+            "found": "the view \"a<b & c>\" stops the upgrade",
+            "next": "aws stepfunctions redrive-execution --execution-arn arn:aws:states:x",
+            "redrives": 1,
+            "steps": [
                 step("ResolveUpgrade", "02:00:00", Some("02:00:02.4"), "16.14 to 18.4"),
-                step("InspectDatabases", "02:00:03", None, "Blocked: <script>alert('1')</script>"),
+                step("InspectDatabases", "02:00:03", None, "Refused: <script>alert('1')</script>"),
             ],
-        }
+            "ahead": ["VerifyUpgrade"],
+        }))
+        .unwrap()
     }
 
     #[test]
@@ -157,14 +210,5 @@ mod tests {
         assert!(!page.contains("<script"), "{page}");
         // A line an element, for whoever reads the difference.
         insta::assert_snapshot!(page.replace("><", ">\n<"));
-    }
-
-    #[test]
-    fn durations_read_well() {
-        let text = |until| Period { from: at("02:00:00"), until: at(until) }.text();
-        assert_eq!(
-            ["02:00:00", "02:00:04.4", "02:01:01", "04:01:40"].map(text),
-            ["0s", "4s", "1m 1s", "2h 2m"]
-        );
     }
 }

@@ -1,22 +1,51 @@
-//! Writes the run's report when an execution changes its status: `runs/<execution>/report.json` and
-//! `report.html` in the run bucket.
+//! Writes the run's report when an execution changes its status, and while it runs once a minute:
+//! `runs/<execution>/report.json` and `report.html` in the run bucket.
 //!
-//! EventBridge calls it (infra/events), so aborted and timed-out runs are reported, too. The event
-//! only says which execution: the report is made from what Step Functions shows now, so events may
-//! come late, twice or out of order.
+//! EventBridge calls it (infra/events), so aborted and timed-out runs are reported, too. An event
+//! only says which execution, the minute's rule of which state machines: the report is made from
+//! what Step Functions shows now, so events may come late, twice or out of order. What it tells to
+//! others, it tells once: see [`tell`].
 
+mod compose;
+mod cost;
+mod downtime;
+pub mod events;
+mod evidence;
+mod history;
 mod html;
+pub mod messages;
+pub mod metrics;
+mod outputs;
+mod parts;
+mod picture;
 pub mod report;
+pub mod sections;
+mod sentry;
+mod tell;
+pub mod words;
 
-use aws_sdk_sfn::types::HistoryEvent;
+use aws_sdk_sfn::{
+    operation::describe_execution::DescribeExecutionOutput,
+    types::{ExecutionStatus, HistoryEvent},
+};
 use runbook::{Context, Error, Result, error::aws};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html
+use cost::Prices;
+pub use html::page;
+use report::Report;
+
 #[derive(Deserialize)]
-struct Event {
-    detail: Detail,
+#[serde(untagged)]
+enum Event {
+    /// https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html
+    Changed { detail: Detail },
+    /// Of these state machines every execution that runs: infra/events/runs-under-way.json.
+    UnderWay {
+        #[serde(rename = "stateMachines")]
+        state_machines: Vec<String>,
+    },
 }
 
 #[derive(Deserialize)]
@@ -31,30 +60,63 @@ pub async fn handle(cx: &Context, event: Value) -> Result<Value> {
             "report-run takes a \"Step Functions Execution Status Change\" event: {error}"
         ))
     })?;
-    let arn = event.detail.execution_arn;
-    let execution = cx
-        .sfn
-        .describe_execution()
-        .execution_arn(&arn)
-        .send()
-        .await
-        .map_err(aws("states:DescribeExecution"))?;
+    match event {
+        Event::Changed { detail } => {
+            let report = write(cx, &detail.execution_arn).await?;
+            tell::tell(cx, &report).await?;
+            let page = format!("s3://{}/runs/{}/report.html", cx.store.bucket, report.name);
+            Ok(json!({ "report": page, "outcome": report.outcome }))
+        }
+        Event::UnderWay { state_machines } => {
+            let mut executions = Vec::new();
+            for machine in state_machines {
+                let list = cx.sfn.list_executions().state_machine_arn(machine);
+                let list = list.status_filter(ExecutionStatus::Running).into_paginator().items().send();
+                let running: Vec<_> = list.try_collect().await.map_err(aws("states:ListExecutions"))?;
+                executions.extend(running.into_iter().map(|running| running.execution_arn));
+            }
+            for execution in &executions {
+                write(cx, execution).await?;
+            }
+            Ok(json!({ "running": executions.len() }))
+        }
+    }
+}
+
+/// Makes the report of that execution as it stands now, and writes it. Another call may have written
+/// the run's end meanwhile, and this one older news over it: so who has written of a run that runs
+/// looks once more.
+async fn write(cx: &Context, arn: &str) -> Result<Report> {
+    loop {
+        let report = write_once(cx, arn).await?;
+        if !report.is_running() || describe(cx, arn).await?.status().as_str() == report.status {
+            return Ok(report);
+        }
+    }
+}
+
+async fn describe(cx: &Context, arn: &str) -> Result<DescribeExecutionOutput> {
+    let described = cx.sfn.describe_execution().execution_arn(arn).send().await;
+    described.map_err(aws("states:DescribeExecution"))
+}
+
+async fn write_once(cx: &Context, arn: &str) -> Result<Report> {
+    let execution = describe(cx, arn).await?;
     let pages = cx
         .sfn
         .get_execution_history()
-        .execution_arn(&arn)
+        .execution_arn(arn)
         .max_results(1000)
         .include_execution_data(true)
         .into_paginator()
         .items()
         .send();
-    let history: Vec<HistoryEvent> = pages.try_collect().await.map_err(aws("states:GetExecutionHistory"))?;
-    let report = report::Report::new(&execution, &history);
+    let events: Vec<HistoryEvent> = pages.try_collect().await.map_err(aws("states:GetExecutionHistory"))?;
+    let (mut report, history) = Report::of(&execution, history::read(&events), cx.clock.now());
+    report.complete(cx, &history, &Prices::from_environment()).await;
     let folder = format!("runs/{}", report.name);
     cx.store.put_json(&format!("{folder}/report.json"), &report).await?;
-    cx.store
-        .put(&format!("{folder}/report.html"), "text/html; charset=utf-8", html::page(&report).into_bytes())
-        .await?;
-    let page = format!("s3://{}/{folder}/report.html", cx.store.bucket);
-    Ok(json!({ "report": page, "outcome": report.outcome }))
+    let page = html::page(&report).into_bytes();
+    cx.store.put(&format!("{folder}/report.html"), "text/html; charset=utf-8", page).await?;
+    Ok(report)
 }

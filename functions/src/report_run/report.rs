@@ -1,49 +1,288 @@
-//! What a run did, from the execution's history: each state with its times, polls and summary, and
-//! the outcome in a sentence.
+//! The report of a run as data: what `runs/<execution>/report.json` holds, and what the page, the
+//! messages and the metrics are made of. Its schema is docs/report.schema.json.
+//!
+//! Everything in it has been said by AWS, PostgreSQL or a person: whoever shows it escapes it.
 
-use std::collections::BTreeMap;
-
-use aws_sdk_sfn::{operation::describe_execution::DescribeExecutionOutput, types::HistoryEvent};
-use jiff::Timestamp;
-use runbook::Arn;
+use jiff::{SignedDuration, Timestamp};
+use runbook::Finding;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-#[derive(Debug, Serialize, Deserialize)]
+use super::sections::{Analyzed, Attestation, Copies, Extension, Masking, ParameterGroup, RowCounts, Wires};
+
+/// Raised when a reader of the former form would misread the new one; an added field does not.
+pub const VERSION: u32 = 1;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
+    /// Of this form.
+    pub version: u32,
     /// The execution's name.
     pub name: String,
+    /// The execution's ARN.
     pub execution: String,
     pub state_machine: String,
+    /// `major-upgrade`, `daily-sync`: the state machine's name without the deployment's prefix.
     pub runbook: String,
+    /// As Step Functions says it: RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED.
     pub status: String,
+    pub kind: Kind,
     /// In a sentence.
     pub outcome: String,
+    /// The cluster that is upgraded, or the one that is copied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
+    /// As the policy names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sync: Option<String>,
+    /// The engine version at the beginning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// The engine version that it goes to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// When the data that is copied was taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub data_taken: Option<Timestamp>,
+    /// How old that data was in seconds when the run ended, or is now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_age: Option<i64>,
+    /// Absent when RDS showed no event by which it can be measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub downtime: Option<Downtime>,
+    /// How long the run took in seconds, or has taken so far.
+    pub total: i64,
+    /// Absent without prices.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Cost>,
     pub input: Value,
+    #[schemars(with = "String")]
     pub started: Timestamp,
+    #[schemars(with = "Option<String>")]
     pub stopped: Option<Timestamp>,
+    /// When this report was made.
+    #[schemars(with = "String")]
+    pub written: Timestamp,
+    /// The error's name.
     pub error: Option<String>,
+    /// The whole text of the error.
     pub cause: Option<String>,
+    /// Of that text: what was found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found: Option<String>,
+    /// Of that text: what the state that failed had changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed: Option<String>,
+    /// Of that text: what a person does about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<String>,
+    /// The command that continues, or begins again. Absent after success and while it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
     pub redrives: i32,
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub redriven: Vec<Timestamp>,
+    /// What stands in the way, or is worth knowing.
+    #[serde(default)]
+    pub findings: Vec<Finding>,
+    /// One for each environment of a sync.
+    #[serde(default)]
+    pub targets: Vec<Target>,
+    /// Every entry into a state that does something, in order.
     pub steps: Vec<Step>,
+    /// The states that do something and were not entered, in the machine's order.
+    #[serde(default)]
+    pub ahead: Vec<String>,
+    /// What the run could not remove, or leaves for a person.
+    #[serde(default)]
+    pub left: Vec<String>,
+    /// Worth a look, and no reason to fail.
+    #[serde(default)]
+    pub warnings: Vec<String>,
+    #[serde(default)]
+    pub parameters: Vec<ParameterGroup>,
+    #[serde(default)]
+    pub extensions: Vec<Extension>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub analyzed: Option<Analyzed>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<RowCounts>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wires: Option<Wires>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub masking: Option<Masking>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attestation: Option<Attestation>,
+    /// The snapshots that the run took or went by.
+    #[serde(default)]
+    pub copies: Copies,
+    /// The attributes that make the next `terraform plan` empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terraform: Option<String>,
+    /// What could not be read for this report, and why.
+    #[serde(default)]
+    pub missing: Vec<String>,
+    /// Where to look in the AWS console.
+    #[serde(default)]
+    pub links: Vec<Link>,
+}
+
+/// How it stands, for whoever decides by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    Running,
+    Succeeded,
+    /// A person must change something first; nothing in production was changed.
+    Blocked,
+    Failed,
+    TimedOut,
+    Aborted,
 }
 
 /// One entry into a state; a loop enters it again.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Step {
     pub state: String,
     /// For which of several targets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub of: Option<String>,
+    #[serde(default)]
+    pub place: Place,
+    #[schemars(with = "String")]
     pub entered: Timestamp,
+    #[schemars(with = "Option<String>")]
     pub exited: Option<Timestamp>,
+    /// Whether its error was caught, and the run went on to clean up.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub caught: bool,
     /// How often it was not ready and was called again.
     pub polls: u32,
+    /// How often AWS lost a call, or a worker, and it was called again.
+    #[serde(default)]
+    pub retries: u32,
+    /// Every answer but the last good one, in order.
+    #[serde(default)]
+    pub answers: Vec<Answer>,
     pub summary: Option<String>,
     /// What it said last, when it did not end well.
     pub error: Option<String>,
+    /// What its worker has said it is doing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<Progress>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Place {
+    /// On Lambda.
+    #[default]
+    Function,
+    /// On Fargate.
+    Worker,
+}
+
+/// A poll that found it not ready, or a try that failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Answer {
+    #[schemars(with = "String")]
+    pub at: Timestamp,
+    /// The error's name: `NotReady` of a poll.
+    pub error: String,
+    /// Absent when it is what the answer before it said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Progress {
+    #[schemars(with = "String")]
+    pub at: Timestamp,
+    pub said: String,
+}
+
+/// What became of one environment of a sync.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Target {
+    /// The stable name.
+    pub name: String,
+    pub kind: Kind,
+    /// Absent before the stable name leads to this run's copy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    /// When it was seen to lead there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub published: Option<Timestamp>,
+    /// Seconds from the rename of the former cluster to the stable name leading to the new one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub downtime: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
+    /// Tables of the environment whose rows were carried over, as `database/schema.table`.
+    #[serde(default)]
+    pub carried: Vec<Carried>,
+    /// Replaced copies that stay.
+    #[serde(default)]
+    pub kept: Vec<String>,
+    /// Replaced copies that were deleted.
+    #[serde(default)]
+    pub deleted: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Carried {
+    pub table: String,
+    pub rows: u64,
+}
+
+/// How long nobody could write, as RDS's own events bound it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Downtime {
+    pub seconds: i64,
+    pub outages: Vec<Outage>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Outage {
+    #[schemars(with = "String")]
+    pub from: Timestamp,
+    #[schemars(with = "String")]
+    pub until: Timestamp,
+    /// RDS's words at its beginning.
+    pub reason: String,
+}
+
+/// What the run itself cost: not the clusters that stay.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Cost {
+    pub currency: String,
+    pub amount: f64,
+    pub items: Vec<Item>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Item {
+    pub what: String,
+    pub quantity: f64,
+    pub unit: String,
+    /// Of one unit.
+    pub price: f64,
+    pub amount: f64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Link {
+    pub title: String,
+    pub url: String,
 }
 
 impl Step {
@@ -53,154 +292,29 @@ impl Step {
             None => self.state.clone(),
         }
     }
+
+    /// It was entered, is not left, and an answer says why.
+    pub fn is_open(&self) -> bool {
+        self.exited.is_none()
+    }
 }
 
 impl Report {
-    pub fn new(execution: &DescribeExecutionOutput, history: &[HistoryEvent]) -> Self {
-        let steps = steps(history);
-        let arn = execution.execution_arn();
-        // arn:…:execution:<machine>:<execution>
-        let parsed = Arn::try_from(arn.to_owned()).ok();
-        let (runbook, name) =
-            parsed.as_ref().and_then(|arn| arn.name().split_once(':')).unwrap_or((arn, arn));
-        let input = execution.input().and_then(|input| serde_json::from_str(input).ok()).unwrap_or_default();
-        let mut report = Self {
-            name: name.to_owned(),
-            execution: arn.to_owned(),
-            state_machine: execution.state_machine_arn().to_owned(),
-            runbook: runbook.to_owned(),
-            status: execution.status().as_str().to_owned(),
-            outcome: String::new(),
-            input,
-            started: timestamp(execution.start_date()),
-            stopped: execution.stop_date().map(timestamp),
-            error: execution.error().map(str::to_owned),
-            cause: execution.cause().map(plain_cause),
-            redrives: execution.redrive_count().unwrap_or_default(),
-            steps,
-        };
-        let output: Value =
-            execution.output().and_then(|output| serde_json::from_str(output).ok()).unwrap_or_default();
-        report.outcome = report.sentence(output["summary"].as_str().map(str::to_owned));
-        report
+    /// The cluster or the sync that it is about.
+    pub fn subject(&self) -> &str {
+        self.sync.as_deref().or(self.cluster.as_deref()).unwrap_or_default()
     }
 
-    /// What to type when what stopped the run is fixed. A sync has cleaned up behind itself, so it
-    /// begins again; an upgrade goes on.
-    pub fn again(&self) -> String {
-        if self.runbook.ends_with("daily-sync") {
-            format!(
-                "aws stepfunctions start-execution --state-machine-arn {} --input '{}'",
-                self.state_machine, self.input
-            )
-        } else {
-            format!("aws stepfunctions redrive-execution --execution-arn {}", self.execution)
-        }
+    pub fn is_running(&self) -> bool {
+        self.kind == Kind::Running
     }
 
-    fn sentence(&self, summary: Option<String>) -> String {
-        let last = self.steps.last();
-        // After a failure a run may clean up: what it did not leave is where it stopped.
-        let state = self
-            .steps
-            .iter()
-            .find(|step| step.exited.is_none())
-            .or(last)
-            .map_or("no state".to_owned(), Step::label);
-        match self.status.as_str() {
-            "SUCCEEDED" => {
-                summary.or_else(|| last?.summary.clone()).unwrap_or_else(|| "The run succeeded.".to_owned())
-            }
-            "RUNNING" => format!("The run is in {state}."),
-            "FAILED" => {
-                format!("{state} stopped the run with {}.", self.error.as_deref().unwrap_or("an error"))
-            }
-            "TIMED_OUT" => format!("The run timed out in {state}."),
-            "ABORTED" => format!("The run was stopped by a person or a tool in {state}."),
-            other => format!("The run is {other} in {state}."),
-        }
+    /// Until when it is drawn: its end, or when this report was made.
+    pub fn until(&self) -> Timestamp {
+        self.stopped.unwrap_or(self.written).max(self.started)
     }
-}
 
-fn timestamp(at: &aws_sdk_sfn::primitives::DateTime) -> Timestamp {
-    at.to_millis().ok().and_then(|millis| Timestamp::from_millisecond(millis).ok()).unwrap_or_default()
-}
-
-/// Branches run side by side, so each event belongs to the state that its predecessor belongs to.
-fn steps(history: &[HistoryEvent]) -> Vec<Step> {
-    let mut steps: Vec<Step> = Vec::new();
-    let mut owners: BTreeMap<i64, usize> = BTreeMap::new();
-    for event in history {
-        let at = timestamp(event.timestamp());
-        if let Some(details) = event.state_entered_event_details()
-            // A state that only steers takes no time and does nothing: it is no step for a reader.
-            && event.r#type().as_str() == "TaskStateEntered"
-        {
-            owners.insert(event.id(), steps.len());
-            steps.push(Step {
-                state: details.name().to_owned(),
-                of: None,
-                entered: at,
-                exited: None,
-                polls: 0,
-                summary: None,
-                error: None,
-            });
-            continue;
-        }
-        let Some(&owner) = owners.get(&event.previous_event_id()) else { continue };
-        owners.insert(event.id(), owner);
-        let step = &mut steps[owner];
-        if let Some(scheduled) = event.task_scheduled_event_details() {
-            step.of = target(scheduled.parameters());
-        } else if let Some(failed) = event.task_failed_event_details() {
-            step.polls += u32::from(failed.error() == Some("NotReady"));
-            step.error = Some(format!(
-                "{}: {}",
-                failed.error().unwrap_or_default(),
-                failed.cause().map(plain_cause).unwrap_or_default()
-            ));
-        } else if let Some(timed_out) = event.task_timed_out_event_details() {
-            step.error = Some(format!(
-                "{}: {}",
-                timed_out.error().unwrap_or_default(),
-                timed_out.cause().unwrap_or_default()
-            ));
-        } else if let Some(succeeded) = event.task_succeeded_event_details() {
-            let output: Value =
-                succeeded.output().and_then(|output| serde_json::from_str(output).ok()).unwrap_or_default();
-            let summary = output.pointer("/Payload/summary").or_else(|| output.get("summary"));
-            step.summary = summary.and_then(Value::as_str).map(str::to_owned);
-        } else if event.state_exited_event_details().is_some_and(|details| details.name() == step.state) {
-            step.exited = Some(at);
-            step.error = None;
-        }
+    pub fn took(&self) -> SignedDuration {
+        self.until().duration_since(self.started)
     }
-    steps
-}
-
-/// Which of several targets a state works for: its input says so, a function's as payload, a
-/// worker's in its environment.
-fn target(parameters: &str) -> Option<String> {
-    let parameters: Value = serde_json::from_str(parameters).ok()?;
-    let environment =
-        parameters.pointer("/Overrides/ContainerOverrides/0/Environment").and_then(Value::as_array);
-    let of_worker =
-        environment.and_then(|variables| variables.iter().find(|variable| variable["Name"] == "INPUT"));
-    let input: Value = match of_worker {
-        Some(variable) => serde_json::from_str(variable["Value"].as_str()?).ok()?,
-        None => parameters.pointer("/Payload/input")?.clone(),
-    };
-    // The target of an upgrade is a version, of a sync a cluster: only the second tells states
-    // apart.
-    let target = input.get("target")?.as_str()?;
-    target.starts_with(|c: char| c.is_ascii_alphabetic()).then(|| target.to_owned())
-}
-
-/// Lambda wraps the text in JSON
-/// (https://docs.aws.amazon.com/lambda/latest/dg/python-exceptions.html shows the members).
-fn plain_cause(cause: &str) -> String {
-    let wrapped: Option<Value> = serde_json::from_str(cause).ok();
-    let message = wrapped.as_ref().and_then(|json| json.get("errorMessage")).and_then(Value::as_str);
-    message.unwrap_or(cause).to_owned()
 }

@@ -16,6 +16,7 @@ use crate::{
     faults::{Fault, Faults, Killer, Kind},
     http::{Caller, Endpoint, Request, Response, Session, respond},
     iam::Iam,
+    outside::Outside,
 };
 
 pub struct Gateway {
@@ -24,6 +25,8 @@ pub struct Gateway {
     killer: OnceLock<Killer>,
     /// Everything is allowed without.
     iam: OnceLock<Arc<Iam>>,
+    /// Who is not signed calls no service of AWS.
+    outside: OnceLock<Arc<Outside>>,
     faults: Faults,
     calls: Mutex<Vec<Call>>,
 }
@@ -62,6 +65,7 @@ impl Gateway {
             services: OnceLock::new(),
             killer: OnceLock::new(),
             iam: OnceLock::new(),
+            outside: OnceLock::new(),
             faults: Faults::default(),
             calls: Mutex::default(),
         })
@@ -77,6 +81,11 @@ impl Gateway {
     /// From now on the policies decide.
     pub fn enforce(&self, iam: Arc<Iam>) {
         assert!(self.iam.set(iam).is_ok(), "policies are enforced once");
+    }
+
+    /// From now on requests without a signature go to what there is beside AWS.
+    pub fn open(&self, outside: Arc<Outside>) {
+        assert!(self.outside.set(outside).is_ok(), "there is one outside");
     }
 
     pub fn lay(&self, fault: Fault) {
@@ -129,6 +138,9 @@ impl Gateway {
 impl Endpoint for Gateway {
     async fn call(&self, mut request: Request) -> Response {
         let Some(caller) = request.extensions().get().cloned().or_else(|| caller(&request)) else {
+            if let Some(outside) = self.outside.get().filter(|outside| outside.knows(&request)) {
+                return outside.call(request).await;
+            }
             return respond(
                 403,
                 "text/plain",

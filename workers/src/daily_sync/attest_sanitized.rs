@@ -68,6 +68,8 @@ pub struct Attested {
     pub summary: String,
     /// The attestation's key in the run bucket.
     pub attestation: String,
+    /// What was counted, as the attestation has it.
+    pub counts: Value,
 }
 
 impl State for AttestSanitized {
@@ -100,13 +102,14 @@ impl State for AttestSanitized {
             execution: run.execution.clone(),
             resource_id: self.resource_id.clone(),
             attested: cx.clock.now(),
-            counts: seen.counts,
+            counts: seen.counts.clone(),
         };
         cx.store.put_json(&attestation::key(&self.resource_id), &attestation).await?;
         let tag = tags::tag(tags::ATTESTED_RUN, run.name());
         let add = cx.rds.add_tags_to_resource().resource_name(found.arn.as_str()).tags(tag);
         add.send().await.map_err(aws("rds:AddTagsToResource"))?;
-        Ok(Attested { summary: seen.summary, attestation: attestation::key(&self.resource_id) })
+        let attestation = attestation::key(&self.resource_id);
+        Ok(Attested { summary: seen.summary, attestation, counts: seen.counts })
     }
 }
 

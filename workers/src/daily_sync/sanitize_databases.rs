@@ -1,8 +1,9 @@
 //! Cuts every live wire of the quarantined copy and makes its databases again with every value
 //! replaced that the policy does not keep.
 //!
-//! Changes the copy, and nothing else; writes under the run's prefix `wires.json` (what was cut)
-//! and `databases/` (of each database what was replaced, with keyed fingerprints; sealed).
+//! Changes the copy, and nothing else; writes under the run's prefix `wires.json` (what was cut),
+//! `masking.json` (rules and counts, for the report) and `databases/` (of each database what was
+//! replaced, with keyed fingerprints; sealed).
 //!
 //! Again is harmless: what is cut is not found again; a database that is not whole is begun again;
 //! one that is whole only gets its name.
@@ -34,6 +35,7 @@ mod emptied;
 mod expressions;
 mod links;
 mod lock;
+mod masked;
 pub mod plan;
 mod problems;
 pub mod rebuild;
@@ -103,6 +105,8 @@ impl State for SanitizeDatabases {
         let records = Records { cx, run, seal: &seal };
         let unknown = cut::unknown(exceptions, &all);
         let done = sanitize(&sessions, &policy.masking, unknown, &key, &records).await?;
+        let masked = masked::masked(&policy.masking, &done);
+        cx.store.put_json(&format!("{}/masking.json", run.prefix()), &masked).await?;
         lock.give_back(&sessions).await?;
 
         let tables: Vec<_> = done.iter().flat_map(|record| &record.tables).collect();

@@ -1,8 +1,9 @@
 //! Updates the extensions and gathers statistics in every database, hot tables first.
 //!
 //! Changes extension versions (by their update paths) and statistics: `ALTER EXTENSION … UPDATE`,
-//! `ANALYZE`. While it works the master user is a member of the owners whose rights it lacks; a
-//! killed run may leave such a membership, which the next one finds there already.
+//! `ANALYZE`; writes `analyze.json` (how long each statement took) under the run's prefix. While
+//! it works the master user is a member of the owners whose rights it lacks; a killed run may leave
+//! such a membership, which the next one finds there already.
 //!
 //! Again is harmless: an upgrade ends with a start of the server, and a table that was analysed
 //! after the last start is left out. A killed run goes on where it was.
@@ -38,7 +39,7 @@ mod work;
 
 use extensions::{Left, Updated};
 use plan::{Phase, Table, Unit};
-use work::{Failure, Work};
+use work::{Failure, Timed, Work};
 
 /// Databases whose extensions and tables are looked at at the same time.
 const LOOKING: usize = 4;
@@ -79,7 +80,7 @@ impl State for RunAnalyze {
     const NAME: &'static str = "RunAnalyze";
     type Output = Analyzed;
 
-    async fn reconcile(self, cx: &Context, _run: &Run) -> Result<Analyzed> {
+    async fn reconcile(self, cx: &Context, run: &Run) -> Result<Analyzed> {
         let cluster = aurora::cluster(cx, &self.cluster).await?;
         let login = aurora::login(cx, &cluster, self.secret_arn.as_deref()).await?;
         let before: Option<Inspection> = cx.store.get_json(&inspection::key(&cluster)).await?;
@@ -96,7 +97,7 @@ impl State for RunAnalyze {
         let memberships = roles::become_member(&client, Of::Owners).await?;
         let lacking = memberships.lacking.clone();
         let databases = postgres::databases(&client).await?;
-        let place = Place { cx, login: &login, databases, server };
+        let place = Place { cx, run, login: &login, databases, server };
         let connections = self.connections.unwrap_or(8).clamp(1, room);
         let done = place.analyze(before.as_ref(), connections, &lacking).await;
         memberships.give_back(&client).await?;
@@ -107,6 +108,7 @@ impl State for RunAnalyze {
 /// Where the work is.
 struct Place<'a> {
     cx: &'a Context,
+    run: &'a Run,
     login: &'a Login,
     databases: Vec<String>,
     /// The server's major version.
@@ -140,6 +142,7 @@ impl Place<'_> {
         cx.progress
             .say(format!("{planned} tables in {databases} databases to analyse, {already} done already"));
         let outcome = Work::new(cx, self.login, units).run(connections).await?;
+        remember(cx, self.run, outcome.over).await?;
         if !outcome.failures.is_empty() {
             let mut text = failed(&outcome.failures, planned);
             text.push_str(&not_acting_for(lacking, &self.login.user));
@@ -161,6 +164,16 @@ impl Place<'_> {
             extensions_left: left,
         })
     }
+}
+
+/// For the run's report. A second attempt does only the rest, and must not forget what the first
+/// one did.
+async fn remember(cx: &Context, run: &Run, over: Vec<Timed>) -> Result<()> {
+    let key = format!("{}/analyze.json", run.prefix());
+    let mut all: Vec<Timed> = cx.store.get_json(&key).await?.unwrap_or_default();
+    all.retain(|one| !over.iter().any(|new| new.database == one.database && new.tables == one.tables));
+    all.extend(over);
+    cx.store.put_json(&key, &all).await
 }
 
 /// Since 16 CREATEROLE reaches only roles that it has ADMIN OPTION on, and one that was made on an

@@ -3,6 +3,7 @@
 use std::{collections::VecDeque, time::Duration};
 
 use parking_lot::{Mutex, MutexGuard};
+use serde::{Deserialize, Serialize};
 
 use futures::future::try_join_all;
 use jiff::Timestamp;
@@ -26,12 +27,24 @@ pub struct Failure {
     pub reason: String,
 }
 
+/// One statement that is over, for the run's report.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Timed {
+    pub database: String,
+    /// As they stand in the statement.
+    pub tables: Vec<String>,
+    pub milliseconds: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<String>,
+}
+
 /// What the connections share.
 struct Board {
     queue: VecDeque<Unit>,
     /// Behind a lock: tried once more when everything else is done.
     later: Vec<Unit>,
     failures: Vec<Failure>,
+    over: Vec<Timed>,
     total: usize,
     done: usize,
     cost_us: f64,
@@ -44,6 +57,7 @@ struct Board {
 #[derive(Debug)]
 pub struct Outcome {
     pub failures: Vec<Failure>,
+    pub over: Vec<Timed>,
     /// When the hot set had its statistics.
     pub hot_done: Option<Timestamp>,
 }
@@ -73,6 +87,7 @@ impl<'a> Work<'a> {
             queue: units.into(),
             later: Vec::new(),
             failures: Vec::new(),
+            over: Vec::new(),
             done: 0,
             done_us: 0.0,
             told: None,
@@ -92,14 +107,15 @@ impl<'a> Work<'a> {
                 unit.statement()
             ));
             let mut open = self.session(session.take(), &unit.database, LONG_LOCK).await?;
-            match open.analyze(&unit).await? {
-                Ending::Done => {}
-                Ending::Locked(reason) | Ending::Failed(reason) => self.fail(&unit, &reason),
+            let (ending, took) = self.timed(&mut open, &unit).await?;
+            match ending {
+                Ending::Done => self.over(&unit, took, None),
+                Ending::Locked(reason) | Ending::Failed(reason) => self.fail(&unit, took, &reason),
             }
             session = Some(open);
         }
         let board = self.board.into_inner();
-        Ok(Outcome { failures: board.failures, hot_done: board.hot_done })
+        Ok(Outcome { failures: board.failures, over: board.over, hot_done: board.hot_done })
     }
 
     /// One connection's work: a unit after the other until the queue is empty. A failed table ends
@@ -116,8 +132,9 @@ impl<'a> Work<'a> {
     }
 
     async fn analyze(&self, session: &mut Session, unit: &Unit) -> Result<()> {
-        match session.analyze(unit).await? {
-            Ending::Done => {}
+        let (ending, took) = self.timed(session, unit).await?;
+        match ending {
+            Ending::Done => self.over(unit, took, None),
             // Catalogs belong to the database's owner; without statistics of ours they are as
             // autovacuum keeps them.
             _ if unit.phase == Phase::Catalog => {}
@@ -127,7 +144,7 @@ impl<'a> Work<'a> {
                 }
             }
             Ending::Locked(_) => self.board().later.push(unit.clone()),
-            Ending::Failed(reason) => self.fail(unit, &reason),
+            Ending::Failed(reason) => self.fail(unit, took, &reason),
         }
         Ok(())
     }
@@ -174,7 +191,26 @@ impl<'a> Work<'a> {
         self.cx.progress.say(text);
     }
 
-    fn fail(&self, unit: &Unit, reason: &str) {
+    async fn timed(&self, session: &mut Session, unit: &Unit) -> Result<(Ending, Duration)> {
+        let began = self.cx.clock.now();
+        let ending = session.analyze(unit).await?;
+        Ok((ending, Duration::try_from(self.cx.clock.now() - began).unwrap_or_default()))
+    }
+
+    fn over(&self, unit: &Unit, took: Duration, failed: Option<&str>) {
+        if unit.phase == Phase::Catalog {
+            return;
+        }
+        self.board().over.push(Timed {
+            database: unit.database.clone(),
+            tables: unit.tables.iter().map(|table| table.sql.clone()).collect(),
+            milliseconds: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            failed: failed.map(str::to_owned),
+        });
+    }
+
+    fn fail(&self, unit: &Unit, took: Duration, reason: &str) {
+        self.over(unit, took, Some(reason));
         let (database, statement) = (unit.database.clone(), unit.statement());
         tracing::warn!(database, statement, reason, "a table could not be analysed");
         self.board().failures.push(Failure { database, statement, reason: reason.to_owned() });

@@ -23,7 +23,7 @@ pub fn accesses(call: &Call<'_>) -> Option<Vec<Access>> {
     let decrypt = |actions: &[&str]| {
         encryption.as_ref().map(|key| keys::use_of(call, "s3", key, actions)).unwrap_or_default()
     };
-    let conditional = |header: &str| call.request.headers().contains_key(header);
+    let has = |header: &str| call.request.headers().contains_key(header);
     Some(match call.operation {
         "GetObject" | "HeadObject" => {
             let mut found = vec![call.access("s3:GetObject", object)];
@@ -38,8 +38,12 @@ pub fn accesses(call: &Call<'_>) -> Option<Vec<Access>> {
         }
         "PutObject" => {
             let mut found = vec![call.access("s3:PutObject", object.clone())];
+            // https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html
+            if has("x-amz-tagging") {
+                found.push(call.access("s3:PutObjectTagging", object.clone()));
+            }
             // https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
-            if conditional("if-match") {
+            if has("if-match") {
                 found.push(call.access("s3:GetObject", object));
             }
             // https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html

@@ -20,6 +20,8 @@ pub fn encode(columns: &[Column], rows: &[Row]) -> anyhow::Result<Vec<u8>> {
     let schema = Type::group_type_builder("spark_schema").with_fields(fields).build()?;
     let properties = WriterProperties::builder()
         .set_compression(Compression::GZIP(GzipLevel::default()))
+        // For the few rows of a sandbox it would double the work.
+        .set_dictionary_enabled(false)
         .set_created_by("local-aws".to_owned())
         .build();
     let mut writer = SerializedFileWriter::new(Vec::new(), Arc::new(schema), Arc::new(properties))?;

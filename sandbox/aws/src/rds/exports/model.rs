@@ -91,7 +91,8 @@ impl Source for Model {
     }
 
     async fn read(&self, table: &Table, rows_a_part: usize) -> anyhow::Result<Vec<Batch>> {
-        let model = self.0.iter().find(|model| model.target == table.target());
+        let target = table.target();
+        let model = self.0.iter().find(|model| model.target == target);
         let (rows, batches) = model.map_or((0, 1), |model| (model.rows, model.batches.max(1)));
         let (mut found, size) = (Vec::new(), rows.div_ceil(batches));
         for batch in 0..batches {

@@ -1,3 +1,7 @@
+mod left_out;
+mod refused;
+mod rights;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 
@@ -6,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::aws::{ACCOUNT, PRODUCTION, arn, arn_in};
+use crate::faults::{Fault, Kind as Trouble};
 use crate::gateway::Gateway;
 use crate::http::{Caller, Endpoint, Request};
 use crate::iam::policy::Policy;
@@ -252,122 +257,6 @@ async fn a_file_holds_the_rows_their_types_and_what_is_null() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_exported_is_refused() {
-    let world = world().await;
-    let production = world.sandbox.as_production();
-    production.rds.in_account(PRODUCTION).unwrap();
-    let foreign = arn_in(PRODUCTION, "rds", "cluster-snapshot:nightly");
-    let long = "a".repeat(61);
-    for (parameter, bad, code) in [
-        ("ExportTaskIdentifier", "rds:orders", "InvalidParameterValue"),
-        ("ExportTaskIdentifier", "orders-", "InvalidParameterValue"),
-        ("ExportTaskIdentifier", &long, "InvalidParameterValue"),
-        ("SourceArn", "nightly", "InvalidParameterValue"),
-        ("SourceArn", "arn:aws:rds:eu-west-1:444455556666:snapshot:nightly", "DBSnapshotNotFound"),
-        ("SourceArn", "arn:aws:rds:eu-west-1:444455556666:cluster:orders", "InvalidExportSourceState"),
-        (
-            "SourceArn",
-            "arn:aws:rds:eu-west-1:444455556666:cluster-snapshot:none",
-            "DBClusterSnapshotNotFoundFault",
-        ),
-        ("SourceArn", &foreign, "DBClusterSnapshotNotFoundFault"),
-        ("S3BucketName", "none", "InvalidS3BucketFault"),
-        ("S3Prefix", "a:b", "InvalidParameterValue"),
-        ("IamRoleArn", "arn:aws:iam::444455556666:role/none", "IamRoleNotFound"),
-        ("IamRoleArn", "export", "InvalidParameterValue"),
-        ("KmsKeyId", "alias/none", "KMSKeyNotAccessibleFault"),
-        ("ExportOnly.member.1", "shop.public.or-ders", "InvalidExportOnly"),
-        ("ExportOnly.member.1", "shop.public.orders.id", "InvalidExportOnly"),
-        ("KmsKeyId", "", "InvalidParameterValue"),
-    ] {
-        let refused = world.sandbox.refused("StartExportTask", &form(&[(parameter, bad)])).await;
-        assert_eq!(refused.0, code, "{parameter}={bad}: {}", refused.1);
-    }
-    let fresh = [("DBClusterIdentifier", "orders"), ("DBClusterSnapshotIdentifier", "fresh")];
-    world.sandbox.ok("CreateDBClusterSnapshot", &fresh).await;
-    let fresh = arn("rds", "cluster-snapshot:fresh");
-    let refused = world.sandbox.refused("StartExportTask", &form(&[("SourceArn", &fresh)])).await;
-    assert_eq!(refused.0, "InvalidExportSourceState");
-    assert_eq!(world.files(""), Vec::<String>::new());
-}
-
-#[tokio::test(start_paused = true)]
-async fn five_tasks_run_at_a_time_one_of_a_snapshot_and_no_name_comes_twice() {
-    let world = world().await;
-    for number in 1..=6 {
-        let name = format!("copy-{number}");
-        let taken = [("DBClusterIdentifier", "orders"), ("DBClusterSnapshotIdentifier", &*name)];
-        world.sandbox.ok("CreateDBClusterSnapshot", &taken).await;
-    }
-    world.sandbox.pass(150).await;
-    let start = async |task: &str, snapshot: &str| {
-        let source = arn("rds", &format!("cluster-snapshot:{snapshot}"));
-        let form = form(&[("ExportTaskIdentifier", task), ("SourceArn", &source)]);
-        let (status, answer) = world.sandbox.call("StartExportTask", &form).await;
-        if status == 200 { "started".to_owned() } else { answer.text("Code").to_owned() }
-    };
-    assert_eq!(start("export-1", "copy-1").await, "started");
-    assert_eq!(start("Export-1", "copy-2").await, "ExportTaskAlreadyExists");
-    assert_eq!(start("again", "copy-1").await, "InvalidExportSourceState");
-    for number in 2..=5 {
-        assert_eq!(start(&format!("export-{number}"), &format!("copy-{number}")).await, "started");
-    }
-    assert_eq!(start("export-6", "copy-6").await, "ExportTaskLimitReachedFault");
-    world.sandbox.pass(800).await;
-    assert_eq!(start("export-6", "copy-6").await, "started");
-    assert_eq!(start("again", "copy-1").await, "started");
-    assert_eq!(start("export-1", "copy-2").await, "ExportTaskAlreadyExists");
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_is_left_out_is_told_in_a_warning_and_the_task_is_complete() {
-    let world = world().await;
-    world.behave(|exports| {
-        let odd = vec![("a,b".to_owned(), "text".to_owned())];
-        exports.tables.extend([
-            ModelTable { columns: odd, ..ModelTable::new("shop.public.odd", 5) },
-            ModelTable::new("shop.public.a/b", 5),
-            ModelTable::new("shop.public.closed", 5),
-        ]);
-        exports.skip.insert("shop.public.closed".to_owned(), "PERMISSIONS_DO_NOT_EXIST".to_owned());
-        exports.tables_a_file = 3;
-        exports.lose.insert("shop.public.orders".to_owned(), 2);
-    });
-    let ended = world.export(&[]).await;
-    assert_eq!(ended.text("Status"), "COMPLETE");
-    let warning = ended.text("WarningMessage").replace("&quot;", "\"");
-    let warning: Value = serde_json::from_str(&warning).unwrap();
-    let skipped = |table: &str, reason: &str| json!({"tableName": table, "reason": reason});
-    assert_eq!(
-        warning,
-        json!({"skippedTables": [
-            skipped("shop.public.a/b", "UNSUPPORTED_TABLE_NAME"),
-            skipped("shop.public.closed", "PERMISSIONS_DO_NOT_EXIST"),
-            skipped("shop.public.odd", "UNSUPPORTED_COLUMN_NAME"),
-        ], "skippedObjectives": [], "general": []})
-    );
-    let tables = world.files("export-1/export_tables_info_");
-    let expected = ["1_to_3", "4_to_6", "7_to_8"]
-        .map(|range| format!("export-1/export_tables_info_export-1_from_{range}.json"));
-    assert_eq!(tables, expected);
-    assert_eq!(world.files("export-1/shop/public.closed"), Vec::<String>::new());
-    assert_eq!(world.rows("export-1/shop/public.orders/"), 118);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_partial_export_has_what_is_named_and_tells_of_a_database_that_is_not_there() {
-    let world = world().await;
-    let ended =
-        world.export(&[("ExportOnly.member.1", "shop.public.orders"), ("ExportOnly.member.2", "none")]).await;
-    assert_eq!(ended.text("Status"), "COMPLETE");
-    assert!(ended.text("WarningMessage").contains("FAILED_TO_EXTRACT_TABLES_LIST_FOR_DATABASE"));
-    assert_eq!(ended.element("ExportOnly").all("member"), ["shop.public.orders", "none"]);
-    let tables = world.json("export-1/export_tables_info_export-1_from_1_to_1.json");
-    assert_eq!(tables["perTableStatus"][0]["target"], "shop.public.orders");
-    assert_eq!(world.files("export-1/shop/").len(), 2);
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_canceled_task_stops_and_leaves_what_it_has_written() {
     let mut world = world().await;
     world.start(&[]).await;
@@ -380,70 +269,6 @@ async fn a_canceled_task_stops_and_leaves_what_it_has_written() {
     assert!(!left.is_empty() && !left.iter().any(|file| file.contains("export_info")), "{left:?}");
     assert_eq!(world.sandbox.refused("CancelExportTask", &id).await.0, "InvalidExportTaskStateFault");
     assert!(world.events().iter().any(|event| event["detail"]["EventID"] == "RDS-EVENT-0163"));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_task_fails_in_the_guides_words_when_its_role_may_not_write() {
-    for (without, cause) in [
-        ("s3:PutObject", "isn't authorized to call s3:PutObject on the S3 bucket lake."),
-        ("s3:GetObject", "isn't authorized to call s3:GetObject on the S3 bucket lake."),
-        ("s3:DeleteObject", "isn't authorized to call s3:DeleteObject on the S3 bucket lake."),
-        ("kms", "Error code: AccessDenied"),
-    ] {
-        let mut world = world_with(rights(without), SERVICE, json!([])).await;
-        let ended = world.export(&[]).await;
-        assert_eq!(ended.text("Status"), "FAILED", "{without}");
-        let told = ended.text("FailureCause").replace("&apos;", "'");
-        assert!(told.contains(cause), "{without}: {told}");
-        assert!(world.events().iter().any(|event| event["detail"]["EventID"] == "RDS-EVENT-0162"));
-    }
-    for without in ["s3:GetBucketLocation", "s3:ListBucket"] {
-        let world = world_with(rights(without), SERVICE, json!([])).await;
-        let refused = world.sandbox.refused("StartExportTask", &form(&[])).await;
-        assert_eq!(refused.0, "IamRoleMissingPermissions", "{without}");
-    }
-    let world = world_with(rights(""), "rds.amazonaws.com", json!([])).await;
-    let refused = world.sandbox.refused("StartExportTask", &form(&[])).await;
-    assert_eq!(refused.0, "IamRoleNotFound", "a role that trusts another service");
-}
-
-#[tokio::test(start_paused = true)]
-async fn who_starts_a_task_may_pass_the_role_and_lend_the_key() {
-    let all = ["rds:StartExportTask", "iam:PassRole", "kms:CreateGrant", "kms:DescribeKey"];
-    for without in ["", "rds:StartExportTask", "iam:PassRole", "kms:CreateGrant", "kms:DescribeKey"] {
-        let actions: Vec<&str> = all.into_iter().filter(|action| *action != without).collect();
-        let caller = json!([{"Effect": "Allow", "Action": actions, "Resource": "*"}]);
-        let world = world_with(rights(""), SERVICE, caller).await;
-        let mut body = url::form_urlencoded::Serializer::new(String::new());
-        body.append_pair("Action", "StartExportTask").append_pair("Version", "2014-10-31");
-        let mut request = Request::new(body.extend_pairs(form(&[])).finish().into());
-        request.extensions_mut().insert(Caller::home("export-snapshot", "rds"));
-        let status = world.gateway.call(request).await.status().as_u16();
-        let expected = match without {
-            "" => 200,
-            _ if without.starts_with("kms:") => 400,
-            _ => 403,
-        };
-        assert_eq!(status, expected, "without {without}");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_value_that_is_too_large_fails_the_task_and_a_row_skips_its_table() {
-    let mut world = world().await;
-    world.behave(|exports| exports.largest_row = 30);
-    let ended = world.export(&[]).await;
-    assert_eq!(ended.text("Status"), "COMPLETE");
-    assert!(ended.text("WarningMessage").contains("ROW_TOO_LARGE"));
-    world.behave(|exports| exports.largest_value = 10);
-    world.start(&[("ExportTaskIdentifier", "export-2")]).await;
-    world.sandbox.pass(800).await;
-    let ended = world.task("export-2").await;
-    let cause = "An unknown internal error occurred.";
-    assert_eq!((ended.text("Status"), ended.text("FailureCause")), ("FAILED", cause));
-    let events = world.events();
-    let failed = events.iter().find(|event| event["detail"]["EventID"] == "RDS-EVENT-0489").unwrap();
-    assert!(failed["detail"]["Message"].as_str().unwrap().contains("shop.public.customers"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -479,4 +304,18 @@ async fn an_automated_snapshot_is_told_on_the_default_bus() {
     let source = arn("rds", &format!("cluster-snapshot:{name}"));
     assert_eq!(created["resources"], json!([source]));
     assert!(world.start(&[("SourceArn", &source)]).await.text("Status") == "STARTING");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_comes_late_and_a_throttled_call_of_s3_is_tried_again() {
+    let mut world = world().await;
+    world.events();
+    world.sandbox.rds.behave(|behaviour| behaviour.events = EventDelivery::Late);
+    world.gateway.lay(Fault::once(Trouble::Throttle, "s3", "PutObject"));
+    assert_eq!(world.export(&[]).await.text("Status"), "COMPLETE");
+    assert!(world.gateway.unfired().is_empty());
+    assert!(world.events().is_empty());
+    world.sandbox.pass(300).await;
+    let events = world.events();
+    assert!(events.iter().any(|event| event["detail"]["EventID"] == "RDS-EVENT-0164"), "{events:?}");
 }

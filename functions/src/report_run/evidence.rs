@@ -1,0 +1,191 @@
+//! What Step Functions does not show: what the states left in the run bucket, and RDS's own events.
+//!
+//! The bucket is read with this role's own rights, and what stands there is not believed: it is
+//! parsed, of bounded size, and what does not fit is left out of the report with a line in the log.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_rds::types::SourceType;
+use jiff::Timestamp;
+use runbook::{Context, Finding, Result, aurora, error::aws};
+use serde::{Deserialize, de::DeserializeOwned};
+
+use super::{
+    cost::Prices,
+    downtime::{self, Event},
+    history::{self, History},
+    report::{Kind, Place, Progress, Report},
+    sections::{Column, KeptWire, ParameterGroup, Statement},
+};
+
+/// No report of ours is as large; a larger object is somebody else's.
+const LARGEST: usize = 8 << 20;
+
+/// A wire as SanitizeDatabases writes it; one without a reason was cut.
+#[derive(Deserialize)]
+struct Wire {
+    kind: String,
+    database: Option<String>,
+    object: String,
+    kept: Option<String>,
+}
+
+impl Report {
+    /// Adds all that is not in the execution's history. What cannot be read is no reason for no
+    /// report: the report says that it is missing.
+    pub(super) async fn complete(&mut self, cx: &Context, history: &History, prices: &Prices) {
+        let folder = format!("runs/{}", self.name);
+        for missing in [
+            self.add_states(cx).await,
+            self.add_upgrade(cx, history, &folder).await,
+            self.add_sanitized(cx, &folder).await,
+            self.add_progress(cx, &folder).await,
+            self.add_downtime(cx).await,
+        ] {
+            if let Err(error) = missing {
+                tracing::warn!(%error, "a part of the report could not be read");
+                self.missing.push(error.to_string());
+            }
+        }
+        self.cost = prices.cost(history, self);
+    }
+
+    fn entered(&self, state: &str) -> bool {
+        self.steps.iter().any(|step| step.state == state)
+    }
+
+    async fn add_upgrade(&mut self, cx: &Context, history: &History, folder: &str) -> Result<()> {
+        if self.entered("InspectDatabases") {
+            let found: Vec<Finding> = list(cx, &format!("{folder}/findings.json")).await?;
+            if !found.is_empty() {
+                self.findings = found;
+            }
+        }
+        for key in parameter_reports(history, folder) {
+            self.parameters.extend(list::<ParameterGroup>(cx, &key).await?);
+        }
+        if self.entered("RunAnalyze") {
+            let statements: Vec<Statement> = list(cx, &format!("{folder}/analyze.json")).await?;
+            if !statements.is_empty() {
+                self.analyzed.get_or_insert_default().statements = statements;
+            }
+        }
+        Ok(())
+    }
+
+    async fn add_states(&mut self, cx: &Context) -> Result<()> {
+        if self.kind == Kind::Succeeded {
+            return Ok(());
+        }
+        let describe = cx.sfn.describe_state_machine_for_execution().execution_arn(&self.execution);
+        let machine = describe.send().await.map_err(aws("states:DescribeStateMachineForExecution"))?;
+        let tasks = history::tasks(machine.definition());
+        self.ahead = tasks.into_iter().filter(|state| !self.entered(state)).collect();
+        Ok(())
+    }
+
+    async fn add_sanitized(&mut self, cx: &Context, folder: &str) -> Result<()> {
+        if !self.entered("SanitizeDatabases") {
+            return Ok(());
+        }
+        let all: Vec<Wire> = list(cx, &format!("{folder}/wires.json")).await?;
+        if !all.is_empty() {
+            let wires = self.wires.get_or_insert_default();
+            let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+            for wire in all {
+                match wire.kept {
+                    None => *counts.entry(wire.kind).or_default() += 1,
+                    Some(reason) => wires.kept.push(KeptWire {
+                        kind: wire.kind,
+                        database: wire.database,
+                        object: wire.object,
+                        reason,
+                    }),
+                }
+            }
+            wires.cut = counts;
+        }
+        let columns: Vec<Column> = list(cx, &format!("{folder}/masking.json")).await?;
+        if !columns.is_empty() {
+            self.masking.get_or_insert_default().columns = columns;
+        }
+        Ok(())
+    }
+
+    /// What the workers that are at work have said last.
+    async fn add_progress(&mut self, cx: &Context, folder: &str) -> Result<()> {
+        let running = self.is_running();
+        let at_work =
+            self.steps.iter_mut().filter(|step| running && step.is_open() && step.place == Place::Worker);
+        for step in at_work {
+            let key = format!("{folder}/{}", runbook::worker::progress_key(&step.state, step.of.as_deref()));
+            let said: Option<Progress> = read(cx, &key).await?;
+            // A former try's, or another entry's.
+            step.progress = said.filter(|progress| progress.at >= step.entered);
+        }
+        Ok(())
+    }
+
+    async fn add_downtime(&mut self, cx: &Context) -> Result<()> {
+        let upgraded = self.entered("ModifyClusterVersion") || self.entered("SyncParameterGroups");
+        if !upgraded && !self.entered("SwapTarget") {
+            return Ok(());
+        }
+        let clusters = self.events(cx, SourceType::DbCluster).await?;
+        for target in &mut self.targets {
+            target.downtime = downtime::of_a_rename(&target.name, &clusters);
+        }
+        let (true, Some(name)) = (upgraded, &self.cluster) else { return Ok(()) };
+        let all = aurora::clusters(cx).await?;
+        let writer = all.iter().find(|cluster| cluster.id == *name).and_then(aurora::Cluster::writer);
+        let Some(writer) = writer else { return Ok(()) };
+        let instances = self.events(cx, SourceType::DbInstance).await?;
+        self.downtime = downtime::of_a_writer(name, &clusters, writer, &instances);
+        Ok(())
+    }
+
+    /// RDS keeps them for 14 days
+    /// (https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/USER_ListEvents.html).
+    async fn events(&self, cx: &Context, kind: SourceType) -> Result<Vec<Event>> {
+        let pages = cx
+            .rds
+            .describe_events()
+            .source_type(kind)
+            .start_time(date(self.started))
+            .end_time(date(self.until()))
+            .into_paginator()
+            .items()
+            .send();
+        let events: Vec<_> = pages.try_collect().await.map_err(aws("rds:DescribeEvents"))?;
+        Ok(events.iter().filter_map(Event::parse).collect())
+    }
+}
+
+fn date(at: Timestamp) -> aws_sdk_rds::primitives::DateTime {
+    aws_sdk_rds::primitives::DateTime::from_millis(at.as_millisecond())
+}
+
+/// The keys that PrepareParameterGroups has answered, one a hop; only of this run's folder.
+fn parameter_reports(history: &History, folder: &str) -> Vec<String> {
+    let of_state = |number: &usize| history.steps[*number].state == "PrepareParameterGroups";
+    let keys = history.outputs.iter().filter(|(number, _)| of_state(number));
+    let mut keys: Vec<String> =
+        keys.filter_map(|(_, output)| Some(output.get("report")?.as_str()?.to_owned())).collect();
+    keys.retain(|key| key.starts_with(&format!("{folder}/parameters-")));
+    keys.dedup();
+    keys
+}
+
+async fn list<T: DeserializeOwned>(cx: &Context, key: &str) -> Result<Vec<T>> {
+    Ok(read(cx, key).await?.unwrap_or_default())
+}
+
+/// The object, if it is there and is what it should be.
+async fn read<T: DeserializeOwned>(cx: &Context, key: &str) -> Result<Option<T>> {
+    let Some(bytes) = cx.store.get_at_most(key, LARGEST).await? else { return Ok(None) };
+    let parsed = serde_json::from_slice(&bytes);
+    if let Err(error) = &parsed {
+        tracing::warn!(key, %error, "an object of the run is not what it should be: it is not reported");
+    }
+    Ok(parsed.ok())
+}

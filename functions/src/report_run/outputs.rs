@@ -1,0 +1,257 @@
+//! What the states answered: versions, targets, counts, what was left behind.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use super::{
+    history::History,
+    report::{Carried, Kind, Report, Step, Target},
+    sections::{Analyzed, Attestation, Extension, Masking, RowCounts, Wires},
+};
+
+/// Of an output only what is shown; what a state answers besides is its own.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Plan {
+    from: String,
+    target: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Selected {
+    sync: String,
+    source_cluster: String,
+    snapshot: Option<String>,
+    taken: Option<Timestamp>,
+    engine_version: Option<String>,
+    #[serde(default)]
+    targets: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Analysis {
+    #[serde(flatten)]
+    counts: Analyzed,
+    #[serde(default)]
+    extensions: Vec<Extension>,
+    #[serde(default)]
+    extensions_left: Vec<Extension>,
+}
+
+#[derive(Deserialize)]
+struct Verified {
+    rows: Option<RowCounts>,
+    #[serde(default)]
+    warnings: Vec<String>,
+    terraform: String,
+}
+
+#[derive(Deserialize)]
+struct Sanitized {
+    wires: BTreeMap<String, u64>,
+    tables: u64,
+    rows: u64,
+    seconds: u64,
+}
+
+#[derive(Deserialize)]
+struct Attested {
+    summary: String,
+    attestation: String,
+    #[serde(default)]
+    counts: BTreeMap<String, u64>,
+}
+
+#[derive(Deserialize)]
+struct Prepared {
+    #[serde(default)]
+    kept: Vec<KeptTable>,
+}
+
+#[derive(Deserialize)]
+struct KeptTable {
+    database: String,
+    table: String,
+    rows: u64,
+}
+
+#[derive(Deserialize)]
+struct Swapped {
+    endpoint: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Retired {
+    #[serde(default)]
+    kept: Vec<String>,
+    #[serde(default)]
+    deleted: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Left {
+    #[serde(default)]
+    left: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Snapshot {
+    snapshot: String,
+}
+
+fn read<T: DeserializeOwned>(output: &Value) -> Option<T> {
+    // A list of another version's state is no reason to write no report.
+    serde_json::from_value(output.clone()).ok()
+}
+
+impl Report {
+    pub(super) fn read_outputs(&mut self, history: &History) {
+        for (number, answer) in &history.outputs {
+            let step = &history.steps[*number];
+            self.read_output(step, answer);
+        }
+        self.judge_targets();
+        if let Some(taken) = self.data_taken {
+            self.data_age = Some(self.until().duration_since(taken).as_secs());
+        }
+    }
+
+    fn read_output(&mut self, step: &Step, output: &Value) {
+        match step.state.as_str() {
+            "ResolveUpgrade" => {
+                if let Some(plan) = read::<Plan>(output) {
+                    // A hop resolves again, from where it has come.
+                    self.from.get_or_insert(plan.from);
+                    self.to = Some(plan.target);
+                }
+            }
+            "SelectSnapshot" => {
+                if let Some(selected) = read::<Selected>(output) {
+                    self.sync.get_or_insert(selected.sync);
+                    self.cluster = Some(selected.source_cluster);
+                    self.from = selected.engine_version;
+                    self.data_taken = selected.taken;
+                    (self.copies.source, self.copies.source_taken) = (selected.snapshot, selected.taken);
+                    for name in selected.targets {
+                        self.target(&name);
+                    }
+                }
+            }
+            "TakeSnapshot" => self.copies.before_upgrade = read(output).map(|taken: Snapshot| taken.snapshot),
+            "SnapshotSanitized" => {
+                self.copies.sanitized = read(output).map(|taken: Snapshot| taken.snapshot);
+            }
+            "RunAnalyze" => {
+                if let Some(analysis) = read::<Analysis>(output) {
+                    self.analyzed = Some(analysis.counts);
+                    self.extensions = analysis.extensions_left;
+                    self.extensions.extend(analysis.extensions);
+                }
+            }
+            "VerifyUpgrade" => {
+                if let Some(verified) = read::<Verified>(output) {
+                    self.rows = verified.rows;
+                    self.warnings.extend(verified.warnings);
+                    self.terraform = Some(verified.terraform);
+                }
+            }
+            "SanitizeDatabases" => {
+                if let Some(Sanitized { wires, tables, rows, seconds }) = read(output) {
+                    self.wires = Some(Wires { cut: wires, kept: Vec::new() });
+                    self.masking = Some(Masking { tables, rows, seconds, columns: Vec::new() });
+                }
+            }
+            "AttestSanitized" => {
+                self.attestation = read(output).map(|attested: Attested| Attestation {
+                    summary: attested.summary,
+                    counts: attested.counts,
+                    key: attested.attestation,
+                });
+            }
+            "ApplyPendingMaintenance" => {
+                self.warnings.extend(read(output).map(|left: Left| left.left).unwrap_or_default());
+            }
+            "CleanUp" => self.left = read(output).map(|left: Left| left.left).unwrap_or_default(),
+            "PrepareTarget" => {
+                let kept = read(output).map(|done: Prepared| done.kept).unwrap_or_default();
+                if let Some(name) = &step.of {
+                    self.target(name).carried = kept.into_iter().map(KeptTable::named).collect();
+                }
+            }
+            "SwapTarget" => {
+                if let (Some(name), Some(swapped)) = (&step.of, read::<Swapped>(output)) {
+                    let target = self.target(name);
+                    (target.endpoint, target.published) = (swapped.endpoint, step.exited);
+                }
+            }
+            "RetireOld" => {
+                if let (Some(name), Some(retired)) = (&step.of, read::<Retired>(output)) {
+                    let target = self.target(name);
+                    (target.kept, target.deleted) = (retired.kept, retired.deleted);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn target(&mut self, name: &str) -> &mut Target {
+        let found = self.targets.iter().position(|target| target.name == name);
+        let index = found.unwrap_or_else(|| {
+            self.targets.push(Target::new(name));
+            self.targets.len() - 1
+        });
+        &mut self.targets[index]
+    }
+
+    /// A target succeeded when its last state did; it failed when one of its states did, or when
+    /// the run ended before.
+    fn judge_targets(&mut self) {
+        let (over, whole) = (self.kind != Kind::Running, self.kind);
+        for target in &mut self.targets {
+            let steps = self.steps.iter().filter(|step| step.of.as_deref() == Some(&*target.name));
+            let failed = steps.clone().find(|step| step.failed_at(over).is_some());
+            let retired = steps.clone().any(|step| step.state == "RetireOld" && !step.is_open());
+            target.kind = match (failed, retired) {
+                (Some(step), _) => {
+                    let said = step.error.as_deref().unwrap_or_default();
+                    let (error, cause) = said.split_once(": ").unwrap_or((said, ""));
+                    (target.error, target.cause) = (Some(error.to_owned()), Some(cause.to_owned()));
+                    if error == "Blocked" { Kind::Blocked } else { Kind::Failed }
+                }
+                (None, true) => Kind::Succeeded,
+                // It leads to what it led to before.
+                (None, false) if over && whole == Kind::Succeeded => Kind::Succeeded,
+                (None, false) if over => whole,
+                (None, false) => Kind::Running,
+            };
+        }
+    }
+}
+
+impl Target {
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            kind: Kind::Running,
+            endpoint: None,
+            published: None,
+            downtime: None,
+            error: None,
+            cause: None,
+            carried: Vec::new(),
+            kept: Vec::new(),
+            deleted: Vec::new(),
+        }
+    }
+}
+
+impl KeptTable {
+    fn named(self) -> Carried {
+        Carried { table: format!("{}/{}", self.database, self.table), rows: self.rows }
+    }
+}

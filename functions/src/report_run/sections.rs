@@ -1,0 +1,198 @@
+//! What a runbook is about: of its states' outputs and of what they leave in the run bucket, the
+//! parts that a person wants to read. None of it is believed to be what we wrote: it is parsed into
+//! these types, and what does not fit is left out.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A parameter group of the new family, and what became of each value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ParameterGroup {
+    /// `DB cluster parameter group` or `DB parameter group`.
+    pub kind: String,
+    pub from: String,
+    pub to: String,
+    /// False when someone else made it: then it is used as it is.
+    pub made_by_us: bool,
+    pub rows: Vec<Parameter>,
+    /// Values of a group that someone else made: name → (theirs, ours).
+    #[serde(default)]
+    pub differs: BTreeMap<String, (Option<String>, String)>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Parameter {
+    pub name: String,
+    /// What the owner set.
+    pub value: Option<String>,
+    pub old_default: Option<String>,
+    pub new_default: Option<String>,
+    pub outcome: Outcome,
+    /// Of `renamed`: the new name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// Of `overridden`: why, in the words of the input.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Of `outOfRange`: what is allowed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed: Option<String>,
+}
+
+/// What became of a parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Outcome {
+    Kept,
+    Renamed,
+    Overridden,
+    Removed,
+    NotModifiable,
+    OutOfRange,
+    DefaultChanged,
+    /// What a later version of a state says.
+    #[serde(other)]
+    Other,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Extension {
+    pub database: String,
+    pub name: String,
+    pub from: String,
+    pub to: String,
+    /// Why it stays at the former version. Absent when it was updated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What to run in that database.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub statement: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Analyzed {
+    /// Analysed by this run.
+    pub tables: u64,
+    /// Had statistics from after the upgrade already.
+    pub already: u64,
+    pub seconds: u64,
+    /// When the tables that get nine tenths of the reads had their statistics.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hot_after_seconds: Option<u64>,
+    #[serde(default)]
+    pub statements: Vec<Statement>,
+}
+
+/// One ANALYZE, of one table or of several small ones.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Statement {
+    pub database: String,
+    /// As they stand in the statement.
+    pub tables: Vec<String>,
+    pub milliseconds: u64,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RowCounts {
+    /// Tables that were there before.
+    pub tables: u64,
+    /// Tables whose rows were counted both times.
+    pub counted: u64,
+    /// Of these, with exactly as many rows.
+    pub equal: u64,
+    pub rows_before: i64,
+    pub rows_after: i64,
+    #[serde(default)]
+    pub changed: Vec<Change>,
+    #[serde(default)]
+    pub emptied: Vec<Change>,
+    #[serde(default)]
+    pub gone: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Change {
+    /// `database/schema.table`
+    pub table: String,
+    pub before: i64,
+    pub after: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Wires {
+    /// How many of each kind were cut.
+    pub cut: BTreeMap<String, u64>,
+    /// What the policy keeps.
+    #[serde(default)]
+    pub kept: Vec<KeptWire>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct KeptWire {
+    pub kind: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<String>,
+    pub object: String,
+    pub reason: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Masking {
+    /// Of which values were replaced, or all rows left behind.
+    pub tables: u64,
+    /// Rows that were made again.
+    pub rows: u64,
+    pub seconds: u64,
+    #[serde(default)]
+    pub columns: Vec<Column>,
+}
+
+/// A place whose values were replaced; never a value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Column {
+    pub database: String,
+    pub table: String,
+    pub column: String,
+    /// As the policy writes it.
+    pub rule: String,
+    pub values: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Attestation {
+    pub summary: String,
+    /// What was counted, by its name.
+    #[serde(default)]
+    pub counts: BTreeMap<String, u64>,
+    /// The object in the run bucket.
+    pub key: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Copies {
+    /// The one to go back to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before_upgrade: Option<String>,
+    /// Production's, that a sync goes by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub source_taken: Option<Timestamp>,
+    /// What every target is restored from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sanitized: Option<String>,
+}
