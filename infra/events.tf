@@ -59,7 +59,7 @@ resource "aws_cloudwatch_event_target" "this" {
   arn = (
     each.value.function != null ? aws_lambda_function.this[each.value.function].arn
     : each.value.destination != null ? aws_cloudwatch_event_api_destination.this[each.value.destination].arn
-    : aws_sfn_state_machine.this[each.value.statemachine].arn
+    : aws_sfn_alias.live[each.value.statemachine].arn
   )
 
   input = each.value.input

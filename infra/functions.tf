@@ -61,13 +61,15 @@ resource "aws_lambda_function" "this" {
   depends_on = [aws_cloudwatch_log_group.function, terraform_data.package]
 }
 
-resource "aws_lambda_permission" "report_run" {
-  statement_id   = local.on_report_run.Sid
-  function_name  = aws_lambda_function.this["report-run"].function_name
-  action         = local.on_report_run.Action
-  principal      = local.on_report_run.Principal.Service
-  source_arn     = local.on_report_run.Condition.ArnLike["aws:SourceArn"]
-  source_account = local.on_report_run.Condition.StringEquals["aws:SourceAccount"]
+resource "aws_lambda_permission" "events" {
+  for_each = local.on_functions
+
+  statement_id   = each.value.Sid
+  function_name  = aws_lambda_function.this[each.key].function_name
+  action         = each.value.Action
+  principal      = each.value.Principal.Service
+  source_arn     = each.value.Condition.ArnLike["aws:SourceArn"]
+  source_account = each.value.Condition.StringEquals["aws:SourceAccount"]
 }
 
 locals {
@@ -78,7 +80,11 @@ locals {
     SENTRY_RELEASE     = var.image_tag
   } : name => value if value != null })
   resource_policies = jsondecode(templatefile("${path.module}/iam/resources.json", local.known_variables))
-  on_report_run     = one(local.resource_policies["report-run"].Statement)
+  # Those that rules call.
+  on_functions = {
+    for name, policy in local.resource_policies : name => one(policy.Statement)
+    if contains(keys(local.functions), name)
+  }
 }
 
 # What functions/src/report_run/cost.rs reads.

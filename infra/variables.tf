@@ -1,5 +1,5 @@
 variable "runbooks" {
-  description = "The runbooks to deploy: `major-upgrade`, `daily-sync`, or both."
+  description = "The runbooks to deploy: `major-upgrade`, `daily-sync`, `snapshot-export`, or some of them."
   type        = set(string)
 
   validation {
@@ -203,6 +203,21 @@ variable "cluster_key_arns" {
   }
 }
 
+variable "export_key_arns" {
+  description = "For snapshot-export: the keys in this account that encrypt the exported files."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = length(var.export_key_arns) > 0 || !contains(var.runbooks, "snapshot-export")
+    error_message = "export_key_arns: snapshot-export needs the keys of the exported files."
+  }
+  validation {
+    condition     = alltrue([for arn in var.export_key_arns : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/", arn))])
+    error_message = "export_key_arns: IAM wants ARNs of keys, arn:aws:kms:<region>:<account>:key/<id>, not aliases."
+  }
+}
+
 variable "secret_key_arns" {
   description = "Customers' keys of the secrets that hold the logins and the masking key. Empty when aws/secretsmanager encrypts them."
   type        = list(string)
@@ -238,7 +253,7 @@ variable "run_bucket_force_destroy" {
 }
 
 variable "runs_expire_after_days" {
-  description = "Days after which what a run left under `runs/` expires: findings, keyed fingerprints, reports. Leases, inspections and attestations stay."
+  description = "Days after which the keyed fingerprints expire that a sync leaves under `runs/<execution>/databases/`. Reports, attestations and all else stay."
   type        = number
   default     = 400
 

@@ -105,10 +105,12 @@ impl Context {
     /// The same, in the account of that role. The run bucket stays ours.
     ///
     /// The role is assumed with the first call and again before it expires (AssumeRoleProvider,
-    /// aws-config).
-    pub async fn assume(&self, role_arn: &str) -> Self {
+    /// aws-config). `external_id` is what the role's trust policy asks for
+    /// (https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_common-scenarios_third-party.html).
+    pub async fn assume(&self, role_arn: &str, external_id: &str) -> Self {
         let provider = AssumeRoleProvider::builder(role_arn)
             .session_name("aurora-runbooks")
+            .external_id(external_id)
             .configure(&self.config)
             .build()
             .await;

@@ -59,7 +59,7 @@ impl Deployment {
             machines: RUNBOOKS.iter().map(|runbook| machine(runbook)).collect::<anyhow::Result<_>>()?,
             rules: load_rules(&events, &variables)?,
             destinations: load_destinations(&events.join("destinations"), &variables)?,
-            functions: states.chain([functions::REPORT_RUN.to_owned()]).collect(),
+            functions: states.chain(functions::CALLED_BY_EVENTS.map(str::to_owned)).collect(),
             run_buckets: BTreeMap::new(),
             task_roles: permissions::task_roles(),
             iam: permissions::deployed(switches)?,

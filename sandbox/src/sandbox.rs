@@ -10,7 +10,10 @@ use std::{
 use anyhow::{Context as _, bail};
 use aws_config::{BehaviorVersion, Region, SdkConfig, timeout::TimeoutConfig};
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
-use aws_sdk_sfn::{operation::describe_execution::DescribeExecutionOutput, types::ExecutionStatus};
+use aws_sdk_sfn::{
+    operation::describe_execution::DescribeExecutionOutput,
+    types::{ExecutionStatus, RoutingConfigurationListItem},
+};
 use aws_smithy_async::{rt::sleep::TokioSleep, time::TimeSource};
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use aws_smithy_types::retry::RetryConfig;
@@ -45,7 +48,7 @@ use crate::{
     executables, model_workers,
     outside::{self, Beside},
     permissions::Switches,
-    statemachine::{PREFIX, RUNBOOKS},
+    statemachine::{ALIAS, PREFIX, RUNBOOKS},
     trial,
 };
 
@@ -311,7 +314,15 @@ impl Sandbox {
         let sfn = self.sfn();
         for Machine { name, definition, role_arn } in machines {
             let create = sfn.create_state_machine().name(&name).definition(definition).role_arn(role_arn);
-            create.send().await.with_context(|| format!("could not deploy {name}"))?;
+            // Rules and schedules are the sandbox's, and start nothing elsewhere.
+            let created = create.publish(self.stepfunctions.is_none()).send().await;
+            let created = created.with_context(|| format!("could not deploy {name}"))?;
+            if let Some(version) = created.state_machine_version_arn {
+                let route = RoutingConfigurationListItem::builder();
+                let route = route.state_machine_version_arn(version).weight(100).build()?;
+                let alias = sfn.create_state_machine_alias().name(ALIAS).routing_configuration(route);
+                alias.send().await.with_context(|| format!("could not make an alias of {name}"))?;
+            }
         }
         Ok(())
     }

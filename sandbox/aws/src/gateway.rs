@@ -216,6 +216,14 @@ fn caller(request: &Request) -> Option<Caller> {
     Some(Caller { session, ..Caller::of_key(principal, region, service) })
 }
 
+/// `GET /<bucket>?location`
+fn is_location(request: &Request) -> bool {
+    request
+        .uri()
+        .query()
+        .is_some_and(|query| query.split('&').any(|part| part.split('=').next() == Some("location")))
+}
+
 /// The API's name of the call.
 fn action(service: &str, request: &Request) -> String {
     match service {
@@ -226,6 +234,7 @@ fn action(service: &str, request: &Request) -> String {
         "s3" => {
             let object = request.uri().path().trim_matches('/').contains('/');
             let verb = match request.method().as_str() {
+                "GET" if !object && is_location(request) => return "GetBucketLocation".to_owned(),
                 "GET" if !object => return "ListObjectsV2".to_owned(),
                 "PUT" if !object => return "CreateBucket".to_owned(),
                 "GET" => "GetObject",

@@ -234,21 +234,22 @@ impl ReadRule {
 
 impl ReadTarget {
     fn target(&self) -> Option<Target> {
-        let (kind, name) = self.arn.rsplit_once(':')?;
         let id = self.id.clone();
-        if kind == arn("lambda", "function") {
-            let function = without_prefix(name, PREFIX).to_owned();
-            let input = self.input.as_ref().map(|input| parsed_json(input, &self.id));
-            return Some(Target::Function { id, function, input });
+        if let Some(named) = self.arn.strip_prefix(&arn("states", "stateMachine:")) {
+            let (name, alias) = named.split_once(':').expect("an alias of a machine is started");
+            let role = role_arn("events", ACCOUNT);
+            assert_eq!(self.role, Some(role), "{name} is started with the role of rules");
+            let transform = self.paths.clone().zip(self.template.clone());
+            let transform = transform.map(|(paths, template)| Transform { paths, template });
+            let statemachine = without_prefix(name, PREFIX).to_owned();
+            let alias = Some(alias.to_owned());
+            return Some(Target::StateMachine { id, statemachine, alias, input: None, transform });
         }
-        if kind != arn("states", "stateMachine") {
-            return None;
-        }
-        assert_eq!(self.role, Some(role_arn("events", ACCOUNT)), "{name} is started with the role of rules");
-        let transform = self.paths.clone().zip(self.template.clone());
-        let transform = transform.map(|(paths, template)| Transform { paths, template });
-        let statemachine = without_prefix(name, PREFIX).to_owned();
-        Some(Target::StateMachine { id, statemachine, input: None, transform })
+        let (kind, name) = self.arn.rsplit_once(':')?;
+        let function =
+            (kind == arn("lambda", "function")).then(|| without_prefix(name, PREFIX).to_owned())?;
+        let input = self.input.as_ref().map(|input| parsed_json(input, &self.id));
+        Some(Target::Function { id, function, input })
     }
 }
 

@@ -136,10 +136,12 @@ impl Events {
                     input.as_ref().unwrap_or(event).to_string(),
                 )
             }
-            Target::StateMachine { statemachine, input, transform, .. } => {
+            Target::StateMachine { statemachine, alias, input, transform, .. } => {
                 let transformed = transform.as_ref().map(|transform| transform.apply(event));
+                let alias = alias.as_ref().map(|alias| format!(":{alias}")).unwrap_or_default();
+                let machine = format!("stateMachine:{}-{statemachine}{alias}", self.prefix);
                 let body = json!({
-                    "stateMachineArn": arn("states", &format!("stateMachine:{}-{statemachine}", self.prefix)),
+                    "stateMachineArn": arn("states", &machine),
                     // The same event starts the same execution, however often it is delivered.
                     "name": event_id,
                     "input": transformed.unwrap_or_else(|| input.as_ref().unwrap_or(event).to_string()),

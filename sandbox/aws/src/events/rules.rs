@@ -42,6 +42,7 @@ pub enum Target {
     StateMachine {
         id: String,
         statemachine: String,
+        alias: Option<String>,
         input: Option<Value>,
         transform: Option<Transform>,
     },
@@ -71,8 +72,9 @@ impl Target {
     pub(super) fn arn(&self, prefix: &str) -> String {
         match self {
             Self::Function { function, .. } => arn("lambda", &format!("function:{prefix}-{function}")),
-            Self::StateMachine { statemachine, .. } => {
-                arn("states", &format!("stateMachine:{prefix}-{statemachine}"))
+            Self::StateMachine { statemachine, alias, .. } => {
+                let alias = alias.as_deref().map(|alias| format!(":{alias}")).unwrap_or_default();
+                arn("states", &format!("stateMachine:{prefix}-{statemachine}{alias}"))
             }
             Self::Destination { destination, .. } => destination_arn(prefix, destination),
             Self::Bus { bus, .. } => bus.clone(),

@@ -21,6 +21,9 @@ pub fn sts(call: &Call<'_>) -> Option<Vec<Access>> {
         "AssumeRole" => {
             let mut access = call.access("sts:AssumeRole", text("RoleArn").unwrap_or("*").to_owned());
             access.keys.set("sts:RoleSessionName", text("RoleSessionName").unwrap_or_default());
+            if let Some(id) = text("ExternalId") {
+                access.keys.set("sts:ExternalId", id);
+            }
             Some(vec![access])
         }
         _ => None,
@@ -43,9 +46,8 @@ pub fn json(call: &Call<'_>) -> Option<Vec<Access>> {
     let text = |name: &str| body[name].as_str().unwrap_or("*").to_owned();
     let name = format!("{}:{}", call.caller.service, call.operation);
     Some(match name.as_str() {
-        "states:ListExecutions" | "states:StartExecution" => {
-            vec![call.access(&name, text("stateMachineArn"))]
-        }
+        "states:StartExecution" => vec![start(call, &name, &text("stateMachineArn"))],
+        "states:ListExecutions" => vec![call.access(&name, text("stateMachineArn"))],
         "states:DescribeExecution"
         | "states:DescribeStateMachineForExecution"
         | "states:GetExecutionHistory"
@@ -74,6 +76,18 @@ pub fn json(call: &Call<'_>) -> Option<Vec<Access>> {
         | "secretsmanager:DescribeSecret" => secret(call, &name, &body),
         _ => return None,
     })
+}
+
+/// "To authorize a version or an alias to invoke an API action, Step Functions uses the state
+/// machine's ARN"; which one it is, is a key
+/// (https://docs.aws.amazon.com/step-functions/latest/dg/auth-version-alias.html).
+fn start(call: &Call<'_>, name: &str, arn: &str) -> Access {
+    let Some((position, _)) = arn.match_indices(':').nth(6) else {
+        return call.access(name, arn.to_owned());
+    };
+    let mut access = call.access(name, arn[..position].to_owned());
+    access.keys.set("states:StateMachineQualifier", &arn[position + 1..]);
+    access
 }
 
 /// Each entry is asked about
