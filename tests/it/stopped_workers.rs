@@ -4,7 +4,12 @@
 use std::time::Duration;
 
 use local_aws::ecs::Task;
-use sandbox::{Options, Sandbox, aws::PRODUCTION, deployment::Deployment, orders, permissions};
+use sandbox::{
+    Options, Sandbox,
+    aws::{PRODUCTION, arn},
+    deployment::Deployment,
+    orders, permissions,
+};
 use serde_json::{Value, json};
 
 use crate::harness::{calls, ended, to_18};
@@ -28,8 +33,11 @@ async fn in_inspection(sandbox: &Sandbox) -> String {
 }
 
 async fn next_inspection(sandbox: &Sandbox, number: usize) {
+    let mut seconds = 0;
     while inspections(sandbox).get(number - 1).is_none_or(|task| task.last_status != "RUNNING") {
         sandbox.clock.sleep(Duration::from_secs(1)).await;
+        seconds += 1;
+        assert!(seconds < 3600, "no inspection number {number} within an hour");
     }
     sandbox.clock.sleep(Duration::from_secs(31)).await;
 }
@@ -90,8 +98,9 @@ async fn a_worker_that_dies_every_time_fails_the_run_with_its_reason() {
 
 #[tokio::test(start_paused = true)]
 async fn an_event_of_another_account_or_cluster_fails_no_token() {
+    let bus = arn("events", "event-bus/default");
     let sandbox = world(None).await;
-    let arn = in_inspection(&sandbox).await;
+    let execution = in_inspection(&sandbox).await;
     // What ECS said of the running worker, token and all, as if it had stopped.
     let mut events = sandbox.events.published().into_iter().rev().map(|published| published.event);
     let mut event = events.find(|event| event["detail-type"] == "ECS Task State Change").unwrap();
@@ -101,19 +110,19 @@ async fn an_event_of_another_account_or_cluster_fails_no_token() {
         *forged.pointer_mut(path).unwrap() = value;
         forged
     };
-    sandbox.events.publish("default", with("/account", PRODUCTION.into()));
-    sandbox.events.publish("default", with("/source", "acme.ecs".into()));
+    sandbox.events.publish(&bus, with("/account", PRODUCTION.into()));
+    sandbox.events.publish(&bus, with("/source", "acme.ecs".into()));
     let other = event["detail"]["clusterArn"].as_str().unwrap().replace("aurora-runbooks", "acme");
-    sandbox.events.publish("default", with("/detail/clusterArn", other.into()));
+    sandbox.events.publish(&bus, with("/detail/clusterArn", other.into()));
     let token = "/detail/overrides/containerOverrides/0/environment/0";
-    sandbox.events.publish("default", with(token, json!({"name": "TASK_TOKEN", "value": "guessed"})));
+    sandbox.events.publish(&bus, with(token, json!({"name": "TASK_TOKEN", "value": "guessed"})));
     sandbox.clock.sleep(Duration::from_secs(30)).await;
     assert_eq!(calls(&sandbox, "fail-stopped-task", "SendTaskFailure"), 0);
     assert_eq!(inspections(&sandbox).len(), 1, "the worker works on");
 
     // The event itself would have done it.
-    sandbox.events.publish("default", event);
+    sandbox.events.publish(&bus, event);
     next_inspection(&sandbox, 2).await;
     assert_eq!(calls(&sandbox, "fail-stopped-task", "SendTaskFailure"), 1);
-    ended(&sandbox, arn).await.succeeded();
+    ended(&sandbox, execution).await.succeeded();
 }

@@ -1,0 +1,224 @@
+//! Nothing is granted in vain: bad days and weeks use all of it.
+
+use super::*;
+
+/// The lease is always another's whose execution is over, so that every state takes it over.
+async fn rob(sandbox: &Sandbox, over: &str) {
+    let store = orders::context(sandbox).store;
+    loop {
+        for key in sandbox.s3.list(BUCKET, "leases/") {
+            let lease = json!({ "execution": over, "taken": sandbox.clock.now() });
+            store.put_json(&key, &lease).await.unwrap();
+        }
+        sandbox.clock.sleep(Duration::from_secs(7)).await;
+    }
+}
+
+/// What Lambda and S3 ask of a role beside the calls that the sandbox sees: a function's log, and
+/// an object that is not there.
+async fn play_the_services(sandbox: &Sandbox) {
+    for (name, document) in documents() {
+        let log = arn("logs", &format!("log-group:/aws/lambda/{PREFIX}-{name}:log-stream:a"));
+        for action in ["logs:CreateLogStream", "logs:PutLogEvents"] {
+            let is_function = document.trust.to_string().contains("lambda.amazonaws.com");
+            assert_eq!(decide(sandbox, &name, action, &log), is_function, "{name} {action}");
+        }
+        if granted(&document).contains("s3:GetObject") {
+            assert_eq!(role(sandbox, &name).store.get_text("runs/none").await.unwrap(), None, "{name}");
+        }
+    }
+}
+
+/// An upgrade that RDS first refuses and then fails, while the lease is always another's.
+async fn a_bad_day_of_an_upgrade() -> Sandbox {
+    let sandbox = world_of_upgrade(Options { customer_keys: true, ..Options::model(1) }).await;
+    let bad = json!({ "cluster": "orders", "target": "15" });
+    let over = run(&sandbox, "over", &bad).await.failed("Refused").arn;
+    let refused = Fault::once(Kind::Denied, "rds", "ModifyDBCluster").by("modify-cluster-version");
+    sandbox.gateway.lay(refused);
+    sandbox.rds.behave(|behaviour| {
+        let files = vec![("loadable_libraries.txt".into(), "could not load library".into())];
+        behaviour.fail_next_upgrade = Some(UpgradeFailure { reason: "fatal".into(), files });
+    });
+    let upgrade = async {
+        let refused = run(&sandbox, "upgrade", &to_18()).await.failed("Refused");
+        let failed = redrive(&sandbox, &refused).await.failed("OperationFailed");
+        redrive(&sandbox, &failed).await.succeeded();
+    };
+    tokio::select! {
+        () = upgrade => {}
+        () = rob(&sandbox, &over) => unreachable!("it never ends"),
+    }
+    sandbox.renew_reports().await.unwrap();
+    sandbox
+}
+
+async fn stop_clusters(sandbox: &Sandbox, which: &str) {
+    let owner = sandbox.rds_client();
+    for cluster in owner.describe_db_clusters().send().await.unwrap().db_clusters.unwrap_or_default() {
+        let name = cluster.db_cluster_identifier().unwrap_or_default();
+        if name.starts_with(which) && cluster.status() == Some("available") {
+            owner.stop_db_cluster().db_cluster_identifier(name).send().await.unwrap();
+        }
+    }
+    sandbox.clock.sleep(Duration::from_secs(3600)).await;
+}
+
+/// Syncs day by day whose replaced copies a person has stopped, one that fails while the quarantine
+/// is there, and one that a person stops in the middle of a swap; the rule's clean-up follows it.
+async fn a_bad_week_of_syncs() -> Sandbox {
+    let sandbox = world_of_sync(Options { customer_keys: true, ..Options::model(1) }).await;
+    for day in ["monday", "tuesday", "wednesday"] {
+        sync(&sandbox, day).await.succeeded();
+        stop_clusters(&sandbox, "orders-dev-old").await;
+        sandbox.clock.sleep(Duration::from_secs(23 * 3600)).await;
+        production::take_snapshot(&sandbox).await.unwrap();
+    }
+    let fails = || {
+        let fault = Fault::once(Kind::Denied, "rds", "CreateDBClusterSnapshot");
+        sandbox.gateway.lay(fault.by("snapshot-sanitized"));
+    };
+    fails();
+    let failed = sync(&sandbox, "thursday").await.failed("Refused").arn;
+
+    let input = json!({ "sync": "orders" });
+    let stopped = sandbox.start_execution("daily-sync", "friday", &input).await.unwrap();
+    let renamed = |sandbox: &Sandbox| {
+        let call = sandbox.gateway.calls().into_iter().rev().find(|call| call.action == "ModifyDBCluster");
+        call.is_some_and(|call| call.form.contains("NewDBClusterIdentifier=orders-dev-old"))
+    };
+    while !renamed(&sandbox) {
+        sandbox.clock.sleep(Duration::from_secs(1)).await;
+    }
+    sandbox.sfn().stop_execution().execution_arn(&stopped).send().await.unwrap();
+    // Before the clean-up that the rule starts comes to it.
+    let short = runbook::Run::of(&stopped).short_id();
+    stop_clusters(&sandbox, &format!("orders-dev-{short}")).await;
+    fails();
+    tokio::select! {
+        run = sync(&sandbox, "saturday") => drop(run.failed("Refused")),
+        () = rob(&sandbox, &failed) => unreachable!("it never ends"),
+    }
+    sandbox
+}
+
+/// An export by event that differs from its source, one of a snapshot that production has shared,
+/// and one that deletes what is too old; each while the claim is another's.
+async fn a_bad_week_of_exports() -> Sandbox {
+    let options = Options { customer_keys: true, roles: vec![exports::role().unwrap()], ..Options::model(1) };
+    let sandbox = Sandbox::start(options).await.unwrap();
+    production::create(&sandbox).await.unwrap();
+    orders::create(&sandbox, Shape { maintenance: false, ..Shape::default() }).await.unwrap();
+    let shared = exports::share_from_production(&sandbox).await.unwrap();
+    exports::create(&sandbox, Some(&exports::policy_of_three().unwrap())).await.unwrap();
+    let skip = |sandbox: &Sandbox, skipped: bool| {
+        sandbox.rds.behave(|behaviour| {
+            let skip = &mut behaviour.exports.skip;
+            skip.clear();
+            skip.extend(skipped.then(|| ("shop.public.orders".to_owned(), "x".to_owned())));
+        });
+    };
+    skip(&sandbox, true);
+    let now = sandbox.clock.now();
+    exports::take_snapshot(&sandbox, now - jiff::SignedDuration::from_hours(3)).await.unwrap();
+    let failed = ended(&sandbox, exports::started(&sandbox).await.unwrap()).await.failed("OperationFailed");
+    skip(&sandbox, false);
+    let export = async |name: &str, input: Value| {
+        let arn = sandbox.start_execution("snapshot-export", name, &input).await.unwrap();
+        ended(&sandbox, arn).await.succeeded()
+    };
+    let week = async {
+        export("again", json!({ "export": "orders", "again": true })).await;
+        sandbox.clock.sleep(Duration::from_secs(3600)).await;
+        export("once-more", json!({ "export": "orders", "again": true })).await;
+        sandbox.clock.sleep(Duration::from_secs(24 * 3600)).await;
+        exports::take_snapshot(&sandbox, sandbox.clock.now() - jiff::SignedDuration::from_mins(1))
+            .await
+            .unwrap();
+        export("next-day", json!({ "export": "orders" })).await;
+        export("shared", json!({ "export": "shared", "snapshot": shared })).await;
+        let rows =
+            [("public.customers", 40), ("public.events", 30), ("public.orders", 120), ("public.refunds", 0)];
+        exports::sanitized(&sandbox, &rows).await.unwrap();
+        export("sanitized", json!({ "export": "sanitized" })).await;
+    };
+    tokio::select! {
+        () = week => {}
+        () = rob(&sandbox, &failed.arn) => unreachable!("it never ends"),
+    }
+    sandbox
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_functions_use_all_that_they_are_granted() {
+    let mut used: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for sandbox in
+        [a_bad_day_of_an_upgrade().await, a_bad_week_of_syncs().await, a_bad_week_of_exports().await]
+    {
+        assert_eq!(sandbox.iam.denied(), []);
+        play_the_services(&sandbox).await;
+        for (role, actions) in sandbox.iam.used() {
+            used.entry(role).or_default().extend(actions);
+        }
+    }
+    report(used, |name, trust| {
+        name == "reconcile-export" || ["lambda", "states", "root"].iter().any(|by| trust.contains(by))
+    });
+}
+
+/// In real time, with the shipped workers, because they speak SQL.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_workers_use_all_that_they_are_granted() {
+    let options = || Options { customer_keys: true, ..Options::real() };
+    let mut used: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut note = async |sandbox: &Sandbox| {
+        assert_eq!(sandbox.iam.denied(), []);
+        play_the_services(sandbox).await;
+        for (role, actions) in sandbox.iam.used() {
+            used.entry(role).or_default().extend(actions);
+        }
+    };
+    let sandbox = world_of_upgrade(options()).await;
+    run(&sandbox, "upgrade", &to_18()).await.succeeded();
+    note(&sandbox).await;
+    drop(sandbox);
+    let sandbox = world_of_sync(options()).await;
+    // It is started, because its kept table is read.
+    stop_clusters(&sandbox, environments::DEV).await;
+    sync(&sandbox, "sync").await.succeeded();
+    note(&sandbox).await;
+    for name in workers::STATES.iter().map(|state| runbook::state::kebab(state)) {
+        let used = used.entry(permissions::role_arn(&name, ACCOUNT)).or_default();
+        // One function of the kit answers for every worker, and a bad day is another test's
+        // (major_upgrade.rs: a planted finding blocks).
+        if used.contains("states:SendTaskSuccess") {
+            used.insert("states:SendTaskFailure".to_owned());
+        }
+    }
+    // It speaks no SQL: the functions' test has it.
+    report(used, |name, trust| trust.contains("ecs-tasks") && name != "reconcile-export");
+}
+
+/// The number of actions granted and used a role; nothing is granted in vain.
+fn report(mut used: BTreeMap<String, BTreeSet<String>>, looked_at: impl Fn(&str, &str) -> bool) {
+    let mut table = format!("{:<28}{:>8}{:>8}\n", "role", "granted", "used");
+    let mut never = Vec::new();
+    for (name, document) in documents() {
+        let trust = document.trust.to_string();
+        // ECS pulls and logs with it: its test is that of the roles that services act with.
+        if name == "task-execution" || !looked_at(&name, &trust) {
+            continue;
+        }
+        let (granted, used) = (granted(&document), used.remove(&document.arn).unwrap_or_default());
+        table += &format!("{name:<28}{:>8}{:>8}\n", granted.len(), used.len());
+        let by_itself =
+            |action: &str| trust.contains("states.amazonaws.com") && BY_STEP_FUNCTIONS.contains(&action);
+        let unused: Vec<_> = granted.difference(&used).filter(|action| !by_itself(action)).cloned().collect();
+        if !unused.is_empty() {
+            never.push(format!("{name}: {}", unused.join(", ")));
+        }
+    }
+    // Shown by `cargo test -p tests --test it -- iam --nocapture`.
+    std::io::stderr().write_all(table.as_bytes()).unwrap();
+    assert!(never.is_empty(), "granted and used by no scenario:\n{}", never.join("\n"));
+}
