@@ -107,8 +107,8 @@ resource "aws_cloudwatch_dashboard" "this" {
             stat   = "Sum"
             period = 3600
             metrics = [
-              for metric in ["ExecutionsStarted", "ExecutionsSucceeded", "ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted"] :
-              ["AWS/States", metric, "StateMachineArn", local.machine_arns[name]]
+              for how in ["Started", "Succeeded", "Failed", "TimedOut", "Aborted"] :
+              ["AWS/States", "Executions${how}", "StateMachineArn", local.machine_arns[name]]
             ]
           }
         }

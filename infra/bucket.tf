@@ -49,15 +49,19 @@ resource "aws_s3_bucket_policy" "runs" {
   depends_on = [aws_s3_bucket_public_access_block.runs]
 }
 
-# leases/, upgrades/, attestations/ and policy.yaml stay; of them only replaced versions go.
+# What came of raw values expires, by its tag. Reports, attestations and all else stay; of them only
+# replaced versions go.
 resource "aws_s3_bucket_lifecycle_configuration" "runs" {
   bucket = aws_s3_bucket.runs.id
 
   rule {
-    id     = "runs"
+    id     = "expires"
     status = "Enabled"
     filter {
-      prefix = "runs/"
+      tag {
+        key   = "expires"
+        value = "true"
+      }
     }
     expiration {
       days = var.runs_expire_after_days
@@ -91,8 +95,8 @@ resource "aws_s3_object" "policy" {
 
   lifecycle {
     precondition {
-      condition     = length(local.syncs) > 0
-      error_message = "policy_file: ${var.policy_file} has no syncs; `policy check` says what is wrong with it."
+      condition     = length(local.syncs) + length(local.exports) > 0
+      error_message = "policy_file: ${var.policy_file} has no syncs and no exports; `policy check` says what is wrong with it."
     }
     precondition {
       condition     = length(local.syncs) == 0 || can(regex("^[0-9]{12}$", local.policy.account))

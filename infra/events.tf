@@ -3,7 +3,9 @@
 locals {
   rule_files = [
     for file in fileset("${path.module}/events", "*.json") :
-    jsondecode(templatefile("${path.module}/events/${file}", local.known_variables))
+    jsondecode(templatefile("${path.module}/events/${file}", merge(local.known_variables, {
+      slack_events = join("\",\"", var.slack_events)
+    })))
   ]
   # A target that is not deployed makes no target, and a rule without targets no rule.
   targets = merge([
@@ -13,9 +15,15 @@ locals {
         id           = target.id
         function     = try(target.function, null)
         statemachine = try(target.statemachine, null)
+        destination  = try(target.destination, null)
+        path         = try(target.path, null)
         transform    = try(target.transform, null)
         input        = try(jsonencode(target.input), null)
-      } if try(contains(keys(local.functions), target.function), contains(keys(local.machines), target.statemachine))
+        } if try(
+        contains(keys(local.functions), target.function),
+        contains(keys(local.machines), target.statemachine),
+        contains(local.destinations, target.destination),
+      )
     }
   ]...)
   rules = {
@@ -29,7 +37,7 @@ resource "aws_cloudwatch_event_rule" "this" {
 
   name           = "${var.name}-${each.key}"
   description    = each.value.description
-  event_bus_name = each.value.bus
+  event_bus_name = each.value.bus == var.name ? aws_cloudwatch_event_bus.this.name : each.value.bus
   event_pattern  = can(each.value.pattern) ? jsonencode(each.value.pattern) : null
   tags           = var.tags
 
@@ -40,13 +48,18 @@ resource "aws_cloudwatch_event_target" "this" {
   for_each = local.targets
 
   rule           = aws_cloudwatch_event_rule.this[each.value.rule].name
-  event_bus_name = local.rules[each.value.rule].bus
+  event_bus_name = aws_cloudwatch_event_rule.this[each.value.rule].event_bus_name
   target_id      = each.value.id
-  role_arn       = each.value.function == null ? module.role["events"].arn : null
+  input_path     = each.value.path
+  # The function's own policy lets EventBridge in.
+  role_arn = (
+    each.value.function != null ? null
+    : module.role[each.value.destination == null ? "events" : "destinations"].arn
+  )
   arn = (
-    each.value.function == null
-    ? aws_sfn_state_machine.this[each.value.statemachine].arn
-    : aws_lambda_function.this[each.value.function].arn
+    each.value.function != null ? aws_lambda_function.this[each.value.function].arn
+    : each.value.destination != null ? aws_cloudwatch_event_api_destination.this[each.value.destination].arn
+    : aws_sfn_alias.live[each.value.statemachine].arn
   )
 
   input = each.value.input
@@ -67,7 +80,7 @@ resource "aws_cloudwatch_event_target" "this" {
   }
 }
 
-# For events of production's account, and for what people attach to it.
+# For events of production's account, our own (docs/events.md), and what people attach to it.
 resource "aws_cloudwatch_event_bus" "this" {
   name = var.name
   tags = var.tags
@@ -131,7 +144,11 @@ data "aws_iam_policy_document" "dead_letters" {
     condition {
       test     = "ArnLike"
       variable = "aws:SourceArn"
-      values   = ["${local.stem.events}:rule/${var.name}-*"]
+      # A rule on our own bus has the bus in its ARN.
+      values = [
+        "${local.stem.events}:rule/${var.name}-*",
+        "${local.stem.events}:rule/${var.name}/${var.name}-*",
+      ]
     }
   }
   # Scheduler sends with the schedule's role

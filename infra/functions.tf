@@ -38,7 +38,7 @@ resource "aws_lambda_function" "this" {
   #checkov:skip=CKV_AWS_115:A limit of its own would only let one state's poll fail while others run.
   #checkov:skip=CKV_AWS_116:States are called by Step Functions, which has the error; events have the queue of their rule.
   #checkov:skip=CKV_AWS_117:A function speaks to AWS alone, never to a database.
-  #checkov:skip=CKV_AWS_173:The variables are the name of the run bucket, and prices.
+  #checkov:skip=CKV_AWS_173:The variables are names, prices, and a DSN of Sentry, which only lets one send.
   #checkov:skip=CKV_AWS_272:The package is compared with its SHA-256; its provenance is attested where it is built.
   for_each = local.functions
 
@@ -55,24 +55,36 @@ resource "aws_lambda_function" "this" {
   tags             = var.tags
 
   environment {
-    variables = merge({ RUN_BUCKET = aws_s3_bucket.runs.id }, each.key == "report-run" ? local.prices : {})
+    variables = merge({ RUN_BUCKET = aws_s3_bucket.runs.id }, each.key == "report-run" ? local.of_report_run : {})
   }
 
   depends_on = [aws_cloudwatch_log_group.function, terraform_data.package]
 }
 
-resource "aws_lambda_permission" "report_run" {
-  statement_id   = local.on_report_run.Sid
-  function_name  = aws_lambda_function.this["report-run"].function_name
-  action         = local.on_report_run.Action
-  principal      = local.on_report_run.Principal.Service
-  source_arn     = local.on_report_run.Condition.ArnLike["aws:SourceArn"]
-  source_account = local.on_report_run.Condition.StringEquals["aws:SourceAccount"]
+resource "aws_lambda_permission" "events" {
+  for_each = local.on_functions
+
+  statement_id   = each.value.Sid
+  function_name  = aws_lambda_function.this[each.key].function_name
+  action         = each.value.Action
+  principal      = each.value.Principal.Service
+  source_arn     = each.value.Condition.ArnLike["aws:SourceArn"]
+  source_account = each.value.Condition.StringEquals["aws:SourceAccount"]
 }
 
 locals {
+  of_report_run = merge(local.prices, { for name, value in {
+    EVENT_BUS          = aws_cloudwatch_event_bus.this.name
+    SENTRY_DSN         = var.sentry_dsn
+    SENTRY_ENVIRONMENT = var.sentry_environment
+    SENTRY_RELEASE     = var.image_tag
+  } : name => value if value != null })
   resource_policies = jsondecode(templatefile("${path.module}/iam/resources.json", local.known_variables))
-  on_report_run     = one(local.resource_policies["report-run"].Statement)
+  # Those that rules call.
+  on_functions = {
+    for name, policy in local.resource_policies : name => one(policy.Statement)
+    if contains(keys(local.functions), name)
+  }
 }
 
 # What functions/src/report_run/cost.rs reads.

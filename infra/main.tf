@@ -39,8 +39,9 @@ locals {
 
   # Only who has something to start gets the right to.
   starters = {
-    scheduler = length(local.schedules) > 0
-    events    = anytrue([for target in local.targets : target.statemachine != null])
+    scheduler    = length(local.schedules) > 0
+    events       = anytrue([for target in local.targets : target.statemachine != null])
+    destinations = length(local.destinations) > 0
   }
   roles = { for name, role in local.known_roles : name => role if lookup(local.starters, name, true) }
 
@@ -69,6 +70,8 @@ locals {
     production_account = local.policy.account
     run_bucket         = local.run_bucket
     state_machines     = join("\",\"", values(local.machine_arns))
+    # A list of prefixes; no snapshot's name begins with a hyphen.
+    exported_snapshots = join("\" }, { \"prefix\": \"", coalescelist(local.exported.snapshots, ["-"]))
   }
   variables = merge(local.known_variables, {
     source_role              = join("\",\"", local.policy.roles)
@@ -81,6 +84,11 @@ locals {
     log_delivery             = "*"
     tracing                  = "*"
     state_machine_logs       = "${local.machine_logs}:log-stream:*"
+    export_buckets           = join("\",\"", formatlist("arn:${local.partition}:s3:::%s", local.exported.buckets))
+    exported_files           = join("\",\"", formatlist("arn:${local.partition}:s3:::%s/*", local.exported.buckets))
+    export_roles             = join("\",\"", local.exported.roles)
+    export_keys              = join("\",\"", var.export_key_arns)
+    shared_snapshots         = join("\",\"", local.exported.shared)
     copy_keys                = join("\",\"", var.copy_key_arns)
     cluster_keys             = join("\",\"", var.cluster_key_arns)
     run_bucket_keys          = aws_kms_key.runs.arn

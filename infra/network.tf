@@ -93,9 +93,8 @@ resource "aws_vpc_security_group_egress_rule" "aws" {
 
 locals {
   # What a worker calls, and what Fargate calls for it: the image and the log.
-  interface_endpoints = toset([
-    for service in ["ec2", "ecr.api", "ecr.dkr", "logs", "rds", "secretsmanager", "states"] : service if var.vpc_endpoints
-  ])
+  called              = ["ec2", "ecr.api", "ecr.dkr", "logs", "rds", "secretsmanager", "states"]
+  interface_endpoints = toset([for service in local.called : service if var.vpc_endpoints])
 }
 
 resource "aws_security_group" "endpoints" {

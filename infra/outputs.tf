@@ -5,7 +5,10 @@ output "state_machine_arns" {
 
 output "console" {
   description = "The page of each state machine in the AWS console: Start execution is a button there."
-  value       = { for name, machine in aws_sfn_state_machine.this : name => "${local.console}/statemachines/view/${machine.arn}" }
+  value = {
+    for name, machine in aws_sfn_state_machine.this :
+    name => "${local.console}/statemachines/view/${machine.arn}"
+  }
 }
 
 output "start" {
@@ -13,7 +16,7 @@ output "start" {
   value = {
     for name, machine in aws_sfn_state_machine.this : name => join(" ", [
       "aws stepfunctions start-execution --region ${local.region}",
-      "--state-machine-arn ${machine.arn}",
+      "--state-machine-arn ${aws_sfn_alias.live[name].arn}",
       "--input '${trimspace(file("${path.module}/../statemachines/${name}/examples/smallest.json"))}'",
     ])
   }
@@ -46,5 +49,8 @@ output "role_arns" {
 
 output "schedules" {
   description = "What each schedule starts, and when."
-  value       = { for name, schedule in aws_scheduler_schedule.this : name => "${schedule.schedule_expression} ${schedule.schedule_expression_timezone}" }
+  value = {
+    for name, schedule in aws_scheduler_schedule.this :
+    name => "${schedule.schedule_expression} ${schedule.schedule_expression_timezone}"
+  }
 }

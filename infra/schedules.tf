@@ -20,11 +20,29 @@ locals {
     new    = flatten([for name in local.target_names : [name, "${name}-old-????????"]])
     fresh  = [for name in local.target_names : "${name}-????????"]
   }
+  exports = try(local.policy_document.exports, {})
+  exported = {
+    buckets = distinct([for export in local.exports : try(export.bucket, "")])
+    roles   = distinct([for export in local.exports : try(export.role, "")])
+    # What an event has to name: RDS's own snapshots of the cluster, or what the sync has sanitised.
+    # Some of AWS's samples put rds: before a manual snapshot's name, too.
+    snapshots = distinct(flatten([
+      for export in local.exports : can(export.source.sync) ? [
+        "sanitized-${export.source.sync}-", "rds:sanitized-${export.source.sync}-",
+      ] : ["rds:${try(export.source.cluster, "-")}-"]
+    ]))
+    shared = distinct([
+      for export in local.exports :
+      "arn:${local.partition}:rds:${local.region}:${export.source.account}:cluster-snapshot:*"
+      if can(export.source.account)
+    ])
+  }
   target_names = distinct(flatten([for sync in local.syncs : try(sync.targets[*].cluster, [])]))
 
   # Another section of the policy file with schedules is another line here.
   scheduled = {
-    syncs = { runbook = "daily-sync", input = "sync" }
+    syncs   = { runbook = "daily-sync", input = "sync" }
+    exports = { runbook = "snapshot-export", input = "export" }
   }
   schedules = merge([
     for section, of in local.scheduled : {
@@ -71,7 +89,7 @@ resource "aws_scheduler_schedule" "this" {
   }
 
   target {
-    arn      = aws_sfn_state_machine.this[each.value.runbook].arn
+    arn      = aws_sfn_alias.live[each.value.runbook].arn
     role_arn = module.role["scheduler"].arn
     input    = jsonencode(each.value.input)
 

@@ -40,7 +40,8 @@ resource "aws_sfn_state_machine" "this" {
   }
 }
 
-# The alias `live` is the newest version; point it at an older one to go back.
+# What is started: schedules, rules and the output `start` name it. It is the newest version; point
+# it at an older one to go back until the next apply.
 resource "aws_sfn_alias" "live" {
   for_each = local.machines
 

@@ -1,5 +1,5 @@
 variable "runbooks" {
-  description = "The runbooks to deploy: `major-upgrade`, `daily-sync`, or both."
+  description = "The runbooks to deploy: `major-upgrade`, `daily-sync`, `snapshot-export`, or some of them."
   type        = set(string)
 
   validation {
@@ -203,6 +203,21 @@ variable "cluster_key_arns" {
   }
 }
 
+variable "export_key_arns" {
+  description = "For snapshot-export: the keys in this account that encrypt the exported files."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = length(var.export_key_arns) > 0 || !contains(var.runbooks, "snapshot-export")
+    error_message = "export_key_arns: snapshot-export needs the keys of the exported files."
+  }
+  validation {
+    condition     = alltrue([for arn in var.export_key_arns : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/", arn))])
+    error_message = "export_key_arns: IAM wants ARNs of keys, arn:aws:kms:<region>:<account>:key/<id>, not aliases."
+  }
+}
+
 variable "secret_key_arns" {
   description = "Customers' keys of the secrets that hold the logins and the masking key. Empty when aws/secretsmanager encrypts them."
   type        = list(string)
@@ -238,7 +253,7 @@ variable "run_bucket_force_destroy" {
 }
 
 variable "runs_expire_after_days" {
-  description = "Days after which what a run left under `runs/` expires: findings, keyed fingerprints, reports. Leases, inspections and attestations stay."
+  description = "Days after which the keyed fingerprints expire that a sync leaves under `runs/<execution>/databases/`. Reports, attestations and all else stay."
   type        = number
   default     = 400
 
@@ -298,22 +313,59 @@ variable "prices" {
   }
 }
 
-variable "slack" {
-  description = "The `channel` that hears how every execution ends. The bot's token is `slack_token`."
-  type        = object({ channel = string })
-  default     = null
-}
-
-variable "slack_token" {
-  description = "The bot token (`xoxb-…`, scope `chat:write`). EventBridge keeps it in the connection's secret, Terraform in its state: encrypt that."
+variable "slack_webhook_url" {
+  description = "An incoming webhook of a Slack app (`https://hooks.slack.com/services/…`): its channel hears what becomes of every run. Terraform's state and the API destination hold it: encrypt the one, and let few describe the other."
   type        = string
   default     = null
   sensitive   = true
 
   validation {
-    condition     = (var.slack == null) == (var.slack_token == null)
-    error_message = "slack_token: slack and slack_token belong together."
+    condition     = var.slack_webhook_url == null || can(regex("^https://hooks\\.slack(-gov)?\\.com/", var.slack_webhook_url))
+    error_message = "slack_webhook_url: a webhook of Slack begins with https://hooks.slack.com/."
   }
+}
+
+variable "slack_events" {
+  description = "Which of our events are messages in Slack: `RunStarted`, `RunBlocked`, `RunSucceeded`, `RunFailed`."
+  type        = list(string)
+  default     = ["RunBlocked", "RunSucceeded", "RunFailed"]
+
+  validation {
+    condition = length(var.slack_events) > 0 && alltrue([
+      for event in var.slack_events : contains(["RunStarted", "RunBlocked", "RunSucceeded", "RunFailed"], event)
+    ])
+    error_message = "slack_events: RunStarted, RunBlocked, RunSucceeded and RunFailed have a message."
+  }
+}
+
+variable "datadog_api_key" {
+  description = "An API key of Datadog: every event of ours is a log entry there. EventBridge keeps it in the connection's secret, Terraform in its state: encrypt that."
+  type        = string
+  default     = null
+  sensitive   = true
+}
+
+variable "datadog_site" {
+  description = "The site of Datadog, such as `datadoghq.eu`."
+  type        = string
+  default     = "datadoghq.com"
+}
+
+variable "sentry_dsn" {
+  description = "The DSN of a project in Sentry: failures are events there, and scheduled syncs check in. Off when null."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.sentry_dsn == null || can(regex("^https://[^@]+@[^/]+/[0-9]+$", var.sentry_dsn))
+    error_message = "sentry_dsn: a DSN is https://<key>@<host>/<project>."
+  }
+}
+
+variable "sentry_environment" {
+  description = "What Sentry calls this installation."
+  type        = string
+  default     = "production"
 }
 
 variable "production_event_accounts" {

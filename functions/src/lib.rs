@@ -4,8 +4,11 @@ use runbook::{Context, Error, Result};
 use serde_json::Value;
 
 pub mod daily_sync;
+pub mod fail_stopped_task;
 pub mod major_upgrade;
 pub mod report_run;
+mod shared;
+pub mod snapshot_export;
 #[cfg(test)]
 mod testing;
 
@@ -30,21 +33,41 @@ runbook::table! {
         retire_old::RetireOld,
         clean_up::CleanUp,
     },
+    snapshot_export::{
+        select_export::SelectExport,
+        copy_shared_snapshot::CopySharedSnapshot,
+        export_snapshot::ExportSnapshot,
+        publish_export::PublishExport,
+    },
 }
 
 /// The functions that are no states: EventBridge calls them.
+pub const CALLED_BY_EVENTS: [&str; 2] = [FAIL_STOPPED_TASK, REPORT_RUN];
+pub const FAIL_STOPPED_TASK: &str = "fail-stopped-task";
 pub const REPORT_RUN: &str = "report-run";
 
 /// Calls a function by its handler name.
 pub async fn handle(name: &str, cx: &Context, payload: Value) -> Result<Value> {
-    if name == REPORT_RUN {
-        return report_run::handle(cx, payload).await;
+    let called = match name {
+        FAIL_STOPPED_TASK => Some(fail_stopped_task::handle(cx, payload.clone()).await),
+        REPORT_RUN => Some(report_run::handle(cx, payload.clone()).await),
+        _ => None,
+    };
+    if let Some(result) = called {
+        if let Err(error) = &result {
+            match error.waiting_for() {
+                Some(what) => tracing::info!(what, "not ready"),
+                None => tracing::error!(error = error.name(), "{error}"),
+            }
+        }
+        return result;
     }
     let known = call(name, cx, payload).await;
     known.unwrap_or_else(|| {
         {
             Err(Error::refused(format!(
-                "no function is named {name:?}; there are {STATES:?} and {REPORT_RUN}"
+                "no function is named {name:?}; there are {STATES:?} and \
+                 {CALLED_BY_EVENTS:?}"
             )))
         }
     })

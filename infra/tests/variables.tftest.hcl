@@ -67,6 +67,18 @@ run "a_sync_starts_by_the_policy_files_schedule" {
   }
 }
 
+run "reports_and_attestations_stay_and_fingerprints_expire" {
+  command = plan
+
+  assert {
+    condition = [
+      for rule in aws_s3_bucket_lifecycle_configuration.runs.rule : one(rule.filter[0].tag).key
+      if length(rule.expiration) > 0
+    ] == ["expires"]
+    error_message = "what is tagged so and nothing else"
+  }
+}
+
 run "an_unknown_runbook" {
   command = plan
   variables {
@@ -99,13 +111,16 @@ run "what_is_not_of_its_kind" {
     copy_key_arns    = ["alias/aurora"]
     cluster_key_arns = ["alias/aurora"]
     secret_key_arns  = ["alias/aurora"]
-    # Slack without a token.
-    slack = { channel = "#databases" }
+    # A token of Slack is no webhook.
+    slack_webhook_url = "xoxb-0"
+    slack_events      = ["DatabaseRefreshed"]
+    sentry_dsn        = "https://sentry.io"
   }
   expect_failures = [
     var.name, var.architecture, var.image_tag, var.vpc_id, var.database_cidrs, var.run_bucket,
     var.alarm_topic_arns, var.organization_id, var.production_event_accounts, var.copy_key_arns,
-    var.cluster_key_arns, var.secret_key_arns, var.slack_token,
+    var.cluster_key_arns, var.secret_key_arns, var.slack_webhook_url,
+    var.slack_events, var.sentry_dsn,
   ]
 }
 
@@ -175,6 +190,15 @@ run "a_subnet_that_gives_public_addresses" {
     values = { id = "subnet-0a", vpc_id = "vpc-0a", map_public_ip_on_launch = true }
   }
   expect_failures = [data.aws_subnet.worker]
+}
+
+run "a_subnet_that_leads_to_the_internet" {
+  command = plan
+  override_data {
+    target = data.aws_route_table.worker[0]
+    values = { id = "rtb-0b", routes = [{ gateway_id = "igw-0a" }] }
+  }
+  expect_failures = [data.aws_route_table.worker]
 }
 
 run "a_sync_without_a_policy_file_and_keys" {
@@ -251,16 +275,30 @@ run "a_role_that_another_account_assumes_asks_for_the_organization" {
       account               = "444455556666"
       region                = "eu-west-1"
       callers_of_production = "arn:aws:iam::444455556666:role/aurora-runbooks-copy-snapshot"
+      external_id           = "acme-orders"
     }
   }
 
   assert {
     condition = one(jsondecode(aws_iam_role.this.assume_role_policy).Statement).Condition == {
       ArnEquals    = { "aws:PrincipalArn" = ["arn:aws:iam::444455556666:role/aurora-runbooks-copy-snapshot"] }
-      StringEquals = { "aws:PrincipalOrgID" = "o-a1b2c3d4e5" }
+      StringEquals = { "aws:PrincipalOrgID" = "o-a1b2c3d4e5", "sts:ExternalId" = "acme-orders" }
     }
-    error_message = "one of our roles, and of the organization"
+    error_message = "one of our roles, with the external id, and of the organization"
   }
+}
+
+run "an_external_id_that_sts_does_not_take" {
+  command = plan
+  module {
+    source = "./modules/production-account"
+  }
+  variables {
+    home_account     = "444455556666"
+    cluster_key_arns = ["arn:aws:kms:eu-west-1:111122223333:key/a"]
+    external_id      = "with blanks"
+  }
+  expect_failures = [var.external_id]
 }
 
 run "rdss_events_come_from_productions_account_of_the_organization" {

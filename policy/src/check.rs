@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Number;
 
+use crate::check_exports::exports;
 use crate::error::Error;
 use crate::exception::{Action, Exception, ExceptionKind};
 use crate::format::{self, SERVERLESS};
@@ -33,18 +34,22 @@ pub fn check(policy: &Policy, places: &BTreeMap<String, Place>) -> Vec<Error> {
         exceptions(&sync.masking, &format!("{field}.masking"), &mut report);
     }
     secrets(policy, &mut report);
+    if policy.syncs.is_empty() && policy.exports.is_empty() {
+        report.error("", "lacks syncs or exports: there is nothing to do");
+    }
+    exports(policy, &mut report);
     report.errors.sort_by_key(|error| (error.line, error.column));
     report.errors
 }
 
-struct Report<'p> {
+pub struct Report<'p> {
     places: &'p BTreeMap<String, Place>,
     errors: Vec<Error>,
 }
 
 impl Report<'_> {
     /// At the field, or at the nearest that the file has around it.
-    fn error(&mut self, field: &str, message: impl Into<String>) {
+    pub fn error(&mut self, field: &str, message: impl Into<String>) {
         let mut at = field;
         let place = loop {
             match (self.places.get(at), at.rfind(['.', '['])) {

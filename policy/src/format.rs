@@ -1,7 +1,7 @@
 //! The formats that the schema names: text that means something to AWS or PostgreSQL. Each says in
 //! words what is wrong.
 
-use crate::values::{Cron, JsonPath, TableName, Window, age};
+use crate::values::{Cron, JsonPath, TableName, TimeOfDay, Window, age};
 
 /// The class of Aurora Serverless v2.
 pub const SERVERLESS: &str = "db.serverless";
@@ -12,8 +12,13 @@ pub fn check(format: &str, text: &str) -> Result<(), String> {
     match format {
         "account" => account(text),
         "role-arn" => role_arn(text).map(drop),
+        "external-id" => external_id(text),
         "cluster" => name(text, 63),
         "sync" => name(text, 40),
+        "export" => name(text, 30),
+        "bucket" => bucket(text),
+        "key-prefix" => key_prefix(text),
+        "exported" => exported(text),
         "kms-key" => kms_key(text).map(drop),
         "instance-class" => instance_class(text),
         "security-group" => security_group(text),
@@ -25,6 +30,7 @@ pub fn check(format: &str, text: &str) -> Result<(), String> {
         "duration" => age::parse(text).map(drop),
         "cron" => text.parse::<Cron>().map(drop),
         "time-zone" => time_zone(text),
+        "time-of-day" => text.parse::<TimeOfDay>().map(drop),
         "window" => text.parse::<Window>().map(drop),
         "table" => table(text),
         "column" => identifier(text),
@@ -55,6 +61,15 @@ pub fn role_arn(text: &str) -> Result<&str, String> {
             "{text:?} is no ARN of a role such as arn:aws:iam::111122223333:role/aurora-runbooks-source"
         )),
     }
+}
+
+/// externalIdType in botocore sts/2011-06-15.
+fn external_id(text: &str) -> Result<(), String> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "_+=,.@:/-".contains(c);
+    let fits = (2..=1224).contains(&text.len()) && text.chars().all(allowed);
+    fits.then_some(()).ok_or_else(|| {
+        format!("{text:?} is no external ID: 2 to 1224 letters, digits and characters of _+=,.@:/-")
+    })
 }
 
 /// The account of a key's ARN; none for an alias.
@@ -94,6 +109,45 @@ fn name(text: &str, most: usize) -> Result<(), String> {
         format!(
             "{text:?} is no name: lower-case letters, digits and single hyphens, a letter first, no hyphen \
             last, at most {most} characters"
+        )
+    })
+}
+
+/// https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+fn bucket(text: &str) -> Result<(), String> {
+    let valid = (3..=63).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b".-".contains(&b))
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.ends_with(|c: char| c.is_ascii_alphanumeric());
+    valid.then_some(()).ok_or_else(|| {
+        format!("{text:?} is no bucket's name: 3 to 63 lower-case letters, digits, dots and hyphens")
+    })
+}
+
+/// RDS takes no colon and turns a space, a backslash and two kinds of quotes into underscores
+/// (Aurora User Guide, "Considerations for DB cluster snapshot exports").
+fn key_prefix(text: &str) -> Result<(), String> {
+    let valid = !text.is_empty()
+        && text.split('/').all(|part| !part.is_empty() && part != "." && part != "..")
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"/_.=-".contains(&b));
+    valid.then_some(()).ok_or_else(|| {
+        format!(
+            "{text:?} is no prefix such as analytics/daily: letters, digits and / _ . = -, no / at an end"
+        )
+    })
+}
+
+/// "If a database, schema, or table has characters in its name other than [letters, digits, $ and
+/// _], partial export isn't supported" (the same page).
+fn exported(text: &str) -> Result<(), String> {
+    let parts: Vec<_> = text.split('.').collect();
+    let plain = |part: &&str| {
+        !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'$' || b == b'_')
+    };
+    (parts.len() <= 3 && parts.iter().all(|part| plain(&part))).then_some(()).ok_or_else(|| {
+        format!(
+            "{text:?} is no database, database.schema or database.schema.table of letters, digits, $ and _, \
+             the only ones that RDS exports in part"
         )
     })
 }

@@ -1,12 +1,14 @@
-//! What every daily sync does, as one YAML file says it. The functions and workers read the file
-//! from the run bucket, Terraform reads the schedules from it, the `policy` command explains it and
-//! makes the page that people read.
+//! What every daily sync and every export does, as one YAML file says it. The functions and workers
+//! read the file from the run bucket, Terraform reads the schedules from it, the `policy` command
+//! explains it and makes the page that people read.
 
 mod check;
+mod check_exports;
 mod choose;
 pub mod draft;
 mod error;
 mod exception;
+mod export;
 mod format;
 #[cfg(feature = "command")]
 pub mod page;
@@ -27,12 +29,13 @@ mod yaml;
 pub use choose::{Choice, Snapshot};
 pub use error::{Error, Errors};
 pub use exception::{Action, Exception, ExceptionKind, is_queue};
+pub use export::{Accepted, DifferenceKind, Export, ExportSource, Verify};
 pub use rule::{PathRule, Rule, TableRule};
 pub use schema::schema;
 #[cfg(feature = "command")]
 pub use snapshots::snapshots;
 pub use types::*;
-pub use values::{Cron, JsonPath, Step, TableName, Window};
+pub use values::{Cron, JsonPath, Step, TableName, TimeOfDay, Window};
 
 impl Policy {
     /// Reads and checks a policy. All mistakes of form are reported at once; when there are none,
@@ -44,8 +47,11 @@ impl Policy {
             return Err(Errors(errors));
         }
         // What the schema lets pass, serde takes.
-        let policy: Policy = serde_json::from_value(json)
+        let mut policy: Policy = serde_json::from_value(json)
             .map_err(|error| Errors(vec![yaml::Place::START.error("", error.to_string())]))?;
+        for (name, sync) in &mut policy.syncs {
+            sync.exported = policy.exports.values().any(|export| export.source.sync.as_ref() == Some(name));
+        }
         let errors = check::check(&policy, &places);
         if errors.is_empty() { Ok(policy) } else { Err(Errors(errors)) }
     }

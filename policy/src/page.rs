@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, fmt::Write};
 use jiff::{SignedDuration, civil::Date};
 
 use crate::exception::{Action, Exception};
+use crate::export::{Export, ExportSource};
 use crate::rule::{Rule, TableRule};
 use crate::types::{
     Capacity, DatabaseRules, LargeObjects, LifecycleSupport, Otherwise, Policy, SnapshotRule, Swap, Sync,
@@ -25,7 +26,30 @@ pub fn render(policy: &Policy, from: Date) -> String {
         // Writing to a String does not fail.
         let _ = self::sync(&mut page, name, sync, from);
     }
+    if !policy.exports.is_empty() {
+        page += "\n# Exports\n\n";
+    }
+    for (name, export) in &policy.exports {
+        page += &self::export(name, export);
+    }
     page
+}
+
+/// One line: what goes where, and why it may where it is raw.
+fn export(name: &str, export: &Export) -> String {
+    let ExportSource { sync, cluster, accept_raw, .. } = &export.source;
+    let what = match (sync, cluster, accept_raw) {
+        (Some(sync), ..) => format!("what the sync `{sync}` has sanitised"),
+        (_, Some(cluster), Some(reason)) => format!("`{cluster}` **as it is** ({reason})"),
+        _ => "nothing".to_owned(),
+    };
+    format!(
+        "- **{name}:** {what}, to `s3://{}/{}`; {} exports are kept, none longer than {}.\n",
+        export.bucket,
+        export.folder(name),
+        export.keep.count,
+        age::text(&export.keep.age)
+    )
 }
 
 /// The first day of the starts that a page lists.
@@ -34,7 +58,7 @@ pub fn first_day(page: &str) -> Option<Date> {
 }
 
 fn sync(page: &mut String, name: &str, sync: &Sync, from: Date) -> std::fmt::Result {
-    let Sync { source, schedule, quarantine, targets, engine_lifecycle_support, masking, export } = sync;
+    let Sync { source, schedule, quarantine, targets, engine_lifecycle_support, masking, .. } = sync;
     let zone = schedule.time_zone.iana_name().unwrap_or_default();
     writeln!(page, "\n## {name}\n")?;
     writeln!(
@@ -57,14 +81,6 @@ fn sync(page: &mut String, name: &str, sync: &Sync, from: Date) -> std::fmt::Res
     )?;
     if *engine_lifecycle_support == LifecycleSupport::OpenSourceRdsExtendedSupportDisabled {
         writeln!(page, "- **Extended Support:** never; past the end of standard support a run is refused.")?;
-    }
-    if let Some(export) = export {
-        writeln!(
-            page,
-            "- **Exported to:** `s3://{}/{}`.",
-            export.bucket,
-            export.prefix.as_deref().unwrap_or_default()
-        )?;
     }
 
     writeln!(page, "\n### Who gets it\n")?;

@@ -9,6 +9,17 @@ use jiff::{
 use crate::types::Schedule;
 
 impl Schedule {
+    /// When the environments are to have the data of a run that started then: at the next such time
+    /// of day. None when the policy has none.
+    pub fn fresh_until(&self, started: Timestamp) -> Option<Timestamp> {
+        let day = started.to_zoned(self.time_zone.clone()).date();
+        let until = [day, day.tomorrow().ok()?].map(|day| {
+            let until = day.to_datetime(self.fresh_by?.0).to_zoned(self.time_zone.clone()).ok()?;
+            Some(until.timestamp())
+        });
+        until.into_iter().flatten().find(|until| *until >= started)
+    }
+
     /// The starts after `from`, as EventBridge Scheduler makes them: a time that the clocks skip in
     /// spring is left out, one that comes twice in autumn counts once (Scheduler User Guide,
     /// "Daylight savings time"). None when the expression names a day that no year has.

@@ -9,17 +9,24 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::exception::{Exception, is_queue};
+use crate::export::Export;
 use crate::rule::TableRule;
-use crate::values::{Cron, TableName, Window, age};
+use crate::values::{Cron, TableName, TimeOfDay, Window, age};
 
-/// Every daily sync of an organisation.
+/// Every daily sync and every export of an organisation.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Policy {
     /// The syncs by name. A name is part of the names of what a run makes: lower-case letters,
     /// digits and hyphens, at most 40.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("minProperties" = 1, "propertyNames" = json!({"format": "sync"})))]
     pub syncs: BTreeMap<String, Sync>,
+    /// The exports by name. A name is part of keys in S3 and of the names of export tasks:
+    /// lower-case letters, digits and hyphens, at most 30.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("minProperties" = 1, "propertyNames" = json!({"format": "export"})))]
+    pub exports: BTreeMap<String, Export>,
 }
 
 /// One production cluster, brought sanitised to the environments.
@@ -42,9 +49,9 @@ pub struct Sync {
     pub engine_lifecycle_support: LifecycleSupport,
     /// What becomes of every column of every table.
     pub masking: Masking,
-    /// The export of the sanitised data to S3.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub export: Option<Export>,
+    /// An export of this policy names the sync: its newest sanitised snapshot is kept.
+    #[serde(skip)]
+    pub exported: bool,
 }
 
 /// The two words of RDS (EngineLifecycleSupport of RestoreDBClusterFromSnapshot, botocore rds
@@ -90,6 +97,11 @@ pub struct Source {
     /// The ARN of the role in that account which the runbook assumes.
     #[schemars(extend("format" = "role-arn"))]
     pub role: String,
+    /// What the role asks whoever assumes it for, beside being one of our roles: the `external_id`
+    /// of modules/production-account.
+    #[serde(default = "external_id")]
+    #[schemars(extend("format" = "external-id"))]
+    pub external_id: String,
     /// The DB cluster identifier.
     #[schemars(extend("format" = "cluster"))]
     pub cluster: String,
@@ -100,6 +112,11 @@ pub struct Source {
     /// account.
     #[schemars(extend("format" = "kms-key"))]
     pub kms_key: String,
+}
+
+/// As modules/production-account has it, too.
+fn external_id() -> String {
+    "aurora-runbooks".to_owned()
 }
 
 /// The newest available snapshot that satisfies every line of this is the one.
@@ -151,6 +168,10 @@ pub struct Schedule {
     #[serde(with = "jiff::fmt::serde::tz::required")]
     #[schemars(with = "String", extend("format" = "time-zone"))]
     pub time_zone: TimeZone,
+    /// The time of day by which the environments are to have the data, in quotes, such as "07:00".
+    /// A run tells whether they had; nothing is done about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fresh_by: Option<TimeOfDay>,
 }
 
 /// The cluster that holds raw data for the time of a run. Nothing of it is taken over from
@@ -368,22 +389,4 @@ pub enum LargeObjects {
     Truncate,
     /// All of them stay as they are.
     Keep,
-}
-
-/// Where the sanitised data is exported to.
-#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Export {
-    /// The bucket.
-    #[schemars(length(min = 3))]
-    pub bucket: String,
-    /// The prefix of the keys.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub prefix: Option<String>,
-    /// The ARN of the role that RDS writes with.
-    #[schemars(extend("format" = "role-arn"))]
-    pub role: String,
-    /// The key that encrypts the objects.
-    #[schemars(extend("format" = "kms-key"))]
-    pub kms_key: String,
 }

@@ -19,6 +19,10 @@ pub struct Window {
     pub until: Time,
 }
 
+/// An hour and a minute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimeOfDay(pub Time);
+
 /// A table by the names that the catalog has, case and all. In the file: `public.customers`; a name
 /// that holds a dot or a quote stands in double quotes, as in `"my.schema".customers`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -112,14 +116,8 @@ impl FromStr for Window {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || format!("{text:?} is not a window such as \"00:00-06:00\"");
-        let time = |text: &str| {
-            let digits = text.len() == 5 && text.is_ascii() && text.as_bytes()[2] == b':';
-            let (hour, minute) = text.split_once(':').filter(|_| digits).ok_or_else(wrong)?;
-            Time::new(hour.parse().map_err(|_| wrong())?, minute.parse().map_err(|_| wrong())?, 0, 0)
-                .map_err(|_| wrong())
-        };
         let (from, until) = text.split_once('-').ok_or_else(wrong)?;
-        let (from, until) = (time(from)?, time(until)?);
+        let (from, until) = time(from).zip(time(until)).ok_or_else(wrong)?;
         if from == until {
             return Err(format!("{text:?} is empty; for any time of day leave the window out"));
         }
@@ -130,6 +128,27 @@ impl FromStr for Window {
 impl fmt::Display for Window {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}", self.from.strftime("%H:%M"), self.until.strftime("%H:%M"))
+    }
+}
+
+/// `07:00`
+fn time(text: &str) -> Option<Time> {
+    let digits = text.len() == 5 && text.is_ascii() && text.as_bytes()[2] == b':';
+    let (hour, minute) = text.split_once(':').filter(|_| digits)?;
+    Time::new(hour.parse().ok()?, minute.parse().ok()?, 0, 0).ok()
+}
+
+impl FromStr for TimeOfDay {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        time(text).map(Self).ok_or_else(|| format!("{text:?} is no time of day such as \"07:00\""))
+    }
+}
+
+impl fmt::Display for TimeOfDay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.strftime("%H:%M"))
     }
 }
 
@@ -297,7 +316,7 @@ macro_rules! text {
         }
     )*};
 }
-text!(Cron "cron", Window "window", TableName "table", JsonPath "json-path");
+text!(Cron "cron", TimeOfDay "time-of-day", Window "window", TableName "table", JsonPath "json-path");
 
 /// A length of time such as "26h" or "2d"; a day is 24 hours.
 pub mod age {

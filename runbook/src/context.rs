@@ -2,12 +2,14 @@
 //! progress.
 //!
 //! - `RUN_BUCKET`: the bucket for findings, inspections, leases and reports. Required.
+//! - What else report-run takes from the environment is looked up by [`Context::variable`].
 //! - `RUNBOOK_CLOCK`: see [`crate::clock`]. Only the sandbox sets it.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use aws_config::{BehaviorVersion, SdkConfig, sts::AssumeRoleProvider};
 use aws_sdk_rds::config::SharedCredentialsProvider;
+use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use parking_lot::Mutex;
 
 use crate::{
@@ -30,6 +32,8 @@ pub struct Context {
     pub tls: Option<Tls>,
     pub connections: Connections,
     pub programs: Programs,
+    variables: Arc<BTreeMap<String, String>>,
+    connector: Option<SharedHttpConnector>,
     config: SdkConfig,
 }
 
@@ -38,7 +42,8 @@ impl Context {
         let bucket = std::env::var("RUN_BUCKET")
             .map_err(|_| anyhow::anyhow!("RUN_BUCKET must name the run bucket"))?;
         let config = aws_config::load_defaults(BehaviorVersion::v2026_01_12()).await;
-        Ok(Self::new(&config, Clock::from_environment()?, bucket, None))
+        let cx = Self::new(&config, Clock::from_environment()?, bucket, None);
+        Ok(cx.with_variables(std::env::vars().collect()))
     }
 
     pub fn new(config: &SdkConfig, clock: Clock, bucket: String, tls: impl Into<Option<Tls>>) -> Self {
@@ -56,6 +61,8 @@ impl Context {
             tls: tls.into(),
             connections: Connections::default(),
             programs: Programs::from_environment(),
+            variables: Arc::default(),
+            connector: None,
             config: config.clone(),
         }
     }
@@ -70,6 +77,26 @@ impl Context {
         Self { tls: Some(tls), ..self }
     }
 
+    /// A variable of the environment; none when it is empty, as Terraform writes what is not there.
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// The same, in that environment.
+    pub fn with_variables(self, variables: BTreeMap<String, String>) -> Self {
+        Self { variables: Arc::new(variables), ..self }
+    }
+
+    /// How a host beside AWS is reached; none where that is by HTTPS as everywhere.
+    pub fn connector(&self) -> Option<SharedHttpConnector> {
+        self.connector.clone()
+    }
+
+    /// The same, where hosts beside AWS are reached by that.
+    pub fn with_connector(self, connector: SharedHttpConnector) -> Self {
+        Self { connector: Some(connector), ..self }
+    }
+
     /// The same, with PostgreSQL's programs elsewhere than the environment says.
     pub fn with_programs(self, programs: Programs) -> Self {
         Self { programs, ..self }
@@ -78,10 +105,12 @@ impl Context {
     /// The same, in the account of that role. The run bucket stays ours.
     ///
     /// The role is assumed with the first call and again before it expires (AssumeRoleProvider,
-    /// aws-config).
-    pub async fn assume(&self, role_arn: &str) -> Self {
+    /// aws-config). `external_id` is what the role's trust policy asks for
+    /// (https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_common-scenarios_third-party.html).
+    pub async fn assume(&self, role_arn: &str, external_id: &str) -> Self {
         let provider = AssumeRoleProvider::builder(role_arn)
             .session_name("aurora-runbooks")
+            .external_id(external_id)
             .configure(&self.config)
             .build()
             .await;

@@ -44,6 +44,18 @@ pub async fn take(cx: &Context, run: &Run, resource: &str) -> Result<()> {
     won(cx.store.put_json_when(&key, &lease, When::Unchanged(&etag)).await?, resource)
 }
 
+/// Takes the lease unless any execution has ever taken it, one that has ended too: answers that
+/// one. So what starts by itself is begun at most once.
+pub async fn claim(cx: &Context, run: &Run, resource: &str) -> Result<Option<Arn>> {
+    let key = format!("leases/{resource}.json");
+    if let Some(held) = cx.store.get_json::<Lease>(&key).await? {
+        return Ok(Some(held.execution).filter(|holder| *holder != run.execution));
+    }
+    let lease = Lease { execution: run.execution.clone(), taken: cx.clock.now() };
+    won(cx.store.put_json_when(&key, &lease, When::Absent).await?, resource)?;
+    Ok(None)
+}
+
 /// A lost race is looked at again: the winner is then seen as the holder.
 fn won(won: bool, resource: &str) -> Result<()> {
     if won {

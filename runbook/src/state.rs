@@ -52,6 +52,11 @@ impl Run {
         self.execution.resource().rsplit(':').next().unwrap_or_else(|| self.execution.resource())
     }
 
+    /// The name of the state machine: the runbook's, after the deployment's prefix.
+    pub fn machine(&self) -> &str {
+        self.execution.name().split(':').next().unwrap_or_default()
+    }
+
     /// The account of the execution, in which everything but production lies.
     pub fn account(&self) -> &str {
         self.execution.account()
@@ -109,8 +114,16 @@ struct Call {
 pub async fn call<S: State>(cx: &Context, payload: Value) -> Result<Value> {
     let call: Call = serde_json::from_value(payload)
         .map_err(|error| Error::refused(format!("the payload of {} is malformed: {error}", S::NAME)))?;
-    let cluster = call.input.get("cluster").and_then(Value::as_str).unwrap_or_default().to_owned();
-    let span = info_span!("state", state = S::NAME, execution = call.run.name(), cluster);
+    let text = |name: &str| call.input.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let (cluster, sync) = (text("cluster"), text("sync"));
+    let span = info_span!(
+        "state",
+        runbook = call.run.machine(),
+        state = S::NAME,
+        execution = call.run.name(),
+        cluster,
+        sync
+    );
     async move {
         let result = attempt::<S>(cx, &call.run, call.input).await;
         match &result {
@@ -134,7 +147,8 @@ async fn attempt<S: State>(cx: &Context, run: &Run, input: Value) -> Result<Valu
     // On the heap: whoever can call every state would hold the futures of all of them on its stack.
     let outcome = AssertUnwindSafe(Box::pin(input.reconcile(cx, run))).catch_unwind().await;
     let result = outcome.unwrap_or_else(|panic| {
-        Err(Error::unexpected(format!("{} panicked: {}", S::NAME, panic_text(&panic))))
+        let place = crate::panics::place().map(|place| format!(" at {place}")).unwrap_or_default();
+        Err(Error::unexpected(format!("{} panicked{place}: {}", S::NAME, panic_text(&panic))))
     });
     let (now, whose) = (cx.clock.now(), format!("{} {}", run.execution, S::NAME));
     let error = match result {
@@ -203,6 +217,35 @@ mod tests {
     #[test]
     fn names_are_spelled_in_kebab_case() {
         assert_eq!(kebab("ModifyClusterVersion"), "modify-cluster-version");
+    }
+
+    #[derive(Debug, Deserialize)]
+    struct Panics {}
+
+    impl State for Panics {
+        const NAME: &'static str = "Panics";
+        type Output = ();
+
+        #[expect(clippy::panic, reason = "what becomes of it is tried")]
+        async fn reconcile(self, _: &Context, _: &Run) -> Result<()> {
+            panic!("the cluster has no writer")
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_unexpected_and_says_where_it_was() {
+        let config = aws_config::SdkConfig::builder()
+            .behavior_version(aws_config::BehaviorVersion::v2026_01_12())
+            .build();
+        let cx = Context::new(&config, crate::clock::Clock::System, "runs".to_owned(), None);
+        let run = Run::of("arn:aws:states:eu-central-1:444455556666:execution:daily-sync:orders");
+        let before = std::panic::take_hook();
+        crate::panics::remember();
+        let error = attempt::<Panics>(&cx, &run, serde_json::json!({})).await.unwrap_err();
+        std::panic::set_hook(before);
+        let said = error.to_string();
+        assert!(said.contains("Panics panicked at runbook/src/state.rs:"), "{said}");
+        assert!(said.contains("the cluster has no writer"), "{said}");
     }
 
     #[test]

@@ -7,6 +7,9 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{Error, Result, error::aws};
 
+/// The tag by which the bucket's lifecycle knows what expires, as PutObject takes it.
+const EXPIRES: &str = "expires=true";
+
 #[derive(Debug, Clone)]
 pub struct Store {
     client: Client,
@@ -23,17 +26,36 @@ pub enum When<'a> {
     Unchanged(&'a str),
 }
 
+/// An object as a listing shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    pub key: String,
+    pub size: u64,
+    pub etag: String,
+}
+
 impl Store {
     pub fn new(client: Client, bucket: String) -> Self {
         Self { client, bucket }
     }
 
+    /// The same in another bucket.
+    pub fn in_bucket(&self, bucket: &str) -> Self {
+        Self { client: self.client.clone(), bucket: bucket.to_owned() }
+    }
+
     pub async fn put(&self, key: &str, content_type: &str, body: Vec<u8>) -> Result<()> {
-        self.write(key, content_type, body, When::Always).await.map(drop)
+        self.write(key, content_type, body, When::Always, None).await.map(drop)
     }
 
     pub async fn put_json(&self, key: &str, value: &(impl Serialize + Sync)) -> Result<()> {
         self.put_json_when(key, value, When::Always).await.map(drop)
+    }
+
+    /// What expires (`runs_expire_after_days` of `infra/`); all else stays.
+    pub async fn put_json_for_a_while(&self, key: &str, value: &(impl Serialize + Sync)) -> Result<()> {
+        let body = serde_json::to_vec_pretty(value).map_err(|error| Error::Unexpected(error.into()))?;
+        self.write(key, "application/json", body, When::Always, Some(EXPIRES)).await.map(drop)
     }
 
     /// False when the condition does not hold.
@@ -44,7 +66,7 @@ impl Store {
         when: When<'_>,
     ) -> Result<bool> {
         let body = serde_json::to_vec_pretty(value).map_err(|error| Error::Unexpected(error.into()))?;
-        self.write(key, "application/json", body, when).await
+        self.write(key, "application/json", body, when, None).await
     }
 
     /// False when the condition does not hold.
@@ -55,16 +77,24 @@ impl Store {
         body: Vec<u8>,
         when: When<'_>,
     ) -> Result<bool> {
-        self.write(key, content_type, body, when).await
+        self.write(key, content_type, body, when, None).await
     }
 
-    async fn write(&self, key: &str, content_type: &str, body: Vec<u8>, when: When<'_>) -> Result<bool> {
+    async fn write(
+        &self,
+        key: &str,
+        content_type: &str,
+        body: Vec<u8>,
+        when: When<'_>,
+        tags: Option<&str>,
+    ) -> Result<bool> {
         let mut put = self
             .client
             .put_object()
             .bucket(&self.bucket)
             .key(key)
             .content_type(content_type)
+            .set_tagging(tags.map(str::to_owned))
             .body(ByteStream::from(body));
         put = match when {
             When::Always => put,
@@ -132,6 +162,58 @@ impl Store {
         let etag = object.e_tag().map(str::to_owned);
         let etag = etag.ok_or_else(|| Error::unexpected(format!("S3 shows no ETag of {key}")))?;
         Ok(Some((object, etag)))
+    }
+
+    /// All objects whose keys begin so, in the order of their keys.
+    pub async fn list(&self, prefix: &str) -> Result<Vec<Listed>> {
+        let pages = self.client.list_objects_v2().bucket(&self.bucket).prefix(prefix).into_paginator();
+        let mut pages = pages.send();
+        let mut listed = Vec::new();
+        while let Some(page) = pages.next().await {
+            for object in page.map_err(aws("s3:ListBucket"))?.contents() {
+                listed.push(Listed {
+                    key: object.key().unwrap_or_default().to_owned(),
+                    size: object.size().and_then(|size| u64::try_from(size).ok()).unwrap_or_default(),
+                    etag: object.e_tag().unwrap_or_default().to_owned(),
+                });
+            }
+        }
+        Ok(listed)
+    }
+
+    /// The names of the folders in a folder, whose name ends with a slash.
+    pub async fn folders(&self, folder: &str) -> Result<Vec<String>> {
+        let list = self.client.list_objects_v2().bucket(&self.bucket).prefix(folder).delimiter("/");
+        let mut pages = list.into_paginator().send();
+        let mut folders = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(aws("s3:ListBucket"))?;
+            let names = page.common_prefixes().iter().filter_map(|common| common.prefix());
+            folders.extend(names.map(|name| name[folder.len()..].trim_end_matches('/').to_owned()));
+        }
+        Ok(folders)
+    }
+
+    /// The last bytes of an object as it was listed, at most so many; `None` when it is gone or
+    /// another one stands there.
+    pub async fn tail(&self, object: &Listed, most: u64) -> Result<Option<Vec<u8>>> {
+        let from = object.size.saturating_sub(most);
+        // S3 refuses a range of an object without bytes (InvalidRange).
+        if object.size == 0 {
+            return Ok(Some(Vec::new()));
+        }
+        let get = self.client.get_object().bucket(&self.bucket).key(&object.key).if_match(&object.etag);
+        match get.range(format!("bytes={from}-{}", object.size - 1)).send().await {
+            Ok(found) => {
+                let bytes = found.body.collect().await;
+                let key = &object.key;
+                let bytes = bytes
+                    .map_err(|error| Error::NotReady(format!("S3 to answer (reading {key}: {error})")))?;
+                Ok(Some(bytes.to_vec()))
+            }
+            Err(error) if matches!(error.code(), Some("NoSuchKey" | "PreconditionFailed")) => Ok(None),
+            Err(error) => Err(aws("s3:GetObject")(error)),
+        }
     }
 
     pub async fn delete(&self, key: &str) -> Result<()> {

@@ -132,7 +132,7 @@ async fn fenced(cx: &Context, token: &str) {
 
 /// Step Functions waits for this token no longer
 /// (https://docs.aws.amazon.com/step-functions/latest/apireference/API_SendTaskHeartbeat.html).
-fn is_spent(code: Option<&str>) -> bool {
+pub fn is_spent(code: Option<&str>) -> bool {
     matches!(code, Some("TaskTimedOut" | "TaskDoesNotExist" | "InvalidToken"))
 }
 

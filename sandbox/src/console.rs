@@ -22,7 +22,7 @@ use runbook::postgres::Login;
 use crate::{
     Options, Sandbox,
     aws::{ACCOUNT, PRODUCTION},
-    environments, orders,
+    environments, export, exports, orders,
     probe::Probe,
     production,
     sandbox::BUCKET,
@@ -38,6 +38,8 @@ pub enum World {
     MajorUpgrade,
     /// Production in an account of its own, and yesterday's targets.
     DailySync,
+    /// The cluster `orders`, an automated snapshot of it, and a bucket.
+    SnapshotExport,
 }
 
 pub async fn up(options: Options, world: World) -> anyhow::Result<()> {
@@ -50,6 +52,11 @@ pub async fn up(options: Options, world: World) -> anyhow::Result<()> {
             let sandbox = create_two_accounts(options, Terminal::new(false)).await?;
             (sandbox, "daily-sync", json!({ "sync": environments::SYNC }))
         }
+        World::SnapshotExport => (
+            export::create(options, Terminal::new(false)).await?,
+            "snapshot-export",
+            json!({ "export": exports::EXPORT }),
+        ),
     };
     println!("\nA local AWS listens. For the AWS CLI and every SDK:\n");
     println!("  export AWS_ENDPOINT_URL={}", sandbox.url);
@@ -105,7 +112,7 @@ async fn customers(login: &Login) -> anyhow::Result<Table> {
 
 /// Follows the execution to its end, leaves the run's objects in `out` and tells its report. Fails
 /// when the run did.
-async fn watch(sandbox: &Sandbox, execution: &str, out: &Path, terminal: Terminal) -> anyhow::Result<()> {
+pub async fn watch(sandbox: &Sandbox, execution: &str, out: &Path, terminal: Terminal) -> anyhow::Result<()> {
     let name = execution.rsplit(':').next().unwrap_or_default();
     let page = out.join(BUCKET).join("runs").join(name).join("report.html");
     terminal.say(format!("Report: {} (load it again while it runs)\n", page.display()));

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use local_aws::{
     aws::ACCOUNT,
-    events::{Rule, load_rules},
+    events::{Destination, Rule, load_destinations, load_rules},
     iam::Deployed,
 };
 
@@ -18,6 +18,7 @@ use crate::{
 pub struct Deployment {
     pub machines: Vec<Machine>,
     pub rules: Vec<Rule>,
+    pub destinations: Vec<Destination>,
     /// The handlers of the functions `<prefix>-<handler>`.
     pub functions: BTreeSet<String>,
     /// RUN_BUCKET of each function and worker that has another than the sandbox's.
@@ -52,10 +53,13 @@ impl Deployment {
             })
         };
         let states = functions::STATES.iter().map(|state| runbook::state::kebab(state));
+        let variables = permissions::variables(switches);
+        let events = root().join("infra/events");
         Ok(Self {
             machines: RUNBOOKS.iter().map(|runbook| machine(runbook)).collect::<anyhow::Result<_>>()?,
-            rules: load_rules(&root().join("infra/events"), &permissions::variables(switches))?,
-            functions: states.chain([functions::REPORT_RUN.to_owned()]).collect(),
+            rules: load_rules(&events, &variables)?,
+            destinations: load_destinations(&events.join("destinations"), &variables)?,
+            functions: states.chain(functions::CALLED_BY_EVENTS.map(str::to_owned)).collect(),
             run_buckets: BTreeMap::new(),
             task_roles: permissions::task_roles(),
             iam: permissions::deployed(switches)?,

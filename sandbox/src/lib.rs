@@ -9,9 +9,11 @@ pub mod benchmark;
 pub mod console;
 pub mod deployment;
 pub mod executables;
+pub mod export;
 pub mod golden;
 pub mod graph;
 mod model_workers;
+pub mod outside;
 pub mod permissions;
 pub mod preview;
 pub mod probe;
@@ -23,4 +25,4 @@ pub mod worlds;
 
 pub use local_aws::{aws, events, faults, iam, postgres, rds, states};
 pub use sandbox::{Gear, Options, Sandbox};
-pub use worlds::{environments, orders, production};
+pub use worlds::{environments, exports, orders, production};

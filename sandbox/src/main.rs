@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 use sandbox::{
     Gear, Options, benchmark,
     console::{self, World},
-    preview,
+    export, preview,
     terminal::Terminal,
     trial,
 };
@@ -40,6 +40,12 @@ enum Command {
     /// Syncs a sanitised copy of production's cluster into two environments of another account.
     DailySync {
         /// Where the run's objects are left.
+        #[arg(long, default_value = "target/sandbox")]
+        out: PathBuf,
+    },
+    /// Exports an automated snapshot to S3 as Parquet, started by its event, and publishes it.
+    SnapshotExport {
+        /// Where the run's objects are left, the files too.
         #[arg(long, default_value = "target/sandbox")]
         out: PathBuf,
     },
@@ -81,6 +87,7 @@ async fn main() -> anyhow::Result<()> {
             console::major_upgrade(options, &target, &out, terminal).await
         }
         Command::DailySync { out } => console::daily_sync(options, &out, terminal).await,
+        Command::SnapshotExport { out } => export::snapshot_export(options, &out, terminal).await,
         Command::Try(order) => trial::command::run(&order).await,
         Command::Preview { out } => preview::write(&out),
         Command::BenchmarkMasking { rows } => benchmark::masking(rows).await,

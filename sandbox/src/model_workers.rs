@@ -26,6 +26,11 @@ struct Payload {
 
 pub async fn work(cx: &Context, state: &str, payload: Result<Value>) -> Result<Value> {
     cx.clock.sleep(TIME).await;
+    // It reads S3 and no PostgreSQL: the shipped code works in either gear.
+    if state == "reconcile-export" {
+        let known = workers::call(state, cx, payload?).await;
+        return known.unwrap_or_else(|| Err(Error::unexpected("the workers have lost a state")));
+    }
     let payload: Payload = serde_json::from_value(payload?)
         .map_err(|error| Error::refused(format!("the payload of {state} is malformed: {error}")))?;
     match state {

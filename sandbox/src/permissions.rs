@@ -18,8 +18,10 @@ use serde_json::{Map, Value, json};
 use crate::{
     environments,
     executables::root,
+    outside,
     sandbox::BUCKET,
     statemachine::{PREFIX, RUNBOOKS},
+    worlds::exports,
 };
 
 /// What a deployment may have beside the rest, and whose statements are not there without it.
@@ -104,6 +106,11 @@ pub fn variables(switches: &Switches) -> Variables {
         .set("region", REGION)
         .set("run_bucket", BUCKET)
         .set("source_role", &role_arn("source", PRODUCTION))
+        .set("external_id", environments::EXTERNAL_ID)
+        .set("slack_webhook_url", outside::SLACK)
+        .set_all("slack_events", ["RunStarted", "RunBlocked", "RunSucceeded", "RunFailed"].map(str::to_owned))
+        .set("datadog_intake_url", outside::DATADOG)
+        .set("datadog_api_key", outside::DATADOG_KEY)
         .set("image_repository", &arn("ecr", &format!("repository/{PREFIX}")))
         .set_all(
             "state_machines",
@@ -117,6 +124,13 @@ pub fn variables(switches: &Switches) -> Variables {
         .set_all("production_keys", [key_of(PRODUCTION)])
         .set_all("copy_keys", [key_of(PRODUCTION)])
         .set_all("cluster_keys", [key_of(ACCOUNT)])
+        // As a list of prefixes: infra/iam/README.md.
+        .set("exported_snapshots", &["rds:orders-"].join("\" }, { \"prefix\": \""))
+        .set_all("export_buckets", [format!("arn:aws:s3:::{}", exports::BUCKET)])
+        .set_all("exported_files", [format!("arn:aws:s3:::{}/*", exports::BUCKET)])
+        .set_all("export_roles", [exports::role_arn()])
+        .set_all("export_keys", [key_of(ACCOUNT)])
+        .set_all("shared_snapshots", [arn_in(PRODUCTION, "rds", "cluster-snapshot:*")])
         .set_all("run_bucket_keys", switches.run_bucket.clone())
         .set_all("secrets_keys", switches.secrets.clone())
         .set_all("log_delivery", switches.logs.then(|| "*".to_owned()))
@@ -247,7 +261,7 @@ pub fn deployed(switches: &Switches) -> anyhow::Result<Deployed> {
         deployed.key_policies.extend(key.map(|key| (key, policy)));
     }
     let functions = functions::STATES.iter().map(|state| runbook::state::kebab(state));
-    for name in functions.chain([functions::REPORT_RUN.to_owned()]) {
+    for name in functions.chain(functions::CALLED_BY_EVENTS.map(str::to_owned)) {
         let source_arn = arn("lambda", &format!("function:{PREFIX}-{name}"));
         let role = role_arn(&name, ACCOUNT);
         deployed.principals.insert(name, Principal { role, service: "lambda.amazonaws.com", source_arn });

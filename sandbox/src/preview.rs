@@ -4,9 +4,10 @@
 use std::path::Path;
 
 use anyhow::Context as _;
-use functions::report_run::{page, report::Report};
+use functions::report_run::{messages::message, page, report::Report};
 
 mod fixtures;
+mod slack;
 mod sync;
 mod upgrade;
 
@@ -42,7 +43,13 @@ pub fn write(out: &Path) -> anyhow::Result<()> {
     for Fixture { name, report } in fixtures() {
         std::fs::write(out.join(format!("{name}.html")), page(&report))?;
         std::fs::write(out.join(format!("{name}.json")), serde_json::to_vec_pretty(&report)?)?;
-        list += &format!("<li><a href={name}.html>{name}</a> (<a href={name}.json>as data</a>)");
+        let slack = message(&report, "https://eu-west-1.console.aws.amazon.com/s3/object/runs");
+        std::fs::write(out.join(format!("{name}.slack.json")), serde_json::to_vec_pretty(&slack)?)?;
+        std::fs::write(out.join(format!("{name}.slack.html")), slack::page(&slack))?;
+        list += &format!(
+            "<li><a href={name}.html>{name}</a> (<a href={name}.json>as data</a>), \
+             <a href={name}.slack.html>in Slack</a> (<a href={name}.slack.json>as data</a>)"
+        );
     }
     let index = out.join("index.html");
     std::fs::write(&index, list)?;

@@ -10,8 +10,12 @@ use std::{
 use anyhow::{Context as _, bail};
 use aws_config::{BehaviorVersion, Region, SdkConfig, timeout::TimeoutConfig};
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
-use aws_sdk_sfn::{operation::describe_execution::DescribeExecutionOutput, types::ExecutionStatus};
+use aws_sdk_sfn::{
+    operation::describe_execution::DescribeExecutionOutput,
+    types::{ExecutionStatus, RoutingConfigurationListItem},
+};
 use aws_smithy_async::{rt::sleep::TokioSleep, time::TimeSource};
+use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use aws_smithy_types::retry::RetryConfig;
 use runbook::{Context, clock::Clock, patience::Patience, postgres::Tls};
 use serde_json::{Value, json};
@@ -22,10 +26,13 @@ use local_aws::{
     client::InProcess,
     ec2::Ec2,
     ecs::{self, Ecs},
-    events::Events,
+    events::{Events, Rule},
     gateway::Gateway,
     http::{Endpoint, access_key},
-    iam::{self, Iam},
+    iam::{
+        self, Iam,
+        policy::{Pattern, Policy},
+    },
     lambda::{self, FunctionError, Functions, Lambda},
     postgres::{self, PostgresEngine},
     rds::{Rds, engine::Engine},
@@ -39,8 +46,9 @@ use local_aws::{
 use crate::{
     deployment::{Deployment, Machine},
     executables, model_workers,
+    outside::{self, Beside},
     permissions::Switches,
-    statemachine::{PREFIX, RUNBOOKS},
+    statemachine::{ALIAS, PREFIX, RUNBOOKS},
     trial,
 };
 
@@ -70,6 +78,9 @@ pub struct Options {
     pub postgres_15: bool,
     /// Roles beside those of infra/iam.
     pub roles: Vec<iam::Role>,
+    /// Rules beside those of infra/events, and policies of buses by their ARN.
+    pub rules: Vec<Rule>,
+    pub bus_policies: Vec<(String, Policy)>,
     /// What somebody has deployed, for the model gear; what `infra/` says when none.
     pub deployment: Option<Deployment>,
 }
@@ -85,6 +96,8 @@ impl Options {
             customer_keys: false,
             postgres_15: false,
             roles: Vec::new(),
+            rules: Vec::new(),
+            bus_policies: Vec::new(),
             deployment: None,
         }
     }
@@ -105,6 +118,8 @@ pub struct Sandbox {
     pub s3: Arc<S3>,
     pub secrets: Arc<SecretsManager>,
     pub iam: Arc<Iam>,
+    /// Slack, Sentry, Datadog.
+    pub beside: Beside,
     /// Real PostgreSQL, in the real gear.
     pub engine: Option<Arc<PostgresEngine>>,
     pub url: String,
@@ -127,6 +142,8 @@ impl Sandbox {
             Gear::Model => Clock::virtual_time("2026-11-25T02:00:00Z".parse()?),
         };
         let gateway = Gateway::new(clock);
+        let (beside, outside) = Beside::new(clock);
+        gateway.open(outside.clone());
         let weak: Weak<dyn Endpoint> = Arc::downgrade(&(gateway.clone() as Arc<dyn Endpoint>));
         let (events_sender, events_receiver) = mpsc::unbounded_channel();
         let logs = std::env::temp_dir().join(format!(
@@ -149,7 +166,9 @@ impl Sandbox {
                 let listener = TcpListener::bind(("127.0.0.1", options.port))
                     .await
                     .context("could not listen for the gateway")?;
-                let url = format!("http://{}", listener.local_addr()?);
+                let address = listener.local_addr()?;
+                let url = format!("http://{address}");
+                environment.extend(outside::variables(&format!("http://sandbox@{address}/1")));
                 tasks.push(server::serve(listener, gateway.clone()));
                 std::fs::create_dir_all(&logs)?;
                 let functions = lambda::Processes {
@@ -195,13 +214,22 @@ impl Sandbox {
         } else {
             Switches::default()
         };
-        let Deployment { machines, rules, functions, task_roles, iam: mut deployed, keys: customers, .. } =
-            match options.deployment {
-                Some(deployment) => deployment,
-                None => Deployment::of_files(&switches)?,
-            };
+        let Deployment {
+            machines,
+            mut rules,
+            destinations,
+            functions,
+            task_roles,
+            iam: mut deployed,
+            keys: customers,
+            ..
+        } = match options.deployment {
+            Some(deployment) => deployment,
+            None => Deployment::of_files(&switches)?,
+        };
+        rules.extend(options.rules);
         let lambda = Lambda::new(clock, Functions::new(PREFIX, functions), runtime);
-        let events = Events::new(clock, weak, PREFIX, rules)?;
+        let events = Events::new(clock, weak, PREFIX, (rules, destinations), outside)?;
         tasks.push(tokio::spawn(events.clone().run(events_receiver)));
         let (s3, secrets, sts) = (S3::new(clock), SecretsManager::new(clock), Sts::new(clock));
         s3.create_bucket(BUCKET);
@@ -219,6 +247,8 @@ impl Sandbox {
         }
         let world = iam::World { rds: rds.clone(), s3: s3.clone(), secrets: secrets.clone(), task_roles };
         deployed.roles.extend(options.roles);
+        let of_buses = options.bus_policies.into_iter();
+        deployed.resource_policies.extend(of_buses.map(|(bus, policy)| (Pattern(bus), policy)));
         let iam = Arc::new(Iam::new(world, deployed));
         gateway.enforce(iam.clone());
 
@@ -253,6 +283,7 @@ impl Sandbox {
             s3,
             secrets,
             iam,
+            beside,
             engine,
             url,
             stepfunctions: options.stepfunctions,
@@ -283,7 +314,15 @@ impl Sandbox {
         let sfn = self.sfn();
         for Machine { name, definition, role_arn } in machines {
             let create = sfn.create_state_machine().name(&name).definition(definition).role_arn(role_arn);
-            create.send().await.with_context(|| format!("could not deploy {name}"))?;
+            // Rules and schedules are the sandbox's, and start nothing elsewhere.
+            let created = create.publish(self.stepfunctions.is_none()).send().await;
+            let created = created.with_context(|| format!("could not deploy {name}"))?;
+            if let Some(version) = created.state_machine_version_arn {
+                let route = RoutingConfigurationListItem::builder();
+                let route = route.state_machine_version_arn(version).weight(100).build()?;
+                let alias = sfn.create_state_machine_alias().name(ALIAS).routing_configuration(route);
+                alias.send().await.with_context(|| format!("could not make an alias of {name}"))?;
+            }
         }
         Ok(())
     }
@@ -439,7 +478,9 @@ fn in_process(
     let context = move |principal: &str| -> Option<Context> {
         let config = config(principal, clock, "http://sandbox.invalid", Some(gateway.upgrade()?));
         let bucket = run_buckets.get(principal).map_or(BUCKET, String::as_str);
-        Some(Context::new(&config, clock, bucket.to_owned(), Tls::Disable))
+        let cx = Context::new(&config, clock, bucket.to_owned(), Tls::Disable);
+        let cx = cx.with_variables(outside::variables(outside::SENTRY));
+        Some(cx.with_connector(SharedHttpConnector::new(InProcess(gateway.upgrade()?))))
     };
     let functions_context = context.clone();
     let warm = Mutex::new(BTreeMap::<String, Patience>::new());

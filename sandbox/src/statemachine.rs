@@ -9,7 +9,9 @@ use local_aws::template::Variables;
 use crate::{aws, executables::root};
 
 pub const PREFIX: &str = "aurora-runbooks";
-pub const RUNBOOKS: [&str; 2] = ["major-upgrade", "daily-sync"];
+/// What schedules and rules start (infra/statemachines.tf).
+pub const ALIAS: &str = "live";
+pub const RUNBOOKS: [&str; 3] = ["major-upgrade", "daily-sync", "snapshot-export"];
 
 /// The ASL as it stands in the file.
 pub fn source(runbook: &str) -> anyhow::Result<String> {

@@ -19,9 +19,9 @@ use sandbox::{
     aws::{ACCOUNT, PRODUCTION, arn, arn_in},
     environments,
     executables::root,
-    permissions,
+    outside, permissions,
     sandbox::BUCKET,
-    statemachine::{self, PREFIX},
+    statemachine::PREFIX,
 };
 use serde_json::{Value, json};
 use tokio::{
@@ -117,7 +117,7 @@ pub async fn example(name: &str, folder: &str, plane: &ControlPlane, network: &V
             ("production_profile", "production".to_owned()),
             ("production_cluster_key_arns", json!([production_key()]).to_string()),
             ("policy_file", policy.to_string_lossy().into_owned()),
-            ("slack_token", "xoxb-of-the-test".to_owned()),
+            ("slack_webhook_url", outside::SLACK.to_owned()),
         ]);
     }
     let config = folder.join("aws-config").to_string_lossy().into_owned();
@@ -283,21 +283,26 @@ fn of_every_deployment(read: &ReadBack, runbooks: &[&str]) {
 fn only_the_upgrade(read: &ReadBack) {
     of_every_deployment(read, &["major-upgrade"]);
     let files = ["both", "major-upgrade"];
-    roles_are_those_of_the_files(read, &files, &["scheduler", "events"]);
-    assert_eq!(read.roles.len(), documents(read, &files).len() - 2, "no role of another runbook");
+    roles_are_those_of_the_files(read, &files, &["scheduler", "events", "destinations"]);
+    assert_eq!(read.roles.len(), documents(read, &files).len() - 3, "no role of another runbook");
     assert!(read.schedules.is_empty());
-    assert_eq!(read.rules.len(), 1, "report-run's");
+    assert_eq!(read.rules.len(), 3, "report-run's two and that of stopped workers");
     assert!(read.buckets[0].objects.is_empty(), "no policy file");
 }
 
 fn all_of_it(read: &ReadBack) {
-    of_every_deployment(read, &statemachine::RUNBOOKS);
+    of_every_deployment(read, &["major-upgrade", "daily-sync"]);
     roles_are_those_of_the_files(read, &["both", "major-upgrade", "daily-sync"], &[]);
+    // The example exports nothing.
+    let not_here = documents(read, &["snapshot-export"]);
+    let is_here = |name: &String| !not_here.iter().any(|document| document.name == *name);
     let states = |states: &[&str]| -> BTreeSet<String> {
-        states.iter().map(|state| runbook::state::kebab(state)).collect()
+        states.iter().map(|state| runbook::state::kebab(state)).filter(|name| is_here(name)).collect()
     };
     let mut functions: BTreeSet<_> = read.functions.iter().map(|function| function.handler.clone()).collect();
-    assert!(functions.remove(functions::REPORT_RUN));
+    for name in functions::CALLED_BY_EVENTS {
+        assert!(functions.remove(name), "{name} is not deployed");
+    }
     assert_eq!(functions, states(functions::STATES));
     let workers: BTreeSet<_> = read.workers.iter().map(|worker| worker.command[0].clone()).collect();
     assert_eq!(workers, states(workers::STATES));
@@ -318,13 +323,16 @@ fn all_of_it(read: &ReadBack) {
     let syncs = policy::Policy::parse(&policy).unwrap().syncs;
     assert_eq!(syncs[environments::SYNC].schedule.cron.scheduler_expression(), schedule.expression);
 
-    let [slack] = &read.rule("slack").targets[..] else { panic!("Slack's rule has one target") };
-    let message: Value = serde_json::from_str(slack.template.as_deref().unwrap()).unwrap();
-    assert_eq!(message["channel"], "#databases");
-    let text = message["text"].as_str().unwrap();
-    for variable in slack.paths.as_ref().unwrap().keys() {
-        assert!(slack.template.as_deref().unwrap().contains(&format!("<{variable}>")), "{variable}: {text}");
-    }
+    let slack = read.rule("slack");
+    assert_eq!(
+        (slack.bus.as_str(), slack.pattern.as_ref().map(|pattern| &pattern["account"])),
+        (PREFIX, Some(&json!([ACCOUNT])))
+    );
+    let [target] = &slack.targets[..] else { panic!("Slack's rule has one target") };
+    assert_eq!(target.path.as_deref(), Some("$.detail.slack"));
+    assert_eq!(target.role, Some(permissions::role_arn("destinations", ACCOUNT)));
+    let report_run = read.functions.iter().find(|function| function.handler == functions::REPORT_RUN);
+    assert_eq!(report_run.unwrap().environment["EVENT_BUS"], PREFIX);
     let [forward] = &read.rule("snapshots").targets[..] else { panic!("one bus hears of snapshots") };
     assert_eq!(forward.arn, arn("events", &format!("event-bus/{PREFIX}")));
 }

@@ -181,6 +181,7 @@ pub async fn redrive(sandbox: &Sandbox, ended: &Ended) -> Ended {
 pub async fn ended(sandbox: &Sandbox, arn: String) -> Ended {
     let described = sandbox.wait(&arn).await.expect("the execution is described");
     let report = sandbox.report(&arn).await.expect("every run ends in a report");
+    crate::canaries::none_is_told(sandbox, &arn).await;
     Ended {
         status: described.status().as_str().to_owned(),
         error: described.error().unwrap_or_default().to_owned(),

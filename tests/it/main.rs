@@ -5,6 +5,8 @@
 #![allow(clippy::disallowed_methods, reason = "real processes take real time")]
 
 mod acceptance;
+mod asl_lint;
+mod canaries;
 mod catalog_secrets;
 mod clients;
 mod contract;
@@ -17,6 +19,7 @@ mod daily_sync_prepare;
 mod deploy;
 mod draft;
 mod dump;
+mod exports;
 mod expressions;
 mod faults;
 mod generated;
@@ -33,6 +36,7 @@ mod iam;
 mod major_upgrade;
 mod major_upgrade_model;
 mod masking;
+mod messages;
 mod passwords;
 mod patience;
 mod postgres_engine;
@@ -41,6 +45,9 @@ mod quarantine;
 mod reachability;
 mod report;
 mod schema;
+mod snapshot_export;
+mod snapshot_export_model;
+mod stopped_workers;
 mod subscriber;
 mod terraform;
 mod trial;

@@ -2,6 +2,7 @@
 
 use functions::{
     daily_sync::select_snapshot::SelectSnapshot, major_upgrade::resolve_upgrade::ResolveUpgrade,
+    snapshot_export::select_export::SelectExport,
 };
 use sandbox::{executables::root, golden};
 use serde::de::DeserializeOwned;
@@ -37,12 +38,14 @@ fn check_examples<T: schemars::JsonSchema + DeserializeOwned>(runbook: &str) {
 fn the_input_schemas_are_current() {
     check_golden::<ResolveUpgrade>("major-upgrade");
     check_golden::<SelectSnapshot>("daily-sync");
+    check_golden::<SelectExport>("snapshot-export");
 }
 
 #[test]
 fn the_examples_satisfy_the_schema_and_the_type() {
     check_examples::<ResolveUpgrade>("major-upgrade");
     check_examples::<SelectSnapshot>("daily-sync");
+    check_examples::<SelectExport>("snapshot-export");
 }
 
 #[test]
@@ -68,5 +71,15 @@ fn the_schema_refuses_what_the_type_refuses() {
         json!({"sync": "orders", "after": AN_EXECUTION}),
     ] {
         assert!(!sync.is_valid(&bad), "{bad} was taken");
+    }
+    let export = jsonschema::validator_for(&schema::<SelectExport>()).unwrap();
+    for bad in [
+        json!({}),
+        json!({"export": "Orders"}),
+        json!({"export": "orders", "sync": "orders"}),
+        json!({"snapshot": "rds:orders-1"}),
+        json!({"export": "orders", "again": 1}),
+    ] {
+        assert!(!export.is_valid(&bad), "{bad} was taken");
     }
 }

@@ -1,8 +1,9 @@
-//! The Fargate workers: the states that speak SQL, for minutes or hours.
+//! The Fargate workers: the states that speak SQL or read many files, for minutes or hours.
 
 pub mod daily_sync;
 pub mod major_upgrade;
 pub mod shared;
+pub mod snapshot_export;
 
 runbook::table! {
     major_upgrade::{
@@ -14,5 +15,8 @@ runbook::table! {
         sanitize_databases::SanitizeDatabases,
         attest_sanitized::AttestSanitized,
         prepare_target::PrepareTarget,
+    },
+    snapshot_export::{
+        reconcile_export::ReconcileExport,
     },
 }

@@ -4,17 +4,17 @@
 //! It finds things by their tags, whatever happened before: this run's, and those of earlier runs
 //! that were stopped before their own CleanUp (the sync's lease says that none of them still runs).
 //! First it gives back a stable name that a swap left empty. Published clusters and kept old copies
-//! stay. Changes: one step for each thing a look, what holds raw data first. Again is harmless.
-//! Undo: none. Errors: `NotReady`, `Conflict` (another execution of the sync is at work). It does
-//! not fail because of a thing that cannot be removed: that stands in its output, and the execution
-//! fails by it.
+//! stay, and the newest sanitised snapshot if an export reads it. Changes: one step for each thing
+//! a look, what holds raw data first. Again is harmless. Undo: none. Errors: `NotReady`, `Conflict`
+//! (another execution of the sync is at work). It does not fail because of a thing that cannot be
+//! removed: that stands in its output, and the execution fails by it.
 
 use std::time::Duration;
 
 use policy::{Swap, Sync};
 use runbook::{
     Context, Error, Result, Run, State,
-    aurora::{self, Cluster, ResourceId},
+    aurora::{self, Cluster, ResourceId, Snapshot, Status},
     daily_sync::{
         self,
         tags::{self, Role},
@@ -150,16 +150,30 @@ impl CleanUp {
             let removed = removal::remove_cluster(cx, &self.sync, cluster, &instances).await;
             look.note(&thing, removed.and(gone(&thing)));
         }
-        for snapshot in removal::snapshots(cx, &self.sync).await? {
+        let snapshots = removal::snapshots(cx, &self.sync).await?;
+        let exported = policy.exported.then(|| newest_attested(&snapshots)).flatten();
+        for snapshot in &snapshots {
             // In a single account our copy is removed as production's.
-            if tags::has_role(&snapshot.tags, Role::Sanitized) {
+            if tags::has_role(&snapshot.tags, Role::Sanitized) && Some(&snapshot.id) != exported {
                 let thing = format!("snapshot {}", snapshot.id);
-                let removed = removal::remove_snapshot(cx, &self.sync, &snapshot).await;
+                let removed = removal::remove_snapshot(cx, &self.sync, snapshot).await;
                 look.note(&thing, removed.and(gone(&thing)));
             }
         }
         Ok(())
     }
+}
+
+/// The snapshot that an export of the policy reads.
+fn newest_attested(snapshots: &[Snapshot]) -> Option<&String> {
+    let attested = snapshots.iter().filter(|snapshot| {
+        let (tags, status) = (&snapshot.tags, &snapshot.status);
+        tags::has_role(tags, Role::Sanitized)
+            && tags.get(tags::ATTESTED_RUN).is_some()
+            && *status == Status::Available
+    });
+    let taken = |snapshot: &&Snapshot| snapshot.shown.snapshot_create_time().map(|time| time.secs());
+    attested.max_by_key(taken).map(|snapshot| &snapshot.id)
 }
 
 /// What RDS deletes is waited for until a look does not show it any more.
@@ -269,6 +283,20 @@ pub mod tests {
             ["quarantine-orders-1"],
             "its swap is not finished"
         );
+    }
+
+    #[test]
+    fn of_sanitised_snapshots_an_export_reads_the_newest_that_is_attested() {
+        let run = Run::of("arn:aws:states:eu-west-1:444455556666:execution:daily-sync:one");
+        let snapshot = |name: &str, at: i64, attested: bool| {
+            let mut all = tags::of(&run, "orders", Role::Sanitized);
+            all.extend(attested.then(|| tags::tag(tags::ATTESTED_RUN, "one")));
+            let time = aws_sdk_rds::primitives::DateTime::from_secs(at);
+            testing::snapshot(name, all).snapshot_create_time(time).parse()
+        };
+        let snapshots = [snapshot("a", 1, true), snapshot("b", 3, false), snapshot("c", 2, true)];
+        assert_eq!(newest_attested(&snapshots).map(String::as_str), Some("c"));
+        assert_eq!(newest_attested(&snapshots[1..2]), None);
     }
 
     #[test]

@@ -50,7 +50,7 @@ impl OurCopy {
 impl Source {
     pub async fn open(cx: &Context, name: &str, sync: &Sync) -> Self {
         Self {
-            cx: cx.assume(&sync.source.role).await,
+            cx: cx.assume(&sync.source.role, &sync.source.external_id).await,
             name: name.to_owned(),
             account: sync.source.account.clone(),
         }

@@ -16,7 +16,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use policy::{LifecycleSupport, Otherwise, Sync};
 use runbook::{
     Arn, Context, Error, Result, Run, State,
-    aurora::{EngineVersion, Snapshot},
+    aurora::EngineVersion,
     daily_sync::{self, names},
     error::{Then, aws},
     lease,
@@ -27,6 +27,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{production::Source, restore::ENGINE};
+use crate::shared::choice::{because, snapshot};
 
 /// A clean-up may be stopped, too, and is then cleaned up after: by how many of them in a row an
 /// execution is looked for. What goes on longer goes round in a circle.
@@ -239,28 +240,6 @@ fn check_accounts(policy: &Sync, account: &str) -> Result<()> {
         }
     }
     Ok(())
-}
-
-fn because(cluster: &str, sentences: &[String]) -> String {
-    if sentences.is_empty() {
-        format!("{cluster} has no snapshot of that type.")
-    } else {
-        format!("Looked at:\n- {}", sentences.join("\n- "))
-    }
-}
-
-/// As the policy looks at it; one in the making has no time yet.
-fn snapshot(described: &Snapshot) -> Option<policy::Snapshot> {
-    let shown = &described.shown;
-    Some(policy::Snapshot {
-        id: described.id.clone(),
-        arn: described.arn.to_string(),
-        taken: Timestamp::from_millisecond(shown.snapshot_create_time()?.to_millis().ok()?).ok()?,
-        kind: shown.snapshot_type()?.to_owned(),
-        tags: described.tags.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
-        status: described.status.to_string(),
-        encrypted: shown.storage_encrypted() == Some(true),
-    })
 }
 
 #[cfg(test)]

@@ -3,22 +3,31 @@
 //!
 //! EventBridge calls it (infra/events), so aborted and timed-out runs are reported, too. An event
 //! only says which execution, the minute's rule of which state machines: the report is made from
-//! what Step Functions shows now, so events may come late, twice or out of order.
+//! what Step Functions shows now, so events may come late, twice or out of order. What it tells to
+//! others, it tells once: see [`tell`].
 
 mod compose;
 mod cost;
 mod downtime;
+pub mod events;
 mod evidence;
 mod history;
 mod html;
+pub mod messages;
+pub mod metrics;
 mod outputs;
 mod parts;
 mod picture;
 pub mod report;
 pub mod sections;
+mod sentry;
+mod tell;
 pub mod words;
 
-use aws_sdk_sfn::types::{ExecutionStatus, HistoryEvent};
+use aws_sdk_sfn::{
+    operation::describe_execution::DescribeExecutionOutput,
+    types::{ExecutionStatus, HistoryEvent},
+};
 use runbook::{Context, Error, Result, error::aws};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -54,6 +63,7 @@ pub async fn handle(cx: &Context, event: Value) -> Result<Value> {
     match event {
         Event::Changed { detail } => {
             let report = write(cx, &detail.execution_arn).await?;
+            tell::tell(cx, &report).await?;
             let page = format!("s3://{}/runs/{}/report.html", cx.store.bucket, report.name);
             Ok(json!({ "report": page, "outcome": report.outcome }))
         }
@@ -73,15 +83,25 @@ pub async fn handle(cx: &Context, event: Value) -> Result<Value> {
     }
 }
 
-/// Makes the report of that execution as it stands now, and writes it.
+/// Makes the report of that execution as it stands now, and writes it. Another call may have written
+/// the run's end meanwhile, and this one older news over it: so who has written of a run that runs
+/// looks once more.
 async fn write(cx: &Context, arn: &str) -> Result<Report> {
-    let execution = cx
-        .sfn
-        .describe_execution()
-        .execution_arn(arn)
-        .send()
-        .await
-        .map_err(aws("states:DescribeExecution"))?;
+    loop {
+        let report = write_once(cx, arn).await?;
+        if !report.is_running() || describe(cx, arn).await?.status().as_str() == report.status {
+            return Ok(report);
+        }
+    }
+}
+
+async fn describe(cx: &Context, arn: &str) -> Result<DescribeExecutionOutput> {
+    let described = cx.sfn.describe_execution().execution_arn(arn).send().await;
+    described.map_err(aws("states:DescribeExecution"))
+}
+
+async fn write_once(cx: &Context, arn: &str) -> Result<Report> {
+    let execution = describe(cx, arn).await?;
     let pages = cx
         .sfn
         .get_execution_history()

@@ -63,6 +63,5 @@ module "runbooks" {
   cluster_key_arns          = [aws_kms_key.environments.arn]
   production_event_accounts = [data.aws_caller_identity.production.account_id]
   alarm_topic_arns          = var.alarm_topic_arns
-  slack                     = { channel = "#databases" }
-  slack_token               = var.slack_token
+  slack_webhook_url         = var.slack_webhook_url
 }

@@ -54,8 +54,8 @@ variable "policy_file" {
   type        = string
 }
 
-variable "slack_token" {
-  description = "The bot token of Slack."
+variable "slack_webhook_url" {
+  description = "The incoming webhook of Slack."
   type        = string
   sensitive   = true
 }

@@ -38,6 +38,7 @@ locals {
     production_keys       = join("\",\"", var.cluster_key_arns)
     copy_keys             = aws_kms_key.copies.arn
     callers_of_production = join("\",\"", local.callers)
+    external_id           = var.external_id
   }
   on_copy_key = jsondecode(templatefile("${local.iam}/resources.json", local.key_variables))["copy-key"]
   key_variables = {

@@ -19,6 +19,21 @@ variable "home_account" {
   }
 }
 
+variable "external_id" {
+  description = "What whoever comes here has to name, beside being one of our roles: `source.external-id` of the policy file."
+  type        = string
+  default     = "aurora-runbooks"
+
+  validation {
+    # A pattern repeats up to 1000 times.
+    condition = (
+      can(regex("^[A-Za-z0-9_+=,.@:/-]+$", var.external_id)) &&
+      length(var.external_id) >= 2 && length(var.external_id) <= 1224
+    )
+    error_message = "external_id: 2 to 1224 letters, digits and characters of _+=,.@:/- (AssumeRole)."
+  }
+}
+
 variable "cluster_key_arns" {
   description = "The keys that encrypt production's clusters, whose snapshots are copied. Their key policies must leave the decision to IAM."
   type        = list(string)

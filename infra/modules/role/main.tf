@@ -7,7 +7,8 @@ locals {
     "new_names_of_clusters", "new_names_of_instances", "fresh_names_of_clusters",
     "fresh_names_of_instances", "production_keys", "copy_keys", "cluster_keys", "run_bucket",
     "run_bucket_keys", "secrets_keys", "log_delivery", "state_machine_logs", "tracing", "functions",
-    "workers", "worker_roles", "callers_of_production", "state_machines",
+    "workers", "worker_roles", "callers_of_production", "external_id", "state_machines",
+    "export_buckets", "exported_files", "export_roles", "export_keys", "shared_snapshots",
   ] : name => "" }
   variables = merge(local.nothing, var.variables, { role = var.name })
   scopes    = jsondecode(templatefile("${path.module}/../../iam/scopes.json", local.variables))

@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::{Policy, Rule, TableRule, page, schema};
 
 const ORDERS: &str = include_str!("../../examples/orders.yaml");
+const EXPORTS: &str = include_str!("../../examples/exports.yaml");
 
 fn path(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(name)
@@ -46,7 +47,7 @@ fn the_schema_is_current() {
 
 #[test]
 fn what_is_read_is_written_and_read_again() {
-    for text in [ORDERS, include_str!("base.yaml")] {
+    for text in [ORDERS, EXPORTS, include_str!("base.yaml")] {
         let policy = Policy::parse(text).unwrap();
         // JSON is YAML.
         let written = serde_json::to_string_pretty(&policy).unwrap();
@@ -203,7 +204,7 @@ fn the_examples_of_the_documentation_are_read() {
     let (mut wholes, mut parts) = (0, 0);
     for block in page.split("```yaml\n").skip(1) {
         let (block, _) = block.split_once("```").unwrap();
-        if block.starts_with("syncs:") {
+        if block.starts_with("syncs:") || block.starts_with("exports:") {
             Policy::parse(block).unwrap_or_else(|errors| panic!("{errors}"));
             wholes += 1;
         } else {

@@ -67,7 +67,7 @@ fn several_mistakes_are_reported_at_once() {
         .replace("email: email\n", "email: x\n");
     let lines =
         |text: &str| Policy::parse(text).unwrap_err().0.iter().map(|error| error.line).collect::<Vec<_>>();
-    assert_eq!(lines(&form), [8, 43, 52, 62]);
+    assert_eq!(lines(&form), [8, 43, 52, 62, 78]);
     let sense = BASE
         .replace("role: arn:aws:iam::1111", "role: arn:aws:iam::9999")
         .replace("{database: shop", "{database: x");

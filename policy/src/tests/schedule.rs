@@ -2,11 +2,39 @@
 
 use crate::Schedule;
 
+fn schedule(cron: &str, zone: &str, fresh_by: Option<&str>) -> Schedule {
+    Schedule {
+        cron: cron.parse().unwrap(),
+        time_zone: jiff::tz::TimeZone::get(zone).unwrap(),
+        fresh_by: fresh_by.map(|time| time.parse().unwrap()),
+    }
+}
+
 fn starts(cron: &str, zone: &str, from: &str, count: usize) -> Vec<String> {
-    let schedule =
-        Schedule { cron: cron.parse().unwrap(), time_zone: jiff::tz::TimeZone::get(zone).unwrap() };
+    let schedule = schedule(cron, zone, None);
     let runs = schedule.runs(from.parse().unwrap()).take(count);
     runs.map(|start| start.strftime("%a %Y-%m-%d %H:%M %Z").to_string()).collect()
+}
+
+#[test]
+fn a_run_has_until_the_next_such_time_of_day_in_its_zone() {
+    let until = |fresh_by, started: &str| {
+        let schedule = schedule("30 3 * * *", "Europe/Berlin", fresh_by);
+        schedule.fresh_until(started.parse().unwrap()).map(|until| until.to_string())
+    };
+    assert_eq!(until(None, "2026-01-15T02:30:00Z"), None);
+    for (started, expected) in [
+        ("2026-01-15T02:30:00Z", "2026-01-15T06:00:00Z"),
+        ("2026-01-15T06:00:00Z", "2026-01-15T06:00:00Z"),
+        ("2026-01-15T06:00:01Z", "2026-01-16T06:00:00Z"),
+        // The clocks go forward between.
+        ("2026-03-28T22:30:00Z", "2026-03-29T05:00:00Z"),
+    ] {
+        assert_eq!(until(Some("07:00"), started).as_deref(), Some(expected), "{started}");
+    }
+    for wrong in ["7", "7:00", "24:00", "07:00:00", "noon"] {
+        assert!(wrong.parse::<crate::TimeOfDay>().is_err(), "{wrong}");
+    }
 }
 
 #[test]

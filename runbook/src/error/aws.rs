@@ -40,6 +40,10 @@ where
                 .fix("grant this state's role the permission")
                 .then(Then::Redrive)
         }
+        "NoSuchBucket" => Error::refused(format!("{action}: there is no such bucket ({message})"))
+            .changed("nothing by this call")
+            .fix("make the bucket that the policy names")
+            .then(Then::Redrive),
         // Busy with something, most often with what an earlier call of ours began: the next look
         // tells.
         _ if Fault::of(context.err()).is_some_and(Fault::is_busy) => {

@@ -16,6 +16,7 @@ use crate::{
     faults::{Fault, Faults, Killer, Kind},
     http::{Caller, Endpoint, Request, Response, Session, respond},
     iam::Iam,
+    outside::Outside,
 };
 
 pub struct Gateway {
@@ -24,6 +25,8 @@ pub struct Gateway {
     killer: OnceLock<Killer>,
     /// Everything is allowed without.
     iam: OnceLock<Arc<Iam>>,
+    /// Who is not signed calls no service of AWS.
+    outside: OnceLock<Arc<Outside>>,
     faults: Faults,
     calls: Mutex<Vec<Call>>,
 }
@@ -62,6 +65,7 @@ impl Gateway {
             services: OnceLock::new(),
             killer: OnceLock::new(),
             iam: OnceLock::new(),
+            outside: OnceLock::new(),
             faults: Faults::default(),
             calls: Mutex::default(),
         })
@@ -77,6 +81,11 @@ impl Gateway {
     /// From now on the policies decide.
     pub fn enforce(&self, iam: Arc<Iam>) {
         assert!(self.iam.set(iam).is_ok(), "policies are enforced once");
+    }
+
+    /// From now on requests without a signature go to what there is beside AWS.
+    pub fn open(&self, outside: Arc<Outside>) {
+        assert!(self.outside.set(outside).is_ok(), "there is one outside");
     }
 
     pub fn lay(&self, fault: Fault) {
@@ -129,6 +138,9 @@ impl Gateway {
 impl Endpoint for Gateway {
     async fn call(&self, mut request: Request) -> Response {
         let Some(caller) = request.extensions().get().cloned().or_else(|| caller(&request)) else {
+            if let Some(outside) = self.outside.get().filter(|outside| outside.knows(&request)) {
+                return outside.call(request).await;
+            }
             return respond(
                 403,
                 "text/plain",
@@ -204,6 +216,14 @@ fn caller(request: &Request) -> Option<Caller> {
     Some(Caller { session, ..Caller::of_key(principal, region, service) })
 }
 
+/// `GET /<bucket>?location`
+fn is_location(request: &Request) -> bool {
+    request
+        .uri()
+        .query()
+        .is_some_and(|query| query.split('&').any(|part| part.split('=').next() == Some("location")))
+}
+
 /// The API's name of the call.
 fn action(service: &str, request: &Request) -> String {
     match service {
@@ -214,6 +234,7 @@ fn action(service: &str, request: &Request) -> String {
         "s3" => {
             let object = request.uri().path().trim_matches('/').contains('/');
             let verb = match request.method().as_str() {
+                "GET" if !object && is_location(request) => return "GetBucketLocation".to_owned(),
                 "GET" if !object => return "ListObjectsV2".to_owned(),
                 "PUT" if !object => return "CreateBucket".to_owned(),
                 "GET" => "GetObject",

@@ -19,6 +19,7 @@ pub mod iam;
 pub mod ids;
 pub mod json;
 pub mod lambda;
+pub mod outside;
 pub mod postgres;
 pub mod rds;
 pub mod s3;

@@ -101,6 +101,13 @@ impl SecretsManager {
         find(self.secrets.lock().unwrap().get_mut(account)?, secret_id).ok()?.versions.last()?.string.clone()
     }
 
+    /// Every version of every secret of every account, for tests.
+    pub fn strings(&self) -> Vec<String> {
+        let secrets = self.secrets.lock().unwrap();
+        let versions = secrets.values().flat_map(BTreeMap::values).flat_map(|secret| &secret.versions);
+        versions.filter_map(|version| version.string.clone()).collect()
+    }
+
     fn version(&self, input: &Input) -> Option<Version> {
         let (string, binary) = (input.secret_string.clone(), input.secret_binary.clone());
         (string.is_some() || binary.is_some()).then(|| Version {

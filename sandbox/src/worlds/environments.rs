@@ -23,6 +23,8 @@ use crate::{
 };
 
 pub const SYNC: &str = "orders";
+/// Of the role in production's account; the example's policy says none, so it is the default.
+pub const EXTERNAL_ID: &str = "aurora-runbooks";
 /// Its clients follow its name.
 pub const DEV: &str = "orders-dev";
 /// Its clients follow a secret.

@@ -118,8 +118,10 @@ def roles(url, account):
 
 def rules(url, account):
     events = client(url, "events", account)
-    for rule in events.list_rules()["Rules"]:
-        targets = events.list_targets_by_rule(Rule=rule["Name"])["Targets"]
+    buses = [bus["Name"] for bus in events.list_event_buses()["EventBuses"]]
+    on_buses = [rule for bus in buses for rule in events.list_rules(EventBusName=bus)["Rules"]]
+    for rule in on_buses:
+        targets = events.list_targets_by_rule(Rule=rule["Name"], EventBusName=rule["EventBusName"])["Targets"]
         yield {
             "account": account,
             "name": rule["Name"],
@@ -133,6 +135,7 @@ def rules(url, account):
                     "arn": target["Arn"],
                     "role": target.get("RoleArn"),
                     "dead_letters": target.get("DeadLetterConfig", {}).get("Arn"),
+                    "path": target.get("InputPath"),
                     "paths": target.get("InputTransformer", {}).get("InputPathsMap"),
                     "input": target.get("Input"),
                     "template": target.get("InputTransformer", {}).get("InputTemplate"),

@@ -90,6 +90,7 @@ pub struct ReadTarget {
     pub arn: String,
     pub role: Option<String>,
     pub dead_letters: Option<String>,
+    pub path: Option<String>,
     pub paths: Option<BTreeMap<String, String>>,
     pub template: Option<String>,
     pub input: Option<String>,
@@ -198,6 +199,8 @@ impl ReadBack {
         Deployment {
             machines: self.machines.iter().map(ReadMachine::machine).collect(),
             rules: self.rules.iter().filter_map(ReadRule::rule).collect(),
+            // Their secrets cannot be read back.
+            destinations: Vec::new(),
             functions,
             run_buckets,
             task_roles,
@@ -220,6 +223,7 @@ impl ReadRule {
         (self.account == ACCOUNT && !targets.is_empty()).then(|| Rule {
             name: without_prefix(&self.name, PREFIX).to_owned(),
             description: self.description.clone(),
+            account: self.account.clone(),
             bus: self.bus.clone(),
             pattern: self.pattern.clone(),
             schedule: self.schedule.clone(),
@@ -230,21 +234,22 @@ impl ReadRule {
 
 impl ReadTarget {
     fn target(&self) -> Option<Target> {
-        let (kind, name) = self.arn.rsplit_once(':')?;
         let id = self.id.clone();
-        if kind == arn("lambda", "function") {
-            let function = without_prefix(name, PREFIX).to_owned();
-            let input = self.input.as_ref().map(|input| parsed_json(input, &self.id));
-            return Some(Target::Function { id, function, input });
+        if let Some(named) = self.arn.strip_prefix(&arn("states", "stateMachine:")) {
+            let (name, alias) = named.split_once(':').expect("an alias of a machine is started");
+            let role = role_arn("events", ACCOUNT);
+            assert_eq!(self.role, Some(role), "{name} is started with the role of rules");
+            let transform = self.paths.clone().zip(self.template.clone());
+            let transform = transform.map(|(paths, template)| Transform { paths, template });
+            let statemachine = without_prefix(name, PREFIX).to_owned();
+            let alias = Some(alias.to_owned());
+            return Some(Target::StateMachine { id, statemachine, alias, input: None, transform });
         }
-        if kind != arn("states", "stateMachine") {
-            return None;
-        }
-        assert_eq!(self.role, Some(role_arn("events", ACCOUNT)), "{name} is started with the role of rules");
-        let transform = self.paths.clone().zip(self.template.clone());
-        let transform = transform.map(|(paths, template)| Transform { paths, template });
-        let statemachine = without_prefix(name, PREFIX).to_owned();
-        Some(Target::StateMachine { id, statemachine, input: None, transform })
+        let (kind, name) = self.arn.rsplit_once(':')?;
+        let function =
+            (kind == arn("lambda", "function")).then(|| without_prefix(name, PREFIX).to_owned())?;
+        let input = self.input.as_ref().map(|input| parsed_json(input, &self.id));
+        Some(Target::Function { id, function, input })
     }
 }
 

@@ -80,7 +80,9 @@ pub async fn syncs(read: &ReadBack) {
     let keys = Values::default().with("aws:SourceAccount", ACCOUNT).with("aws:SourceArn", group);
     may(&Identity::Service("scheduler.amazonaws.com".into()), "sts:AssumeRole", &schedule.role, keys);
     let scheduler = Identity::Role { arn: schedule.role.clone(), session };
-    may(&scheduler, "states:StartExecution", &schedule.arn, Values::default());
+    let (machine, alias) = schedule.arn.rsplit_once(':').expect("the schedule starts an alias");
+    let qualified = Values::default().with("states:StateMachineQualifier", alias);
+    may(&scheduler, "states:StartExecution", machine, qualified);
     let before = model::published(&sandbox).await;
     execute(&sandbox, &schedule.arn, "by-schedule", &schedule.input).await.succeeded();
     let after = model::published(&sandbox).await;

@@ -3,6 +3,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::*;
+use crate::aws::arn;
 use crate::http::{Caller, respond};
 use crate::template::Variables;
 
@@ -32,7 +33,7 @@ fn events(rules: Vec<Rule>, statuses: &[u16]) -> (Arc<Events>, Arc<Gateway>, Clo
     let gateway =
         Arc::new(Gateway { statuses: Mutex::new(statuses.iter().copied().collect()), ..Default::default() });
     let weak: Weak<dyn Endpoint> = Arc::downgrade(&(gateway.clone() as Arc<dyn Endpoint>));
-    (Events::new(clock, weak, "aurora-runbooks", rules).unwrap(), gateway, clock)
+    (Events::new(clock, weak, "aurora-runbooks", (rules, vec![]), Arc::default()).unwrap(), gateway, clock)
 }
 
 async fn put(events: &Arc<Events>, entries: Value) -> (u16, Value) {
@@ -59,6 +60,7 @@ async fn an_event_of_a_service_reaches_the_function_of_its_rule() {
     let ours = arn("states", "stateMachine:aurora-runbooks-major-upgrade");
     let variables = Variables::default().set_all("state_machines", [ours.clone()]);
     let variables = variables.set("region", REGION).set("account", ACCOUNT).set("prefix", "aurora-runbooks");
+    let variables = variables.set("slack_events", "RunFailed");
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra/events");
     let rules = load_rules(&folder, &variables).unwrap();
     let (events, gateway, clock) = events(rules, &[]);
@@ -152,7 +154,7 @@ async fn entries_fail_one_by_one() {
     );
     let published = events.published();
     assert_eq!(
-        (published.len(), &published[0]["detail"], &published[0]["time"]),
+        (published.len(), &published[0].event["detail"], &published[0].event["time"]),
         (1, &json!({ "a": 1 }), &json!("2026-01-01T00:00:00Z"))
     );
     let entry = json!({ "Source": "ours", "DetailType": "Ready", "Detail": "{}" });

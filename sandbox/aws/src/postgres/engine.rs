@@ -12,7 +12,7 @@ use tokio_postgres::Client;
 
 use super::{
     area::{Area, private_folder},
-    configuration, extensions,
+    configuration, export, extensions,
     install::Installs,
     precheck,
     server::Server,
@@ -20,6 +20,7 @@ use super::{
     upgrade,
 };
 use crate::rds::engine::{Engine, NewCluster, Parameters, UpgradeFailure};
+use crate::rds::exports::Source;
 
 pub struct PostgresEngine {
     installs: Installs,
@@ -219,6 +220,23 @@ impl Engine for PostgresEngine {
         tokio::fs::remove_dir_all(self.area.snapshot(snapshot)).await?;
         self.snapshots.lock().expect("no thread panics with the snapshots in hand").remove(snapshot);
         Ok(())
+    }
+
+    async fn open(&self, snapshot: &str) -> anyhow::Result<Box<dyn Source>> {
+        let Snapshot { major, master } = self.find_snapshot(snapshot)?;
+        let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let name = format!("export-{}", uuid::Uuid::new_v4().simple());
+        let server = self.place(&name, major, port)?;
+        let started = async {
+            template::copy(server.user, &self.area.snapshot(snapshot), &server.data()).await?;
+            server.write_parameters(&server.data(), &export::parameters()).await?;
+            server.start().await
+        };
+        if let Err(error) = started.await {
+            let _ = tokio::fs::remove_dir_all(&server.folder).await;
+            return Err(error);
+        }
+        Ok(Box::new(export::Opened { server, master }))
     }
 
     async fn restore(

@@ -5,6 +5,7 @@
 mod area;
 mod configuration;
 mod engine;
+mod export;
 mod extensions;
 mod fifteen;
 mod install;

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::engine::UpgradeFailure;
+use super::exports::Exports;
 
 /// How RDS events reach the bus and DescribeEvents: they are best effort, unordered and at least
 /// once (https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/working-with-events.html).
@@ -61,6 +62,7 @@ pub struct Behaviour {
     /// The model gear's next upgrade fails so. A reason that begins with `PreUpgrade checks failed`
     /// fails before the downtime.
     pub fail_next_upgrade: Option<UpgradeFailure>,
+    pub exports: Exports,
 }
 
 impl Default for Behaviour {
@@ -89,6 +91,7 @@ impl Default for Behaviour {
             upgrade_snapshot: seconds(60),
             upgrade: seconds(480),
             fail_next_upgrade: None,
+            exports: Exports::default(),
         }
     }
 }

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 
+use super::exports::Source;
+
 /// A PostgreSQL parameter name and its value, as a parameter group holds them.
 pub type Parameters = BTreeMap<String, String>;
 
@@ -58,6 +60,8 @@ pub trait Engine: Send + Sync {
     /// Copies the volume of a running or stopped cluster into a snapshot of that name.
     async fn snapshot(&self, resource_id: &str, snapshot: &str) -> anyhow::Result<()>;
     async fn delete_snapshot(&self, snapshot: &str) -> anyhow::Result<()>;
+    /// Opens a snapshot for an export, which reads it and changes nothing.
+    async fn open(&self, snapshot: &str) -> anyhow::Result<Box<dyn Source>>;
     /// A new cluster from a snapshot, not started: without an instance nothing answers.
     async fn restore(
         &self,

@@ -20,6 +20,9 @@ pub const COMMON: [&str; 6] = [
     "InternalFailure",
 ];
 
+/// AWS answers it to StartExportTask, and the model does not have it.
+pub const UNMODELLED: &str = "ExportTaskLimitReachedFault";
+
 impl Fault {
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
         Self { code, message: message.into() }

@@ -57,6 +57,7 @@ impl Source {
 fn categories(id: &str) -> &'static [&'static str] {
     match id {
         "0005" | "0170" => &["creation"],
+        "0489" => &["failure"],
         "0003" | "0171" => &["deletion"],
         "0004" | "0006" => &["availability"],
         "0070" | "0071" | "0072" | "0073" => &["failover"],

@@ -16,6 +16,7 @@ mod dns;
 pub mod engine;
 mod error;
 mod events;
+pub mod exports;
 mod families;
 mod formulas;
 mod instances;
@@ -179,6 +180,9 @@ impl Rds {
             "DeleteDBClusterSnapshot" => self.delete_db_cluster_snapshot(input),
             "DescribeDBClusterSnapshotAttributes" => self.describe_db_cluster_snapshot_attributes(input),
             "ModifyDBClusterSnapshotAttribute" => self.modify_db_cluster_snapshot_attribute(input),
+            "StartExportTask" => self.start_export_task(input).await,
+            "DescribeExportTasks" => self.describe_export_tasks(input),
+            "CancelExportTask" => self.cancel_export_task(input),
             "RestoreDBClusterFromSnapshot" => self.restore_db_cluster_from_snapshot(input),
             "RestoreDBClusterToPointInTime" => self.restore_db_cluster_to_point_in_time(input),
             "CreateDBClusterParameterGroup" | "CreateDBParameterGroup" => {
@@ -256,7 +260,7 @@ impl Endpoint for Rds {
                 Err(fault) => {
                     let known = api::API.operations[&action].errors.iter().any(|code| code == fault.code);
                     debug_assert!(
-                        known || error::COMMON.contains(&fault.code),
+                        known || error::COMMON.contains(&fault.code) || fault.code == error::UNMODELLED,
                         "botocore rds 2014-10-31: {action} has no {}",
                         fault.code
                     );

@@ -14,6 +14,7 @@ use rand::{Rng, SeedableRng};
 use super::dns::Record;
 use super::engine::Parameters;
 use super::error::Fault;
+use super::exports::Task;
 use super::scaling::Scaling;
 use super::ties::Tie;
 use crate::aws;
@@ -33,6 +34,8 @@ pub struct World {
     pub subnet_groups: BTreeMap<String, SubnetGroup>,
     pub maintenance: Vec<Maintenance>,
     pub events: Vec<Event>,
+    /// By identifier.
+    pub exports: BTreeMap<String, Task>,
     pub dns: Vec<Record>,
     /// The majors that a server can be had for; none: all, in the model gear.
     pub majors: Option<BTreeSet<u32>>,
@@ -245,6 +248,7 @@ impl World {
             subnet_groups: BTreeMap::new(),
             maintenance: Vec::new(),
             events: Vec::new(),
+            exports: BTreeMap::new(),
             dns: Vec::new(),
             majors: None,
             rng: StdRng::seed_from_u64(seed),

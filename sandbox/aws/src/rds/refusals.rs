@@ -7,6 +7,7 @@ use async_trait::async_trait;
 
 use super::Rds;
 use super::engine::{Engine, NewCluster, Parameters, UpgradeFailure};
+use super::exports::Source;
 use super::testing::{Nobody, Sandbox};
 use crate::aws::arn;
 use crate::http::{Caller, Endpoint, Request};
@@ -142,6 +143,9 @@ impl Engine for WithASlot {
     }
     async fn delete_snapshot(&self, _: &str) -> anyhow::Result<()> {
         Ok(())
+    }
+    async fn open(&self, _: &str) -> anyhow::Result<Box<dyn Source>> {
+        anyhow::bail!("it has no volumes")
     }
     async fn restore(&self, _: &str, _: &str, _: u16, _: &Parameters) -> anyhow::Result<()> {
         Ok(())

@@ -27,7 +27,8 @@ impl Rds {
         // botocore rds 2014-10-31: 1 to 63 characters, though a final snapshot's name may have 255.
         let name = identifier("DBClusterSnapshotIdentifier", name, 63)?;
         let id = self.add_snapshot(&mut world, &name, "manual", &cluster, tags::read(input)?)?;
-        self.event(&mut world, &cluster, "0074", "Creating manual cluster snapshot");
+        let taken = world.snapshots[&id].clone();
+        self.event(&mut world, &taken, "0074", "Creating manual cluster snapshot");
         let answer = json!({"DBClusterSnapshot": describe(&world.snapshots[&id])});
         drop(world);
         self.background(|rds| async move { rds.take_snapshot(&id, &cluster.resource_id).await });
@@ -50,6 +51,7 @@ impl Rds {
             created: at,
             ..self.new_snapshot(&mut world, &name, "automated", &cluster, Tags::new())
         };
+        self.event(&mut world, &snapshot, "0168", "Creating automated cluster snapshot");
         world.snapshots.insert(name.clone(), snapshot);
         drop(world);
         let id = name.clone();

@@ -29,6 +29,7 @@ pub struct Object {
     content_type: Option<ContentType>,
     content_encoding: Option<ContentEncoding>,
     metadata: Option<Metadata>,
+    pub kms_key: Option<SSEKMSKeyId>,
     last_modified: SystemTime,
 }
 
@@ -115,6 +116,15 @@ impl S3 for Backend {
         Ok(S3Response::new(HeadBucketOutput { bucket_region: Some(REGION.into()), ..Default::default() }))
     }
 
+    async fn get_bucket_location(
+        &self,
+        request: S3Request<GetBucketLocationInput>,
+    ) -> S3Result<S3Response<GetBucketLocationOutput>> {
+        self.0.with(&request.input.bucket, |_| Ok(()))?;
+        let location_constraint = Some(BucketLocationConstraint::from(REGION.to_owned()));
+        Ok(S3Response::new(GetBucketLocationOutput { location_constraint }))
+    }
+
     async fn list_buckets(&self, _: S3Request<ListBucketsInput>) -> S3Result<S3Response<ListBucketsOutput>> {
         let buckets = self.0.buckets.lock().unwrap();
         // Nobody asks how old a bucket is, but the AWS CLI wants a date to print.
@@ -149,6 +159,7 @@ impl S3 for Backend {
             content_type: input.content_type,
             content_encoding: input.content_encoding,
             metadata: input.metadata,
+            kms_key: input.ssekms_key_id,
             last_modified: self.0.clock.now().into(),
         };
         self.0.with(&input.bucket, |objects| {
@@ -160,15 +171,25 @@ impl S3 for Backend {
     }
 
     async fn get_object(&self, request: S3Request<GetObjectInput>) -> S3Result<S3Response<GetObjectOutput>> {
-        let GetObjectInput { bucket, key, if_match, if_none_match, .. } = request.input;
+        let GetObjectInput { bucket, key, if_match, if_none_match, range, .. } = request.input;
         let object = self.0.find(&bucket, &key)?;
         check(Some(&object), if_match.as_ref(), None)?;
         if matches!(&if_none_match, Some(IfNoneMatch::ETag(known)) if known.value() == object.etag.value()) {
             return Err(s3_error!(NotModified));
         }
+        let length = object.body.len() as u64;
+        let wanted = range.map(|range| range.check(length)).transpose()?;
+        let body = match &wanted {
+            Some(wanted) => object.body.slice(wanted.start as usize..wanted.end as usize),
+            None => object.body,
+        };
+        let content_range =
+            wanted.map(|wanted| format!("bytes {}-{}/{length}", wanted.start, wanted.end - 1));
         Ok(S3Response::new(GetObjectOutput {
-            content_length: Some(object.body.len() as i64),
-            body: Some(s3s::Body::from(object.body).into()),
+            content_length: Some(body.len() as i64),
+            content_range,
+            accept_ranges: Some("bytes".to_owned()),
+            body: Some(s3s::Body::from(body).into()),
             e_tag: Some(object.etag),
             content_type: object.content_type,
             content_encoding: object.content_encoding,

@@ -43,6 +43,18 @@ impl S3 {
         self.store.encryption.lock().unwrap().get(bucket).cloned()
     }
 
+    /// The key that an object was put with, if it was put with one.
+    pub fn key_of_object(&self, bucket: &str, key: &str) -> Option<String> {
+        self.store.buckets.lock().unwrap().get(bucket)?.get(key)?.kms_key.clone()
+    }
+
+    /// Deletes an object behind everybody's back.
+    pub fn remove(&self, bucket: &str, key: &str) {
+        if let Some(objects) = self.store.buckets.lock().unwrap().get_mut(bucket) {
+            objects.remove(key);
+        }
+    }
+
     pub fn get(&self, bucket: &str, key: &str) -> Option<Bytes> {
         Some(self.store.buckets.lock().unwrap().get(bucket)?.get(key)?.body.clone())
     }

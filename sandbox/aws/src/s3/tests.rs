@@ -152,3 +152,23 @@ async fn an_object_is_replaced_and_deleted_only_by_who_knows_its_etag() {
     assert_eq!(delete(&first).await.unwrap_err().code(), Some("PreconditionFailed"));
     delete(&second).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_part_of_an_object_is_read_by_its_range() {
+    let (_, client) = with_bucket().await;
+    client.put_object().bucket("runs").key("a").body(b"0123456789".to_vec().into()).send().await.unwrap();
+    let get = async |range: &str| {
+        let got = client.get_object().bucket("runs").key("a").range(range).send().await.unwrap();
+        let told = got.content_range.clone().unwrap_or_default();
+        (told, String::from_utf8(got.body.collect().await.unwrap().to_vec()).unwrap())
+    };
+    assert_eq!(get("bytes=2-4").await, ("bytes 2-4/10".to_owned(), "234".to_owned()));
+    assert_eq!(get("bytes=8-20").await, ("bytes 8-9/10".to_owned(), "89".to_owned()));
+    assert_eq!(get("bytes=7-").await, ("bytes 7-9/10".to_owned(), "789".to_owned()));
+    assert_eq!(get("bytes=-3").await, ("bytes 7-9/10".to_owned(), "789".to_owned()));
+    let beyond = client.get_object().bucket("runs").key("a").range("bytes=10-").send().await.unwrap_err();
+    let status = beyond.raw_response().unwrap().status().as_u16();
+    assert_eq!((status, beyond.code()), (416, Some("InvalidRange")));
+    let location = client.get_bucket_location().bucket("runs").send().await.unwrap();
+    assert_eq!(location.location_constraint().map(|place| place.as_str()), Some("eu-west-1"));
+}

@@ -59,7 +59,7 @@ impl Records<'_> {
 
     pub async fn put(&self, record: &Record) -> Result<()> {
         let key = self.key(&record.database);
-        self.cx.store.put_json(&key, &self.seal.seal(&key, record)?).await
+        self.cx.store.put_json_for_a_while(&key, &self.seal.seal(&key, record)?).await
     }
 }
 

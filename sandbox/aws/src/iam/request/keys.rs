@@ -21,6 +21,12 @@ pub fn source(call: &Call<'_>, key: &str) -> Vec<Access> {
     use_of(call, "rds", key, &SOURCE)
 }
 
+/// The caller of StartExportTask lends the key to the task
+/// (https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_StartExportTask.html, KmsKeyId).
+pub fn export(call: &Call<'_>, key: &str) -> Vec<Access> {
+    use_of(call, "rds", key, &["CreateGrant", "DescribeKey"])
+}
+
 pub fn use_of(call: &Call<'_>, service: &str, key: &str, actions: &[&str]) -> Vec<Access> {
     let one = |action: &&str| {
         let mut access = call.access(&format!("kms:{action}"), key.to_owned());

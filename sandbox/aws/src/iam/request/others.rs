@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::{Call, keys};
+use crate::events::of_entry;
 use crate::iam::evaluate::Access;
 
 /// A describe of EC2 knows no resource.
@@ -20,6 +21,9 @@ pub fn sts(call: &Call<'_>) -> Option<Vec<Access>> {
         "AssumeRole" => {
             let mut access = call.access("sts:AssumeRole", text("RoleArn").unwrap_or("*").to_owned());
             access.keys.set("sts:RoleSessionName", text("RoleSessionName").unwrap_or_default());
+            if let Some(id) = text("ExternalId") {
+                access.keys.set("sts:ExternalId", id);
+            }
             Some(vec![access])
         }
         _ => None,
@@ -42,9 +46,8 @@ pub fn json(call: &Call<'_>) -> Option<Vec<Access>> {
     let text = |name: &str| body[name].as_str().unwrap_or("*").to_owned();
     let name = format!("{}:{}", call.caller.service, call.operation);
     Some(match name.as_str() {
-        "states:ListExecutions" | "states:StartExecution" => {
-            vec![call.access(&name, text("stateMachineArn"))]
-        }
+        "states:StartExecution" => vec![start(call, &name, &text("stateMachineArn"))],
+        "states:ListExecutions" => vec![call.access(&name, text("stateMachineArn"))],
         "states:DescribeExecution"
         | "states:DescribeStateMachineForExecution"
         | "states:GetExecutionHistory"
@@ -56,12 +59,53 @@ pub fn json(call: &Call<'_>) -> Option<Vec<Access>> {
             vec![call.access(&name, "*".to_owned())]
         }
         "ecs:RunTask" => run_task(call, &body),
-        "events:PutEvents" => vec![call.access(&name, call.arn("events", "event-bus/default"))],
+        "events:PutEvents" => put_events(call, &body),
+        // What EventBridge does by itself with the role of a target: an API destination is invoked,
+        // another bus is sent to.
+        "events:InvokeApiDestination" => vec![call.access(&name, text("ApiDestination"))],
+        "events:ForwardEvent" => {
+            vec![put_event(
+                call,
+                &text("EventBusName"),
+                &body["Event"]["source"],
+                &body["Event"]["detail-type"],
+            )]
+        }
         "secretsmanager:GetSecretValue"
         | "secretsmanager:PutSecretValue"
         | "secretsmanager:DescribeSecret" => secret(call, &name, &body),
         _ => return None,
     })
+}
+
+/// "To authorize a version or an alias to invoke an API action, Step Functions uses the state
+/// machine's ARN"; which one it is, is a key
+/// (https://docs.aws.amazon.com/step-functions/latest/dg/auth-version-alias.html).
+fn start(call: &Call<'_>, name: &str, arn: &str) -> Access {
+    let Some((position, _)) = arn.match_indices(':').nth(6) else {
+        return call.access(name, arn.to_owned());
+    };
+    let mut access = call.access(name, arn[..position].to_owned());
+    access.keys.set("states:StateMachineQualifier", &arn[position + 1..]);
+    access
+}
+
+/// Each entry is asked about
+/// (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-conditions.html).
+fn put_events(call: &Call<'_>, body: &Value) -> Vec<Access> {
+    let entries = body["Entries"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let access = |entry: &Value| {
+        let bus = of_entry(&call.caller.account, entry["EventBusName"].as_str());
+        put_event(call, &bus, &entry["Source"], &entry["DetailType"])
+    };
+    entries.iter().map(access).collect()
+}
+
+fn put_event(call: &Call<'_>, bus: &str, source: &Value, detail_type: &Value) -> Access {
+    let mut access = call.access("events:PutEvents", bus.to_owned());
+    access.keys.set("events:source", source.as_str().unwrap_or_default());
+    access.keys.set("events:detail-type", detail_type.as_str().unwrap_or_default());
+    access
 }
 
 /// A customer's key of a secret

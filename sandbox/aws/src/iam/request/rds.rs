@@ -5,6 +5,7 @@ use crate::aws::{account_of, arn_in};
 use crate::iam::condition::Keys;
 use crate::iam::evaluate::Access;
 use crate::iam::table::{self, Action};
+use crate::rds::exports;
 
 /// Which parameter names a resource of which type.
 const NAMES: [(&str, &str); 15] = [
@@ -103,7 +104,8 @@ fn resources(call: &Call<'_>, action: &Action, form: &Form<'_>) -> Vec<String> {
             found.push(arn(call, kind, id));
         }
     }
-    let whole = ["ResourceName", "ResourceIdentifier"].into_iter().filter_map(|name| form.text(name));
+    let whole =
+        ["ResourceName", "ResourceIdentifier", "SourceArn"].into_iter().filter_map(|name| form.text(name));
     found.extend(whole.map(str::to_owned));
     found.extend(defaults(call, form, &found));
     if found.is_empty() {
@@ -167,7 +169,15 @@ fn dependent(call: &Call<'_>, form: &Form<'_>) -> Option<Vec<Access>> {
         found.push(access);
     }
     if let Some(key) = form.text("KmsKeyId").and_then(|id| rds.customer_key(account, id)) {
-        found.extend(keys::new(call, &key));
+        found.extend(match call.operation {
+            "StartExportTask" => keys::export(call, &key),
+            _ => keys::new(call, &key),
+        });
+    }
+    if let Some(role) = form.text("IamRoleArn").filter(|_| call.operation == "StartExportTask") {
+        let mut pass = call.access("iam:PassRole", role.to_owned());
+        pass.keys.set("iam:PassedToService", exports::SERVICE);
+        found.push(pass);
     }
     let source = form.text("SnapshotIdentifier").or(form.text("SourceDBClusterSnapshotIdentifier"));
     if let Some(key) = source.and_then(|id| rds.customer_key_of_snapshot(account, id)) {

@@ -10,11 +10,20 @@ pub fn accesses(call: &Call<'_>) -> Option<Vec<Access>> {
     let (bucket, key) = path.split_once('/').unwrap_or((&path, ""));
     let object = format!("arn:aws:s3:::{bucket}/{key}");
     let list = || call.access("s3:ListBucket", format!("arn:aws:s3:::{bucket}"));
-    let encryption = call.world.s3.key_of(bucket);
+    // A key of the object's own, else the bucket's
+    // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html).
+    let named = call.request.headers().get("x-amz-server-side-encryption-aws-kms-key-id");
+    let own = match named.and_then(|key| key.to_str().ok()) {
+        Some(key) => Some(key.to_owned()),
+        None if call.operation == "PutObject" => None,
+        None => call.world.s3.key_of_object(bucket, key),
+    };
+    let own = own.and_then(|key| call.world.rds.customer_key(&call.caller.account, &key).or(Some(key)));
+    let encryption = own.or_else(|| call.world.s3.key_of(bucket));
     let decrypt = |actions: &[&str]| {
         encryption.as_ref().map(|key| keys::use_of(call, "s3", key, actions)).unwrap_or_default()
     };
-    let conditional = |header: &str| call.request.headers().contains_key(header);
+    let has = |header: &str| call.request.headers().contains_key(header);
     Some(match call.operation {
         "GetObject" | "HeadObject" => {
             let mut found = vec![call.access("s3:GetObject", object)];
@@ -29,8 +38,12 @@ pub fn accesses(call: &Call<'_>) -> Option<Vec<Access>> {
         }
         "PutObject" => {
             let mut found = vec![call.access("s3:PutObject", object.clone())];
+            // https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html
+            if has("x-amz-tagging") {
+                found.push(call.access("s3:PutObjectTagging", object.clone()));
+            }
             // https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
-            if conditional("if-match") {
+            if has("if-match") {
                 found.push(call.access("s3:GetObject", object));
             }
             // https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
@@ -38,6 +51,9 @@ pub fn accesses(call: &Call<'_>) -> Option<Vec<Access>> {
             found
         }
         "DeleteObject" => vec![call.access("s3:DeleteObject", object)],
+        "GetBucketLocation" => {
+            vec![call.access("s3:GetBucketLocation", format!("arn:aws:s3:::{bucket}"))]
+        }
         "ListObjectsV2" => {
             let mut access = list();
             let query = call.request.uri().query().unwrap_or_default();

@@ -1,0 +1,91 @@
+//! Tells the others: our bus, the metrics, Sentry. Once for each change of a run's status, however
+//! often EventBridge calls.
+//!
+//! **Told at least once, and twice only when a call's fate is unknown.** Before anything is sent,
+//! `runs/<execution>/told/<change>.json` is written on the condition that it is absent; when all is
+//! sent it says so. So an event that comes twice, late or again finds it and sends nothing. Who
+//! finds it begun and not done either comes while the other is at it, and is sent away to come
+//! again, or comes after the other has died, and sends all of it. Only a function that dies between
+//! EventBridge's answer and the mark, or an answer that is lost, sends twice: PutEvents has no
+//! idempotency token, and to hear twice is better than never. Both have the same `id`.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use runbook::{Context, Error, Result, daily_sync::POLICY_KEY, store::When};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    events::{self, Places},
+    messages, metrics,
+    report::Report,
+    sentry,
+};
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Told {
+    begun: Timestamp,
+    done: bool,
+}
+
+/// Who has begun that long ago and is not done has died: telling takes a second or two. Lambda
+/// calls again a minute after a failure
+/// (https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html).
+const PATIENCE: Duration = Duration::from_secs(45);
+
+pub async fn tell(cx: &Context, report: &Report) -> Result<()> {
+    let change = change(report);
+    let key = format!("runs/{}/told/{change}.json", report.name);
+    let mut told = Told { begun: cx.clock.now(), done: false };
+    if !cx.store.put_json_when(&key, &told, When::Absent).await? {
+        let Some((found, etag)) = cx.store.get_json_tagged::<Told>(&key).await? else {
+            return Err(Error::NotReady(format!("the other that writes {key}")));
+        };
+        let at_it = told.begun.duration_since(found.begun)
+            < jiff::SignedDuration::try_from(PATIENCE).unwrap_or_default();
+        if found.done {
+            return Ok(());
+        }
+        if at_it || !cx.store.put_json_when(&key, &told, When::Unchanged(&etag)).await? {
+            return Err(Error::NotReady("the other call for the same change".to_owned()));
+        }
+    }
+    let places = places(cx, report);
+    if let Some(bus) = cx.variable("EVENT_BUS") {
+        let slack = messages::message(report, &places.page);
+        events::put(cx, bus, &events::events(report, &change, &places, slack)?).await?;
+    }
+    // Sentry that does not answer takes nothing from the others.
+    if let Err(error) = sentry::send(cx, report, &places).await {
+        tracing::warn!(error = format!("{error:#}"), "send to Sentry");
+    }
+    for line in metrics::lines(report, fresh_until(cx, report).await, cx.clock.now()) {
+        runbook::telemetry::metric(cx, &line);
+    }
+    told.done = true;
+    cx.store.put_json(&key, &told).await
+}
+
+/// When the environments are to have the data, by the policy of this run.
+async fn fresh_until(cx: &Context, report: &Report) -> Option<Timestamp> {
+    let sync = report.sync.as_deref().filter(|_| !report.is_running())?;
+    let text = cx.store.get_text(&format!("runs/{}/{POLICY_KEY}", report.name)).await.ok().flatten()?;
+    policy::Policy::parse(&text).ok()?.syncs.get(sync)?.schedule.fresh_until(report.started)
+}
+
+/// What has happened, by status and time: a redrive has its own.
+fn change(report: &Report) -> String {
+    let at = report.stopped.unwrap_or(report.started).as_millisecond();
+    format!("{}-{}-{at}", report.status, report.redrives)
+}
+
+fn places(cx: &Context, report: &Report) -> Places {
+    let (bucket, key) = (&cx.store.bucket, format!("runs/{}/report.html", report.name));
+    let region = report.execution.split(':').nth(3).unwrap_or_default();
+    Places {
+        object: format!("s3://{bucket}/{key}"),
+        page: format!(
+            "https://{region}.console.aws.amazon.com/s3/object/{bucket}?region={region}&prefix={key}"
+        ),
+    }
+}

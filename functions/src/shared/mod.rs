@@ -1,0 +1,3 @@
+//! What more than one runbook uses.
+
+pub mod choice;
