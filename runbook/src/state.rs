@@ -226,7 +226,6 @@ mod tests {
         const NAME: &'static str = "Panics";
         type Output = ();
 
-        #[expect(clippy::panic, reason = "what becomes of it is tried")]
         async fn reconcile(self, _: &Context, _: &Run) -> Result<()> {
             panic!("the cluster has no writer")
         }
