@@ -127,7 +127,8 @@ impl Report {
     }
 
     async fn add_downtime(&mut self, cx: &Context) -> Result<()> {
-        let upgraded = self.entered("ModifyClusterVersion") || self.entered("SyncParameterGroups");
+        let disturbing = ["ApplyPendingMaintenance", "ModifyClusterVersion", "SyncParameterGroups"];
+        let upgraded = disturbing.iter().any(|state| self.entered(state));
         if !upgraded && !self.entered("SwapTarget") {
             return Ok(());
         }
