@@ -67,6 +67,35 @@ run "a_sync_starts_by_the_policy_files_schedule" {
   }
 }
 
+run "an_export_starts_by_its_schedule_and_by_the_events_of_its_snapshots_alone" {
+  command = plan
+  variables {
+    runbooks        = ["snapshot-export"]
+    policy_file     = "tests/policies/exports.yaml"
+    export_key_arns = ["arn:aws:kms:eu-west-1:444455556666:key/c"]
+  }
+
+  assert {
+    condition     = keys(aws_scheduler_schedule.this) == ["snapshot-export-orders"]
+    error_message = "one export has a schedule"
+  }
+  assert {
+    condition = jsondecode(aws_cloudwatch_event_rule.this["snapshot-created"].event_pattern).detail.SourceIdentifier == [
+      { prefix = "rds:orders-" }, { prefix = "sanitized-orders-" }, { prefix = "rds:sanitized-orders-" },
+    ]
+    error_message = "only snapshots that are exported start something"
+  }
+}
+
+run "an_export_without_the_keys_of_its_files" {
+  command = plan
+  variables {
+    runbooks    = ["snapshot-export"]
+    policy_file = "tests/policies/exports.yaml"
+  }
+  expect_failures = [var.export_key_arns]
+}
+
 run "reports_and_attestations_stay_and_fingerprints_expire" {
   command = plan
 

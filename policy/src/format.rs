@@ -144,7 +144,7 @@ fn exported(text: &str) -> Result<(), String> {
     let plain = |part: &&str| {
         !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'$' || b == b'_')
     };
-    (parts.len() <= 3 && parts.iter().all(|part| plain(&part))).then_some(()).ok_or_else(|| {
+    (parts.len() <= 3 && parts.iter().all(plain)).then_some(()).ok_or_else(|| {
         format!(
             "{text:?} is no database, database.schema or database.schema.table of letters, digits, $ and _, \
              the only ones that RDS exports in part"

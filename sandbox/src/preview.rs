@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use functions::report_run::{messages::message, page, report::Report};
 
+mod export;
 mod fixtures;
 mod slack;
 mod sync;
@@ -25,6 +26,8 @@ pub fn fixtures() -> Vec<Fixture> {
         Fixture::new("upgrade-of-500-tables", upgrade::of_tables(500)),
         Fixture::new("sync-succeeded", sync::succeeded()),
         Fixture::new("sync-one-target-failed", sync::one_target_failed()),
+        Fixture::new("export-succeeded", export::succeeded()),
+        Fixture::new("export-failed", export::failed()),
         Fixture::new("hostile", upgrade::hostile()),
     ]
 }

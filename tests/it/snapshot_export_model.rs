@@ -201,8 +201,8 @@ async fn what_aws_leaves_out_stops_latest_with_the_table_named() {
             while !export_is_done() {
                 sandbox.clock.sleep(Duration::from_secs(1)).await;
             }
-            let keys = sandbox.s3.list(BUCKET, FOLDER).into_iter();
-            let key = keys.filter(|key| key.contains(part) && !key.ends_with("_SUCCESS")).next().unwrap();
+            let mut keys = sandbox.s3.list(BUCKET, FOLDER).into_iter();
+            let key = keys.find(|key| key.contains(part) && !key.ends_with("_SUCCESS")).unwrap();
             if part.contains("orders") {
                 let whole = sandbox.s3.get(BUCKET, &key).unwrap();
                 let store = orders::context(&sandbox).store.in_bucket(BUCKET);

@@ -78,6 +78,7 @@ impl Report {
             wires: None,
             masking: None,
             attestation: None,
+            export: None,
             copies: super::sections::Copies::default(),
             terraform: None,
             missing: Vec::new(),

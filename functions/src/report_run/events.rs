@@ -11,7 +11,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::report::{Kind, Report, Target};
+use super::{
+    report::{Kind, Report, Target},
+    sections::Export,
+};
 
 pub const SOURCE: &str = "aurora-runbooks";
 
@@ -171,11 +174,24 @@ pub struct UpgradeFinished {
 
 /// An export is complete, and `latest` names it.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct ExportPublished {
     #[serde(flatten)]
     pub run: Run,
     #[serde(flatten)]
     pub end: End,
+    /// As the policy names it.
+    pub export: String,
+    /// Where its manifest is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<String>,
+    /// When the data was taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub data_taken: Option<Timestamp>,
+    pub tables: u64,
+    pub rows: u64,
+    pub bytes: u64,
 }
 
 /// An event as it is put: `detail-type` and `detail`.
@@ -194,6 +210,9 @@ impl Event {
 
 /// What is to be told of this report: what became of the run first, then what it has made.
 pub fn events(report: &Report, id: &str, places: &Places, slack: Value) -> Result<Vec<Event>> {
+    if report.did_nothing() {
+        return Ok(Vec::new());
+    }
     let run = Run {
         version: VERSION,
         id: id.to_owned(),
@@ -249,13 +268,28 @@ pub fn events(report: &Report, id: &str, places: &Places, slack: Value) -> Resul
             ("major-upgrade", Some(from), Some(to)) if from != to => {
                 events.push(Event::new("UpgradeFinished", &UpgradeFinished { run, end, from, to })?);
             }
-            ("snapshot-export", ..) => {
-                events.push(Event::new("ExportPublished", &ExportPublished { run, end })?);
+            _ => {
+                if let Some(export) = report.export.as_ref().filter(|export| export.is_latest) {
+                    let published = published(report, run, end, export);
+                    events.push(Event::new("ExportPublished", &published)?);
+                }
             }
-            _ => {}
         }
     }
     Ok(events)
+}
+
+fn published(report: &Report, run: Run, end: End, export: &Export) -> ExportPublished {
+    ExportPublished {
+        run,
+        end,
+        export: export.name.clone(),
+        manifest: export.manifest.clone(),
+        data_taken: report.data_taken,
+        tables: export.tables,
+        rows: export.rows,
+        bytes: export.bytes,
+    }
 }
 
 fn refreshed_database(report: &Report, run: &Run, target: &Target) -> DatabaseRefreshed {

@@ -3,11 +3,15 @@
 //! The bucket is read with this role's own rights, and what stands there is not believed: it is
 //! parsed, of bounded size, and what does not fit is left out of the report with a line in the log.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_rds::types::SourceType;
 use jiff::Timestamp;
-use runbook::{Context, Finding, Result, aurora, error::aws};
+use runbook::{
+    Context, Finding, Result, aurora,
+    error::aws,
+    snapshot_export::reconciliation::{Reconciliation, Table},
+};
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{
@@ -15,7 +19,7 @@ use super::{
     downtime::{self, Event},
     history::{self, History},
     report::{Kind, Place, Progress, Report},
-    sections::{Column, KeptWire, ParameterGroup, Statement},
+    sections::{Column, Difference, ExportedTable, KeptWire, ParameterGroup, Statement},
 };
 
 /// No report of ours is as large; a larger object is somebody else's.
@@ -39,6 +43,7 @@ impl Report {
             self.add_states(cx).await,
             self.add_upgrade(cx, history, &folder).await,
             self.add_sanitized(cx, &folder).await,
+            self.add_reconciliation(cx, &folder).await,
             self.add_progress(cx, &folder).await,
             self.add_downtime(cx).await,
         ] {
@@ -112,6 +117,19 @@ impl Report {
         Ok(())
     }
 
+    async fn add_reconciliation(&mut self, cx: &Context, folder: &str) -> Result<()> {
+        if !self.entered("ReconcileExport") {
+            return Ok(());
+        }
+        let found: Option<Reconciliation> = read(cx, &format!("{folder}/reconciliation.json")).await?;
+        if let (Some(export), Some(found)) = (&mut self.export, found) {
+            export.verified.get_or_insert(found.verified);
+            export.warnings = found.warnings;
+            export.reconciled = found.tables.into_iter().map(exported).collect();
+        }
+        Ok(())
+    }
+
     /// What the workers that are at work have said last.
     async fn add_progress(&mut self, cx: &Context, folder: &str) -> Result<()> {
         let running = self.is_running();
@@ -159,6 +177,26 @@ impl Report {
             .send();
         let events: Vec<_> = pages.try_collect().await.map_err(aws("rds:DescribeEvents"))?;
         Ok(events.iter().filter_map(Event::parse).collect())
+    }
+}
+
+fn exported(table: Table) -> ExportedTable {
+    let types = table.columns.iter().map(|column| format!("{} → {}", column.original, column.parquet));
+    let differences = table.differences.into_iter().map(|found| Difference {
+        what: match found.column {
+            Some(column) => format!("{column}: {}", found.what),
+            None => found.what,
+        },
+        accepted: found.accepted,
+    });
+    ExportedTable {
+        types: types.collect::<BTreeSet<String>>().into_iter().collect(),
+        table: table.table,
+        rows: table.rows,
+        source_rows: table.source_rows,
+        bytes: table.bytes,
+        files: table.files,
+        differences: differences.collect(),
     }
 }
 

@@ -5,6 +5,7 @@
 //! (https://docs.slack.dev/messaging/formatting-message-text#escaping), and is cut with a mark
 //! where Slack would refuse it (https://docs.slack.dev/reference/block-kit/blocks).
 
+use runbook::snapshot_export::reconciliation::bytes;
 use serde_json::{Value, json};
 
 use super::report::{Kind, Report, Target};
@@ -101,6 +102,7 @@ fn target(target: &Target) -> String {
 fn fields(report: &Report) -> Vec<Value> {
     let versions = report.from.as_ref().zip(report.to.as_ref()).map(|(from, to)| format!("{from} → {to}"));
     let running = report.is_running();
+    let exported = report.export.as_ref().filter(|export| export.is_latest);
     let fields = [
         ("Cluster", report.cluster.clone()),
         ("Version", versions),
@@ -108,6 +110,9 @@ fn fields(report: &Report) -> Vec<Value> {
         ("Age of the data", report.data_age.map(duration)),
         ("Took", (!running).then(|| duration(report.total))),
         ("Downtime", report.downtime.as_ref().map(|downtime| duration(downtime.seconds))),
+        ("Tables", exported.map(|export| export.tables.to_string())),
+        ("Rows", exported.map(|export| export.rows.to_string())),
+        ("Size", exported.map(|export| bytes(export.bytes))),
         ("Cost", report.cost.as_ref().map(|cost| format!("{:.2} {}", cost.amount, cost.currency))),
         ("Redriven", (report.redrives > 0).then(|| report.redrives.to_string())),
         ("Started", Some(report.started.strftime("%Y-%m-%d %H:%M UTC").to_string())),
@@ -117,7 +122,7 @@ fn fields(report: &Report) -> Vec<Value> {
         let text = cut(&format!("*{name}*\n{}", escape(&value)), FIELD);
         json!({ "type": "mrkdwn", "text": text })
     };
-    fields.map(field).collect()
+    fields.take(10).map(field).collect()
 }
 
 /// As `2h 1m` or `48s`.

@@ -22,7 +22,8 @@ pub fn lines(report: &Report, fresh_until: Option<Timestamp>, now: Timestamp) ->
     let is = |kinds: &[Kind]| Some(f64::from(u8::from(kinds.contains(&report.kind))));
     let seconds = |value: Option<i64>| value.map(|value| value as f64);
     let masked = report.masking.as_ref();
-    let run: [Metric; 11] = [
+    let exported = report.export.as_ref().filter(|export| export.is_latest);
+    let run: [Metric; 12] = [
         ("Succeeded", "Count", is(&[Kind::Succeeded])),
         ("Failed", "Count", is(&[Kind::Failed, Kind::TimedOut, Kind::Aborted])),
         ("Blocked", "Count", is(&[Kind::Blocked])),
@@ -32,6 +33,7 @@ pub fn lines(report: &Report, fresh_until: Option<Timestamp>, now: Timestamp) ->
         ("RowsMasked", "Count", masked.map(|masking| masking.rows as f64)),
         ("RowsPerSecond", "Count/Second", masked.and_then(rows_per_second)),
         ("TablesAnalyzed", "Count", report.analyzed.as_ref().map(|analyzed| analyzed.tables as f64)),
+        ("BytesExported", "Bytes", exported.map(|export| export.bytes as f64)),
         ("LeftBehind", "Count", Some(report.left.len() as f64)),
         ("Cost", "None", report.cost.as_ref().map(|cost| cost.amount)),
     ];

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, de::DeserializeOwned};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{
     history::History,
     report::{Carried, Kind, Report, Step, Target},
-    sections::{Analyzed, Attestation, Extension, Masking, RowCounts, Wires},
+    sections::{Analyzed, Attestation, Export, Extension, Masking, RowCounts, Wires},
 };
 
 /// Of an output only what is shown; what a state answers besides is its own.
@@ -94,6 +94,21 @@ struct Retired {
 }
 
 #[derive(Deserialize)]
+struct Chosen {
+    export: Option<String>,
+    snapshot: Option<String>,
+    taken: Option<Timestamp>,
+}
+
+#[derive(Deserialize)]
+struct Published {
+    #[serde(rename = "export")]
+    name: String,
+    #[serde(flatten)]
+    rest: Map<String, Value>,
+}
+
+#[derive(Deserialize)]
 struct Left {
     #[serde(default)]
     left: Vec<String>,
@@ -141,6 +156,20 @@ impl Report {
                         self.target(&name);
                     }
                 }
+            }
+            "SelectExport" => {
+                if let Some(Chosen { export: Some(name), snapshot, taken }) = read(output) {
+                    self.data_taken = taken;
+                    (self.copies.source, self.copies.source_taken) = (snapshot, taken);
+                    self.export = Some(Export { name, ..Export::default() });
+                }
+            }
+            "PublishExport" => {
+                let named = |Published { name, mut rest }| {
+                    rest.insert("name".to_owned(), Value::String(name));
+                    read::<Export>(&Value::Object(rest))
+                };
+                self.export = read(output).and_then(named).or(self.export.take());
             }
             "TakeSnapshot" => self.copies.before_upgrade = read(output).map(|taken: Snapshot| taken.snapshot),
             "SnapshotSanitized" => {

@@ -9,6 +9,7 @@ use super::{
     words::{cut, date_and_time, duration, money, number, time},
 };
 
+mod export;
 mod sync;
 mod upgrade;
 
@@ -33,6 +34,7 @@ pub fn all(report: &Report) -> Markup {
         @if let Some(masking) = &report.masking { (sync::masked(masking)) }
         @if let Some(wires) = &report.wires { (sync::cut_wires(wires)) }
         @if let Some(attestation) = &report.attestation { (sync::attested(attestation)) }
+        @if let Some(export) = &report.export { (export::exported(export)) }
         (copies(report))
         @if let Some(terraform) = &report.terraform {
             (part("terraform", "For Terraform", html! {

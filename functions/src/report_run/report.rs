@@ -9,7 +9,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::sections::{Analyzed, Attestation, Copies, Extension, Masking, ParameterGroup, RowCounts, Wires};
+use super::sections::{
+    Analyzed, Attestation, Copies, Export, Extension, Masking, ParameterGroup, RowCounts, Wires,
+};
 
 /// Raised when a reader of the former form would misread the new one; an added field does not.
 pub const VERSION: u32 = 1;
@@ -24,7 +26,7 @@ pub struct Report {
     /// The execution's ARN.
     pub execution: String,
     pub state_machine: String,
-    /// `major-upgrade`, `daily-sync`: the state machine's name without the deployment's prefix.
+    /// `major-upgrade`, `daily-sync`, `snapshot-export`: the state machine's name without the deployment's prefix.
     pub runbook: String,
     /// As Step Functions says it: RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED.
     pub status: String,
@@ -117,6 +119,9 @@ pub struct Report {
     pub masking: Option<Masking>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attestation: Option<Attestation>,
+    /// Absent when there was nothing to export.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub export: Option<Export>,
     /// The snapshots that the run took or went by.
     #[serde(default)]
     pub copies: Copies,
@@ -300,9 +305,15 @@ impl Step {
 }
 
 impl Report {
-    /// The cluster or the sync that it is about.
+    /// The cluster, the sync or the export that it is about.
     pub fn subject(&self) -> &str {
-        self.sync.as_deref().or(self.cluster.as_deref()).unwrap_or_default()
+        let export = self.export.as_ref().map(|export| export.name.as_str());
+        self.sync.as_deref().or(export).or(self.cluster.as_deref()).unwrap_or_default()
+    }
+
+    /// An event has started it, and there was nothing to do: nobody waits to hear of it.
+    pub fn did_nothing(&self) -> bool {
+        self.runbook == "snapshot-export" && self.kind == Kind::Succeeded && self.export.is_none()
     }
 
     pub fn is_running(&self) -> bool {

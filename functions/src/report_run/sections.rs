@@ -196,3 +196,68 @@ pub struct Copies {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sanitized: Option<String>,
 }
+
+/// An export of a snapshot to S3.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Export {
+    /// As the policy names it.
+    pub name: String,
+    /// Whether readers are led to it.
+    #[serde(default)]
+    pub is_latest: bool,
+    /// What the rows were compared with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified: Option<String>,
+    /// Where its manifest is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<String>,
+    /// For DuckDB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub query: Option<String>,
+    /// Those that are in the export.
+    #[serde(default)]
+    pub tables: u64,
+    #[serde(default)]
+    pub rows: u64,
+    #[serde(default)]
+    pub bytes: u64,
+    #[serde(default)]
+    pub files: u64,
+    /// Tables that AWS has left out, and the policy accepts it.
+    #[serde(default)]
+    pub skipped: u64,
+    /// Compared with their source.
+    #[serde(default)]
+    pub reconciled: Vec<ExportedTable>,
+    /// Of AWS's own warnings, those that name no table.
+    #[serde(default)]
+    pub warnings: Vec<String>,
+}
+
+/// A table of an export.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ExportedTable {
+    /// `database.schema.table`
+    pub table: String,
+    pub rows: u64,
+    /// What the source has, where somebody has counted.
+    #[serde(default)]
+    pub source_rows: Option<u64>,
+    pub bytes: u64,
+    pub files: u64,
+    /// PostgreSQL's types and those in the files: each pair that the table has.
+    #[serde(default)]
+    pub types: Vec<String>,
+    /// What is not as in the source; with the policy's reason where it accepts that.
+    #[serde(default)]
+    pub differences: Vec<Difference>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Difference {
+    pub what: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<String>,
+}

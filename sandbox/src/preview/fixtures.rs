@@ -70,6 +70,7 @@ pub fn begun(runbook: &str, name: &str, input: Value) -> Report {
         wires: None,
         masking: None,
         attestation: None,
+        export: None,
         copies: Copies::default(),
         terraform: None,
         missing: Vec::new(),
