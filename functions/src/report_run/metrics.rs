@@ -106,8 +106,12 @@ mod tests {
             "dataTaken": "2026-11-25T01:12:00Z",
             "masking": { "tables": 12, "rows": 90_000, "seconds": 45, "columns": [] },
             "targets": [
-                { "name": "orders-dev", "kind": "succeeded", "published": "2026-11-25T03:12:00Z",
-                  "downtime": 95 },
+                {
+                    "name": "orders-dev",
+                    "kind": "succeeded",
+                    "published": "2026-11-25T03:12:00Z",
+                    "downtime": 95,
+                },
                 { "name": "orders-support", "kind": "failed" },
             ],
         }));

@@ -83,9 +83,9 @@ pub async fn handle(cx: &Context, event: Value) -> Result<Value> {
     }
 }
 
-/// Makes the report of that execution as it stands now, and writes it. Another call may have written
-/// the run's end meanwhile, and this one older news over it: so who has written of a run that runs
-/// looks once more.
+/// Makes the report of that execution as it stands now, and writes it. Another call may have
+/// written the run's end meanwhile, and this one older news over it: so who has written of a run
+/// that runs looks once more.
 async fn write(cx: &Context, arn: &str) -> Result<Report> {
     loop {
         let report = write_once(cx, arn).await?;

@@ -46,7 +46,7 @@ fn failed() -> Report {
         "found": "RDS says: Database cluster is in a state that cannot be upgraded.",
         "changed": "nothing",
         "remedy": "look at pg_upgrade_internal.log",
-        "next": "aws stepfunctions redrive-execution --execution-arn arn:aws:states:eu-west-1:4:execution:x:one",
+        "next": "aws stepfunctions redrive-execution --execution-arn arn:aws:states:eu-west-1:4:x:one",
         "redrives": 2,
     }))
 }
