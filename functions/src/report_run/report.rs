@@ -26,7 +26,8 @@ pub struct Report {
     /// The execution's ARN.
     pub execution: String,
     pub state_machine: String,
-    /// `major-upgrade`, `daily-sync`, `snapshot-export`: the state machine's name without the deployment's prefix.
+    /// `major-upgrade`, `daily-sync`, `snapshot-export`: the state machine's name without the
+    /// deployment's prefix.
     pub runbook: String,
     /// As Step Functions says it: RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED.
     pub status: String,

@@ -102,8 +102,8 @@ pub fn failed() -> Report {
     all[1].differences.push(difference);
     all[1].source_rows = Some(4_118_019);
     let mut report = exporting(all);
-    let found = "1 table of the export is not as in the source: shop.public.order_lines: 17 rows are missing: \
-                 the source has 4118019";
+    let found = "1 table of the export is not as in the source: shop.public.order_lines: 17 rows are \
+                 missing: the source has 4118019";
     report.steps.push(open("ReconcileExport", 2410).on_a_worker().answered(2470, "OperationFailed", found));
     report.ahead = vec!["PublishExport".to_owned()];
     report.outcome = "ReconcileExport stopped the run with OperationFailed.".to_owned();
