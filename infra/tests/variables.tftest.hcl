@@ -358,7 +358,8 @@ run "prices_reach_the_reports_and_nobody_else" {
 
   assert {
     condition = (
-      keys(aws_lambda_function.this["report-run"].environment[0].variables) == tolist(["PRICE_CURRENCY", "PRICE_WORKER_HOUR", "RUN_BUCKET"])
+      [for name in keys(aws_lambda_function.this["report-run"].environment[0].variables) : name if startswith(name, "PRICE_")]
+      == ["PRICE_CURRENCY", "PRICE_WORKER_HOUR"]
       && aws_lambda_function.this["report-run"].environment[0].variables["PRICE_WORKER_HOUR"] == "0.12"
     )
     error_message = "what has a price, and its currency"

@@ -18,7 +18,7 @@ fn bindings() -> Value {
             "input": { "target": "orders-dev", "targets": [] },
             "errorOutput": { "Error": "Blocked", "Cause": "{\"errorType\":\"Blocked\",\"errorMessage\":\"a \
             \\\"new\\\" column\"}" },
-            "result": { "Payload": { "summary": "said \"so\"", "snapshot": "before-upgrade-orders",
+            "result": { "Payload": { "summary": "said \"so\"", "snapshot": "before-upgrade-orders", "task": "a",
                     "left": [] } },
             "context": {
                 "Execution": { "Id": "arn:aws:states:eu-west-1:444455556666:execution:m:run-1",
@@ -37,8 +37,12 @@ fn bindings() -> Value {
             "snapshot": "arn:aws:rds:eu-west-1:111122223333:cluster-snapshot:rds:orders",
             "engineVersion": "16.14",
             "storageType": null,
-            "targets": ["orders-dev", "orders-support"]
+            "targets": ["orders-dev", "orders-support"],
+            "due": true, "again": false, "shared": false, "export": "orders",
+            "taken": "2026-11-25T00:10:00Z"
         },
+        "exported": "arn:aws:rds:eu-west-1:111122223333:cluster-snapshot:rds:orders",
+        "task": "orders-20261125",
         "snapshot": "before-upgrade-orders",
         "copy": "arn:aws:rds:eu-west-1:111122223333:cluster-snapshot:sync-orders-01234567",
         "quarantine": { "cluster": "quarantine-orders-01234567", "resourceId": "cluster-Q" },
