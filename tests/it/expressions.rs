@@ -18,7 +18,8 @@ fn bindings() -> Value {
             "input": { "target": "orders-dev", "targets": [] },
             "errorOutput": { "Error": "Blocked", "Cause": "{\"errorType\":\"Blocked\",\"errorMessage\":\"a \
             \\\"new\\\" column\"}" },
-            "result": { "Payload": { "summary": "said \"so\"", "snapshot": "before-upgrade-orders", "task": "a",
+            "result": { "Payload": { "summary": "said \"so\"", "task": "a",
+                    "snapshot": "before-upgrade-orders",
                     "left": [] } },
             "context": {
                 "Execution": { "Id": "arn:aws:states:eu-west-1:444455556666:execution:m:run-1",
