@@ -142,7 +142,7 @@ async fn functions_and_workers_killed_in_the_middle_are_started_again_and_the_up
         for (name, times) in &mut killed {
             if *times == 0 && running(name) {
                 // In the middle of its work.
-                tokio::time::sleep(Duration::from_millis(700)).await;
+                tokio::time::sleep(Duration::from_millis(100)).await;
                 *times += usize::from(sandbox.ecs.kill(name));
             } else if *times == 0
                 && sandbox.gateway.calls().iter().any(|call| call.principal == *name && call.mutates())

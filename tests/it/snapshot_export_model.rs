@@ -145,18 +145,19 @@ async fn what_is_no_snapshot_of_ours_leaves_nothing_to_do() {
         })
     };
     let ours = sandbox::aws::ACCOUNT;
+    let bus = sandbox::aws::arn("events", "event-bus/default");
     for event in [
         forged("111122223333", "aws.rds", "RDS-EVENT-0169", "rds:orders-1"),
         forged(ours, "orders.tool", "RDS-EVENT-0169", "rds:orders-1"),
         forged(ours, "aws.rds", "RDS-EVENT-0168", "rds:orders-1"),
         forged(ours, "aws.rds", "RDS-EVENT-0169", "rds:invoices-1"),
     ] {
-        sandbox.events.publish("default", event);
+        sandbox.events.publish(&bus, event);
     }
     sandbox.clock.sleep(Duration::from_secs(600)).await;
     assert_eq!(names_of_executions(&sandbox).await, 0, "a foreign event has started something");
     // What gets through is looked up: there is no such snapshot.
-    sandbox.events.publish("default", forged(ours, "aws.rds", "RDS-EVENT-0169", "rds:orders-1"));
+    sandbox.events.publish(&bus, forged(ours, "aws.rds", "RDS-EVENT-0169", "rds:orders-1"));
     let run = ended(&sandbox, exports::started(&sandbox).await.unwrap()).await.succeeded();
     assert_eq!(run.states(), ["SelectExport"]);
     assert!(summary(&run, "SelectExport").contains("there is no snapshot"), "{}", run.report);

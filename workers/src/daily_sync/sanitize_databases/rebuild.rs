@@ -15,7 +15,7 @@ use runbook::{
     error::Then,
     postgres::{failed, is_gone, query_failed, quote, said},
 };
-use tokio_postgres::Client;
+use tokio_postgres::{Client, error::SqlState};
 
 use super::{
     dump::{Dump, Entry, Section, Unmade},
@@ -272,9 +272,14 @@ pub async fn drop_database(client: &Client, database: &str) -> Result<()> {
 async fn create(base: &Client, old: &str, new: &str) -> Result<()> {
     let row = base.query_one(include_str!("../sql/rebuild/database.sql"), &[&old, &new]).await;
     let statement: String = row.map_err(|error| query_failed("read a database's properties", &error))?.get(0);
-    base.batch_execute(&statement)
-        .await
-        .map_err(|error| not_ours(failed(&format!("make database {old} again"), &error)))
+    base.batch_execute(&statement).await.map_err(|error| {
+        // Nobody else can have given it that name: a worker has died, and its server process has
+        // not noticed yet.
+        if error.code() == Some(&SqlState::DUPLICATE_DATABASE) {
+            return Error::NotReady(format!("a former attempt to let go of database {new}"));
+        }
+        not_ours(failed(&format!("make database {old} again"), &error))
+    })
 }
 
 /// Who makes a database again has the rights of its owner, and may create databases.
