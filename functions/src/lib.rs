@@ -48,27 +48,23 @@ pub const REPORT_RUN: &str = "report-run";
 
 /// Calls a function by its handler name.
 pub async fn handle(name: &str, cx: &Context, payload: Value) -> Result<Value> {
-    let called = match name {
-        FAIL_STOPPED_TASK => Some(fail_stopped_task::handle(cx, payload.clone()).await),
-        REPORT_RUN => Some(report_run::handle(cx, payload.clone()).await),
-        _ => None,
+    let result = match name {
+        FAIL_STOPPED_TASK => fail_stopped_task::handle(cx, payload).await,
+        REPORT_RUN => report_run::handle(cx, payload).await,
+        _ => {
+            return call(name, cx, payload).await.unwrap_or_else(|| {
+                Err(Error::refused(format!(
+                    "no function is named {name:?}; there are {STATES:?} and {CALLED_BY_EVENTS:?}"
+                )))
+            });
+        }
     };
-    if let Some(result) = called {
-        if let Err(error) = &result {
-            match error.waiting_for() {
-                Some(what) => tracing::info!(what, "not ready"),
-                None => tracing::error!(error = error.name(), "{error}"),
-            }
+    // A state's failure is logged where states are run; these have nobody else.
+    if let Err(error) = &result {
+        match error.waiting_for() {
+            Some(what) => tracing::info!(what, "not ready"),
+            None => tracing::error!(error = error.name(), "{error}"),
         }
-        return result;
     }
-    let known = call(name, cx, payload).await;
-    known.unwrap_or_else(|| {
-        {
-            Err(Error::refused(format!(
-                "no function is named {name:?}; there are {STATES:?} and \
-                 {CALLED_BY_EVENTS:?}"
-            )))
-        }
-    })
+    result
 }

@@ -93,7 +93,7 @@ fn tables(manifest: &Manifest) -> Table {
         totals.rows.to_string(),
         bytes(totals.bytes),
         totals.files.to_string(),
-        format!("rows compared with {}", manifest.verified),
+        manifest.verified.clone(),
     ]);
     for index in 1..=3 {
         if let Some(column) = shown.column_mut(index) {

@@ -8,7 +8,10 @@
 use runbook::snapshot_export::reconciliation::bytes;
 use serde_json::{Value, json};
 
-use super::report::{Kind, Report, Target};
+use super::{
+    report::{Kind, Report, Target},
+    words::{duration, money, number, visible},
+};
 
 /// Of a section's text, in what Slack may count: UTF-16 units of what is sent.
 const SECTION: usize = 3_000;
@@ -110,10 +113,10 @@ fn fields(report: &Report) -> Vec<Value> {
         ("Age of the data", report.data_age.map(duration)),
         ("Took", (!running).then(|| duration(report.total))),
         ("Downtime", report.downtime.as_ref().map(|downtime| duration(downtime.seconds))),
-        ("Tables", exported.map(|export| export.tables.to_string())),
-        ("Rows", exported.map(|export| export.rows.to_string())),
+        ("Tables", exported.map(|export| number(export.tables))),
+        ("Rows", exported.map(|export| number(export.rows))),
         ("Size", exported.map(|export| bytes(export.bytes))),
-        ("Cost", report.cost.as_ref().map(|cost| format!("{:.2} {}", cost.amount, cost.currency))),
+        ("Cost", report.cost.as_ref().map(|cost| money(cost.amount, &cost.currency))),
         ("Redriven", (report.redrives > 0).then(|| report.redrives.to_string())),
         ("Started", Some(report.started.strftime("%Y-%m-%d %H:%M UTC").to_string())),
     ];
@@ -123,16 +126,6 @@ fn fields(report: &Report) -> Vec<Value> {
         json!({ "type": "mrkdwn", "text": text })
     };
     fields.take(10).map(field).collect()
-}
-
-/// As `2h 1m` or `48s`.
-fn duration(seconds: i64) -> String {
-    let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    match (hours, minutes) {
-        (0, 0) => format!("{rest}s"),
-        (0, _) => format!("{minutes}m {rest}s"),
-        _ => format!("{hours}h {minutes}m"),
-    }
 }
 
 fn header(title: &str) -> Value {
@@ -189,10 +182,9 @@ fn escape(words: &str) -> String {
     plain(words).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-/// Without what no line shows: a NUL, an escape sequence of a terminal.
+/// Without what hides something.
 fn plain(words: &str) -> String {
-    let shown = |c: char| if c.is_control() && !matches!(c, '\n' | '\t') { '\u{fffd}' } else { c };
-    let shown: String = words.chars().map(shown).collect();
+    let shown = visible(words);
     // Slack refuses an empty text.
     if shown.trim().is_empty() { "–".to_owned() } else { shown }
 }

@@ -16,7 +16,7 @@ use super::sections::{
 /// Raised when a reader of the former form would misread the new one; an added field does not.
 pub const VERSION: u32 = 1;
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
     /// Of this form.
@@ -138,9 +138,10 @@ pub struct Report {
 }
 
 /// How it stands, for whoever decides by it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
+    #[default]
     Running,
     Succeeded,
     /// A person must change something first; nothing in production was changed.
@@ -299,7 +300,7 @@ impl Step {
         }
     }
 
-    /// It was entered, is not left, and an answer says why.
+    /// It was entered, and is not left.
     pub fn is_open(&self) -> bool {
         self.exited.is_none()
     }

@@ -206,7 +206,7 @@ pub struct Export {
     /// Whether readers are led to it.
     #[serde(default)]
     pub is_latest: bool,
-    /// What the rows were compared with.
+    /// What the rows were compared with, or that they were not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verified: Option<String>,
     /// Where its manifest is.

@@ -77,12 +77,12 @@ pub fn cut(text: &str, most: usize) -> String {
 
 /// A character that shows nothing, or turns what is round it: in a text from elsewhere it can make
 /// a command look like another one (https://www.unicode.org/reports/tr36/, Bidirectional Text
-/// Spoofing). U+FFFD stands for it.
+/// Spoofing). U+FFFD stands for it. The joiners stay: letters and emoji are made with them.
 pub fn visible(text: &str) -> String {
     let hides = |c: char| {
         (c.is_control() && c != '\n' && c != '\t')
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}')
-            || c == '\u{feff}'
+            || matches!(c, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{feff}')
+            || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}')
     };
     text.chars().map(|c| if hides(c) { '\u{fffd}' } else { c }).collect()
 }

@@ -86,7 +86,7 @@ impl State for PublishExport {
         };
         Ok(Published {
             summary: format!(
-                "{}: {} tables, {} rows, {} in {} files{skipped}; rows compared with {}; {leads}",
+                "{}: {} tables, {} rows, {} in {} files{skipped}; {}; {leads}",
                 self.task,
                 totals.tables,
                 totals.rows,

@@ -40,7 +40,7 @@ pub struct Manifest {
     /// Why production's values are in it; none of what a sync has sanitised.
     pub raw: Option<String>,
     pub execution: Arn,
-    /// What the rows were compared with.
+    /// What the rows were compared with, or that they were not.
     pub verified: String,
     pub totals: Totals,
     pub warnings: Vec<String>,

@@ -11,7 +11,7 @@ use crate::Run;
 pub struct Reconciliation {
     /// The export task.
     pub task: String,
-    /// What the rows were compared with, in words.
+    /// What the rows were compared with, or that they were not, in words.
     pub verified: String,
     pub tables: Vec<Table>,
     /// Of AWS's own warnings, those that name no table.

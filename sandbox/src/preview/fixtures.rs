@@ -1,9 +1,6 @@
 //! What the fixtures are made of.
 
-use functions::report_run::{
-    report::{Answer, Cost, Item, Kind, Link, Place, Report, Step, VERSION},
-    sections::Copies,
-};
+use functions::report_run::report::{Answer, Cost, Item, Kind, Link, Place, Report, Step, VERSION};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -35,45 +32,10 @@ pub fn begun(runbook: &str, name: &str, input: Value) -> Report {
         state_machine: of("stateMachine", &format!("aurora-runbooks-{runbook}")),
         runbook: runbook.to_owned(),
         status: "RUNNING".to_owned(),
-        kind: Kind::Running,
-        outcome: String::new(),
         cluster: text("cluster"),
         sync: text("sync"),
-        from: None,
-        to: None,
-        data_taken: None,
-        data_age: None,
-        downtime: None,
-        total: 0,
-        cost: None,
         started: at(0),
-        stopped: None,
         written: at(0),
-        error: None,
-        cause: None,
-        found: None,
-        changed: None,
-        remedy: None,
-        next: None,
-        redrives: 0,
-        redriven: Vec::new(),
-        findings: Vec::new(),
-        targets: Vec::new(),
-        steps: Vec::new(),
-        ahead: Vec::new(),
-        left: Vec::new(),
-        warnings: Vec::new(),
-        parameters: Vec::new(),
-        extensions: Vec::new(),
-        analyzed: None,
-        rows: None,
-        wires: None,
-        masking: None,
-        attestation: None,
-        export: None,
-        copies: Copies::default(),
-        terraform: None,
-        missing: Vec::new(),
         links: vec![
             Link {
                 title: "Execution".to_owned(),
@@ -91,6 +53,7 @@ pub fn begun(runbook: &str, name: &str, input: Value) -> Report {
         ],
         execution,
         input,
+        ..Report::default()
     }
 }
 
@@ -186,7 +149,7 @@ impl Course for Step {
     }
 }
 
-/// With the prices that the module has by default none of.
+/// By made-up prices: the module has none of its own.
 pub fn cost(items: &[(&str, f64, &str, f64)]) -> Cost {
     let items: Vec<Item> = items
         .iter()

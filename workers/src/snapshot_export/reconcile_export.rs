@@ -74,8 +74,8 @@ impl State for ReconcileExport {
         let found = Reconciliation {
             task: self.task.clone(),
             verified: match &source {
-                Some(source) => source.of.clone(),
-                None => "no count, for AWS tells none".to_owned(),
+                Some(source) => format!("rows compared with {}", source.of),
+                None => "rows not compared, for AWS tells no counts".to_owned(),
             },
             tables: seen.tables,
             warnings: seen.warnings,
@@ -86,7 +86,7 @@ impl State for ReconcileExport {
         let totals = found.totals();
         Ok(Reconciled {
             summary: format!(
-                "{} tables, {} rows and {} in {} files are whole; rows compared with {}; {} left out as the \
+                "{} tables, {} rows and {} in {} files are whole; {}; {} left out as the \
                  policy accepts",
                 totals.tables,
                 totals.rows,

@@ -25,7 +25,7 @@ pub fn exported(export: &Export) -> Markup {
                     " " (count(export.skipped, "table is", "tables are"))
                     " left out, which the policy accepts."
                 }
-                @if let Some(verified) = &export.verified { " Rows are compared with " (short(verified)) "." }
+                @if let Some(verified) = &export.verified { " Of the source: " (short(verified)) "." }
             }
             @if !rows.is_empty() {
                 (table(
