@@ -1,3 +1,7 @@
 //! What more than one runbook uses.
 
+pub mod after;
 pub mod choice;
+pub mod denied;
+pub mod removal;
+pub mod restore;

@@ -2,18 +2,23 @@
 //!
 //! Changes: one CopyDBClusterSnapshot, named by the execution, under the export's key and with our
 //! tags. Again is harmless: the copy of that name is waited for, and must carry our tags. Undo:
-//! PublishExport deletes it; until then it holds production's data. Errors: `NotReady`, `Refused`
+//! PublishExport deletes it, or RemoveLeftovers of a later run a day after its run began; until then
+//! it holds production's data. Errors: `NotReady`, `Refused`
 //! (key, quota), `Conflict` (the name is someone else's), `OperationFailed` (RDS could not make
 //! it).
 
+use jiff::SignedDuration;
 use runbook::{
     Arn, Context, Error, Result, Run, State,
     aurora::{self, Fault, message},
-    daily_sync::tags::EXECUTION,
+    daily_sync::tags::{self, Maker, Role},
     error::{Then, aws},
     snapshot_export::{self, names},
 };
 use serde::{Deserialize, Serialize};
+
+/// For how long a redrive finds the copy.
+const KEPT: SignedDuration = SignedDuration::from_hours(24);
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -41,7 +46,7 @@ impl State for CopySharedSnapshot {
             self.begin(cx, run, &name).await?;
             return Err(Error::NotReady(format!("the copy {name}, which was begun now")));
         };
-        if !names::is_of_export(&copy.tags, &self.export) || !copy.tags.is(EXECUTION, run.name()) {
+        if !Maker::Export(&self.export).made_in(&copy.tags, run) {
             return Err(Error::conflict(format!("a snapshot {name} exists and is not this run's"))
                 .fix("rename or delete it")
                 .then(Then::Redrive));
@@ -49,7 +54,15 @@ impl State for CopySharedSnapshot {
         copy.ready("the copy").map_err(|error| {
             error.changed("nothing else").fix(format!("delete snapshot {name}")).then(Then::Redrive)
         })?;
-        Ok(Copied { summary: format!("{} is copied as {name}", self.snapshot), snapshot: copy.arn })
+        let until = copy.tags.get(tags::DELETE_AFTER).unwrap_or_default();
+        Ok(Copied {
+            summary: format!(
+                "{} is copied as {name}, which holds production's data until it is exported; where that \
+                 fails, the first run after {until} deletes it",
+                self.snapshot
+            ),
+            snapshot: copy.arn,
+        })
     }
 }
 
@@ -59,7 +72,10 @@ impl CopySharedSnapshot {
         let copy = cx.rds.copy_db_cluster_snapshot();
         let copy = copy.source_db_cluster_snapshot_identifier(self.snapshot.as_str());
         let copy = copy.target_db_cluster_snapshot_identifier(name).kms_key_id(&policy.kms_key);
-        let copy = copy.copy_tags(false).set_tags(Some(names::tags(&self.export, run)));
+        let mut tags = Maker::Export(&self.export).tags(run, Role::Copy);
+        let until = run.entered.checked_add(KEPT).map_err(|error| Error::Unexpected(error.into()))?;
+        tags.push(tags::tag(tags::DELETE_AFTER, &until.to_string()));
+        let copy = copy.copy_tags(false).set_tags(Some(tags));
         let Err(error) = copy.send().await else { return Ok(()) };
         Err(match Fault::of(&error) {
             // Another attempt of this state was faster; whose it is shows at the next look.
