@@ -63,8 +63,10 @@ impl Prices {
 /// From its restore until it is deleted, by whichever state did that.
 fn quarantine_hours(report: &Report) -> f64 {
     let of = |name: &'static str| report.steps.iter().filter(move |step| step.state == name);
-    let Some(restored) = of("RestoreQuarantine").map(|step| step.entered).min() else { return 0.0 };
-    let deleted = of("DeleteQuarantine").chain(of("CleanUp")).filter_map(|step| step.exited).min();
+    let restored = of("RestoreQuarantine").chain(of("RestoreSnapshot")).map(|step| step.entered).min();
+    let Some(restored) = restored else { return 0.0 };
+    let deleted = of("DeleteQuarantine").chain(of("CleanUp")).chain(of("RemoveLeftovers"));
+    let deleted = deleted.filter_map(|step| step.exited).min();
     deleted.unwrap_or_else(|| report.until()).duration_since(restored).as_secs_f64() / 3600.0
 }
 
