@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_methods, reason = "real processes take real time")]
 
 mod acceptance;
+mod another_account;
 mod asl_lint;
 mod canaries;
 mod catalog_secrets;

@@ -49,7 +49,7 @@ impl State for RestoreQuarantine {
 
     async fn reconcile(self, cx: &Context, run: &Run) -> Result<InQuarantine> {
         let policy = daily_sync::policy(cx, run, &self.sync).await?;
-        let quarantine = &policy.quarantine;
+        let (quarantine, _) = daily_sync::sanitizing(&policy)?;
         if self.snapshot.name() != names::copy(&self.sync, run) {
             return Err(Error::refused(format!(
                 "{} is not the copy that this run made; only that one is restored",

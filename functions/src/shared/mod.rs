@@ -1,3 +1,4 @@
 //! What more than one runbook uses.
 
 pub mod choice;
+pub mod copy;

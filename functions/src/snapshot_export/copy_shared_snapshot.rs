@@ -7,13 +7,14 @@
 //! it).
 
 use runbook::{
-    Arn, Context, Error, Result, Run, State,
-    aurora::{self, Fault, message},
+    Arn, Context, Error, Result, Run, State, aurora,
     daily_sync::tags::EXECUTION,
-    error::{Then, aws},
+    error::Then,
     snapshot_export::{self, names},
 };
 use serde::{Deserialize, Serialize};
+
+use crate::shared::copy;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -38,7 +39,9 @@ impl State for CopySharedSnapshot {
     async fn reconcile(self, cx: &Context, run: &Run) -> Result<Copied> {
         let name = names::copy(&self.export, run);
         let Some(copy) = aurora::find_snapshot(cx, &name).await? else {
-            self.begin(cx, run, &name).await?;
+            let policy = snapshot_export::policy(cx, run, &self.export).await?;
+            let tags = names::tags(&self.export, run);
+            copy::begin(cx, run, &self.snapshot, &name, &policy.kms_key, tags, Then::Redrive).await?;
             return Err(Error::NotReady(format!("the copy {name}, which was begun now")));
         };
         if !names::is_of_export(&copy.tags, &self.export) || !copy.tags.is(EXECUTION, run.name()) {
@@ -50,34 +53,5 @@ impl State for CopySharedSnapshot {
             error.changed("nothing else").fix(format!("delete snapshot {name}")).then(Then::Redrive)
         })?;
         Ok(Copied { summary: format!("{} is copied as {name}", self.snapshot), snapshot: copy.arn })
-    }
-}
-
-impl CopySharedSnapshot {
-    async fn begin(&self, cx: &Context, run: &Run, name: &str) -> Result<()> {
-        let policy = snapshot_export::policy(cx, run, &self.export).await?;
-        let copy = cx.rds.copy_db_cluster_snapshot();
-        let copy = copy.source_db_cluster_snapshot_identifier(self.snapshot.as_str());
-        let copy = copy.target_db_cluster_snapshot_identifier(name).kms_key_id(&policy.kms_key);
-        let copy = copy.copy_tags(false).set_tags(Some(names::tags(&self.export, run)));
-        let Err(error) = copy.send().await else { return Ok(()) };
-        Err(match Fault::of(&error) {
-            // Another attempt of this state was faster; whose it is shows at the next look.
-            Some(Fault::DBClusterSnapshotAlreadyExistsFault) => return Ok(()),
-            Some(Fault::DBClusterSnapshotNotFoundFault) => {
-                Error::failed(format!("the snapshot {} is gone, or no longer shared", self.snapshot))
-                    .changed("nothing")
-                    .then(Then::StartAgain)
-            }
-            Some(Fault::InvalidDBClusterSnapshotStateFault) => {
-                Error::Busy(format!("snapshot {} to be copyable ({})", self.snapshot, message(&error)))
-            }
-            Some(fault) if fault.needs_a_person().is_some() => {
-                Error::refused(format!("RDS does not copy {}: {}", self.snapshot, message(&error)))
-                    .fix(fault.needs_a_person().unwrap_or_default())
-                    .then(Then::Redrive)
-            }
-            _ => aws("rds:CopyDBClusterSnapshot")(error),
-        })
     }
 }
