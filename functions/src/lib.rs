@@ -38,6 +38,8 @@ runbook::table! {
         select_export::SelectExport,
         copy_shared_snapshot::CopySharedSnapshot,
         export_snapshot::ExportSnapshot,
+        restore_snapshot::RestoreSnapshot,
+        remove_leftovers::RemoveLeftovers,
         publish_export::PublishExport,
     },
 }

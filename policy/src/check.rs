@@ -213,7 +213,7 @@ fn schedule(sync: &Sync, field: &str, report: &mut Report) {
 
 /// RDS makes no instance of the class `db.serverless` in a cluster without a scaling configuration,
 /// and the class alone says that one is wanted.
-fn capacity(class: &str, capacity: Option<&Capacity>, field: &str, report: &mut Report) {
+pub fn capacity(class: &str, capacity: Option<&Capacity>, field: &str, report: &mut Report) {
     match (class == SERVERLESS, capacity) {
         (true, None) => {
             report.error(field, format!("lacks capacity: {SERVERLESS} scales between its min and max"))

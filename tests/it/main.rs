@@ -48,6 +48,7 @@ mod report;
 mod schema;
 mod snapshot_export;
 mod snapshot_export_model;
+mod snapshot_export_restore;
 mod stopped_workers;
 mod subscriber;
 mod terraform;

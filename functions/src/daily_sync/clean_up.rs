@@ -17,13 +17,14 @@ use runbook::{
     aurora::{self, Cluster, ResourceId, Snapshot, Status},
     daily_sync::{
         self,
-        tags::{self, Role},
+        tags::{self, Maker, Role},
     },
     lease,
 };
 use serde::{Deserialize, Serialize};
 
-use super::{after_swap, production::Source, removal, swap};
+use super::{after_swap, production::Source, swap};
+use crate::shared::removal;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -147,17 +148,17 @@ impl CleanUp {
         let instances = aurora::instances(cx).await?;
         for cluster in leftovers(&clusters, policy, &self.sync, &used, &swapping) {
             let thing = format!("cluster {}", cluster.id);
-            let removed = removal::remove_cluster(cx, &self.sync, cluster, &instances).await;
+            let removed = removal::remove_cluster(cx, Maker::Sync(&self.sync), cluster, &instances).await;
             look.note(&thing, removed.and(gone(&thing)));
         }
-        let snapshots = removal::snapshots(cx, &self.sync).await?;
+        let snapshots = removal::snapshots(cx, Maker::Sync(&self.sync)).await?;
         let is_kept = policy.exported || policy.keep_sanitized;
         let kept = is_kept.then(|| newest_attested(&snapshots)).flatten();
         for snapshot in &snapshots {
             // In a single account our copy is removed as production's.
             if tags::has_role(&snapshot.tags, Role::Sanitized) && Some(&snapshot.id) != kept {
                 let thing = format!("snapshot {}", snapshot.id);
-                let removed = removal::remove_snapshot(cx, &self.sync, snapshot).await;
+                let removed = removal::remove_snapshot(cx, Maker::Sync(&self.sync), snapshot).await;
                 look.note(&thing, removed.and(gone(&thing)));
             }
         }

@@ -17,18 +17,15 @@
 //!    [`retire_old`]. A swap that fails gives the former cluster its name back.
 //! 8. Always last [`clean_up`], which undoes whatever a failure left: it finds everything by tags.
 //!
-//! What they share: [`production`], the only client of production's account; [`restore`]; [`swap`]
-//! and [`after_swap`]; [`removal`]; [`denied`].
+//! What they share: [`production`], the only client of production's account; [`swap`] and
+//! [`after_swap`]; and, with exports, [`crate::shared`].
 
 mod after_swap;
 pub mod clean_up;
 pub mod copy_sanitized;
 pub mod copy_snapshot;
 pub mod delete_quarantine;
-mod denied;
 mod production;
-mod removal;
-mod restore;
 pub mod restore_quarantine;
 pub mod restore_target;
 pub mod retire_old;

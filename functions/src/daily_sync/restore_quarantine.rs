@@ -13,12 +13,12 @@ use runbook::{
     aurora::{EngineVersion, ResourceId},
     daily_sync::{
         self, names,
-        tags::{self, Role},
+        tags::{self, Maker, Role},
     },
 };
 use serde::{Deserialize, Serialize};
 
-use super::restore::{self, Wanted};
+use crate::shared::restore::{self, Wanted};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -57,7 +57,7 @@ impl State for RestoreQuarantine {
             )));
         }
         let wanted = Wanted {
-            sync: &self.sync,
+            maker: Maker::Sync(&self.sync),
             cluster: names::quarantine(&self.sync, run),
             snapshot: self.snapshot.as_str(),
             engine_version: &self.engine_version,

@@ -12,16 +12,14 @@ use runbook::{
     aurora::{self, ResourceId, Snapshot},
     daily_sync::{
         self, attestation, names,
-        tags::{self, Role},
+        tags::{self, Maker, Role},
     },
     error::Then,
 };
 use serde::{Deserialize, Serialize};
 
-use super::{
-    restore::{self, Wanted},
-    swap,
-};
+use super::swap;
+use crate::shared::restore::{self, Wanted};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -68,7 +66,7 @@ impl State for RestoreTarget {
             tags::tag(tags::ATTESTED_RESOURCE, attested.as_str()),
         ]);
         let wanted = Wanted {
-            sync: &self.sync,
+            maker: Maker::Sync(&self.sync),
             cluster: names::fresh(&self.target, run),
             snapshot: &self.snapshot,
             engine_version: &snapshot.version,

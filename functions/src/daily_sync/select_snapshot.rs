@@ -12,7 +12,6 @@
 use std::time::Duration;
 
 use aws_sdk_rds::types::{DbMajorEngineVersion, LifecycleSupportName};
-use aws_sdk_sfn::types::ExecutionStatus;
 use jiff::{Timestamp, tz::TimeZone};
 use policy::{LifecycleSupport, Otherwise, Sync};
 use runbook::{
@@ -27,12 +26,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{production::Source, restore::ENGINE};
-use crate::shared::choice::{because, snapshot};
-
-/// A clean-up may be stopped, too, and is then cleaned up after: by how many of them in a row an
-/// execution is looked for. What goes on longer goes round in a circle.
-const MOST_STOPPED: usize = 20;
+use super::production::Source;
+use crate::shared::{
+    after::{self, After, Input},
+    choice::{because, snapshot},
+    restore::ENGINE,
+};
 
 /// What a person, the schedule or the rule on stopped executions gives: `sync` or `after`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -168,35 +167,23 @@ impl State for SelectSnapshot {
 }
 
 /// The sync of an execution of this state machine that is over, and its run: the one that worked,
-/// where it was itself a clean-up. Its input is whatever somebody once typed.
-async fn stopped(cx: &Context, run: &Run, after: Arn) -> Result<(String, Run)> {
-    let machine =
-        |execution: &Arn| execution.as_str().rsplit_once(':').map(|(machine, _)| machine.to_owned());
-    let mut execution = after.clone();
-    for _ in 0..MOST_STOPPED {
-        if machine(&execution) != machine(&run.execution) || execution == run.execution {
-            return Err(Error::refused(format!("{execution} is no other execution of this state machine")));
-        }
-        let describe = cx.sfn.describe_execution().execution_arn(execution.as_str());
-        let described = describe.send().await.map_err(aws("states:DescribeExecution"))?;
-        if *described.status() == ExecutionStatus::Running {
-            return Err(Error::conflict(format!("{execution} is at work, and cleans up after itself"))
-                .fix("stop it first if it has to end now"));
-        }
-        let input = described.input().and_then(|input| serde_json::from_str::<SelectSnapshot>(input).ok());
-        match input {
-            Some(SelectSnapshot { sync: Some(sync), after: None, .. }) => {
-                return Ok((sync, Run { execution, ..run.clone() }));
-            }
-            Some(SelectSnapshot { sync: None, after: Some(earlier), .. }) => execution = earlier,
-            _ => {
-                return Err(Error::refused(format!(
-                    "the input of {execution} names no sync: it was refused and has made nothing"
-                )));
-            }
+/// where it was itself a clean-up.
+async fn stopped(cx: &Context, run: &Run, execution: Arn) -> Result<(String, Run)> {
+    let read = |input: &str| match serde_json::from_str(input).ok()? {
+        SelectSnapshot { sync: Some(sync), after: None, .. } => Some(Input::Work(sync)),
+        SelectSnapshot { sync: None, after: Some(earlier), .. } => Some(Input::After(earlier)),
+        _ => None,
+    };
+    match after::look(cx, run, execution, read).await? {
+        After::Over(sync, run) => Ok((sync, run)),
+        After::Refused(execution) => Err(Error::refused(format!(
+            "the input of {execution} names no sync: it was refused and has made nothing"
+        ))),
+        After::Running(execution) => {
+            Err(Error::conflict(format!("{execution} is at work, and cleans up after itself"))
+                .fix("stop it first if it has to end now"))
         }
     }
-    Err(Error::refused(format!("what {after} cleaned up after is not found: each names another")))
 }
 
 /// When the version's standard support ended, if it has.

@@ -12,14 +12,14 @@ use policy::{Capacity, LifecycleSupport};
 use runbook::{
     Context, Error, Result, Run,
     aurora::{self, Cluster, EngineVersion, Fault, Instance, ResourceId, message},
-    daily_sync::{names, quarantine, tags},
+    daily_sync::{names, quarantine, tags::Maker},
     error::{Then, aws},
 };
 
 pub const ENGINE: &str = "aurora-postgresql";
 
 pub struct Wanted<'a> {
-    pub sync: &'a str,
+    pub maker: Maker<'a>,
     pub cluster: String,
     /// A name, or an ARN when it is shared by another account.
     pub snapshot: &'a str,
@@ -58,7 +58,7 @@ pub async fn reconcile(cx: &Context, run: &Run, wanted: &Wanted<'_>) -> Result<R
         restore(cx, run, wanted).await?;
         return Err(Error::NotReady(format!("cluster {name} to be restored, which was begun now")));
     };
-    if !tags::is_of_run(&cluster.tags, wanted.sync, run) {
+    if !wanted.maker.made_in(&cluster.tags, run) {
         return Err(Error::conflict(format!("a cluster {name} exists and is not this run's"))
             .fix("rename or delete it")
             .then(Then::StartAgain));
@@ -112,7 +112,9 @@ pub async fn reconcile(cx: &Context, run: &Run, wanted: &Wanted<'_>) -> Result<R
 }
 
 fn failed(found: String) -> Error {
-    Error::failed(found).changed("what this run made stays until CleanUp removes it").then(Then::StartAgain)
+    Error::failed(found)
+        .changed("what this run made stays until it is cleaned up after")
+        .then(Then::StartAgain)
 }
 
 fn check_members(members: &[Instance], cluster: &str) -> Result<()> {
@@ -232,7 +234,7 @@ async fn restore(cx: &Context, run: &Run, wanted: &Wanted<'_>) -> Result<()> {
 /// What a person has to fix in account or policy.
 fn refused(name: &str, message: &str, remedy: &str) -> Error {
     Error::refused(format!("RDS does not make {name}: {message}"))
-        .changed("what this run made before stays until CleanUp removes it")
+        .changed("what this run made before stays until it is cleaned up after")
         .fix(remedy)
         .then(Then::StartAgain)
 }
@@ -303,7 +305,7 @@ mod tests {
 
     fn wanted<'a>(groups: &'a [String], engine_version: &'a EngineVersion) -> Wanted<'a> {
         Wanted {
-            sync: "orders",
+            maker: Maker::Sync("orders"),
             cluster: "quarantine-orders-01234567".into(),
             snapshot: "s",
             engine_version,
