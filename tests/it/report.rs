@@ -23,6 +23,7 @@ use serde_json::{Value, json};
 use crate::harness::{World, model, run, sync, to_18};
 
 mod browser;
+mod pictures;
 
 fn report(value: &Value) -> Report {
     serde_json::from_value(value.clone()).unwrap()

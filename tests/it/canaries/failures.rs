@@ -54,13 +54,13 @@ async fn no_row_is_told_by_an_upgrade_that_fails_in_every_state() {
         &sandbox,
         &[
             ("ResolveUpgrade", "s3", "PutObject"),
-            ("InspectDatabases", "s3", "PutObject"),
+            ("InspectDatabases", "secretsmanager", "GetSecretValue"),
             ("PrepareParameterGroups", "rds", "CreateDBClusterParameterGroup"),
             ("ApplyPendingMaintenance", "rds", "ApplyPendingMaintenanceAction"),
             ("TakeSnapshot", "rds", "CreateDBClusterSnapshot"),
             ("ModifyClusterVersion", "rds", "ModifyDBCluster"),
             ("SyncParameterGroups", "rds", "RebootDBInstance"),
-            ("VerifyUpgrade", "s3", "GetObject"),
+            ("VerifyUpgrade", "secretsmanager", "GetSecretValue"),
         ],
     );
     let mut seen = BTreeSet::new();
@@ -89,7 +89,7 @@ async fn no_row_is_told_by_an_export_that_fails_in_every_state() {
         &[
             ("SelectExport", "s3", "PutObject"),
             ("ExportSnapshot", "rds", "StartExportTask"),
-            ("ReconcileExport", "s3", "PutObject"),
+            ("ReconcileExport", "s3", "GetObject"),
             ("PublishExport", "s3", "PutObject"),
         ],
     );
@@ -164,7 +164,7 @@ async fn no_row_is_told_by_syncs_that_fail_in_every_state() {
 
     execute(&production, "ALTER TABLE public.canaries DROP CONSTRAINT card").await;
     production::take_snapshot_at(&sandbox, sandbox.clock.now()).await.unwrap();
-    fail("attest", &[("AttestSanitized", "s3", "PutObject")], &[], "Refused").await;
+    fail("attest", &[("AttestSanitized", "rds", "AddTagsToResource")], &[], "Refused").await;
     fail("keep", &[("SnapshotSanitized", "rds", "CreateDBClusterSnapshot")], &[], "Refused").await;
     fail("delete", &[("DeleteQuarantine", "rds", "DeleteDBInstance")], &[], "Refused").await;
     put(&policy.replace("SELECT count(*) > 0 FROM orders", asks_a_row)).await;
