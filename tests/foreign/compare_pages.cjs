@@ -93,7 +93,7 @@ async function draw(browser, file, { name, scheme, ...viewport }) {
   await page.addStyleTag({ content: STYLE });
   await page.evaluate(() => document.fonts.ready.then(() => null));
   // A tenth of a PNG's size, so that all of them can stand in the repository.
-  const picture = await page.screenshot({ type: 'webp', quality: 30, fullPage: true });
+  const picture = await page.screenshot({ type: 'webp', quality: 15, fullPage: true });
   await page.close();
   return Buffer.from(picture);
 }

@@ -14,7 +14,8 @@ const DOMAINS: [&str; 3] = ["@mail.example", "@post.example", "@inbox.example"];
 /// Rows of several kinds, which tests/it/canaries/failures.rs plants.
 const PLANT: &str = r#"
     CREATE TABLE public.canaries (
-        id int PRIMARY KEY, name text, phone text, card text, words text, profile jsonb, document bytea, seat text
+        id int PRIMARY KEY, name text, phone text, card text, words text, profile jsonb,
+        document bytea, seat text
     );
     INSERT INTO public.canaries VALUES
         (1, 'Kanaria Zeisigmann', '+49 30 99887766', '4711471147114711', 'Der Zeisig singt nur nachts',

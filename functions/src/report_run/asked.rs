@@ -156,8 +156,8 @@ fn back(target: &Target, former: &str) -> String {
     match (target.swap, &target.secret) {
         (Swap::Rename, _) => format!(
             "aws rds modify-db-cluster --db-cluster-identifier {name} \\\n  --new-db-cluster-identifier \
-             {name}-bad --apply-immediately\naws rds modify-db-cluster --db-cluster-identifier {former} \\\n  \
-             --new-db-cluster-identifier {name} --apply-immediately"
+             {name}-bad --apply-immediately\naws rds modify-db-cluster --db-cluster-identifier \
+             {former} \\\n  --new-db-cluster-identifier {name} --apply-immediately"
         ),
         (Swap::Secret, secret) => format!(
             "aws rds describe-db-clusters --db-cluster-identifier {former} \\\n  --query \

@@ -237,7 +237,8 @@ pub struct Journal {
     pub began: Timestamp,
     /// What the new cluster was called before; by secret it still is.
     pub fresh: String,
-    /// What the cluster that it replaced is called now. Absent when there was none, or it is deleted.
+    /// What the cluster that it replaced is called now. Absent when there was none, or it is
+    /// deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub former: Option<String>,
     /// Until when the policy keeps that one; it is then deleted by the next run.

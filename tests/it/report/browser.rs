@@ -3,6 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     process::Command,
+    sync::LazyLock,
 };
 
 use functions::report_run::page;
@@ -25,7 +26,7 @@ pub fn look(script: &str, arguments: &[&Path], pages: &[PathBuf]) -> Vec<Looked>
         .arg(chromium())
         .args(arguments)
         .args(pages)
-        .env("NODE_PATH", packages())
+        .env("NODE_PATH", &*MODULES)
         .output()
         .expect("node must be installed: it drives Chromium");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -41,8 +42,10 @@ fn chromium() -> PathBuf {
         .expect("Chromium must be installed: the report's pages are looked at in it")
 }
 
-/// A folder for `NODE_PATH`, fetched once.
-fn packages() -> PathBuf {
+/// A folder for `NODE_PATH`, fetched once, by whichever test asks first.
+static MODULES: LazyLock<PathBuf> = LazyLock::new(fetch);
+
+fn fetch() -> PathBuf {
     let folder =
         std::env::temp_dir().join(format!("aurora-runbooks-{}", PACKAGES.join("-").replace('@', "-")));
     let modules = folder.join("node_modules");

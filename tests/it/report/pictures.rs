@@ -1,10 +1,10 @@
-//! The report's pages as a person has approved them: tests/data/pages, a picture on a desktop and one
-//! on a phone for each outcome, `UPDATE=1` writes them.
+//! The report's pages as a person has approved them: tests/data/pages has a picture on a desktop
+//! and one on a phone for each outcome, and `UPDATE=1` writes them.
 //!
-//! Pixels are compared and not a list of boxes, for what a person approves is what he sees: a colour
-//! or an overlap is in no list. Two machines do not draw the same pixels, so the fonts are the
-//! test's own, and tests/foreign/compare_pages.cjs says what it lets pass. They are WebP for its
-//! size.
+//! Pixels are compared and not a list of boxes, for what a person approves is what is seen: a
+//! colour or an overlap is in no list. Two machines do not draw the same pixels, so the fonts are
+//! the test's own, and tests/foreign/compare_pages.cjs says what it lets pass. The pictures are
+//! WebP, a tenth of the size of PNG.
 
 use std::path::Path;
 
@@ -30,9 +30,11 @@ fn every_page_looks_as_a_person_has_approved_it_and_a_changed_one_does_not() {
         std::fs::write(pages.last().unwrap(), text).unwrap();
     };
     let fixtures = preview::fixtures();
-    // One that holds every hostile text there is looks like nothing.
-    for preview::Fixture { name, report } in fixtures.iter().filter(|fixture| fixture.name != "hostile") {
-        write(name, &page(report));
+    for preview::Fixture { name, report } in &fixtures {
+        // What these are made for is not how they look.
+        if !["hostile", "upgrade-of-500-tables"].contains(name) {
+            write(name, &page(report));
+        }
     }
     let unchanged = page(&preview::fixture("sync-one-target-failed").unwrap());
     for (name, from, to) in CHANGES {
@@ -53,7 +55,7 @@ fn every_page_looks_as_a_person_has_approved_it_and_a_changed_one_does_not() {
             looked.wrong.join("\n")
         );
     }
-    assert!(same.len() >= 10 && changed.len() == CHANGES.len());
+    assert!(same.len() >= 9 && changed.len() == CHANGES.len());
     for looked in &changed {
         assert_eq!(looked.wrong.len(), 2, "{} is not seen: {:?}", looked.name, looked.wrong);
     }

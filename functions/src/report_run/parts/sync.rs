@@ -68,7 +68,7 @@ pub fn journal(targets: &[Target]) -> Markup {
                 }
             }
             @if swaps().any(|(_, swap)| swap.back.is_some()) {
-                p { "What to do after it: the runbook's README, \u{201c}Yesterday's data is wanted back\u{201d}." }
+                p { "What to do after it says the runbook's README, under Yesterday's data is wanted back." }
             }
         },
     )
