@@ -11,6 +11,7 @@ use serde_json::json;
 use crate::exception::{Exception, is_queue};
 use crate::export::Export;
 use crate::rule::TableRule;
+use crate::tell::{Tell, default_tell};
 use crate::values::{Cron, TableName, TimeOfDay, Window, age};
 
 /// Every daily sync and every export of an organisation.
@@ -37,6 +38,10 @@ pub struct Sync {
     pub source: Source,
     /// When a run starts.
     pub schedule: Schedule,
+    /// What of a run is told in a message beside that it has succeeded or failed: that it has
+    /// started, that it is blocked and waits for a person.
+    #[serde(default = "default_tell")]
+    pub tell: Vec<Tell>,
     /// Where the copy stands until it is sanitised. Not with source.sync: that is sanitised.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quarantine: Option<Quarantine>,

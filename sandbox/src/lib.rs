@@ -20,6 +20,7 @@ pub mod probe;
 pub mod sandbox;
 pub mod statemachine;
 pub mod terminal;
+pub mod time_report;
 pub mod trial;
 pub mod worlds;
 

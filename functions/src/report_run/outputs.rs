@@ -86,11 +86,14 @@ struct Swapped {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Retired {
     #[serde(default)]
     kept: Vec<String>,
     #[serde(default)]
     deleted: Vec<String>,
+    #[serde(default)]
+    not_ours: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -222,6 +225,7 @@ impl Report {
                 if let (Some(name), Some(retired)) = (&step.of, read::<Retired>(output)) {
                     let target = self.target(name);
                     (target.kept, target.deleted) = (retired.kept, retired.deleted);
+                    target.not_ours = retired.not_ours;
                 }
             }
             _ => {}
@@ -275,6 +279,8 @@ impl Target {
             carried: Vec::new(),
             kept: Vec::new(),
             deleted: Vec::new(),
+            not_ours: Vec::new(),
+            swap: None,
         }
     }
 }
