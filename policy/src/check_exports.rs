@@ -37,7 +37,8 @@ pub fn exports(policy: &Policy, report: &mut Report) {
                  verify: restore or verify: aws",
             );
         }
-        let of_another_account = |sync: &String| policy.syncs.get(sync).is_some_and(|it| it.masking.is_none());
+        let of_another_account =
+            |sync: &String| policy.syncs.get(sync).is_some_and(|it| it.masking.is_none());
         if export.verify == Verify::Recorded && sync.as_ref().is_some_and(of_another_account) {
             report.error(
                 &format!("{field}.verify"),
