@@ -6,6 +6,7 @@
 #![allow(clippy::panic, reason = "goldens are asserted for the tests")]
 
 pub mod benchmark;
+pub mod benchmark_export;
 pub mod console;
 pub mod deployment;
 pub mod executables;

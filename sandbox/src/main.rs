@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 use sandbox::{
-    Gear, Options, benchmark,
+    Gear, Options, benchmark, benchmark_export,
     console::{self, World},
     export, preview,
     terminal::Terminal,
@@ -62,6 +62,14 @@ enum Command {
         #[arg(long, default_value_t = 300_000)]
         rows: u32,
     },
+    /// Measures the comparison of exported files with their source.
+    BenchmarkExport {
+        #[arg(long, default_value_t = 1_000)]
+        tables: usize,
+        /// Of each table.
+        #[arg(long, default_value_t = 10)]
+        files: usize,
+    },
     /// Keeps a local AWS running until Ctrl-C.
     Up {
         /// What it begins with.
@@ -91,6 +99,9 @@ async fn main() -> anyhow::Result<()> {
         Command::Try(order) => trial::command::run(&order).await,
         Command::Preview { out } => preview::write(&out),
         Command::BenchmarkMasking { rows } => benchmark::masking(rows).await,
+        Command::BenchmarkExport { tables, files } => {
+            benchmark_export::reconcile(options, tables, files).await
+        }
         Command::Up { world, port, stepfunctions } => {
             console::up(Options { port, stepfunctions, ..options }, world).await
         }

@@ -195,14 +195,15 @@ async fn what_an_aborted_or_timed_out_export_restored_goes_without_another_run()
 async fn a_run_removes_no_copy_that_another_one_still_counts() {
     let sandbox = world().await;
     sandbox.rds.behave(|behaviour| behaviour.events = EventDelivery::Missing);
-    let mut running = Vec::new();
-    for (name, time) in [("first", "2026-11-24T20:00:00Z"), ("second", TONIGHT)] {
-        let snapshot = exports::take_snapshot(&sandbox, at(time)).await.unwrap();
+    let (mut snapshots, mut running) = (Vec::new(), Vec::new());
+    for time in ["2026-11-24T20:00:00Z", TONIGHT] {
+        snapshots.push(exports::take_snapshot(&sandbox, at(time)).await.unwrap());
+    }
+    for (name, snapshot) in ["first", "second"].into_iter().zip(snapshots) {
         let input = json!({ "export": EXPORT, "snapshot": snapshot });
         running.push(sandbox.start_execution("snapshot-export", name, &input).await.unwrap());
-        // The second comes to its RemoveLeftovers while the first one's copy stands, or the other
-        // way round.
-        minutes(&sandbox, 4).await;
+        // The first comes to its RemoveLeftovers while the second one's copy stands.
+        minutes(&sandbox, 2).await;
     }
     while quarantines(&sandbox).await.len() < 2 {
         sandbox.clock.sleep(Duration::from_secs(5)).await;

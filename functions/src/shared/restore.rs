@@ -8,11 +8,14 @@
 //! security group, default groups and possibly a public address, so nothing is left out.
 
 use aws_sdk_rds::types::{ClusterPendingModifiedValues, ServerlessV2ScalingConfiguration, Tag};
-use policy::{Capacity, LifecycleSupport};
+use policy::{Capacity, LifecycleSupport, Quarantine};
 use runbook::{
     Context, Error, Result, Run,
     aurora::{self, Cluster, EngineVersion, Fault, Instance, ResourceId, message},
-    daily_sync::{names, quarantine, tags::Maker},
+    daily_sync::{
+        names, quarantine,
+        tags::{Maker, Role},
+    },
     error::{Then, aws},
 };
 
@@ -39,6 +42,38 @@ pub struct Wanted<'a> {
     pub storage_type: Option<&'a str>,
     pub lifecycle_support: LifecycleSupport,
     pub tags: Vec<Tag>,
+}
+
+/// What a raw copy is restored from, and who alone may come to it.
+pub struct Raw<'a> {
+    pub snapshot: &'a str,
+    pub engine_version: &'a EngineVersion,
+    pub storage_type: Option<&'a str>,
+    pub workers: &'a [String],
+    pub lifecycle_support: LifecycleSupport,
+}
+
+impl<'a> Wanted<'a> {
+    /// A raw copy, under the run's name, where the policy says.
+    pub fn in_quarantine(maker: Maker<'a>, run: &Run, raw: Raw<'a>, quarantine: &'a Quarantine) -> Self {
+        Self {
+            maker,
+            cluster: names::quarantine(maker.name(), run),
+            snapshot: raw.snapshot,
+            engine_version: raw.engine_version,
+            subnet_group: &quarantine.subnet_group,
+            security_groups: std::slice::from_ref(&quarantine.security_group),
+            cluster_parameter_group: &quarantine.cluster_parameter_group,
+            only_for: Some(raw.workers),
+            parameter_group: None,
+            kms_key: &quarantine.kms_key,
+            instance_class: &quarantine.instance_class,
+            capacity: quarantine.capacity,
+            storage_type: raw.storage_type,
+            lifecycle_support: raw.lifecycle_support,
+            tags: maker.tags(run, Role::Quarantine),
+        }
+    }
 }
 
 /// The restored cluster, available with one instance, its master password RDS's own.

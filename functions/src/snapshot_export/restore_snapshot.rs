@@ -12,16 +12,13 @@ use policy::LifecycleSupport;
 use runbook::{
     Arn, Context, Error, Result, Run, State,
     aurora::{self, EngineVersion, ResourceId, Status},
-    daily_sync::{
-        names,
-        tags::{Maker, Role},
-    },
+    daily_sync::{names, tags::Maker},
     error::Then,
     snapshot_export,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::shared::restore::{self, Wanted};
+use crate::shared::restore::{self, Raw, Wanted};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -55,28 +52,20 @@ impl State for RestoreSnapshot {
             Error::refused(format!("the policy of this run has no quarantine for the export {}", self.export))
                 .then(Then::StartAgain)
         })?;
-        let (maker, name) = (Maker::Export(&self.export), names::quarantine(&self.export, run));
+        let maker = Maker::Export(&self.export);
+        let name = names::quarantine(&self.export, run);
         // What an earlier attempt restored may be cleaned up after when a person redrives.
         if aurora::find_cluster(cx, &name).await?.is_some_and(|cluster| cluster.status == Status::Deleting) {
             return Err(Error::NotReady(format!("cluster {name}, which is being deleted, to be gone")));
         }
-        let wanted = Wanted {
-            maker,
-            cluster: name,
+        let raw = Raw {
             snapshot: self.snapshot.as_str(),
             engine_version: &self.engine_version,
-            subnet_group: &quarantine.subnet_group,
-            security_groups: std::slice::from_ref(&quarantine.security_group),
-            cluster_parameter_group: &quarantine.cluster_parameter_group,
-            only_for: Some(&self.worker_security_groups),
-            parameter_group: None,
-            kms_key: &quarantine.kms_key,
-            instance_class: &quarantine.instance_class,
-            capacity: quarantine.capacity,
             storage_type: self.storage_type.as_deref(),
+            workers: &self.worker_security_groups,
             lifecycle_support: LifecycleSupport::default(),
-            tags: maker.tags(run, Role::Quarantine),
         };
+        let wanted = Wanted::in_quarantine(maker, run, raw, quarantine);
         let restored = restore::reconcile(cx, run, &wanted).await?;
         Ok(ToCount {
             summary: format!(

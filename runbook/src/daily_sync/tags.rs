@@ -42,21 +42,25 @@ impl<'a> Maker<'a> {
         }
     }
 
-    fn name(self) -> (&'static str, &'a str) {
+    pub fn name(self) -> &'a str {
+        let (Self::Sync(name) | Self::Export(name)) = self;
+        name
+    }
+
+    fn key(self) -> &'static str {
         match self {
-            Self::Sync(name) => (SYNC, name),
-            Self::Export(name) => (EXPORT, name),
+            Self::Sync(_) => SYNC,
+            Self::Export(_) => EXPORT,
         }
     }
 
     /// The tags of something that this run makes.
     pub fn tags(self, run: &Run, role: Role) -> Vec<Tag> {
-        let (key, name) = self.name();
         let (managed_by, us) = MANAGED_BY;
         [
             (managed_by, us),
             (RUNBOOK, self.runbook()),
-            (key, name),
+            (self.key(), self.name()),
             (EXECUTION, run.name()),
             (ROLE, role.as_str()),
         ]
@@ -66,8 +70,9 @@ impl<'a> Maker<'a> {
 
     /// By whichever run.
     pub fn made(self, tags: &Tags) -> bool {
-        let (key, name) = self.name();
-        tags.is(MANAGED_BY.0, MANAGED_BY.1) && tags.is(RUNBOOK, self.runbook()) && tags.is(key, name)
+        tags.is(MANAGED_BY.0, MANAGED_BY.1)
+            && tags.is(RUNBOOK, self.runbook())
+            && tags.is(self.key(), self.name())
     }
 
     pub fn made_in(self, tags: &Tags, run: &Run) -> bool {
@@ -77,8 +82,7 @@ impl<'a> Maker<'a> {
 
 impl Display for Maker<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (kind, name) = self.name();
-        write!(f, "the {kind} {name}")
+        write!(f, "the {} {}", self.key(), self.name())
     }
 }
 
