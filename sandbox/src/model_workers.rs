@@ -6,7 +6,7 @@ use std::time::Duration;
 use policy::TableName;
 use runbook::{
     Context, Error, Result, Run,
-    aurora::{self, ResourceId},
+    aurora::{self, ResourceId, Status},
     daily_sync::{
         attestation::{self, Attestation},
         tags,
@@ -58,7 +58,8 @@ const ROWS: [(&str, u64); 4] =
 
 async fn count(cx: &Context, Payload { run, input }: Payload) -> Result<Value> {
     let name = input["cluster"].as_str().unwrap_or_default();
-    let copy = aurora::cluster(cx, name).await?;
+    let copy = aurora::find_cluster(cx, name).await?.filter(|copy| copy.status != Status::Deleting);
+    let copy = copy.ok_or_else(|| Error::conflict(format!("the restored copy {name} is gone")))?;
     if copy.resource_id.as_str() != input["resourceId"].as_str().unwrap_or_default() {
         return Err(Error::refused(format!("{name} is another cluster than the one that was restored")));
     }

@@ -18,7 +18,7 @@ fn bindings() -> Value {
             "input": { "target": "orders-dev", "targets": [] },
             "errorOutput": { "Error": "Blocked", "Cause": "{\"errorType\":\"Blocked\",\"errorMessage\":\"a \
             \\\"new\\\" column\"}" },
-            "result": { "Payload": { "summary": "said \"so\"", "task": "a",
+            "result": { "task": "a", "counted": "0a1b", "Payload": { "summary": "said \"so\"", "task": "a",
                     "snapshot": "before-upgrade-orders",
                     "left": [] } },
             "context": {

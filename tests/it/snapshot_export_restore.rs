@@ -174,14 +174,16 @@ async fn what_an_aborted_or_timed_out_export_restored_goes_without_another_run()
     let mut timed: Value = serde_json::from_str(&source).unwrap();
     timed["TimeoutSeconds"] = json!(12 * 60);
     let sandbox = world().await;
+    sandbox.rds.behave(|behaviour| behaviour.events = EventDelivery::Missing);
+    exports::take_snapshot(&sandbox, at(TONIGHT)).await.unwrap();
     for definition in [timed.to_string(), source] {
         let update =
             sandbox.sfn().update_state_machine().definition(statemachine::render(&definition).unwrap());
         let machine = arn("states", &format!("stateMachine:{PREFIX}-snapshot-export"));
         update.state_machine_arn(machine).send().await.unwrap();
         if definition.contains("\"TimeoutSeconds\":720") {
-            exports::take_snapshot(&sandbox, at(TONIGHT)).await.unwrap();
-            exports::started(&sandbox).await.unwrap();
+            let input = json!({ "export": EXPORT });
+            sandbox.start_execution("snapshot-export", "slow", &input).await.unwrap();
             called(&sandbox, "restore-snapshot", "CreateDBInstance").await;
         }
     }
@@ -244,6 +246,7 @@ async fn our_copy_of_a_shared_snapshot_is_named_and_goes_with_a_run_of_the_next_
     sandbox.gateway.lay(Fault::once(Kind::Denied, "rds", "StartExportTask").by("export-snapshot"));
     let input = json!({ "export": "shared", "snapshot": shared });
     let failed = by_hand(&sandbox, "shared", input).await.failed("Refused");
+    sandbox.rds.behave(|behaviour| behaviour.events = EventDelivery::Missing);
     let copied = summary(&failed, "CopySharedSnapshot");
     let copies = async || {
         let rds = sandbox.rds_client_in(ACCOUNT);

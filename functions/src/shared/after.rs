@@ -22,7 +22,8 @@ pub enum After<T> {
     Over(T, Run),
 }
 
-/// Where it was itself a clean-up, that is the run that it cleaned up after. An input is whatever somebody once typed; `read` knows none of what it has to refuse.
+/// Where it was itself a clean-up, that is the run that it cleaned up after. An input is whatever
+/// somebody once typed; `read` knows none of what it has to refuse.
 pub async fn look<T>(
     cx: &Context,
     run: &Run,

@@ -1,5 +1,5 @@
-//! Removes clusters and snapshots that runs of a sync or an export made, in this account, one step a
-//! look. Nothing else is ever removed.
+//! Removes clusters and snapshots that runs of a sync or an export made, in this account, one step
+//! a look. Nothing else is ever removed.
 //!
 //! Done means that RDS deletes it: nothing brings it back. Who must see it gone looks again.
 

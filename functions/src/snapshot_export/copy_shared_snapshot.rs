@@ -2,10 +2,9 @@
 //!
 //! Changes: one CopyDBClusterSnapshot, named by the execution, under the export's key and with our
 //! tags. Again is harmless: the copy of that name is waited for, and must carry our tags. Undo:
-//! PublishExport deletes it, or RemoveLeftovers of a later run a day after its run began; until then
-//! it holds production's data. Errors: `NotReady`, `Refused`
-//! (key, quota), `Conflict` (the name is someone else's), `OperationFailed` (RDS could not make
-//! it).
+//! PublishExport deletes it, or RemoveLeftovers of a later run a day after its run began; until
+//! then it holds production's data. Errors: `NotReady`, `Refused` (key, quota), `Conflict` (the
+//! name is someone else's), `OperationFailed` (RDS could not make it).
 
 use jiff::SignedDuration;
 use runbook::{

@@ -4,9 +4,9 @@
 //!    exports once. It changes nothing in a database account.
 //! 2. [`copy_shared_snapshot`], only for what another account has shared.
 //! 3. [`export_snapshot`] lets AWS write the files. It stops at what AWS says has failed.
-//! 4. Beside it, where the policy says `verify: restore`, [`restore_snapshot`] restores the snapshot
-//!    into quarantine, CountRows, a worker, counts its rows, and [`remove_leftovers`] deletes it,
-//!    and whatever an earlier run left.
+//! 4. Beside it, where the policy says `verify: restore`, [`restore_snapshot`] restores the
+//!    snapshot into quarantine, CountRows, a worker, counts its rows, and [`remove_leftovers`]
+//!    deletes it, and whatever an earlier run left.
 //! 5. ReconcileExport, a worker, compares the files with the source and stops at every difference
 //!    that the policy does not accept.
 //! 6. [`publish_export`] leads readers to them, and deletes old exports.

@@ -2,9 +2,10 @@
 //! over.
 //!
 //! It finds things by their tags. A restored copy goes as soon as its run has counted it or is
-//! over; a copy of a shared snapshot stays until its run has published, or until its `delete-after`,
-//! so that a redrive finds it. Changes: one step for each thing a look. Again is harmless. Undo:
-//! none. Errors: `NotReady`; whatever says that a thing cannot be deleted, once the others are gone.
+//! over; a copy of a shared snapshot stays until its run has published, or until its
+//! `delete-after`, so that a redrive finds it. Changes: one step for each thing a look. Again is
+//! harmless. Undo: none. Errors: `NotReady`; whatever says that a thing cannot be deleted, once the
+//! others are gone.
 
 use std::{collections::BTreeMap, time::Duration};
 

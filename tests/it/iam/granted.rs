@@ -176,9 +176,8 @@ async fn stop_while_it_counts(sandbox: &Sandbox) {
     }
     let protect = owner.modify_db_cluster().db_cluster_identifier(&copy).deletion_protection(true);
     protect.apply_immediately(true).send().await.unwrap();
-    sandbox.sfn().stop_execution().execution_arn(&stopped).send().await.unwrap();
-    sandbox.clock.sleep(Duration::from_secs(1)).await;
     owner.stop_db_cluster().db_cluster_identifier(&copy).send().await.unwrap();
+    sandbox.sfn().stop_execution().execution_arn(&stopped).send().await.unwrap();
     sandbox.clock.sleep(Duration::from_secs(2 * 3600)).await;
     let left = owner.describe_db_clusters().db_cluster_identifier(&copy).send().await;
     assert!(left.is_err(), "{copy} is left");
@@ -238,7 +237,8 @@ async fn the_workers_use_all_that_they_are_granted() {
     report(used, |name, trust| trust.contains("ecs-tasks") && !elsewhere.contains(&name));
 }
 
-/// As its event asks for it: the rows of every table are those that the sync recorded under its key.
+/// As its event asks for it: the rows of every table are those that the sync recorded under its
+/// key.
 async fn export_what_was_synced(sandbox: &Sandbox, synced: &Ended) {
     let name = runbook::daily_sync::names::sanitized("orders", &runbook::Run::of(&synced.arn));
     let input = json!({ "snapshot": arn("rds", &format!("cluster-snapshot:{name}")) });

@@ -1,6 +1,6 @@
 //! What a run wrote, told from what somebody else may have written: a MAC under a key that only
-//! workers read, such as the masking key, over the run and the copy. Production, whose snapshot is older than the run, and whoever may
-//! write the run bucket, cannot make one.
+//! workers read, such as the masking key, over the run and the copy. Production, whose snapshot is
+//! older than the run, and whoever may write the run bucket, cannot make one.
 
 use hmac::{Hmac, KeyInit, Mac};
 use policy::Masking;

@@ -4,7 +4,8 @@
 //! production's: no view, no policy, no function. Changes: the master user becomes a member of the
 //! tables' owners, in the copy; writes into the run's folder what it has counted. Again is
 //! harmless: what is counted is not counted again. Undo: RemoveLeftovers deletes the copy. Errors:
-//! `Refused` (no copy of this run), `OperationFailed` (tables whose rows are hidden, by name);
+//! `Conflict` (the copy is gone: it is restored again), `Refused` (no copy of this run),
+//! `OperationFailed` (tables whose rows are hidden, by name);
 //! `NotReady` while the server does not answer.
 
 use std::collections::BTreeMap;
@@ -15,7 +16,7 @@ use parking_lot::Mutex;
 use policy::TableName;
 use runbook::{
     Context, Error, Result, Run, State,
-    aurora::ResourceId,
+    aurora::{self, ResourceId, Status},
     daily_sync::tags::Maker,
     error::Then,
     postgres::{self, query_failed, table},
@@ -80,6 +81,7 @@ impl State for CountRows {
 
     async fn reconcile(self, cx: &Context, run: &Run) -> Result<Counted> {
         let began = cx.clock.now();
+        self.check_stands(cx).await?;
         let maker = Maker::Export(&self.export);
         let copy = Quarantined { cluster: &self.cluster, maker, resource_id: &self.resource_id };
         let login = copy.login(cx, run).await?;
@@ -115,6 +117,18 @@ impl State for CountRows {
             seconds,
             counted,
         })
+    }
+}
+
+impl CountRows {
+    /// What a failed run restored is cleaned up after, and a redrive begins here: the machine then
+    /// restores it again.
+    async fn check_stands(&self, cx: &Context) -> Result<()> {
+        let found = aurora::find_cluster(cx, &self.cluster).await?;
+        if found.is_some_and(|cluster| cluster.status != Status::Deleting) {
+            return Ok(());
+        }
+        Err(Error::conflict(format!("the restored copy {} is gone: it is restored again", self.cluster)))
     }
 }
 

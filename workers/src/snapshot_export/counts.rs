@@ -70,8 +70,8 @@ mod tests {
 
     #[test]
     fn a_table_is_named_as_aws_names_it_and_wanted_by_whole_parts_of_its_name() {
-        let text = r#"{"database": "shop", "tables": [{"table": "public.\"Odd Name\"", "rows": 7, "masked": true}],
-            "fingerprints": []}"#;
+        let text = r#"{"database": "shop", "fingerprints": [],
+            "tables": [{"table": "public.\"Odd Name\"", "rows": 7, "masked": true}]}"#;
         let record: Database = serde_json::from_str(text).unwrap();
         assert_eq!(record.tables[0].target(&record.database), "shop.public.Odd Name");
         let wanted = |only: &str| is_wanted("shop.public.orders", &[only.to_owned()]);
