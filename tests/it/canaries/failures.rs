@@ -179,7 +179,7 @@ async fn no_row_is_told_by_syncs_that_fail_in_every_state() {
     put(&policy).await;
     let denied = [("SwapTarget", "rds", "ModifyDBCluster"), ("RetireOld", "rds", "DescribeDBClusters")];
     lay(&sandbox, Kind::Denied, &denied);
-    lay(&sandbox, Kind::KillAfter, &[("CleanUp", "rds", "DeleteDBInstance")]);
+    lay(&sandbox, Kind::KillAfter, &[("CleanUp", "rds", "DeleteDBClusterSnapshot")]);
     let swap = sync(&sandbox, "swap").await.failed("Refused");
     seen.extend(failed(&swap));
     assert_eq!(sandbox.gateway.unfired(), Vec::<String>::new());
