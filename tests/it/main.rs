@@ -5,6 +5,7 @@
 #![allow(clippy::disallowed_methods, reason = "real processes take real time")]
 
 mod acceptance;
+mod analyze;
 mod asl_lint;
 mod canaries;
 mod catalog_secrets;
@@ -51,4 +52,5 @@ mod stopped_workers;
 mod subscriber;
 mod terraform;
 mod trial;
+mod waiting;
 mod wires;
