@@ -6,6 +6,7 @@ use std::{
 };
 
 use aws_sdk_rds::config::{BehaviorVersion, Credentials, Region};
+use base64::Engine as _;
 use rcgen::{CertificateParams, CertifiedIssuer, KeyPair};
 use rustls::{
     ServerConfig, ServerConnection, StreamOwned,
@@ -37,14 +38,18 @@ fn the_five_authorities_are_those_that_mozilla_trusts() {
 struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
-    fn new() -> Self {
+    /// An issuer is looked for by its name.
+    fn named(name: &str) -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
         params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
 
     fn trusted(&self) -> TrustStore {
-        TrustStore::empty().with_pem_certificate(self.0.pem())
+        let text = base64::engine::general_purpose::STANDARD.encode(self.0.der());
+        let pem = format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n");
+        TrustStore::empty().with_pem_certificate(pem)
     }
 
     /// A server that answers every request with an empty list of clusters; its URL, and how many
@@ -93,7 +98,7 @@ fn rds(url: String, client: SharedHttpClient) -> aws_sdk_rds::Client {
 
 #[tokio::test]
 async fn a_server_of_another_authority_is_reached_by_what_the_system_trusts() {
-    let (amazon, company) = (Authority::new(), Authority::new());
+    let (amazon, company) = (Authority::named("Amazon"), Authority::named("company"));
     let (url, answered) = company.serve();
     let client = rds(url, trusting(amazon.trusted(), company.trusted()).unwrap());
     for _ in 0..2 {
@@ -104,8 +109,8 @@ async fn a_server_of_another_authority_is_reached_by_what_the_system_trusts() {
 
 #[tokio::test]
 async fn a_server_that_neither_knows_gets_no_request() {
-    let (amazon, company) = (Authority::new(), Authority::new());
-    let (url, answered) = Authority::new().serve();
+    let (amazon, company) = (Authority::named("Amazon"), Authority::named("company"));
+    let (url, answered) = Authority::named("stranger").serve();
     let client = rds(url, trusting(amazon.trusted(), company.trusted()).unwrap());
     let error = client.describe_db_clusters().send().await.unwrap_err();
     let said = format!("{}", aws_sdk_rds::error::DisplayErrorContext(error));

@@ -200,9 +200,8 @@ impl Run {
     /// Of the state: the calls of a look, times the looks that were needed.
     fn ours(&self, state: &str) -> f64 {
         let name = kebab(state);
-        let mut of_state = self.steps().filter(|step| step["state"] == state);
-        let entries = of_state.clone().count().max(1);
-        let looks: usize = of_state.by_ref().map(looks).sum();
+        let of_state = || self.steps().filter(|step| step["state"] == state);
+        let (entries, looks) = (of_state().count().max(1), of_state().map(looks).sum::<usize>());
         let count = |of: &BTreeMap<String, usize>| of.get(&name).copied().unwrap_or_default() as f64;
         let a_look = count(&self.calls) / (looks.max(1) as f64);
         a_look * (entries as f64 + count(&self.changes)) / entries as f64 * CALL
