@@ -3,9 +3,7 @@
 locals {
   rule_files = [
     for file in fileset("${path.module}/events", "*.json") :
-    jsondecode(templatefile("${path.module}/events/${file}", merge(local.known_variables, {
-      slack_events = join("\",\"", var.slack_events)
-    })))
+    jsondecode(templatefile("${path.module}/events/${file}", local.known_variables))
   ]
   # A target that is not deployed makes no target, and a rule without targets no rule.
   targets = merge([

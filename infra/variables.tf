@@ -325,19 +325,6 @@ variable "slack_webhook_url" {
   }
 }
 
-variable "slack_events" {
-  description = "Which of our events are messages in Slack: `RunStarted`, `RunBlocked`, `RunSucceeded`, `RunFailed`."
-  type        = list(string)
-  default     = ["RunBlocked", "RunSucceeded", "RunFailed"]
-
-  validation {
-    condition = length(var.slack_events) > 0 && alltrue([
-      for event in var.slack_events : contains(["RunStarted", "RunBlocked", "RunSucceeded", "RunFailed"], event)
-    ])
-    error_message = "slack_events: RunStarted, RunBlocked, RunSucceeded and RunFailed have a message."
-  }
-}
-
 variable "datadog_api_key" {
   description = "An API key of Datadog: every event of ours is a log entry there. EventBridge keeps it in the connection's secret, Terraform in its state: encrypt that."
   type        = string

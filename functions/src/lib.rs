@@ -25,6 +25,7 @@ runbook::table! {
         select_snapshot::SelectSnapshot,
         copy_snapshot::CopySnapshot,
         share_snapshot::ShareSnapshot,
+        copy_sanitized::CopySanitized,
         restore_quarantine::RestoreQuarantine,
         snapshot_sanitized::SnapshotSanitized,
         delete_quarantine::DeleteQuarantine,

@@ -142,14 +142,13 @@ run "what_is_not_of_its_kind" {
     secret_key_arns  = ["alias/aurora"]
     # A token of Slack is no webhook.
     slack_webhook_url = "xoxb-0"
-    slack_events      = ["DatabaseRefreshed"]
     sentry_dsn        = "https://sentry.io"
   }
   expect_failures = [
     var.name, var.architecture, var.image_tag, var.vpc_id, var.database_cidrs, var.run_bucket,
     var.alarm_topic_arns, var.organization_id, var.production_event_accounts, var.copy_key_arns,
     var.cluster_key_arns, var.secret_key_arns, var.slack_webhook_url,
-    var.slack_events, var.sentry_dsn,
+    var.sentry_dsn,
   ]
 }
 

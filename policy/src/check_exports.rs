@@ -37,6 +37,15 @@ pub fn exports(policy: &Policy, report: &mut Report) {
                  verify: restore or verify: aws",
             );
         }
+        let of_another_account =
+            |sync: &String| policy.syncs.get(sync).is_some_and(|it| it.masking.is_none());
+        if export.verify == Verify::Recorded && sync.as_ref().is_some_and(of_another_account) {
+            report.error(
+                &format!("{field}.verify"),
+                "is recorded, and the rows were counted in the account that has sanitised them; write \
+                 verify: aws",
+            );
+        }
         quarantine(export, policy, &field, report);
         accepted(export, &field, report);
     }

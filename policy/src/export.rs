@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::tell::{Tell, default_tell};
 use crate::types::{KeepOld, Quarantine, Schedule, SnapshotRule};
 
 /// The data of a snapshot in S3, checked before readers are led to it.
@@ -17,6 +18,10 @@ pub struct Export {
     /// When a run starts. A snapshot's event starts one without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule: Option<Schedule>,
+    /// What of a run is told in a message beside that it has succeeded or failed: that it has
+    /// started, that it is blocked and waits for a person.
+    #[serde(default = "default_tell")]
+    pub tell: Vec<Tell>,
     /// The bucket, in the Region of the snapshot.
     #[schemars(extend("format" = "bucket"))]
     pub bucket: String,

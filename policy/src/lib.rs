@@ -19,6 +19,7 @@ mod schema;
 pub mod secrets;
 #[cfg(feature = "command")]
 mod snapshots;
+mod tell;
 #[cfg(test)]
 #[cfg(feature = "command")]
 mod tests;
@@ -34,6 +35,7 @@ pub use rule::{PathRule, Rule, TableRule};
 pub use schema::schema;
 #[cfg(feature = "command")]
 pub use snapshots::snapshots;
+pub use tell::{Tell, default_tell, tell};
 pub use types::*;
 pub use values::{Cron, JsonPath, Step, TableName, TimeOfDay, Window};
 

@@ -28,6 +28,7 @@ use crate::{
     sandbox::BUCKET,
     statemachine::PREFIX,
     terminal::Terminal,
+    time_report,
     worlds::{findings, wires},
 };
 
@@ -173,6 +174,7 @@ pub async fn major_upgrade(
     terminal.say(changes(&sandbox));
     terminal.say("\nRows, counted before and after:");
     terminal.say(compare(&rows_before, &rows_after));
+    terminal.say(format!("\n{}", time_report::report_run(&sandbox, &execution).await?));
     terminal.say(format!("\nWhole: {:.0} s", begun.elapsed().as_secs_f64()));
     if rows_before != rows_after {
         bail!("rows differ before and after the upgrade");

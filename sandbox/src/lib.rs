@@ -5,8 +5,7 @@
 #![allow(clippy::disallowed_methods, reason = "a person's time is not the sandbox's")]
 #![allow(clippy::panic, reason = "goldens are asserted for the tests")]
 
-pub mod benchmark;
-pub mod benchmark_export;
+pub mod bench;
 pub mod console;
 pub mod deployment;
 pub mod executables;
@@ -18,9 +17,11 @@ pub mod outside;
 pub mod permissions;
 pub mod preview;
 pub mod probe;
+pub mod python;
 pub mod sandbox;
 pub mod statemachine;
 pub mod terminal;
+pub mod time_report;
 pub mod trial;
 pub mod worlds;
 

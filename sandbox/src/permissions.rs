@@ -108,7 +108,6 @@ pub fn variables(switches: &Switches) -> Variables {
         .set("source_role", &role_arn("source", PRODUCTION))
         .set("external_id", environments::EXTERNAL_ID)
         .set("slack_webhook_url", outside::SLACK)
-        .set_all("slack_events", ["RunStarted", "RunBlocked", "RunSucceeded", "RunFailed"].map(str::to_owned))
         .set("datadog_intake_url", outside::DATADOG)
         .set("datadog_api_key", outside::DATADOG_KEY)
         .set("image_repository", &arn("ecr", &format!("repository/{PREFIX}")))

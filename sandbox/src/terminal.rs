@@ -66,6 +66,9 @@ pub fn lines(report: &Report, color: bool) -> String {
         let (code, sign) = look(target.kind);
         let _ =
             writeln!(text, "\n  {} {}", paint(code, &format!("{sign} {}", target.name)), of_target(target));
+        if let Some(former) = target.swap.as_ref().and_then(|swap| swap.former.as_ref()) {
+            let _ = writeln!(text, "    the former cluster is {}", plain(former));
+        }
     }
     for (title, items) in [
         ("Left behind", &report.left),
@@ -113,6 +116,10 @@ fn facts(report: &Report) -> Vec<String> {
         report.cluster.as_ref().map(|cluster| format!("cluster {cluster}")),
         version.map(|version| format!("version {version}")),
         report.data_age.map(|age| format!("data {} old", duration(age))),
+        report
+            .fresh_by
+            .as_ref()
+            .map(|by| format!("fresh by {} {}: {}", by.time, by.time_zone, by.words(report.is_running()))),
         report
             .downtime
             .as_ref()
@@ -181,5 +188,8 @@ mod tests {
         );
         assert!(text.contains("✖ orders-support leads to the data that it led to before: Refused"), "{text}");
         assert!(text.contains("Left behind:\n  - snapshot sync-orders"), "{text}");
+        assert!(text.contains("    the former cluster is orders-dev-old-5f1c07aa\n"), "{text}");
+        let fresh = "fresh by 07:00 Europe/Berlin: not kept by this run, which ended 3h 37m before";
+        assert!(text.contains(fresh), "{text}");
     }
 }

@@ -6,8 +6,31 @@ use std::collections::BTreeSet;
 use sandbox::{Options, Sandbox, sandbox::BUCKET};
 use serde_json::{Value, json};
 
+mod failures;
+
 /// Of the shop's customers (sandbox/data/shop): no masked address has one of these.
 const DOMAINS: [&str; 3] = ["@mail.example", "@post.example", "@inbox.example"];
+
+/// Rows of several kinds, which tests/it/canaries/failures.rs plants.
+const PLANT: &str = r#"
+    CREATE TABLE public.canaries (
+        id int PRIMARY KEY, name text, phone text, card text, words text, profile jsonb,
+        document bytea, seat text
+    );
+    INSERT INTO public.canaries VALUES
+        (1, 'Kanaria Zeisigmann', '+49 30 99887766', '4711471147114711', 'Der Zeisig singt nur nachts',
+         '{"nickname": "piepmatz"}', 'Gelbes Gefieder', 'Kanariensitz 12 C')"#;
+const ROW: [&str; 8] = [
+    "Zeisigmann",
+    "99887766",
+    "4711471147114711",
+    "Zeisig singt",
+    "piepmatz",
+    "Gelbes Gefieder",
+    "Kanariensitz",
+    // The bytes as PostgreSQL writes them.
+    "47656c626573204765666965646572",
+];
 
 /// What of the secrets nobody may say.
 fn secrets(sandbox: &Sandbox) -> BTreeSet<String> {
@@ -52,9 +75,11 @@ async fn told(sandbox: &Sandbox, execution: &str) -> Vec<(String, String)> {
 }
 
 async fn found(sandbox: &Sandbox, execution: &str) -> Vec<String> {
-    let secrets = secrets(sandbox);
-    let told = told(sandbox, execution).await;
-    let canaries = || secrets.iter().map(String::as_str).chain(DOMAINS);
+    said(&told(sandbox, execution).await, &secrets(sandbox))
+}
+
+fn said(told: &[(String, String)], secrets: &BTreeSet<String>) -> Vec<String> {
+    let canaries = || secrets.iter().map(String::as_str).chain(DOMAINS).chain(ROW);
     let said = told.iter().flat_map(|(place, text)| {
         canaries()
             .filter(|canary| text.contains(canary))
@@ -84,10 +109,17 @@ async fn a_secret_and_a_row_that_are_told_are_found_wherever_they_stand() {
     for (key, words) in [
         ("runs/one/findings.json", "the login 'a password of the shop' is refused"),
         ("runs/one/report.json", "the row (anna.weber7@post.example) fits no partition"),
+        ("runs/one/analyze.json", "invalid input syntax for type bigint: \"Kanariensitz 12 C\""),
     ] {
         cx.store.put(key, "text/plain", words.into()).await.unwrap();
         assert_eq!(found(&sandbox, &arn).await.len(), 1, "{key}");
         cx.store.put(key, "text/plain", vec![]).await.unwrap();
+    }
+    // Each of a row's values, wherever a run tells it, is found as itself.
+    for canary in ROW {
+        assert!(PLANT.contains(canary) || canary.starts_with("4765"), "{canary} is planted");
+        let told = [("a log".to_owned(), format!("DETAIL: Failing row contains ({canary}).")); 1];
+        assert_eq!(said(&told, &BTreeSet::new()), [format!("{canary:?} is in a log")]);
     }
     let event = json!({ "source": "test", "detail": { "text": "a password of the shop" } });
     sandbox.events.publish("arn:aws:events:eu-west-1:444455556666:event-bus/default", event);

@@ -23,6 +23,7 @@ use serde_json::{Value, json};
 use crate::harness::{World, model, run, sync, to_18};
 
 mod browser;
+mod pictures;
 
 fn report(value: &Value) -> Report {
     serde_json::from_value(value.clone()).unwrap()
@@ -251,6 +252,51 @@ async fn a_syncs_report_has_the_age_of_the_data_and_each_target_with_its_downtim
     }
     assert!(report.attestation.is_some() && report.copies.sanitized.is_some());
     assert_eq!(report.missing, Vec::<String>::new());
+}
+
+/// What is typed in the night is what the report says, word by word.
+#[tokio::test(start_paused = true)]
+async fn the_journal_of_a_swap_says_what_was_renamed_until_when_it_stays_and_the_way_back() {
+    let (sandbox, _) = World::WHOLE.start(Options::model(1)).await;
+    let rds = sandbox.rds_client();
+    let resource_id = async |name: &str| {
+        let clusters = rds.describe_db_clusters().db_cluster_identifier(name).send().await.ok()?;
+        clusters.db_clusters?.pop()?.db_cluster_resource_id
+    };
+    let yesterdays = resource_id(environments::DEV).await.unwrap();
+    let report = report(&sync(&sandbox, "swapped").await.succeeded().report);
+    let swap = |name: &str| {
+        let target = report.targets.iter().find(|target| target.name == name).unwrap();
+        target.swap.clone().unwrap()
+    };
+    let renamed = swap(environments::DEV);
+    assert_eq!(renamed.by, policy::Swap::Rename);
+    let former = renamed.former.unwrap();
+    assert!(former.starts_with("orders-dev-old-"), "{former}");
+    assert_eq!(resource_id(&former).await.as_ref(), Some(&yesterdays));
+    // The example keeps it for 48 hours.
+    assert_eq!(renamed.kept_until.unwrap().duration_since(renamed.began).as_hours(), 48);
+    let back = renamed.back.unwrap();
+    let page = written(&sandbox, "swapped").1;
+    assert!(page.contains(&back) && page.contains("Swap journal"));
+    for command in back.replace("\\\n", "").lines() {
+        let words: Vec<&str> = command.split_whitespace().collect();
+        let ["aws", "rds", "modify-db-cluster", of, from, to, new, "--apply-immediately"] = words[..] else {
+            panic!("{command}")
+        };
+        assert_eq!((of, to), ("--db-cluster-identifier", "--new-db-cluster-identifier"));
+        let modify = rds.modify_db_cluster().db_cluster_identifier(from).new_db_cluster_identifier(new);
+        modify.apply_immediately(true).send().await.unwrap();
+        sandbox.clock.sleep(std::time::Duration::from_mins(10)).await;
+    }
+    assert_eq!(resource_id(environments::DEV).await, Some(yesterdays));
+
+    let pointed = swap(environments::SUPPORT);
+    assert_eq!(pointed.by, policy::Swap::Secret);
+    let (former, back) = (pointed.former.unwrap(), pointed.back.unwrap());
+    assert!(resource_id(&former).await.is_some(), "{former}");
+    assert!(back.contains(&format!("--db-cluster-identifier {former} ")), "{back}");
+    assert!(back.ends_with("into the secret orders-support/connection"), "{back}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,6 +11,8 @@
 //! 5. [`snapshot_sanitized`] takes the snapshot that targets come from, and only with an
 //!    attestation.
 //! 6. [`delete_quarantine`]: from here on the run holds no raw data. It cannot be undone.
+//!    Instead of 3 to 6, where another account's sync has sanitised already, [`copy_sanitized`]
+//!    brings its snapshot here; no raw data is touched.
 //! 7. For each target [`restore_target`], PrepareTarget (a worker), [`swap_target`] and
 //!    [`retire_old`]. A swap that fails gives the former cluster its name back.
 //! 8. Always last [`clean_up`], which undoes whatever a failure left: it finds everything by tags.
@@ -20,6 +22,7 @@
 
 mod after_swap;
 pub mod clean_up;
+pub mod copy_sanitized;
 pub mod copy_snapshot;
 pub mod delete_quarantine;
 mod production;

@@ -46,6 +46,7 @@ impl State for RestoreQuarantine {
 
     async fn reconcile(self, cx: &Context, run: &Run) -> Result<InQuarantine> {
         let policy = daily_sync::policy(cx, run, &self.sync).await?;
+        let (quarantine, _) = daily_sync::sanitizing(&policy)?;
         if self.snapshot.name() != names::copy(&self.sync, run) {
             return Err(Error::refused(format!(
                 "{} is not the copy that this run made; only that one is restored",
@@ -59,7 +60,7 @@ impl State for RestoreQuarantine {
             workers: &self.worker_security_groups,
             lifecycle_support: policy.engine_lifecycle_support,
         };
-        let wanted = Wanted::in_quarantine(Maker::Sync(&self.sync), run, raw, &policy.quarantine);
+        let wanted = Wanted::in_quarantine(Maker::Sync(&self.sync), run, raw, quarantine);
         let restored = restore::reconcile(cx, run, &wanted).await?;
         Ok(InQuarantine {
             summary: format!(

@@ -75,7 +75,7 @@ impl State for RestoreTarget {
             cluster_parameter_group: &target.cluster_parameter_group,
             only_for: None,
             parameter_group: target.parameter_group.as_deref(),
-            kms_key: &policy.quarantine.kms_key,
+            kms_key: daily_sync::targets_key(&policy)?,
             instance_class: &target.instance_class,
             capacity: target.capacity,
             storage_type: snapshot.shown.storage_type(),

@@ -1,4 +1,5 @@
-//! Chooses production's snapshot by the policy, and fixes the policy for this run.
+//! Chooses production's snapshot by the policy, or another account's sanitised one, and fixes the
+//! policy for this run.
 //!
 //! Where the input names an execution instead of a sync, the run only cleans up after that one:
 //! nothing is chosen, and the policy is the one that it went by. Changes: takes the sync's lease
@@ -72,9 +73,12 @@ pub struct Selected {
     taken: Option<Timestamp>,
     engine_version: Option<EngineVersion>,
     storage_type: Option<String>,
-    source_cluster: String,
+    /// The cluster, or the sync of another account.
+    source: String,
+    /// It is sanitised already: nothing raw is touched.
+    sanitized: bool,
     /// The cluster that will hold the raw data.
-    quarantine: String,
+    quarantine: Option<String>,
     /// The stable names.
     targets: Vec<String>,
 }
@@ -106,8 +110,9 @@ impl State for SelectSnapshot {
             taken: None,
             engine_version: None,
             storage_type: None,
-            source_cluster: policy.source.cluster.clone(),
-            quarantine: names::quarantine(&sync, run),
+            source: policy.source.name().to_owned(),
+            sanitized: policy.source.sync.is_some(),
+            quarantine: policy.quarantine.as_ref().map(|_| names::quarantine(&sync, run)),
             targets: policy.targets.iter().map(|target| target.cluster.clone()).collect(),
             sync: sync.clone(),
         };
@@ -119,10 +124,14 @@ impl State for SelectSnapshot {
         }
         let source = Source::open(cx, &sync, &policy).await;
         let rule = &policy.source.snapshot;
-        let described = source.snapshots(&policy.source.cluster, rule.kind.as_str()).await?;
-        let snapshots: Vec<policy::Snapshot> = described.iter().filter_map(snapshot).collect();
+        let described = source.snapshots(&policy.source).await?;
+        let mut snapshots: Vec<policy::Snapshot> = described.iter().filter_map(snapshot).collect();
+        if policy.source.sync.is_some() {
+            // A run's own copies are passed over, and these are what is asked for.
+            snapshots.iter_mut().for_each(|snapshot| drop(snapshot.tags.remove("managed-by")));
+        }
         let choice = rule.choose(&snapshots, self.at.unwrap_or(run.entered), &policy.schedule.time_zone);
-        let because = because(&policy.source.cluster, &choice.because);
+        let because = because(policy.source.name(), &choice.because);
         let chosen = match (&choice.chosen, choice.otherwise) {
             (Some(chosen), _) => chosen,
             (None, Otherwise::Skip) => {
@@ -131,7 +140,7 @@ impl State for SelectSnapshot {
             (None, Otherwise::Fail) => {
                 return Err(Error::failed(format!(
                     "no snapshot of {} fits the policy. {because}",
-                    policy.source.cluster
+                    policy.source.name()
                 ))
                 .changed("nothing")
                 .fix("take a snapshot that fits, or change source.snapshot in the policy")
@@ -222,7 +231,8 @@ fn check_accounts(policy: &Sync, account: &str) -> Result<()> {
                 target.cluster, target.account
             )));
         }
-        if target.account == policy.source.account && target.cluster == policy.source.cluster {
+        if target.account == policy.source.account && policy.source.cluster.as_ref() == Some(&target.cluster)
+        {
             return Err(Error::refused(format!("{} is both source and target", target.cluster)));
         }
     }
@@ -246,7 +256,7 @@ mod tests {
         check_accounts(&policy, &account).unwrap();
         assert_eq!(check_accounts(&policy, "999999999999").unwrap_err().name(), "Refused");
         policy.source.account = account.clone();
-        policy.source.cluster = policy.targets[0].cluster.clone();
+        policy.source.cluster = Some(policy.targets[0].cluster.clone());
         assert_eq!(check_accounts(&policy, &account).unwrap_err().name(), "Refused");
     }
 

@@ -9,6 +9,7 @@
 use std::time::Duration;
 
 use aws_sdk_rds::types::PendingModifiedValues;
+use policy::Tell;
 use runbook::{
     Context, Error, Finding, Result, Run, SkippedFinding, State,
     aurora::{self, Cluster, EngineVersion, Instance, ResourceId, Status},
@@ -56,6 +57,10 @@ pub struct ResolveUpgrade {
     /// master password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_arn: Option<String>,
+    /// What of the run is told in a message beside that it has succeeded or failed: "started",
+    /// "blocked" (it waits for a person).
+    #[serde(default = "policy::default_tell", deserialize_with = "policy::tell")]
+    pub tell: Vec<Tell>,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::{
     history::{self, History, plain_cause, timestamp},
     report::{Kind, Link, Place, Report, Step, VERSION},
+    words::is_plain,
 };
 
 impl Report {
@@ -45,6 +46,7 @@ impl Report {
             status,
             cluster: text("cluster"),
             sync: text("sync"),
+            tell: policy::default_tell(),
             input,
             started,
             stopped,
@@ -192,11 +194,6 @@ fn kind(status: &str, error: Option<&str>) -> Kind {
 
 fn json<T: serde::de::DeserializeOwned>(text: Option<&str>) -> Option<T> {
     serde_json::from_str(text?).ok()
-}
-
-/// Of a region or a partition, which becomes the host of a link.
-fn is_plain(text: &str) -> bool {
-    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
 }
 
 /// Percent-encoded but for what RFC 3986 calls unreserved, and colons.

@@ -96,6 +96,8 @@ pub struct Failure {
 pub struct RunStarted {
     #[serde(flatten)]
     pub run: Run,
+    /// Whether a message is sent of it, as the policy or the input says.
+    pub tell: bool,
     /// The message that Slack gets.
     pub slack: Value,
 }
@@ -109,6 +111,8 @@ pub struct RunBlocked {
     pub end: End,
     #[serde(flatten)]
     pub failure: Failure,
+    /// Whether a message is sent of it, as the policy or the input says.
+    pub tell: bool,
     /// The message that Slack gets.
     pub slack: Value,
 }
@@ -119,6 +123,8 @@ pub struct RunSucceeded {
     pub run: Run,
     #[serde(flatten)]
     pub end: End,
+    /// Whether a message is sent of it, as the policy or the input says.
+    pub tell: bool,
     /// The message that Slack gets.
     pub slack: Value,
 }
@@ -132,6 +138,8 @@ pub struct RunFailed {
     pub end: End,
     #[serde(flatten)]
     pub failure: Failure,
+    /// Whether a message is sent of it, as the policy or the input says.
+    pub tell: bool,
     /// The message that Slack gets.
     pub slack: Value,
 }
@@ -242,18 +250,22 @@ pub fn events(report: &Report, id: &str, places: &Places, slack: Value) -> Resul
         found: report.found.as_deref().or(report.cause.as_deref()).map(first),
         next: report.next.clone(),
     };
+    let tell = report.is_told();
     let mut events = vec![match report.kind {
-        Kind::Running => Event::new("RunStarted", &RunStarted { run: run.clone(), slack })?,
+        Kind::Running => Event::new("RunStarted", &RunStarted { run: run.clone(), tell, slack })?,
         Kind::Succeeded => {
-            Event::new("RunSucceeded", &RunSucceeded { run: run.clone(), end: end.clone(), slack })?
+            Event::new("RunSucceeded", &RunSucceeded { run: run.clone(), end: end.clone(), tell, slack })?
         }
         Kind::Blocked => {
             let failure = failure();
-            Event::new("RunBlocked", &RunBlocked { run: run.clone(), end: end.clone(), failure, slack })?
+            Event::new(
+                "RunBlocked",
+                &RunBlocked { run: run.clone(), end: end.clone(), failure, tell, slack },
+            )?
         }
         Kind::Failed | Kind::TimedOut | Kind::Aborted => {
             let failure = failure();
-            Event::new("RunFailed", &RunFailed { run: run.clone(), end: end.clone(), failure, slack })?
+            Event::new("RunFailed", &RunFailed { run: run.clone(), end: end.clone(), failure, tell, slack })?
         }
     }];
     if report.is_running() {

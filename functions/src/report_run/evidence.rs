@@ -41,6 +41,7 @@ impl Report {
         let folder = format!("runs/{}", self.name);
         for missing in [
             self.add_states(cx).await,
+            self.add_asked(cx, history, &folder).await,
             self.add_upgrade(cx, history, &folder).await,
             self.add_sanitized(cx, &folder).await,
             self.add_reconciliation(cx, &folder).await,
@@ -52,6 +53,7 @@ impl Report {
                 self.missing.push(error.to_string());
             }
         }
+        self.add_standing();
         self.cost = prices.cost(history, self);
     }
 

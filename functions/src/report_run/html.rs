@@ -98,6 +98,9 @@ fn facts(report: &Report) -> Markup {
                 _ => {},
             }
             @if let Some(age) = report.data_age { (fact("Age of the data", text(&duration(age)))) }
+            @if let Some(fresh) = &report.fresh_by {
+                (fact(&fresh.name(), text(&fresh.words(report.is_running()))))
+            }
             @if let Some(downtime) = &report.downtime {
                 (fact("Downtime", html! {
                     (duration(downtime.seconds)) " "

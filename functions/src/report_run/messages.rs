@@ -111,6 +111,10 @@ fn fields(report: &Report) -> Vec<Value> {
         ("Version", versions),
         ("Data from", report.data_taken.map(|taken| taken.strftime("%Y-%m-%d %H:%M UTC").to_string())),
         ("Age of the data", report.data_age.map(duration)),
+        (
+            "Fresh by",
+            report.fresh_by.as_ref().map(|by| format!("{} {}: {}", by.time, by.time_zone, by.words(running))),
+        ),
         ("Took", (!running).then(|| duration(report.total))),
         ("Downtime", report.downtime.as_ref().map(|downtime| duration(downtime.seconds))),
         ("Tables", exported.map(|export| number(export.tables))),

@@ -14,8 +14,8 @@ const NAMESPACE: &str = "AuroraRunbooks";
 /// A metric: name, unit of CloudWatch, value.
 type Metric = (&'static str, &'static str, Option<f64>);
 
-/// None while the run goes on. `fresh_until` is when the environments are to have the data.
-pub fn lines(report: &Report, fresh_until: Option<Timestamp>, now: Timestamp) -> Vec<Value> {
+/// None while the run goes on.
+pub fn lines(report: &Report, now: Timestamp) -> Vec<Value> {
     if report.is_running() {
         return Vec::new();
     }
@@ -42,9 +42,9 @@ pub fn lines(report: &Report, fresh_until: Option<Timestamp>, now: Timestamp) ->
     for target in &report.targets {
         let fresh = target.kind == Kind::Succeeded;
         let age = target.published.zip(report.data_taken);
-        let on_time = fresh_until.map(|until| {
-            let published = target.published.or(report.stopped).filter(|_| fresh);
-            f64::from(u8::from(published.is_some_and(|published| published <= until)))
+        let on_time = report.fresh_by.as_ref().map(|fresh_by| {
+            let in_time = |published| published <= fresh_by.until;
+            f64::from(u8::from(target.published.filter(|_| fresh).is_some_and(in_time)))
         });
         let metrics: [Metric; 4] = [
             ("Refreshed", "Count", Some(f64::from(u8::from(fresh)))),
@@ -115,11 +115,17 @@ mod tests {
                 { "name": "orders-support", "kind": "failed" },
             ],
         }));
-        let at = |time: &str| Some(time.parse().unwrap());
-        let late = super::lines(&report, at("2026-11-25T03:11:59Z"), report.until());
+        let by = |until: &str| Report {
+            fresh_by: serde_json::from_value(json!({
+                "time": "07:00", "timeZone": "Europe/Berlin", "until": until, "outcome": "open", "seconds": 0,
+            }))
+            .unwrap(),
+            ..report.clone()
+        };
+        let late = super::lines(&by("2026-11-25T03:11:59Z"), report.until());
         assert_eq!(late[1]["FreshOnTime"], json!(0.0));
-        assert_eq!(super::lines(&report, None, report.until())[1].get("FreshOnTime"), None);
-        let lines = lines(&report, at("2026-11-25T06:00:00Z"), report.until());
+        assert_eq!(super::lines(&report, report.until())[1].get("FreshOnTime"), None);
+        let lines = lines(&by("2026-11-25T06:00:00Z"), report.until());
         assert_eq!((&lines[1]["FreshOnTime"], &lines[2]["FreshOnTime"]), (&json!(1.0), &json!(0.0)));
         assert_eq!(lines.len(), 3);
         for line in &lines {
@@ -148,6 +154,6 @@ mod tests {
     #[test]
     fn a_run_that_goes_on_has_none() {
         let report = report(json!({ "status": "RUNNING", "kind": "running", "stopped": null }));
-        assert_eq!(lines(&report, None, report.until()), Vec::<Value>::new());
+        assert_eq!(lines(&report, report.until()), Vec::<Value>::new());
     }
 }

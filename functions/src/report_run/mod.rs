@@ -6,6 +6,7 @@
 //! what Step Functions shows now, so events may come late, twice or out of order. What it tells to
 //! others, it tells once: see [`tell`].
 
+mod asked;
 mod compose;
 mod cost;
 mod downtime;

@@ -24,7 +24,7 @@ struct Plan {
 #[serde(rename_all = "camelCase")]
 struct Selected {
     sync: String,
-    source_cluster: String,
+    source: String,
     snapshot: Option<String>,
     taken: Option<Timestamp>,
     engine_version: Option<String>,
@@ -86,11 +86,14 @@ struct Swapped {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Retired {
     #[serde(default)]
     kept: Vec<String>,
     #[serde(default)]
     deleted: Vec<String>,
+    #[serde(default)]
+    not_ours: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -148,7 +151,7 @@ impl Report {
             "SelectSnapshot" => {
                 if let Some(selected) = read::<Selected>(output) {
                     self.sync.get_or_insert(selected.sync);
-                    self.cluster = Some(selected.source_cluster);
+                    self.cluster = Some(selected.source);
                     self.from = selected.engine_version;
                     self.data_taken = selected.taken;
                     (self.copies.source, self.copies.source_taken) = (selected.snapshot, selected.taken);
@@ -222,6 +225,7 @@ impl Report {
                 if let (Some(name), Some(retired)) = (&step.of, read::<Retired>(output)) {
                     let target = self.target(name);
                     (target.kept, target.deleted) = (retired.kept, retired.deleted);
+                    target.not_ours = retired.not_ours;
                 }
             }
             _ => {}
@@ -275,6 +279,8 @@ impl Target {
             carried: Vec::new(),
             kept: Vec::new(),
             deleted: Vec::new(),
+            not_ours: Vec::new(),
+            swap: None,
         }
     }
 }

@@ -24,6 +24,7 @@ pub fn all(report: &Report) -> Markup {
     html! {
         (findings(&report.findings))
         (sync::targets(&report.targets))
+        (sync::journal(&report.targets))
         (list("left", "What was left behind", "Not removable, or yours to decide.", &report.left))
         (list("warnings", "Worth a look", "No reason to fail.", &report.warnings))
         (downtime(report))

@@ -4,13 +4,15 @@
 //! Everything in it has been said by AWS, PostgreSQL or a person: whoever shows it escapes it.
 
 use jiff::{SignedDuration, Timestamp};
+use policy::Tell;
 use runbook::Finding;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::sections::{
-    Analyzed, Attestation, Copies, Export, Extension, Masking, ParameterGroup, RowCounts, Wires,
+    Analyzed, Attestation, Copies, Export, Extension, FreshBy, Journal, Masking, ParameterGroup, RowCounts,
+    Wires,
 };
 
 /// Raised when a reader of the former form would misread the new one; an added field does not.
@@ -53,6 +55,9 @@ pub struct Report {
     /// How old that data was in seconds when the run ended, or is now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data_age: Option<i64>,
+    /// Absent where the policy names no such time of day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fresh_by: Option<FreshBy>,
     /// Absent when RDS showed no event by which it can be measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub downtime: Option<Downtime>,
@@ -61,6 +66,9 @@ pub struct Report {
     /// Absent without prices.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<Cost>,
+    /// What is told in a message beside success and failure, as the policy or the input says.
+    #[serde(default = "policy::default_tell")]
+    pub tell: Vec<Tell>,
     pub input: Value,
     #[schemars(with = "String")]
     pub started: Timestamp,
@@ -243,6 +251,12 @@ pub struct Target {
     /// Replaced copies that were deleted.
     #[serde(default)]
     pub deleted: Vec<String>,
+    /// Replaced clusters that no run had made: they stay for their owner.
+    #[serde(default)]
+    pub not_ours: Vec<String>,
+    /// Absent before the stable name leads to this run's copy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub swap: Option<Journal>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -320,6 +334,15 @@ impl Report {
 
     pub fn is_running(&self) -> bool {
         self.kind == Kind::Running
+    }
+
+    /// Whether a message is sent of how it stands.
+    pub fn is_told(&self) -> bool {
+        match self.kind {
+            Kind::Running => self.tell.contains(&Tell::Started),
+            Kind::Blocked => self.tell.contains(&Tell::Blocked),
+            Kind::Succeeded | Kind::Failed | Kind::TimedOut | Kind::Aborted => true,
+        }
     }
 
     /// Until when it is drawn: its end, or when this report was made.

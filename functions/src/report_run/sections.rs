@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use policy::Swap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -195,6 +196,60 @@ pub struct Copies {
     /// What every target is restored from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sanitized: Option<String>,
+}
+
+/// Whether every environment of a sync had the data by the time of day that the policy names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FreshBy {
+    /// As the policy has it, such as `07:00`.
+    pub time: String,
+    /// In which that is meant, such as `Europe/Berlin`.
+    pub time_zone: String,
+    /// The first such moment after the run began.
+    #[schemars(with = "String")]
+    pub until: Timestamp,
+    pub outcome: Punctuality,
+    /// Between that moment and when the last environment had the data; when one has none, and the
+    /// run's end, or now.
+    pub seconds: i64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Punctuality {
+    /// Every environment had the data in time.
+    Kept,
+    /// Every one has it, the last of them later.
+    Late,
+    /// The time has passed, and one does not have it.
+    Missed,
+    /// The time has not come, and one does not have it.
+    Open,
+}
+
+/// How a stable name came to the new cluster, and how it comes back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Journal {
+    pub by: Swap,
+    #[schemars(with = "String")]
+    pub began: Timestamp,
+    /// What the new cluster was called before; by secret it still is.
+    pub fresh: String,
+    /// What the cluster that it replaced is called now. Absent when there was none, or it is
+    /// deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub former: Option<String>,
+    /// Until when the policy keeps that one; it is then deleted by the next run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub kept_until: Option<Timestamp>,
+    /// How many of the replaced the policy keeps, the newest.
+    pub kept_at_most: u32,
+    /// The commands that lead the stable name back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub back: Option<String>,
 }
 
 /// An export of a snapshot to S3.

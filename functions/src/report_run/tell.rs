@@ -12,7 +12,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use runbook::{Context, Error, Result, daily_sync::POLICY_KEY, store::When};
+use runbook::{Context, Error, Result, store::When};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -59,18 +59,11 @@ pub async fn tell(cx: &Context, report: &Report) -> Result<()> {
     if let Err(error) = sentry::send(cx, report, &places).await {
         tracing::warn!(error = format!("{error:#}"), "send to Sentry");
     }
-    for line in metrics::lines(report, fresh_until(cx, report).await, cx.clock.now()) {
+    for line in metrics::lines(report, cx.clock.now()) {
         runbook::telemetry::metric(cx, &line);
     }
     told.done = true;
     cx.store.put_json(&key, &told).await
-}
-
-/// When the environments are to have the data, by the policy of this run.
-async fn fresh_until(cx: &Context, report: &Report) -> Option<Timestamp> {
-    let sync = report.sync.as_deref().filter(|_| !report.is_running())?;
-    let text = cx.store.get_text(&format!("runs/{}/{POLICY_KEY}", report.name)).await.ok().flatten()?;
-    policy::Policy::parse(&text).ok()?.syncs.get(sync)?.schedule.fresh_until(report.started)
 }
 
 /// What has happened, by status and time: a redrive has its own.

@@ -75,6 +75,11 @@ pub fn cut(text: &str, most: usize) -> String {
     }
 }
 
+/// Of a region, a partition or a cluster: it is a word of a link or of a command and nothing else.
+pub fn is_plain(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+}
+
 /// A character that shows nothing, or turns what is round it: in a text from elsewhere it can make
 /// a command look like another one (https://www.unicode.org/reports/tr36/, Bidirectional Text
 /// Spoofing). U+FFFD stands for it. The joiners stay: letters and emoji are made with them.

@@ -2,6 +2,7 @@
 
 pub mod after;
 pub mod choice;
+pub mod copy;
 pub mod denied;
 pub mod removal;
 pub mod restore;

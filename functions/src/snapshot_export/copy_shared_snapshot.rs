@@ -8,13 +8,14 @@
 
 use jiff::SignedDuration;
 use runbook::{
-    Arn, Context, Error, Result, Run, State,
-    aurora::{self, Fault, message},
+    Arn, Context, Error, Result, Run, State, aurora,
     daily_sync::tags::{self, Maker, Role},
-    error::{Then, aws},
+    error::Then,
     snapshot_export::{self, names},
 };
 use serde::{Deserialize, Serialize};
+
+use crate::shared::copy;
 
 /// For how long a redrive finds the copy.
 const KEPT: SignedDuration = SignedDuration::from_hours(24);
@@ -42,7 +43,11 @@ impl State for CopySharedSnapshot {
     async fn reconcile(self, cx: &Context, run: &Run) -> Result<Copied> {
         let name = names::copy(&self.export, run);
         let Some(copy) = aurora::find_snapshot(cx, &name).await? else {
-            self.begin(cx, run, &name).await?;
+            let policy = snapshot_export::policy(cx, run, &self.export).await?;
+            let mut all = Maker::Export(&self.export).tags(run, Role::Copy);
+            let until = run.entered.checked_add(KEPT).map_err(|error| Error::Unexpected(error.into()))?;
+            all.push(tags::tag(tags::DELETE_AFTER, &until.to_string()));
+            copy::begin(cx, run, &self.snapshot, &name, &policy.kms_key, all, Then::Redrive).await?;
             return Err(Error::NotReady(format!("the copy {name}, which was begun now")));
         };
         if !Maker::Export(&self.export).made_in(&copy.tags, run) {
@@ -61,38 +66,6 @@ impl State for CopySharedSnapshot {
                 self.snapshot
             ),
             snapshot: copy.arn,
-        })
-    }
-}
-
-impl CopySharedSnapshot {
-    async fn begin(&self, cx: &Context, run: &Run, name: &str) -> Result<()> {
-        let policy = snapshot_export::policy(cx, run, &self.export).await?;
-        let copy = cx.rds.copy_db_cluster_snapshot();
-        let copy = copy.source_db_cluster_snapshot_identifier(self.snapshot.as_str());
-        let copy = copy.target_db_cluster_snapshot_identifier(name).kms_key_id(&policy.kms_key);
-        let mut tags = Maker::Export(&self.export).tags(run, Role::Copy);
-        let until = run.entered.checked_add(KEPT).map_err(|error| Error::Unexpected(error.into()))?;
-        tags.push(tags::tag(tags::DELETE_AFTER, &until.to_string()));
-        let copy = copy.copy_tags(false).set_tags(Some(tags));
-        let Err(error) = copy.send().await else { return Ok(()) };
-        Err(match Fault::of(&error) {
-            // Another attempt of this state was faster; whose it is shows at the next look.
-            Some(Fault::DBClusterSnapshotAlreadyExistsFault) => return Ok(()),
-            Some(Fault::DBClusterSnapshotNotFoundFault) => {
-                Error::failed(format!("the snapshot {} is gone, or no longer shared", self.snapshot))
-                    .changed("nothing")
-                    .then(Then::StartAgain)
-            }
-            Some(Fault::InvalidDBClusterSnapshotStateFault) => {
-                Error::Busy(format!("snapshot {} to be copyable ({})", self.snapshot, message(&error)))
-            }
-            Some(fault) if fault.needs_a_person().is_some() => {
-                Error::refused(format!("RDS does not copy {}: {}", self.snapshot, message(&error)))
-                    .fix(fault.needs_a_person().unwrap_or_default())
-                    .then(Then::Redrive)
-            }
-            _ => aws("rds:CopyDBClusterSnapshot")(error),
         })
     }
 }

@@ -34,6 +34,7 @@ pub fn begun(runbook: &str, name: &str, input: Value) -> Report {
         status: "RUNNING".to_owned(),
         cluster: text("cluster"),
         sync: text("sync"),
+        tell: policy::default_tell(),
         started: at(0),
         written: at(0),
         links: vec![

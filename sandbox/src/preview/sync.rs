@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use functions::report_run::{
     report::{Carried, Kind, Report, Step, Target},
-    sections::{Attestation, Column, KeptWire, Masking, Wires},
+    sections::{Attestation, Column, FreshBy, Journal, KeptWire, Masking, Punctuality, Wires},
 };
 use serde_json::json;
 
@@ -139,6 +139,17 @@ fn common() -> Report {
     report
 }
 
+/// 07:00 in Berlin is five hours after the run began.
+fn fresh_by(outcome: Punctuality, last: i64) -> FreshBy {
+    FreshBy {
+        time: "07:00".to_owned(),
+        time_zone: "Europe/Berlin".to_owned(),
+        until: at(5 * 3600),
+        outcome,
+        seconds: 5 * 3600 - last,
+    }
+}
+
 fn published(name: &str, second: i64) -> Target {
     Target {
         kind: Kind::Succeeded,
@@ -146,8 +157,21 @@ fn published(name: &str, second: i64) -> Target {
         published: Some(at(second)),
         downtime: Some(412),
         carried: vec![Carried { table: "shop/public.feature_flags".to_owned(), rows: 31 }],
-        kept: vec![format!("{name}-old-11aa22bb")],
+        kept: vec![format!("{name}-old-5f1c07aa")],
         deleted: vec![format!("{name}-old-00ff00ff")],
+        swap: Some(Journal {
+            by: policy::Swap::Rename,
+            began: at(second - 450),
+            fresh: format!("{name}-5f1c07aa"),
+            former: Some(format!("{name}-old-5f1c07aa")),
+            kept_until: Some(at(second - 450 + 48 * 3600)),
+            kept_at_most: 1,
+            back: Some(format!(
+                "aws rds modify-db-cluster --db-cluster-identifier {name} \\\n  --new-db-cluster-identifier \
+                 {name}-bad --apply-immediately\naws rds modify-db-cluster --db-cluster-identifier \
+                 {name}-old-5f1c07aa \\\n  --new-db-cluster-identifier {name} --apply-immediately"
+            )),
+        }),
         ..Target::new(name)
     }
 }
@@ -165,6 +189,7 @@ pub fn succeeded() -> Report {
     report.outcome =
         "orders-dev, orders-support lead to sanitised data of 2026-11-25T00:10:00Z; nothing else is left"
             .to_owned();
+    report.fresh_by = Some(fresh_by(Punctuality::Kept, 4710));
     ended(&mut report, "SUCCEEDED", Kind::Succeeded, 4791);
     report
 }
@@ -205,6 +230,7 @@ pub fn one_target_failed() -> Report {
         &next,
     );
     report.outcome = "PrepareTarget orders-support stopped the run with Refused.".to_owned();
+    report.fresh_by = Some(fresh_by(Punctuality::Open, 4991));
     ended(&mut report, "FAILED", Kind::Failed, 4991);
     report
 }

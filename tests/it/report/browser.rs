@@ -3,6 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     process::Command,
+    sync::LazyLock,
 };
 
 use functions::report_run::page;
@@ -10,12 +11,26 @@ use sandbox::{executables::root, preview};
 use serde::Deserialize;
 
 /// Of npm. puppeteer-core 25 asks for a Node.js that Debian does not have yet.
-const PACKAGES: [&str; 2] = ["puppeteer-core@24.43.1", "axe-core@4.14.1"];
+const PACKAGES: [&str; 3] = ["puppeteer-core@24.43.1", "axe-core@4.14.1", "dejavu-fonts-ttf@2.37.3"];
 
 #[derive(Deserialize)]
-struct Looked {
-    name: String,
-    wrong: Vec<String>,
+pub struct Looked {
+    pub name: String,
+    pub wrong: Vec<String>,
+}
+
+/// Has a script of tests/foreign look at pages in Chromium.
+pub fn look(script: &str, arguments: &[&Path], pages: &[PathBuf]) -> Vec<Looked> {
+    let output = Command::new("node")
+        .arg(root().join("tests/foreign").join(script))
+        .arg(chromium())
+        .args(arguments)
+        .args(pages)
+        .env("NODE_PATH", &*MODULES)
+        .output()
+        .expect("node must be installed: it drives Chromium");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
 }
 
 fn chromium() -> PathBuf {
@@ -27,8 +42,10 @@ fn chromium() -> PathBuf {
         .expect("Chromium must be installed: the report's pages are looked at in it")
 }
 
-/// A folder for `NODE_PATH`, fetched once.
-fn packages() -> PathBuf {
+/// A folder for `NODE_PATH`, fetched once, by whichever test asks first.
+static MODULES: LazyLock<PathBuf> = LazyLock::new(fetch);
+
+fn fetch() -> PathBuf {
     let folder =
         std::env::temp_dir().join(format!("aurora-runbooks-{}", PACKAGES.join("-").replace('@', "-")));
     let modules = folder.join("node_modules");
@@ -58,17 +75,8 @@ fn every_page_reads_well_in_a_browser_on_desktop_and_phone_light_and_dark_and_as
     std::fs::write(&broken, BROKEN).unwrap();
     files.push(broken);
     let pictures = std::env::var_os("REPORT_PICTURES").unwrap_or_else(|| "-".into());
-    let output = Command::new("node")
-        .arg(root().join("tests/foreign/look_at_pages.cjs"))
-        .arg(chromium())
-        .arg(Path::new(&pictures))
-        .args(&files)
-        .env("NODE_PATH", packages())
-        .output()
-        .expect("node must be installed: it drives Chromium");
+    let mut looked = look("look_at_pages.cjs", &[Path::new(&pictures)], &files);
     std::fs::remove_dir_all(&folder).unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let mut looked: Vec<Looked> = serde_json::from_slice(&output.stdout).unwrap();
     let broken = looked.pop().unwrap();
     for Looked { name, wrong } in &looked {
         assert!(wrong.is_empty(), "{name}:\n{}", wrong.join("\n"));

@@ -79,13 +79,14 @@ impl State for AttestSanitized {
         let copy = Quarantined { cluster: &self.cluster, maker, resource_id: &self.resource_id };
         let login = copy.login(cx, run).await?;
         let policy = daily_sync::policy(cx, run, &self.sync).await?;
-        let key = masking_key(cx, &policy.masking).await?;
+        let (quarantine, masking) = daily_sync::sanitizing(&policy)?;
+        let key = masking_key(cx, masking).await?;
         let seal = Seal::new(&key, run, &self.resource_id);
         let records = Records { cx, run, seal: &seal };
         let found = aurora::cluster(cx, &self.cluster).await?;
-        let quarantine = Quarantine { policy: &policy.quarantine, workers: &self.worker_security_groups };
+        let quarantine = Quarantine { policy: quarantine, workers: &self.worker_security_groups };
         let mut wrong = quarantine.look(cx, run, &found, &login).await?;
-        let seen = look(cx, &login, &policy.masking, &records, &key).await?;
+        let seen = look(cx, &login, masking, &records, &key).await?;
         wrong.extend(seen.wrong);
         if !wrong.is_empty() {
             return Err(Error::failed(format!(

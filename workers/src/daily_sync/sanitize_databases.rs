@@ -90,12 +90,13 @@ impl State for SanitizeDatabases {
         let copy = Quarantined { cluster: &self.cluster, maker, resource_id: &self.resource_id };
         let login = copy.login(cx, run).await?;
         let policy = daily_sync::policy(cx, run, &self.sync).await?;
-        let key = masking_key(cx, &policy.masking).await?;
+        let (_, masking) = daily_sync::sanitizing(&policy)?;
+        let key = masking_key(cx, masking).await?;
         let sessions = Sessions { cx, login: &login };
         let seal = Seal::new(&key, run, &self.resource_id);
         let lock = Lock::take(&sessions, &seal).await?;
 
-        let exceptions = &policy.masking.exceptions;
+        let exceptions = &masking.exceptions;
         // Before any is cut, too: where an attempt dies in between, the next one must not believe
         // that exceptions of the policy are about nothing.
         remember_wires(cx, run, cut::find_all(&sessions, exceptions).await?).await?;
@@ -103,8 +104,8 @@ impl State for SanitizeDatabases {
         let wires = counts(&all);
         let records = Records { cx, run, seal: &seal };
         let unknown = cut::unknown(exceptions, &all);
-        let done = sanitize(&sessions, &policy.masking, unknown, &key, &records).await?;
-        let masked = masked::masked(&policy.masking, &done);
+        let done = sanitize(&sessions, masking, unknown, &key, &records).await?;
+        let masked = masked::masked(masking, &done);
         cx.store.put_json(&format!("{}/masking.json", run.prefix()), &masked).await?;
         lock.give_back(&sessions).await?;
 

@@ -1,12 +1,13 @@
 //! What a sync is about: its targets, and what was masked, cut and attested.
 
 use maud::{Markup, html};
+use policy::Swap;
 
 use super::{MOST, amount, code, long, part, short, table, text};
 use crate::report_run::{
     html::class,
     report::{Carried, Kind, Target},
-    sections::{Attestation, Masking, Wires},
+    sections::{Attestation, Journal, Masking, Wires},
     words::{count, cut, date_and_time, duration, number},
 };
 
@@ -43,7 +44,56 @@ fn facts(target: &Target) -> Markup {
         }
         (names("Former copies that stay", &target.kept))
         (names("Former copies deleted", &target.deleted))
+        (names("Former clusters left for their owner", &target.not_ours))
     }
+}
+
+/// What each swap has renamed, and the way back.
+pub fn journal(targets: &[Target]) -> Markup {
+    let swaps = || targets.iter().take(MOST).filter_map(|target| Some((target, target.swap.as_ref()?)));
+    let rows: Vec<Vec<Markup>> = swaps().map(|(target, swap)| swapped(target, swap)).collect();
+    if rows.is_empty() {
+        return html! {};
+    }
+    let heads = ["Target", "Swap began", "The new cluster", "The former cluster", "Kept"];
+    part(
+        "journal",
+        "Swap journal",
+        html! {
+            (table("What each swap has renamed", &heads, &rows))
+            @for (target, swap) in swaps() {
+                @if let Some(back) = &swap.back {
+                    h3 { "The former data of " (cut(&target.name, 150)) " back" }
+                    pre.command { code { (short(back)) } }
+                }
+            }
+            @if swaps().any(|(_, swap)| swap.back.is_some()) {
+                p { "What to do after it says the runbook's README, under Yesterday's data is wanted back." }
+            }
+        },
+    )
+}
+
+fn swapped(target: &Target, swap: &Journal) -> Vec<Markup> {
+    let to = |from: &str, to: &str| html! { (code(from)) " → " (code(to)) };
+    vec![
+        text(&target.name),
+        text(&date_and_time(swap.began)),
+        match swap.by {
+            Swap::Rename => to(&swap.fresh, &target.name),
+            Swap::Secret => html! { (code(&swap.fresh)) ", found by the secret" },
+        },
+        match (&swap.former, swap.by) {
+            (Some(former), Swap::Rename) => to(&target.name, former),
+            (Some(former), Swap::Secret) => code(former),
+            (None, _) => text("none, or deleted"),
+        },
+        html! {
+            @if let Some(until) = swap.kept_until {
+                "until " (date_and_time(until)) ", as one of the newest " (number(swap.kept_at_most))
+            }
+        },
+    ]
 }
 
 fn target_said(target: &Target) -> Markup {

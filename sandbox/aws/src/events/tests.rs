@@ -60,7 +60,7 @@ async fn an_event_of_a_service_reaches_the_function_of_its_rule() {
     let ours = arn("states", "stateMachine:aurora-runbooks-major-upgrade");
     let variables = Variables::default().set_all("state_machines", [ours.clone()]);
     let variables = variables.set("region", REGION).set("account", ACCOUNT).set("prefix", "aurora-runbooks");
-    let variables = variables.set("slack_events", "RunFailed").set("exported_snapshots", "rds:orders-");
+    let variables = variables.set("exported_snapshots", "rds:orders-");
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra/events");
     let rules = load_rules(&folder, &variables).unwrap();
     let (events, gateway, clock) = events(rules, &[]);

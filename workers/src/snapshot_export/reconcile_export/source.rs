@@ -60,7 +60,7 @@ pub async fn recorded(cx: &Context, run: &Run, sync: &str, snapshot: &str) -> Re
         return Err(unknown("its attestation is of another run"));
     }
     let policy = kept_policy::kept(cx, run).await?;
-    let masking = policy.syncs.get(sync).map(|sync| &sync.masking);
+    let masking = policy.syncs.get(sync).and_then(|sync| sync.masking.as_ref());
     let masking = masking.ok_or_else(|| Error::unexpected(format!("the policy has lost its sync {sync}")))?;
     let seal = Seal::new(&masking_key(cx, masking).await?, &of, &id);
     let mut source = Source { of: format!("the rows that {} counted", of.name()), ..Source::default() };

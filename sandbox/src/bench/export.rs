@@ -22,8 +22,8 @@ const WORKER: &str = "reconcile-export";
 /// As many as the local AWS writes into one.
 const TABLES_A_FILE: usize = 100;
 
-pub async fn reconcile(options: Options, tables: usize, files: usize) -> anyhow::Result<()> {
-    let sandbox = export::create(options, Terminal::new(false)).await?;
+pub async fn run(tables: usize, files: usize) -> anyhow::Result<()> {
+    let sandbox = export::create(Options::real(), Terminal::new(false)).await?;
     let snapshot = exports::take_snapshot(&sandbox, sandbox.clock.now().checked_sub(1.minute())?).await?;
     let execution = exports::started(&sandbox).await?;
     sandbox.wait(&execution).await?;
