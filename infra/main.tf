@@ -89,6 +89,7 @@ locals {
     export_roles             = join("\",\"", local.exported.roles)
     export_keys              = join("\",\"", var.export_key_arns)
     shared_snapshots         = join("\",\"", local.exported.shared)
+    masking_keys             = join("\",\"", local.exported.masking_keys)
     copy_keys                = join("\",\"", var.copy_key_arns)
     cluster_keys             = join("\",\"", var.cluster_key_arns)
     run_bucket_keys          = aws_kms_key.runs.arn

@@ -31,6 +31,15 @@ locals {
         "sanitized-${export.source.sync}-", "rds:sanitized-${export.source.sync}-",
       ] : ["rds:${try(export.source.cluster, "-")}-"]
     ]))
+    # By name, or as the ARN that the policy gives; Secrets Manager adds six characters to a name.
+    masking_keys = distinct([
+      for secret in [
+        for export in local.exports : local.syncs[export.source.sync].masking["key-secret"]
+        if can(local.syncs[export.source.sync].masking["key-secret"])
+      ] :
+      startswith(secret, "arn:") ? secret :
+      "arn:${local.partition}:secretsmanager:${local.region}:${local.account}:secret:${secret}-??????"
+    ])
     shared = distinct([
       for export in local.exports :
       "arn:${local.partition}:rds:${local.region}:${export.source.account}:cluster-snapshot:*"

@@ -189,7 +189,7 @@ variable "copy_key_arns" {
 }
 
 variable "cluster_key_arns" {
-  description = "For daily-sync: the keys in this account that encrypt the quarantine and the targets."
+  description = "The keys in this account that encrypt quarantines and targets, and, for exports with verify: restore, the exported snapshots."
   type        = list(string)
   default     = []
 

@@ -25,6 +25,7 @@ runbook::table! {
         select_snapshot::SelectSnapshot,
         copy_snapshot::CopySnapshot,
         share_snapshot::ShareSnapshot,
+        copy_sanitized::CopySanitized,
         restore_quarantine::RestoreQuarantine,
         snapshot_sanitized::SnapshotSanitized,
         delete_quarantine::DeleteQuarantine,
@@ -37,6 +38,8 @@ runbook::table! {
         select_export::SelectExport,
         copy_shared_snapshot::CopySharedSnapshot,
         export_snapshot::ExportSnapshot,
+        restore_snapshot::RestoreSnapshot,
+        remove_leftovers::RemoveLeftovers,
         publish_export::PublishExport,
     },
 }

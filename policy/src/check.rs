@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::exception::{Action, Exception, ExceptionKind};
 use crate::format::{self, SERVERLESS};
 use crate::rule::{Rule, TableRule};
-use crate::types::{Capacity, DatabaseRules, Masking, Policy, Source, Swap, Sync, Target};
+use crate::types::{Capacity, DatabaseRules, Masking, Policy, SnapshotKind, Source, Swap, Sync, Target};
 use crate::values::TableName;
 use crate::yaml::Place;
 
@@ -23,15 +23,19 @@ pub fn check(policy: &Policy, places: &BTreeMap<String, Place>) -> Vec<Error> {
     for (name, sync) in &policy.syncs {
         let field = format!("syncs.{name}");
         source(&sync.source, &format!("{field}.source"), &mut report);
+        way(name, sync, &field, &mut report);
         schedule(sync, &field, &mut report);
-        let quarantine = &sync.quarantine;
-        let at = format!("{field}.quarantine");
-        capacity(&quarantine.instance_class, quarantine.capacity.as_ref(), &at, &mut report);
+        if let Some(quarantine) = &sync.quarantine {
+            let at = format!("{field}.quarantine");
+            capacity(&quarantine.instance_class, quarantine.capacity.as_ref(), &at, &mut report);
+        }
         for (index, target) in sync.targets.iter().enumerate() {
             self::target(target, sync, &format!("{field}.targets[{index}]"), &mut report);
         }
-        masking(&sync.masking, &format!("{field}.masking"), &mut report);
-        exceptions(&sync.masking, &format!("{field}.masking"), &mut report);
+        if let Some(rules) = &sync.masking {
+            masking(rules, &format!("{field}.masking"), &mut report);
+            exceptions(rules, &format!("{field}.masking"), &mut report);
+        }
     }
     secrets(policy, &mut report);
     if policy.syncs.is_empty() && policy.exports.is_empty() {
@@ -95,10 +99,9 @@ fn clusters(policy: &Policy, report: &mut Report) {
                 ),
             );
         }
-        let source = policy
-            .syncs
-            .iter()
-            .find(|(_, sync)| sync.source.account == target.account && sync.source.cluster == target.cluster);
+        let source = policy.syncs.iter().find(|(_, Sync { source, .. })| {
+            source.account == target.account && source.cluster.as_ref() == Some(&target.cluster)
+        });
         if let Some((name, _)) = source {
             report.error(
                 &format!("{field}.cluster"),
@@ -131,6 +134,62 @@ fn source(source: &Source, field: &str, report: &mut Report) {
     }
 }
 
+/// Production's data is masked here, and what another account has sanitised is only taken: each way
+/// has its own keys.
+fn way(name: &str, sync: &Sync, field: &str, report: &mut Report) {
+    let Sync { source, quarantine, kms_key, masking, .. } = sync;
+    match (&source.cluster, &source.sync) {
+        (Some(_), Some(_)) => {
+            report.error(&format!("{field}.source.sync"), "stands beside cluster: a sync has one source")
+        }
+        (None, None) => {
+            report.error(&format!("{field}.source"), "lacks cluster or sync: one of them is taken")
+        }
+        (Some(_), None) => {
+            if quarantine.is_none() {
+                report.error(field, "lacks quarantine: where production's copy stands until it is sanitised");
+            }
+            if masking.is_none() {
+                report.error(field, "lacks masking: what becomes of every column of every table");
+            }
+            if kms_key.is_some() {
+                report.error(&format!("{field}.kms-key"), "is for source.sync; here it is the quarantine's");
+            }
+        }
+        (None, Some(of)) => {
+            for (key, given) in [("quarantine", quarantine.is_some()), ("masking", masking.is_some())] {
+                if given {
+                    report.error(
+                        &format!("{field}.{key}"),
+                        "is for source.cluster; what a sync has sanitised is not masked again",
+                    );
+                }
+            }
+            if kms_key.is_none() {
+                report.error(field, "lacks kms-key: what encrypts our copy and the targets");
+            }
+            // Copies are told apart by the name of their sync alone, and that account cleans up after
+            // its own.
+            if of == name {
+                report.error(
+                    &format!("{field}.source.sync"),
+                    "is this sync's own name: two accounts would remove each other's copies; give this sync \
+                     another one",
+                );
+            }
+            if source.snapshot.kind != SnapshotKind::Manual {
+                report.error(&format!("{field}.source.snapshot.type"), "is automated; a sync's is manual");
+            }
+            if source.account == sync.targets[0].account {
+                report.error(
+                    &format!("{field}.source.account"),
+                    "is the targets' own; name the target in the sync itself",
+                );
+            }
+        }
+    }
+}
+
 fn schedule(sync: &Sync, field: &str, report: &mut Report) {
     // Any Monday will do: a schedule that starts nothing in some years starts nothing.
     let from = jiff::Timestamp::UNIX_EPOCH;
@@ -141,18 +200,20 @@ fn schedule(sync: &Sync, field: &str, report: &mut Report) {
         );
     }
     let account = &sync.targets[0].account;
-    let owner = format::kms_key(&sync.quarantine.kms_key).ok().flatten();
+    let owner = sync.targets_key().and_then(|key| format::kms_key(key).ok().flatten());
     if let Some(owner) = owner.filter(|owner| owner != account) {
-        report.error(
-            &format!("{field}.quarantine.kms-key"),
-            format!("is of account {owner}; the quarantine is in {account}"),
-        );
+        let (key, what) = match sync.kms_key {
+            Some(_) => ("kms-key", "targets are"),
+            None => ("quarantine.kms-key", "quarantine is"),
+        };
+        let message = format!("is of account {owner}; the {what} in {account}");
+        report.error(&format!("{field}.{key}"), message);
     }
 }
 
 /// RDS makes no instance of the class `db.serverless` in a cluster without a scaling configuration,
 /// and the class alone says that one is wanted.
-fn capacity(class: &str, capacity: Option<&Capacity>, field: &str, report: &mut Report) {
+pub fn capacity(class: &str, capacity: Option<&Capacity>, field: &str, report: &mut Report) {
     match (class == SERVERLESS, capacity) {
         (true, None) => {
             report.error(field, format!("lacks capacity: {SERVERLESS} scales between its min and max"))
@@ -184,15 +245,18 @@ fn target(target: &Target, sync: &Sync, field: &str, report: &mut Report) {
             .error(&format!("{field}.secret"), "is for swap: secret; with swap: rename no secret changes"),
         _ => {}
     }
-    if let Some(index) = security_groups.iter().position(|group| *group == sync.quarantine.security_group) {
+    let of_quarantine = sync.quarantine.as_ref().map(|quarantine| &quarantine.security_group);
+    if let Some(index) = security_groups.iter().position(|group| Some(group) == of_quarantine) {
         report.error(
             &format!("{field}.security-groups[{index}]"),
             "is the quarantine's group; whoever it lets in to a target it would let in to raw data",
         );
     }
-    let databases = &sync.masking.databases;
+    // Of another account's sync only the run knows the databases.
+    let nothing = BTreeMap::new();
+    let databases = sync.masking.as_ref().map_or(&nothing, |masking| &masking.databases);
     let known = |database: &str, field: String, report: &mut Report| {
-        if !databases.contains_key(database) {
+        if sync.masking.is_some() && !databases.contains_key(database) {
             let names: Vec<_> = databases.keys().map(String::as_str).collect();
             report.error(
                 &field,
@@ -253,7 +317,9 @@ fn known_table(table: &TableName, rules: &DatabaseRules, field: &str, report: &m
 fn secrets(policy: &Policy, report: &mut Report) {
     let mut writers: BTreeMap<&str, String> = BTreeMap::new();
     for (name, sync) in &policy.syncs {
-        writers.insert(&sync.masking.key_secret, format!("syncs.{name}.masking.key-secret"));
+        if let Some(masking) = &sync.masking {
+            writers.insert(&masking.key_secret, format!("syncs.{name}.masking.key-secret"));
+        }
     }
     for (name, sync) in &policy.syncs {
         for (index, target) in sync.targets.iter().enumerate() {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::check::Report;
+use crate::check::{Report, capacity};
 use crate::export::{Accepted, DifferenceKind, Export, ExportSource, Verify};
 use crate::types::{Policy, SnapshotKind};
 
@@ -34,9 +34,19 @@ pub fn exports(policy: &Policy, report: &mut Report) {
             report.error(
                 &format!("{field}.verify"),
                 "recorded is for source.sync: nobody has counted the rows of another snapshot; write \
+                 verify: restore or verify: aws",
+            );
+        }
+        let of_another_account =
+            |sync: &String| policy.syncs.get(sync).is_some_and(|it| it.masking.is_none());
+        if export.verify == Verify::Recorded && sync.as_ref().is_some_and(of_another_account) {
+            report.error(
+                &format!("{field}.verify"),
+                "is recorded, and the rows were counted in the account that has sanitised them; write \
                  verify: aws",
             );
         }
+        quarantine(export, policy, &field, report);
         accepted(export, &field, report);
     }
 }
@@ -82,6 +92,35 @@ fn source(source: &ExportSource, policy: &Policy, field: &str, report: &mut Repo
                 );
             }
         }
+    }
+}
+
+fn quarantine(export: &Export, policy: &Policy, field: &str, report: &mut Report) {
+    let quarantine = match (&export.quarantine, export.verify) {
+        (Some(quarantine), Verify::Restore) => quarantine,
+        (None, Verify::Restore) => {
+            return report.error(
+                field,
+                "lacks quarantine: where the snapshot is restored so that its rows are counted",
+            );
+        }
+        (Some(_), verify) => {
+            let what = format!("is for verify: restore; this is verify: {}", verify.as_str());
+            return report.error(&format!("{field}.quarantine"), what);
+        }
+        (None, _) => return,
+    };
+    let field = format!("{field}.quarantine");
+    capacity(&quarantine.instance_class, quarantine.capacity.as_ref(), &field, report);
+    let mut targets = policy.syncs.values().flat_map(|sync| &sync.targets);
+    if let Some(target) = targets.find(|target| target.security_groups.contains(&quarantine.security_group)) {
+        report.error(
+            &format!("{field}.security-group"),
+            format!(
+                "is a group of the target {}; whoever it lets in there it would let in to raw data",
+                target.cluster
+            ),
+        );
     }
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::tell::{Tell, default_tell};
-use crate::types::{KeepOld, Schedule, SnapshotRule};
+use crate::types::{KeepOld, Quarantine, Schedule, SnapshotRule};
 
 /// The data of a snapshot in S3, checked before readers are led to it.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -43,6 +43,9 @@ pub struct Export {
     /// What the rows in the files are compared with.
     #[serde(default)]
     pub verify: Verify,
+    /// With verify: restore: where the snapshot is restored to be counted, raw. As a sync's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quarantine: Option<Quarantine>,
     /// What may differ, each with a reason.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub accept: Vec<Accepted>,
@@ -87,6 +90,8 @@ pub enum Verify {
     /// The rows that the sync counted when it made the snapshot's databases.
     #[default]
     Recorded,
+    /// A count on a restore of the snapshot, which stands in quarantine for that time.
+    Restore,
     /// What AWS says of its own export, which has no rows.
     Aws,
 }
@@ -95,6 +100,7 @@ impl Verify {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Recorded => "recorded",
+            Self::Restore => "restore",
             Self::Aws => "aws",
         }
     }

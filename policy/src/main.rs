@@ -103,10 +103,14 @@ fn read_policy(file: &Path) -> anyhow::Result<Policy> {
 
 fn summary(policy: &Policy) -> String {
     let line = |(name, sync): (&String, &Sync)| {
-        let tables = || sync.masking.databases.values().flat_map(|rules| rules.tables.values());
+        let targets = sync.targets.len();
+        let Some(masking) = &sync.masking else {
+            return format!("{name}: {targets} targets of what {} has sanitised", sync.source.name());
+        };
+        let tables = || masking.databases.values().flat_map(|rules| rules.tables.values());
         let columns: usize =
             tables().map(|rule| if let TableRule::Columns(columns) = rule { columns.len() } else { 0 }).sum();
-        let (targets, databases) = (sync.targets.len(), sync.masking.databases.len());
+        let databases = masking.databases.len();
         format!(
             "{name}: {targets} targets, {databases} databases, {} tables, {columns} columns",
             tables().count()
@@ -137,14 +141,14 @@ fn explain(policy: &Policy, name: &str, at: Option<String>, snapshots: &Path) ->
         _ => std::fs::read_to_string(snapshots),
     };
     let text = text.with_context(|| format!("could not read {}", snapshots.display()))?;
-    let snapshots = policy::snapshots(&text, &sync.source.cluster)?;
+    let snapshots = policy::snapshots(&text, &sync.source)?;
     let Choice { chosen, because, otherwise } = sync.source.snapshot.choose(&snapshots, at.timestamp(), zone);
     println!("{name}, a run that starts at {}", at.strftime("%Y-%m-%d %H:%M %Z"));
     because.iter().for_each(|sentence| println!("  {sentence}"));
     match (&chosen, otherwise) {
         (Some(snapshot), _) => println!("It takes {}.", snapshot.arn),
         (None, _) if snapshots.is_empty() => {
-            println!("No snapshot of the cluster {} is in the file.", sync.source.cluster)
+            println!("No snapshot of {} is in the file.", sync.source.name())
         }
         (None, Otherwise::Fail) => println!("None fits: the run fails."),
         (None, Otherwise::Skip) => println!("None fits: the run ends well without a sync."),

@@ -61,11 +61,11 @@ fn sync(page: &mut String, name: &str, sync: &Sync, from: Date) -> std::fmt::Res
     let Sync { source, schedule, quarantine, targets, engine_lifecycle_support, masking, .. } = sync;
     let zone = schedule.time_zone.iana_name().unwrap_or_default();
     writeln!(page, "\n## {name}\n")?;
-    writeln!(
-        page,
-        "From the cluster `{}` of account {}, at `{}` {zone}.\n",
-        source.cluster, source.account, schedule.cron
-    )?;
+    let from_what = match (&source.cluster, &source.sync) {
+        (None, Some(of)) => format!("From what the sync `{of}` of account {} has sanitised", source.account),
+        _ => format!("From the cluster `{}` of account {}", source.name(), source.account),
+    };
+    writeln!(page, "{from_what}, at `{}` {zone}.\n", schedule.cron)?;
     writeln!(page, "- **Snapshot:** {}.", snapshot(&source.snapshot, zone))?;
     writeln!(page, "- **Its age:** at most {}.", age::text(&source.snapshot.max_age))?;
     let otherwise = match source.snapshot.otherwise {
@@ -73,12 +73,17 @@ fn sync(page: &mut String, name: &str, sync: &Sync, from: Date) -> std::fmt::Res
         Otherwise::Skip => "the run ends well without a sync",
     };
     writeln!(page, "- **When none fits:** {otherwise}; every copy stays as it is.")?;
-    writeln!(
-        page,
-        "- **Sanitised on:** one {} in the security group `{}`.",
-        class(&quarantine.instance_class, quarantine.capacity),
-        quarantine.security_group
-    )?;
+    if let Some(quarantine) = quarantine {
+        writeln!(
+            page,
+            "- **Sanitised on:** one {} in the security group `{}`.",
+            class(&quarantine.instance_class, quarantine.capacity),
+            quarantine.security_group
+        )?;
+    }
+    if sync.keep_sanitized {
+        writeln!(page, "- **Afterwards:** the newest sanitised snapshot is kept.")?;
+    }
     if *engine_lifecycle_support == LifecycleSupport::OpenSourceRdsExtendedSupportDisabled {
         writeln!(page, "- **Extended Support:** never; past the end of standard support a run is refused.")?;
     }
@@ -103,6 +108,7 @@ fn sync(page: &mut String, name: &str, sync: &Sync, from: Date) -> std::fmt::Res
         )?;
     }
 
+    let Some(masking) = masking else { return Ok(()) };
     writeln!(page, "\n### How it is masked\n")?;
     masking.databases.iter().try_for_each(|(name, rules)| database(page, name, rules))?;
     if !masking.exceptions.is_empty() {

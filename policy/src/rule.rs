@@ -345,7 +345,7 @@ mod tests {
             "paths: {$.email: {rule: null, optional: true}, $.id: {rule: integer, max: 9, optional: true}}",
         );
         let policy = crate::Policy::parse(&text).unwrap_or_else(|errors| panic!("{errors}"));
-        let tables = &policy.syncs["orders"].masking.databases["shop"].tables;
+        let tables = &policy.syncs["orders"].masking.as_ref().unwrap().databases["shop"].tables;
         let TableRule::Columns(columns) = &tables[&"public.customers".parse().unwrap()] else { panic!() };
         let Rule::Json { paths } = &columns["profile"] else { panic!() };
         assert!(paths.values().all(|at| at.optional));

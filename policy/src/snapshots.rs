@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::choose::Snapshot;
+use crate::types::Source;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -42,15 +43,29 @@ struct Tag {
     value: String,
 }
 
-/// The cluster's snapshots among those printed.
-pub fn snapshots(json: &str, cluster: &str) -> anyhow::Result<Vec<Snapshot>> {
+/// The source's snapshots among those printed.
+pub fn snapshots(json: &str, source: &Source) -> anyhow::Result<Vec<Snapshot>> {
     let answer: Answer = serde_json::from_str(json)
         .context("this is not what aws rds describe-db-cluster-snapshots prints")?;
-    let own = answer.snapshots.into_iter().filter(|snapshot| snapshot.cluster == cluster);
+    let is_sanitized = |snapshot: &Printed, sync: &str| {
+        let has =
+            |key: &str, value: &str| snapshot.tag_list.iter().any(|tag| tag.key == key && tag.value == value);
+        has("managed-by", "aurora-runbooks") && has("sync", sync) && has("role", "sanitized")
+    };
+    let own = answer.snapshots.into_iter().filter(|snapshot| match (&source.cluster, &source.sync) {
+        (Some(cluster), _) => snapshot.cluster == *cluster,
+        (None, Some(sync)) => is_sanitized(snapshot, sync),
+        (None, None) => false,
+    });
     let taken = own.filter_map(|printed| Some((printed.snapshot_create_time?, printed)));
     Ok(taken
         .map(|(taken, printed)| {
-            let tags: BTreeMap<_, _> = printed.tag_list.into_iter().map(|tag| (tag.key, tag.value)).collect();
+            let mut tags: BTreeMap<_, _> =
+                printed.tag_list.into_iter().map(|tag| (tag.key, tag.value)).collect();
+            if source.sync.is_some() {
+                // It is asked for, and no leftover of a run.
+                tags.remove("managed-by");
+            }
             let Printed { id, arn, snapshot_type: kind, status, storage_encrypted: encrypted, .. } = printed;
             Snapshot { id, arn, taken, kind, tags, status, encrypted }
         })

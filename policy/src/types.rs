@@ -42,8 +42,14 @@ pub struct Sync {
     /// started, that it is blocked and waits for a person.
     #[serde(default = "default_tell")]
     pub tell: Vec<Tell>,
-    /// Where the copy stands until it is sanitised.
-    pub quarantine: Quarantine,
+    /// Where the copy stands until it is sanitised. Not with source.sync: that is sanitised.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quarantine: Option<Quarantine>,
+    /// For source.sync: the key in the targets' account which encrypts our copy of the sanitised
+    /// snapshot and the targets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "kms-key"))]
+    pub kms_key: Option<String>,
     /// The environments that get the sanitised copy, all in one account: the one the runbooks run
     /// in.
     #[schemars(length(min = 1))]
@@ -52,9 +58,14 @@ pub struct Sync {
     /// Amazon RDS Extended Support, which is charged.
     #[serde(default)]
     pub engine_lifecycle_support: LifecycleSupport,
-    /// What becomes of every column of every table.
-    pub masking: Masking,
-    /// An export of this policy names the sync: its newest sanitised snapshot is kept.
+    /// What becomes of every column of every table. Not with source.sync.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub masking: Option<Masking>,
+    /// Whether the newest sanitised snapshot is kept after a run, for a sync in another account that
+    /// takes it. An export of the sync keeps it, too.
+    #[serde(default)]
+    pub keep_sanitized: bool,
+    /// An export of this policy names the sync.
     #[serde(skip)]
     pub exported: bool,
 }
@@ -91,12 +102,12 @@ pub struct Capacity {
     pub max: f64,
 }
 
-/// The production cluster. Nothing of it is changed: only copies of its snapshots are made, and
-/// they are ours.
+/// The production cluster, or the sync of another account that has sanitised it. Nothing of it is
+/// changed: only copies of its snapshots are made, and they are ours.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Source {
-    /// The account of the cluster, in quotes: twelve digits.
+    /// The account of the cluster or the sync, in quotes: twelve digits.
     #[schemars(extend("format" = "account"))]
     pub account: String,
     /// The ARN of the role in that account which the runbook assumes.
@@ -107,9 +118,15 @@ pub struct Source {
     #[serde(default = "external_id")]
     #[schemars(extend("format" = "external-id"))]
     pub external_id: String,
-    /// The DB cluster identifier.
+    /// The DB cluster identifier. Either this or sync.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("format" = "cluster"))]
-    pub cluster: String,
+    pub cluster: Option<String>,
+    /// The sync of that account's own policy whose sanitised snapshot is taken: nothing is masked
+    /// again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "sync"))]
+    pub sync: Option<String>,
     /// Which snapshot is taken.
     pub snapshot: SnapshotRule,
     /// The customer key in the source's account with which our copy of the snapshot is encrypted:
@@ -122,6 +139,21 @@ pub struct Source {
 /// As modules/production-account has it, too.
 fn external_id() -> String {
     "aurora-runbooks".to_owned()
+}
+
+impl Sync {
+    /// What encrypts the targets.
+    pub fn targets_key(&self) -> Option<&str> {
+        let own = self.kms_key.as_ref();
+        own.or(self.quarantine.as_ref().map(|quarantine| &quarantine.kms_key)).map(String::as_str)
+    }
+}
+
+impl Source {
+    /// The name of the cluster, or of the sync.
+    pub fn name(&self) -> &str {
+        self.cluster.as_deref().or(self.sync.as_deref()).unwrap_or_default()
+    }
 }
 
 /// The newest available snapshot that satisfies every line of this is the one.

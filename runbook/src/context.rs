@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 
 use crate::{
     clock::Clock,
+    lazy::Lazy,
     patience::Patience,
     postgres::{Connections, Programs, Tls},
     store::Store,
@@ -21,9 +22,9 @@ use crate::{
 
 #[derive(Debug, Clone)]
 pub struct Context {
-    pub rds: aws_sdk_rds::Client,
-    pub sfn: aws_sdk_sfn::Client,
-    pub secrets: aws_sdk_secretsmanager::Client,
+    pub rds: Lazy<aws_sdk_rds::Client>,
+    pub sfn: Lazy<aws_sdk_sfn::Client>,
+    pub secrets: Lazy<aws_sdk_secretsmanager::Client>,
     pub store: Store,
     pub clock: Clock,
     pub progress: Progress,
@@ -41,20 +42,26 @@ impl Context {
     pub async fn from_environment() -> anyhow::Result<Self> {
         let bucket = std::env::var("RUN_BUCKET")
             .map_err(|_| anyhow::anyhow!("RUN_BUCKET must name the run bucket"))?;
-        let config = aws_config::load_defaults(BehaviorVersion::v2026_01_12()).await;
+        let defaults = aws_config::defaults(BehaviorVersion::v2026_01_12());
+        let config = defaults.http_client(crate::https::client()?).load().await;
         let cx = Self::new(&config, Clock::from_environment()?, bucket, None);
         Ok(cx.with_variables(std::env::vars().collect()))
     }
 
     pub fn new(config: &SdkConfig, clock: Clock, bucket: String, tls: impl Into<Option<Tls>>) -> Self {
-        // Buckets as a path work with every endpoint, and an AWS bucket's name never has to
-        // resolve.
-        let s3 = aws_sdk_s3::config::Builder::from(config).force_path_style(true).build();
+        let of_store = config.clone();
+        let s3 = Lazy::new(move || {
+            // Buckets as a path work with every endpoint, and an AWS bucket's name never has to
+            // resolve.
+            let s3 = aws_sdk_s3::config::Builder::from(&of_store).force_path_style(true).build();
+            aws_sdk_s3::Client::from_conf(s3)
+        });
+        let (rds, sfn, secrets) = clients(config);
         Self {
-            rds: aws_sdk_rds::Client::new(config),
-            sfn: aws_sdk_sfn::Client::new(config),
-            secrets: aws_sdk_secretsmanager::Client::new(config),
-            store: Store::new(aws_sdk_s3::Client::from_conf(s3), bucket),
+            rds,
+            sfn,
+            secrets,
+            store: Store::new(s3, bucket),
             clock,
             progress: Progress::default(),
             patience: Patience::default(),
@@ -116,14 +123,20 @@ impl Context {
             .await;
         let config =
             self.config.to_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build();
-        Self {
-            rds: aws_sdk_rds::Client::new(&config),
-            sfn: aws_sdk_sfn::Client::new(&config),
-            secrets: aws_sdk_secretsmanager::Client::new(&config),
-            config,
-            ..self.clone()
-        }
+        let (rds, sfn, secrets) = clients(&config);
+        Self { rds, sfn, secrets, config, ..self.clone() }
     }
+}
+
+type Clients = (Lazy<aws_sdk_rds::Client>, Lazy<aws_sdk_sfn::Client>, Lazy<aws_sdk_secretsmanager::Client>);
+
+fn clients(config: &SdkConfig) -> Clients {
+    let (rds, sfn, secrets) = (config.clone(), config.clone(), config.clone());
+    (
+        Lazy::new(move || aws_sdk_rds::Client::new(&rds)),
+        Lazy::new(move || aws_sdk_sfn::Client::new(&sfn)),
+        Lazy::new(move || aws_sdk_secretsmanager::Client::new(&secrets)),
+    )
 }
 
 /// What a worker is doing, in one line: logged, and shown by whoever watches.

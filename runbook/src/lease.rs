@@ -65,7 +65,8 @@ fn won(won: bool, resource: &str) -> Result<()> {
     }
 }
 
-async fn is_running(cx: &Context, execution: &Arn) -> Result<bool> {
+/// Whether the execution is at work, maybe again.
+pub async fn is_running(cx: &Context, execution: &Arn) -> Result<bool> {
     match cx.sfn.describe_execution().execution_arn(execution.as_str()).send().await {
         Ok(answer) => Ok(*answer.status() == ExecutionStatus::Running),
         // Step Functions forgets an execution 90 days after it closed (quotas page).

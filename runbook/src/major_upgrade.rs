@@ -22,6 +22,9 @@ pub struct ParameterGroups {
     pub cluster: String,
     /// DB instance identifier → its DB parameter group.
     pub instances: BTreeMap<String, String>,
+    /// When RDS takes the youngest of them for good.
+    #[serde(default)]
+    pub usable: Option<Timestamp>,
     /// The groups that we made, for the owner's Terraform to import.
     pub made: Vec<String>,
     /// DB instance identifier → when a reboot into its groups was asked for.

@@ -5,14 +5,14 @@ use aws_sdk_s3::{Client, error::SdkError, operation::get_object::GetObjectOutput
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{Error, Result, error::aws};
+use crate::{Error, Lazy, Result, error::aws};
 
 /// The tag by which the bucket's lifecycle knows what expires, as PutObject takes it.
 const EXPIRES: &str = "expires=true";
 
 #[derive(Debug, Clone)]
 pub struct Store {
-    client: Client,
+    client: Lazy<Client>,
     pub bucket: String,
 }
 
@@ -35,7 +35,7 @@ pub struct Listed {
 }
 
 impl Store {
-    pub fn new(client: Client, bucket: String) -> Self {
+    pub fn new(client: Lazy<Client>, bucket: String) -> Self {
         Self { client, bucket }
     }
 

@@ -1,27 +1,33 @@
-//! Log lines for machines (JSON), or for people with `RUST_LOG_FORMAT=text`. `RUST_LOG` filters,
-//! `info` by default.
+//! Log lines for machines (JSON), or for people with `RUST_LOG_FORMAT=text`. `RUST_LOG` filters by
+//! target and level (`info` by default, `debug,hyper=warn`).
 
 use std::io::Write;
 
 use serde_json::Value;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{
+    Layer,
+    filter::{LevelFilter, Targets},
+    fmt,
+    layer::SubscriberExt,
+    registry,
+    util::SubscriberInitExt,
+};
 
 use crate::Context;
 
 pub fn start() {
     crate::panics::remember();
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let wanted = std::env::var("RUST_LOG").ok().and_then(|filter| filter.parse::<Targets>().ok());
+    let filter = wanted.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO));
     // Lambda's runtime logs what a handler answers as an ERROR, each poll's NotReady too; what was
     // to be said of it is said where it was handled.
-    let filter = match "lambda_runtime::layers::panic=off".parse() {
-        Ok(quiet) => filter.add_directive(quiet),
-        Err(_) => filter,
-    };
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_target(false);
+    let filter = filter.with_target("lambda_runtime::layers::panic", LevelFilter::OFF);
+    let lines = fmt::layer().with_target(false);
     if std::env::var("RUST_LOG_FORMAT").as_deref() == Ok("text") {
-        builder.with_ansi(false).init();
+        registry().with(lines.with_ansi(false).with_filter(filter)).init();
     } else {
-        builder.json().flatten_event(true).with_current_span(true).with_span_list(false).init();
+        let lines = lines.json().flatten_event(true).with_current_span(true).with_span_list(false);
+        registry().with(lines.with_filter(filter)).init();
     }
 }
 

@@ -5,7 +5,7 @@
 #![allow(clippy::disallowed_methods, reason = "a person's time is not the sandbox's")]
 #![allow(clippy::panic, reason = "goldens are asserted for the tests")]
 
-pub mod benchmark;
+pub mod bench;
 pub mod console;
 pub mod deployment;
 pub mod executables;
@@ -17,6 +17,7 @@ pub mod outside;
 pub mod permissions;
 pub mod preview;
 pub mod probe;
+pub mod python;
 pub mod sandbox;
 pub mod statemachine;
 pub mod terminal;

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 use sandbox::{
-    Gear, Options, benchmark,
+    Gear, Options,
+    bench::{self, Bench},
     console::{self, World},
     export, preview,
     terminal::Terminal,
@@ -57,10 +58,10 @@ enum Command {
         #[arg(long, default_value = "target/preview")]
         out: PathBuf,
     },
-    /// Measures masking against UPDATE on the same table.
-    BenchmarkMasking {
-        #[arg(long, default_value_t = 300_000)]
-        rows: u32,
+    /// Measures ours beside what else could do the same: one of them, or all in a row.
+    Bench {
+        #[command(subcommand)]
+        what: Option<Bench>,
     },
     /// Keeps a local AWS running until Ctrl-C.
     Up {
@@ -90,7 +91,7 @@ async fn main() -> anyhow::Result<()> {
         Command::SnapshotExport { out } => export::snapshot_export(options, &out, terminal).await,
         Command::Try(order) => trial::command::run(&order).await,
         Command::Preview { out } => preview::write(&out),
-        Command::BenchmarkMasking { rows } => benchmark::masking(rows).await,
+        Command::Bench { what } => bench::run(what).await,
         Command::Up { world, port, stepfunctions } => {
             console::up(Options { port, stepfunctions, ..options }, world).await
         }

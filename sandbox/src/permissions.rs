@@ -130,6 +130,7 @@ pub fn variables(switches: &Switches) -> Variables {
         .set_all("export_roles", [exports::role_arn()])
         .set_all("export_keys", [key_of(ACCOUNT)])
         .set_all("shared_snapshots", [arn_in(PRODUCTION, "rds", "cluster-snapshot:*")])
+        .set_all("masking_keys", [arn("secretsmanager", "secret:orders-sync/masking-key-??????")])
         .set_all("run_bucket_keys", switches.run_bucket.clone())
         .set_all("secrets_keys", switches.secrets.clone())
         .set_all("log_delivery", switches.logs.then(|| "*".to_owned()))

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    net::SocketAddr,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError, Weak},
     time::{Duration, SystemTime},
@@ -58,6 +59,8 @@ pub const BUCKET: &str = "aurora-runbooks-runs";
 pub enum Gear {
     /// Real PostgreSQL, the shipped executables, time this much faster.
     Real { speed: f64 },
+    /// No PostgreSQL, our code in this process, a socket for others, time this much faster.
+    Served { speed: f64 },
     /// No PostgreSQL, our code in this process, virtual time. Needs a paused current-thread
     /// runtime.
     Model,
@@ -139,6 +142,7 @@ impl Sandbox {
                 Clock::System => Clock::scaled(speed),
                 given => given,
             },
+            Gear::Served { speed } => Clock::scaled(speed),
             Gear::Model => Clock::virtual_time("2026-11-25T02:00:00Z".parse()?),
         };
         let gateway = Gateway::new(clock);
@@ -163,13 +167,10 @@ impl Sandbox {
                 let mut environment = environment(clock, options.stepfunctions.as_deref());
                 environment.extend(trial::folders(&installs));
                 let engine = PostgresEngine::new(installs, clock)?;
-                let listener = TcpListener::bind(("127.0.0.1", options.port))
-                    .await
-                    .context("could not listen for the gateway")?;
-                let address = listener.local_addr()?;
+                let (address, served) = listen(options.port, &gateway).await?;
                 let url = format!("http://{address}");
                 environment.extend(outside::variables(&format!("http://sandbox@{address}/1")));
-                tasks.push(server::serve(listener, gateway.clone()));
+                tasks.push(served);
                 std::fs::create_dir_all(&logs)?;
                 let functions = lambda::Processes {
                     executable: executables.bootstrap,
@@ -185,14 +186,16 @@ impl Sandbox {
                 };
                 (url, Some(engine), lambda::Runtime::Processes(functions), ecs::Runner::Processes(workers))
             }
-            Gear::Model => {
+            Gear::Served { .. } | Gear::Model => {
+                let url = if options.gear == Gear::Model {
+                    "http://sandbox.invalid".to_owned()
+                } else {
+                    let (address, served) = listen(options.port, &gateway).await?;
+                    tasks.push(served);
+                    format!("http://{address}")
+                };
                 let (functions, workers) = in_process(clock, &gateway, run_buckets);
-                (
-                    "http://sandbox.invalid".to_owned(),
-                    None,
-                    lambda::Runtime::InProcess(functions),
-                    ecs::Runner::InProcess(workers),
-                )
+                (url, None, lambda::Runtime::InProcess(functions), ecs::Runner::InProcess(workers))
             }
         };
 
@@ -422,6 +425,12 @@ impl Drop for Sandbox {
         unfired.extend(self.ecs.unfired());
         assert!(unfired.is_empty(), "laid and never fired: {}", unfired.join(", "));
     }
+}
+
+async fn listen(port: u16, gateway: &Arc<Gateway>) -> anyhow::Result<(SocketAddr, JoinHandle<()>)> {
+    let listener =
+        TcpListener::bind(("127.0.0.1", port)).await.context("could not listen for the gateway")?;
+    Ok((listener.local_addr()?, server::serve(listener, gateway.clone())))
 }
 
 /// The SDK's own time, by which it takes the keys of an assumed role for expired.

@@ -12,15 +12,16 @@ use runbook::{
     clock::Clock,
     postgres::{Login, Programs, Tls, random_password},
 };
-use workers::daily_sync::{
-    attest_sanitized::{self, Seen},
-    sanitize_databases::{
-        cut::{self, Wire},
-        record::{Record, Records},
-        sanitize,
-        seal::Seal,
-        sessions::Sessions,
+use workers::{
+    daily_sync::{
+        attest_sanitized::{self, Seen},
+        sanitize_databases::{
+            cut::{self, Wire},
+            record::{Record, Records},
+            sanitize,
+        },
     },
+    shared::{seal::Seal, sessions::Sessions},
 };
 
 use local_aws::{client::InProcess, gateway::Gateway, http::Endpoint, s3::S3};

@@ -294,7 +294,7 @@ fn no_worker_gets_more_than_run_task_takes() {
                 "deadline": format!("{}s", u64::MAX), "skip": longest_skip(letter), "sync": "s".repeat(40),
                 "export": "e".repeat(30)
             },
-            "exported": "a".repeat(400), "task": "t".repeat(60),
+            "exported": "a".repeat(400), "task": "t".repeat(60), "counted": "c".repeat(64),
             "quarantine": {"cluster": identifier, "resourceId": resource_id},
             "fresh": {"target": identifier, "cluster": identifier, "resourceId": resource_id,
                 "former": resource_id}

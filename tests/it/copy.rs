@@ -22,7 +22,7 @@ use sandbox::{
     worlds::shop::load_shop,
 };
 use tokio_postgres::Client;
-use workers::daily_sync::sanitize_databases::{cut::Wire, sessions::Sessions};
+use workers::{daily_sync::sanitize_databases::cut::Wire, shared::sessions::Sessions};
 
 const PASSWORD: &str = "master-password";
 pub const KEY: &str = "a masking key for the tests: 0123456789";

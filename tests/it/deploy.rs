@@ -1,5 +1,5 @@
 //! The Terraform module, applied by the real AWS provider against a control plane that is not ours;
-//! and both runbooks, run from what was read back of it.
+//! and all runbooks, run from what was read back of it.
 
 mod control_plane;
 mod deployed;
@@ -19,7 +19,7 @@ use sandbox::{
     aws::{ACCOUNT, PRODUCTION, arn, arn_in},
     environments,
     executables::root,
-    outside, permissions,
+    exports, outside, permissions,
     sandbox::BUCKET,
     statemachine::PREFIX,
 };
@@ -93,6 +93,16 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
+/// The sync of the sandbox, and an export of what it sanitises.
+fn policy() -> String {
+    let (bucket, role) = (exports::BUCKET, exports::role_arn());
+    environments::example_policy().expect("the example is read")
+        + &format!(
+            "exports:\n  orders:\n    source: {{sync: orders}}\n    bucket: {bucket}\n    prefix: exports\n    \
+             role: {role}\n    kms-key: alias/orders-export\n    keep: {{count: 7, age: 30d}}\n"
+        )
+}
+
 /// One of the examples, initialised, with the network that the control plane has.
 pub async fn example(name: &str, folder: &str, plane: &ControlPlane, network: &Value) -> Terraform {
     let folder = copy_of_the_module(folder);
@@ -112,11 +122,13 @@ pub async fn example(name: &str, folder: &str, plane: &ControlPlane, network: &V
         ("worker_subnet_ids", network["private"].to_string()),
     ]);
     if is_complete {
-        let policy = folder.join("policy/examples/orders.yaml");
+        let file = folder.join("policy.yaml");
+        std::fs::write(&file, policy()).expect("it can be written");
         terraform.variables.extend([
             ("production_profile", "production".to_owned()),
             ("production_cluster_key_arns", json!([production_key()]).to_string()),
-            ("policy_file", policy.to_string_lossy().into_owned()),
+            ("policy_file", file.to_string_lossy().into_owned()),
+            ("export_bucket", exports::BUCKET.to_owned()),
             ("slack_webhook_url", outside::SLACK.to_owned()),
         ]);
     }
@@ -183,7 +195,7 @@ async fn live_through(name: &'static str, check: fn(&ReadBack), run: fn(ReadBack
     // Shown by `cargo test -p tests --test it -- deploy --nocapture`.
     std::io::stderr().write_all(times.as_bytes()).unwrap();
     assert_eq!(plane.ask("left").await, json!([]), "destroy leaves nothing");
-    running.await.expect("both runbooks run from what was deployed");
+    running.await.expect("the runbooks run from what was deployed");
 }
 
 /// The roles that the files of infra/iam make for these runbooks, as the sandbox makes them.
@@ -291,13 +303,11 @@ fn only_the_upgrade(read: &ReadBack) {
 }
 
 fn all_of_it(read: &ReadBack) {
-    of_every_deployment(read, &["major-upgrade", "daily-sync"]);
-    roles_are_those_of_the_files(read, &["both", "major-upgrade", "daily-sync"], &[]);
-    // The example exports nothing.
-    let not_here = documents(read, &["snapshot-export"]);
-    let is_here = |name: &String| !not_here.iter().any(|document| document.name == *name);
+    let runbooks = ["major-upgrade", "daily-sync", "snapshot-export"];
+    of_every_deployment(read, &runbooks);
+    roles_are_those_of_the_files(read, &[&["both"][..], &runbooks].concat(), &[]);
     let states = |states: &[&str]| -> BTreeSet<String> {
-        states.iter().map(|state| runbook::state::kebab(state)).filter(|name| is_here(name)).collect()
+        states.iter().map(|state| runbook::state::kebab(state)).collect()
     };
     let mut functions: BTreeSet<_> = read.functions.iter().map(|function| function.handler.clone()).collect();
     for name in functions::CALLED_BY_EVENTS {
@@ -317,7 +327,7 @@ fn all_of_it(read: &ReadBack) {
         ),
         ("daily-sync-orders", "cron(30 3 ? * MON-FRI *)", "Europe/Berlin", "ENABLED")
     );
-    let policy = environments::example_policy().unwrap();
+    let policy = policy();
     assert_eq!(read.buckets[0].objects["policy.yaml"], policy);
     // What Terraform writes of cron is what the policy's own types write.
     let syncs = policy::Policy::parse(&policy).unwrap().syncs;
@@ -338,7 +348,7 @@ fn all_of_it(read: &ReadBack) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn both_examples_are_applied_run_both_runbooks_and_are_destroyed() {
+async fn both_examples_are_applied_run_their_runbooks_and_are_destroyed() {
     tokio::join!(
         live_through("upgrade-only", only_the_upgrade, |read| in_model(upgrade(&read))),
         live_through("complete", all_of_it, |read| in_model(async {

@@ -40,7 +40,7 @@ fn masking(databases: &[String]) -> Masking {
         databases.iter().flat_map(|part| part.lines()).map(|line| format!("        {line}\n")).collect();
     let text = format!("{head}    targets:\n{target}    masking:\n{masking}      databases:\n{indented}");
     let policy = Policy::parse(&text).unwrap_or_else(|errors| panic!("{errors}\n{text}"));
-    policy.syncs["orders"].masking.clone()
+    policy.syncs["orders"].masking.clone().expect("it masks")
 }
 
 /// The drafts of databases, one each.

@@ -18,7 +18,7 @@ fn bindings() -> Value {
             "input": { "target": "orders-dev", "targets": [] },
             "errorOutput": { "Error": "Blocked", "Cause": "{\"errorType\":\"Blocked\",\"errorMessage\":\"a \
             \\\"new\\\" column\"}" },
-            "result": { "Payload": { "summary": "said \"so\"", "task": "a",
+            "result": { "task": "a", "counted": "0a1b", "Payload": { "summary": "said \"so\"", "task": "a",
                     "snapshot": "before-upgrade-orders",
                     "left": [] } },
             "context": {
@@ -39,11 +39,13 @@ fn bindings() -> Value {
             "engineVersion": "16.14",
             "storageType": null,
             "targets": ["orders-dev", "orders-support"],
-            "due": true, "again": false, "shared": false, "export": "orders",
+            "due": true, "again": false, "shared": false, "counted": true, "cleans": true, "export": "orders",
             "taken": "2026-11-25T00:10:00Z"
         },
         "exported": "arn:aws:rds:eu-west-1:111122223333:cluster-snapshot:rds:orders",
         "task": "orders-20261125",
+        "rows": "0a1b",
+        "counted": "0a1b",
         "snapshot": "before-upgrade-orders",
         "copy": "arn:aws:rds:eu-west-1:111122223333:cluster-snapshot:sync-orders-01234567",
         "quarantine": { "cluster": "quarantine-orders-01234567", "resourceId": "cluster-Q" },

@@ -59,7 +59,7 @@ async fn drafted(copy: &Copy) -> Masking {
         }
     }
     let mut policy = Policy::parse(&yaml).unwrap_or_else(|errors| panic!("{errors}"));
-    policy.syncs.remove("shop").expect("it is there").masking
+    policy.syncs.remove("shop").expect("it is there").masking.expect("it masks")
 }
 
 async fn a_draft_holds(id: &'static str, version: &str) {

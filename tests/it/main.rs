@@ -5,6 +5,8 @@
 #![allow(clippy::disallowed_methods, reason = "real processes take real time")]
 
 mod acceptance;
+mod analyze;
+mod another_account;
 mod asl_lint;
 mod canaries;
 mod catalog_secrets;
@@ -47,8 +49,10 @@ mod report;
 mod schema;
 mod snapshot_export;
 mod snapshot_export_model;
+mod snapshot_export_restore;
 mod stopped_workers;
 mod subscriber;
 mod terraform;
 mod trial;
+mod waiting;
 mod wires;

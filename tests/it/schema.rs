@@ -79,6 +79,7 @@ fn the_schema_refuses_what_the_type_refuses() {
         json!({"export": "orders", "sync": "orders"}),
         json!({"snapshot": "rds:orders-1"}),
         json!({"export": "orders", "again": 1}),
+        json!({"after": "monday"}),
     ] {
         assert!(!export.is_valid(&bad), "{bad} was taken");
     }

@@ -22,7 +22,7 @@ use workers::snapshot_export::reconcile_export::footers::CHUNK;
 use crate::harness::{CallSite, Ended, call_sites, calls, ended, redrive};
 
 /// The sandbox's clock begins at 02:00.
-const TONIGHT: &str = "2026-11-25T01:00:00Z";
+pub const TONIGHT: &str = "2026-11-25T01:00:00Z";
 
 async fn world() -> Sandbox {
     world_with(None).await
@@ -36,27 +36,27 @@ async fn world_with(policy: Option<&str>) -> Sandbox {
     sandbox
 }
 
-fn at(time: &str) -> Timestamp {
+pub fn at(time: &str) -> Timestamp {
     time.parse().unwrap()
 }
 
 /// Takes a snapshot, and answers the end of the execution that its event starts.
-async fn exported(sandbox: &Sandbox) -> Ended {
+pub async fn exported(sandbox: &Sandbox) -> Ended {
     exports::take_snapshot(sandbox, at(TONIGHT)).await.unwrap();
     ended(sandbox, exports::started(sandbox).await.unwrap()).await
 }
 
-async fn by_hand(sandbox: &Sandbox, name: &str, input: Value) -> Ended {
+pub async fn by_hand(sandbox: &Sandbox, name: &str, input: Value) -> Ended {
     let arn = sandbox.start_execution("snapshot-export", name, &input).await.expect("the execution starts");
     ended(sandbox, arn).await
 }
 
-fn latest(sandbox: &Sandbox) -> Option<Latest> {
+pub fn latest(sandbox: &Sandbox) -> Option<Latest> {
     let bytes = sandbox.s3.get(BUCKET, &format!("{FOLDER}latest.json"))?;
     Some(serde_json::from_slice(&bytes).unwrap())
 }
 
-fn manifest(sandbox: &Sandbox) -> Manifest {
+pub fn manifest(sandbox: &Sandbox) -> Manifest {
     let latest = latest(sandbox).expect("an export is published");
     let key = latest.manifest.strip_prefix(&format!("s3://{BUCKET}/")).unwrap().to_owned();
     serde_json::from_slice(&sandbox.s3.get(BUCKET, &key).unwrap()).unwrap()
@@ -77,7 +77,7 @@ async fn names_of_executions(sandbox: &Sandbox) -> usize {
     exports::executions(sandbox).await.unwrap().len()
 }
 
-fn summary(ended: &Ended, state: &str) -> String {
+pub fn summary(ended: &Ended, state: &str) -> String {
     let steps = ended.report["steps"].as_array().unwrap();
     let step = steps.iter().find(|step| step["state"] == state).unwrap_or_else(|| panic!("{state}"));
     step["summary"].as_str().unwrap_or_default().to_owned()
@@ -87,7 +87,8 @@ fn summary(ended: &Ended, state: &str) -> String {
 async fn an_automated_snapshot_is_exported_reconciled_and_published_by_its_event() {
     let sandbox = world().await;
     let run = exported(&sandbox).await.succeeded();
-    assert_eq!(run.states(), ["SelectExport", "ExportSnapshot", "ReconcileExport", "PublishExport"]);
+    let states = ["SelectExport", "ExportSnapshot", "RemoveLeftovers", "ReconcileExport", "PublishExport"];
+    assert_eq!(run.states(), states);
     let manifest = manifest(&sandbox);
     let rows: Vec<_> = manifest.tables.iter().map(|table| (table.table.as_str(), table.rows)).collect();
     assert_eq!(
@@ -375,6 +376,25 @@ async fn what_a_sync_has_sanitised_is_compared_with_the_rows_that_it_counted() {
     let run = by_hand(&sandbox, "unlogged", json!({ "export": "sanitized", "again": true })).await;
     run.failed("OperationFailed").says(&["shop.public.cache is not in the export", "kind: missing"]);
     assert!(snapshot.contains("sanitized-orders-"));
+}
+
+/// Whoever may write the run bucket cannot say how many rows there were.
+#[tokio::test(start_paused = true)]
+async fn a_forged_record_of_a_sync_is_refused() {
+    let sandbox = world_with(Some(&exports::policy_of_three().unwrap())).await;
+    exports::sanitized(&sandbox, &[("public.orders", 120)]).await.unwrap();
+    let store = orders::context(&sandbox).store;
+    let runs = sandbox.s3.list(sandbox::sandbox::BUCKET, "runs/");
+    let key = runs.iter().find(|key| key.contains("/databases/")).unwrap();
+    let mut record: Value = store.get_json(key).await.unwrap().unwrap();
+    record["content"]["tables"][0]["rows"] = 119.into();
+    store.put_json(key, &record).await.unwrap();
+    sandbox.rds.behave(|behaviour| {
+        behaviour.exports.lose.insert("shop.public.orders".into(), 1);
+    });
+    let run = by_hand(&sandbox, "forged", json!({ "export": "sanitized" })).await.failed("Refused");
+    run.says(&[key, "its MAC is wrong", "orders-sync/masking-key", "verify: restore"]);
+    assert!(sandbox.s3.get(BUCKET, "exports/sanitized/latest.json").is_none());
 }
 
 /// Every call of a whole export.

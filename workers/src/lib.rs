@@ -17,6 +17,7 @@ runbook::table! {
         prepare_target::PrepareTarget,
     },
     snapshot_export::{
+        count_rows::CountRows,
         reconcile_export::ReconcileExport,
     },
 }

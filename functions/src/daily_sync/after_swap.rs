@@ -13,10 +13,8 @@ use runbook::{
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{
-    denied,
-    swap::{self, Plan},
-};
+use super::swap::{self, Plan};
+use crate::shared::{denied, removal};
 
 /// Instances named after their clusters, and certificates that fit the names; one change a look.
 pub async fn names(
@@ -88,7 +86,7 @@ async fn restart(
     if fresh.status == Status::Stopped {
         let restarted = Restarted { stopped: cx.clock.now() };
         cx.store.put_json_when(&restarted_key(run, plan), &restarted, When::Absent).await?;
-        start(cx, name).await?;
+        removal::start(cx, name).await?;
         return Err(Error::NotReady(format!("{name} to start again")));
     }
     aurora::ready(fresh, members)?;
@@ -103,13 +101,6 @@ async fn restart(
             }
             _ => Err(denied::on_cluster(cx, "rds:StopDBCluster", name, error).await),
         },
-    }
-}
-
-pub async fn start(cx: &Context, name: &str) -> Result<()> {
-    match cx.rds.start_db_cluster().db_cluster_identifier(name).send().await {
-        Ok(_) => Ok(()),
-        Err(error) => Err(denied::on_cluster(cx, "rds:StartDBCluster", name, error).await),
     }
 }
 

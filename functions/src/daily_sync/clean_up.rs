@@ -4,8 +4,8 @@
 //! It finds things by their tags, whatever happened before: this run's, and those of earlier runs
 //! that were stopped before their own CleanUp (the sync's lease says that none of them still runs).
 //! First it gives back a stable name that a swap left empty. Published clusters and kept old copies
-//! stay, and the newest sanitised snapshot if an export reads it. Changes: one step for each thing
-//! a look, what holds raw data first. Again is harmless. Undo: none. Errors: `NotReady`, `Conflict`
+//! stay, and the newest sanitised snapshot if an export or another account reads it. Changes: one
+//! step for each thing a look, what holds raw data first. Again is harmless. Undo: none. Errors: `NotReady`, `Conflict`
 //! (another execution of the sync is at work). It does not fail because of a thing that cannot be
 //! removed: that stands in its output, and the execution fails by it.
 
@@ -17,13 +17,14 @@ use runbook::{
     aurora::{self, Cluster, ResourceId, Snapshot, Status},
     daily_sync::{
         self,
-        tags::{self, Role},
+        tags::{self, Maker, Role},
     },
     lease,
 };
 use serde::{Deserialize, Serialize};
 
-use super::{after_swap, production::Source, removal, swap};
+use super::{after_swap, production::Source, swap};
+use crate::shared::removal;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -147,16 +148,17 @@ impl CleanUp {
         let instances = aurora::instances(cx).await?;
         for cluster in leftovers(&clusters, policy, &self.sync, &used, &swapping) {
             let thing = format!("cluster {}", cluster.id);
-            let removed = removal::remove_cluster(cx, &self.sync, cluster, &instances).await;
+            let removed = removal::remove_cluster(cx, Maker::Sync(&self.sync), cluster, &instances).await;
             look.note(&thing, removed.and(gone(&thing)));
         }
-        let snapshots = removal::snapshots(cx, &self.sync).await?;
-        let exported = policy.exported.then(|| newest_attested(&snapshots)).flatten();
+        let snapshots = removal::snapshots(cx, Maker::Sync(&self.sync)).await?;
+        let is_kept = policy.exported || policy.keep_sanitized;
+        let kept = is_kept.then(|| newest_attested(&snapshots)).flatten();
         for snapshot in &snapshots {
             // In a single account our copy is removed as production's.
-            if tags::has_role(&snapshot.tags, Role::Sanitized) && Some(&snapshot.id) != exported {
+            if tags::has_role(&snapshot.tags, Role::Sanitized) && Some(&snapshot.id) != kept {
                 let thing = format!("snapshot {}", snapshot.id);
-                let removed = removal::remove_snapshot(cx, &self.sync, snapshot).await;
+                let removed = removal::remove_snapshot(cx, Maker::Sync(&self.sync), snapshot).await;
                 look.note(&thing, removed.and(gone(&thing)));
             }
         }
@@ -164,7 +166,7 @@ impl CleanUp {
     }
 }
 
-/// The snapshot that an export of the policy reads.
+/// The snapshot that an export of the policy reads, or a sync in another account.
 fn newest_attested(snapshots: &[Snapshot]) -> Option<&String> {
     let attested = snapshots.iter().filter(|snapshot| {
         let (tags, status) = (&snapshot.tags, &snapshot.status);

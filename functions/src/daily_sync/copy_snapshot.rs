@@ -1,5 +1,5 @@
 //! Copies the snapshot in production's account under a key that can be shared, with our tags and
-//! none of production's.
+//! none of production's. Of a sync's sanitised snapshot it carries the attestation along.
 //!
 //! Changes: one CopyDBClusterSnapshot, named by the execution. Always a copy, because an automated
 //! snapshot cannot be shared and a manual one is not ours to share
@@ -38,7 +38,9 @@ impl State for CopySnapshot {
         let source = Source::open(cx, &self.sync, &policy).await;
         let name = names::copy(&self.sync, run);
         let Some(copy) = source.copy(run).await? else {
-            source.begin_copy(run, self.snapshot.as_str(), &policy.source.kms_key).await?;
+            let accepted = source.accepted(&policy.source, &self.snapshot).await?;
+            let key = &policy.source.kms_key;
+            source.begin_copy(run, self.snapshot.as_str(), key, accepted.as_ref()).await?;
             return Err(Error::NotReady(format!("the copy {name}, which was begun now")));
         };
         // "No event is sent for a finished copy of a cluster snapshot" (skyscrapers/terraform-rds

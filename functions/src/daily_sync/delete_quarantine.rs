@@ -9,11 +9,15 @@
 use runbook::{
     Context, Error, Result, Run, State,
     aurora::{self, Snapshot, Status},
-    daily_sync::{self, names, tags},
+    daily_sync::{
+        self, names,
+        tags::{self, Maker},
+    },
 };
 use serde::{Deserialize, Serialize};
 
-use super::{production::Source, removal};
+use super::production::Source;
+use crate::shared::removal;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -69,6 +73,6 @@ impl DeleteQuarantine {
         if !tags::is_of_run(&cluster.tags, &self.sync, run) {
             return Err(Error::conflict(format!("cluster {name} is not this run's")));
         }
-        removal::remove_cluster(cx, &self.sync, cluster, &aurora::instances(cx).await?).await
+        removal::remove_cluster(cx, Maker::Sync(&self.sync), cluster, &aurora::instances(cx).await?).await
     }
 }

@@ -11,21 +11,21 @@
 //! 5. [`snapshot_sanitized`] takes the snapshot that targets come from, and only with an
 //!    attestation.
 //! 6. [`delete_quarantine`]: from here on the run holds no raw data. It cannot be undone.
+//!    Instead of 3 to 6, where another account's sync has sanitised already, [`copy_sanitized`]
+//!    brings its snapshot here; no raw data is touched.
 //! 7. For each target [`restore_target`], PrepareTarget (a worker), [`swap_target`] and
 //!    [`retire_old`]. A swap that fails gives the former cluster its name back.
 //! 8. Always last [`clean_up`], which undoes whatever a failure left: it finds everything by tags.
 //!
-//! What they share: [`production`], the only client of production's account; [`restore`]; [`swap`]
-//! and [`after_swap`]; [`removal`]; [`denied`].
+//! What they share: [`production`], the only client of production's account; [`swap`] and
+//! [`after_swap`]; and, with exports, [`crate::shared`].
 
 mod after_swap;
 pub mod clean_up;
+pub mod copy_sanitized;
 pub mod copy_snapshot;
 pub mod delete_quarantine;
-mod denied;
 mod production;
-mod removal;
-mod restore;
 pub mod restore_quarantine;
 pub mod restore_target;
 pub mod retire_old;

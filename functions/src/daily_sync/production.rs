@@ -1,13 +1,13 @@
 //! Production's account, as far as a sync goes there: it reads, and it changes nothing but our own
-//! copies of snapshots.
+//! copies of snapshots. For a sync of what another account has sanitised, that account.
 //!
 //! No other file assumes production's role, and the client stays in here: this is the one place to
 //! look at for the promise that no production cluster is ever touched.
 
 use policy::Sync;
 use runbook::{
-    Context, Error, Result, Run,
-    aurora::{self, Fault, Snapshot, is_denied, message},
+    Arn, Context, Error, Result, Run,
+    aurora::{self, Fault, ResourceId, Snapshot, Tags, is_denied, message},
     daily_sync::{
         names,
         tags::{self, Role},
@@ -19,6 +19,35 @@ pub struct Source {
     cx: Context,
     name: String,
     account: String,
+}
+
+/// What a sync of another account says of its snapshot, and what our copy of it carries.
+pub struct Accepted {
+    /// The run over there.
+    pub run: String,
+    /// The DbClusterResourceId of the cluster that it looked at.
+    pub resource_id: ResourceId,
+}
+
+impl Accepted {
+    /// A sanitised snapshot of that sync, by the tags that only its own run gives it.
+    fn of(snapshot: &Snapshot, sync: &str, account: &str) -> Option<Self> {
+        let Snapshot { arn, tags, shown, .. } = snapshot;
+        let theirs = arn.account() == account
+            && shown.snapshot_type() == Some("manual")
+            && tags::is_of_sync(tags, sync)
+            && tags::has_role(tags, Role::Sanitized)
+            && tags.get(tags::ATTESTED_RUN) == tags.get(tags::EXECUTION);
+        let found = Self::carried(tags).filter(|_| theirs)?;
+        shown.db_cluster_resource_id().is_none_or(|of| of == found.resource_id.as_str()).then_some(found)
+    }
+
+    fn carried(tags: &Tags) -> Option<Self> {
+        Some(Self {
+            run: tags.get(tags::ATTESTED_RUN)?.to_owned(),
+            resource_id: tags.get(tags::ATTESTED_RESOURCE)?.to_owned().try_into().ok()?,
+        })
+    }
 }
 
 /// A snapshot that a run of this sync made. Only [`Source`] makes one, and only such a one is
@@ -45,6 +74,11 @@ impl OurCopy {
     pub fn id(&self) -> &str {
         &self.0.id
     }
+
+    /// The attestation that it was made with.
+    pub fn accepted(&self) -> Option<Accepted> {
+        Accepted::carried(&self.0.tags)
+    }
 }
 
 impl Source {
@@ -56,9 +90,16 @@ impl Source {
         }
     }
 
-    pub async fn snapshots(&self, cluster: &str, kind: &str) -> Result<Vec<Snapshot>> {
+    /// Among which a run chooses: the cluster's, or what the sync of that account has sanitised.
+    pub async fn snapshots(&self, source: &policy::Source) -> Result<Vec<Snapshot>> {
+        if let Some(sync) = &source.sync {
+            let mut found = aurora::manual_snapshots(&self.cx).await?;
+            found.retain(|snapshot| Accepted::of(snapshot, sync, &self.account).is_some());
+            return Ok(found);
+        }
         let request = self.cx.rds.describe_db_cluster_snapshots();
-        let request = request.db_cluster_identifier(cluster).snapshot_type(kind);
+        let request = request.set_db_cluster_identifier(source.cluster.clone());
+        let request = request.snapshot_type(source.snapshot.kind.as_str());
         let all = request.into_paginator().items().send().try_collect().await;
         all.map_err(aws("rds:DescribeDBClusterSnapshots"))?.into_iter().map(Snapshot::parse).collect()
     }
@@ -88,15 +129,37 @@ impl Source {
             .collect())
     }
 
+    /// What the chosen snapshot of a sync is attested with; none of a cluster's.
+    pub async fn accepted(&self, source: &policy::Source, chosen: &Arn) -> Result<Option<Accepted>> {
+        let Some(sync) = &source.sync else { return Ok(None) };
+        let snapshot = aurora::find_snapshot(&self.cx, chosen.name()).await?;
+        let found = snapshot.as_ref().and_then(|snapshot| Accepted::of(snapshot, sync, &self.account));
+        found.map(Some).ok_or_else(|| {
+            Error::failed(format!("{chosen} is gone, or is no sanitised snapshot of {sync} any more"))
+                .changed("nothing")
+                .then(Then::StartAgain)
+        })
+    }
+
     /// Begins this run's copy. Tags are ours alone: production's would let IAM conditions on tags
     /// take the copy for production.
-    pub async fn begin_copy(&self, run: &Run, snapshot_arn: &str, kms_key: &str) -> Result<()> {
+    pub async fn begin_copy(
+        &self,
+        run: &Run,
+        snapshot_arn: &str,
+        kms_key: &str,
+        accepted: Option<&Accepted>,
+    ) -> Result<()> {
+        let mut all = tags::of(run, &self.name, Role::Copy);
+        all.extend(accepted.into_iter().flat_map(|Accepted { run, resource_id }| {
+            [tags::tag(tags::ATTESTED_RUN, run), tags::tag(tags::ATTESTED_RESOURCE, resource_id.as_str())]
+        }));
         let copy = self.cx.rds.copy_db_cluster_snapshot().source_db_cluster_snapshot_identifier(snapshot_arn);
         let copy = copy
             .target_db_cluster_snapshot_identifier(names::copy(&self.name, run))
             .kms_key_id(kms_key)
             .copy_tags(false)
-            .set_tags(Some(tags::of(run, &self.name, Role::Copy)));
+            .set_tags(Some(all));
         let Err(error) = copy.send().await else { return Ok(()) };
         Err(match Fault::of(&error) {
             // Another attempt of this state was faster; who owns the name is seen at the next look.

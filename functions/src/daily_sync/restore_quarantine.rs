@@ -11,14 +11,11 @@
 use runbook::{
     Arn, Context, Error, Result, Run, State,
     aurora::{EngineVersion, ResourceId},
-    daily_sync::{
-        self, names,
-        tags::{self, Role},
-    },
+    daily_sync::{self, names, tags::Maker},
 };
 use serde::{Deserialize, Serialize};
 
-use super::restore::{self, Wanted};
+use crate::shared::restore::{self, Raw, Wanted};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -49,30 +46,21 @@ impl State for RestoreQuarantine {
 
     async fn reconcile(self, cx: &Context, run: &Run) -> Result<InQuarantine> {
         let policy = daily_sync::policy(cx, run, &self.sync).await?;
-        let quarantine = &policy.quarantine;
+        let (quarantine, _) = daily_sync::sanitizing(&policy)?;
         if self.snapshot.name() != names::copy(&self.sync, run) {
             return Err(Error::refused(format!(
                 "{} is not the copy that this run made; only that one is restored",
                 self.snapshot
             )));
         }
-        let wanted = Wanted {
-            sync: &self.sync,
-            cluster: names::quarantine(&self.sync, run),
+        let raw = Raw {
             snapshot: self.snapshot.as_str(),
             engine_version: &self.engine_version,
-            subnet_group: &quarantine.subnet_group,
-            security_groups: std::slice::from_ref(&quarantine.security_group),
-            cluster_parameter_group: &quarantine.cluster_parameter_group,
-            only_for: Some(&self.worker_security_groups),
-            parameter_group: None,
-            kms_key: &quarantine.kms_key,
-            instance_class: &quarantine.instance_class,
-            capacity: quarantine.capacity,
             storage_type: self.storage_type.as_deref(),
+            workers: &self.worker_security_groups,
             lifecycle_support: policy.engine_lifecycle_support,
-            tags: tags::of(run, &self.sync, Role::Quarantine),
         };
+        let wanted = Wanted::in_quarantine(Maker::Sync(&self.sync), run, raw, quarantine);
         let restored = restore::reconcile(cx, run, &wanted).await?;
         Ok(InQuarantine {
             summary: format!(

@@ -12,16 +12,14 @@ use runbook::{
     aurora::{self, ResourceId, Snapshot},
     daily_sync::{
         self, attestation, names,
-        tags::{self, Role},
+        tags::{self, Maker, Role},
     },
     error::Then,
 };
 use serde::{Deserialize, Serialize};
 
-use super::{
-    restore::{self, Wanted},
-    swap,
-};
+use super::swap;
+use crate::shared::restore::{self, Wanted};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -68,7 +66,7 @@ impl State for RestoreTarget {
             tags::tag(tags::ATTESTED_RESOURCE, attested.as_str()),
         ]);
         let wanted = Wanted {
-            sync: &self.sync,
+            maker: Maker::Sync(&self.sync),
             cluster: names::fresh(&self.target, run),
             snapshot: &self.snapshot,
             engine_version: &snapshot.version,
@@ -77,7 +75,7 @@ impl State for RestoreTarget {
             cluster_parameter_group: &target.cluster_parameter_group,
             only_for: None,
             parameter_group: target.parameter_group.as_deref(),
-            kms_key: &policy.quarantine.kms_key,
+            kms_key: daily_sync::targets_key(&policy)?,
             instance_class: &target.instance_class,
             capacity: target.capacity,
             storage_type: snapshot.shown.storage_type(),

@@ -13,12 +13,12 @@ use runbook::{
     aurora::{self, Cluster},
     daily_sync::{
         self,
-        tags::{self, Role},
+        tags::{self, Maker, Role},
     },
 };
 use serde::{Deserialize, Serialize};
 
-use super::removal;
+use crate::shared::removal;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -53,7 +53,9 @@ impl State for RetireOld {
         let instances = aurora::instances(cx).await?;
         let mut waiting = Vec::new();
         for cluster in &retire {
-            if let Err(error) = removal::remove_cluster(cx, &self.sync, cluster, &instances).await {
+            if let Err(error) =
+                removal::remove_cluster(cx, Maker::Sync(&self.sync), cluster, &instances).await
+            {
                 let what = error.waiting_for().map(str::to_owned);
                 waiting.push(what.ok_or(error)?);
             }

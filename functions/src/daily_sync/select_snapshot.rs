@@ -1,4 +1,5 @@
-//! Chooses production's snapshot by the policy, and fixes the policy for this run.
+//! Chooses production's snapshot by the policy, or another account's sanitised one, and fixes the
+//! policy for this run.
 //!
 //! Where the input names an execution instead of a sync, the run only cleans up after that one:
 //! nothing is chosen, and the policy is the one that it went by. Changes: takes the sync's lease
@@ -11,7 +12,6 @@
 use std::time::Duration;
 
 use aws_sdk_rds::types::{DbMajorEngineVersion, LifecycleSupportName};
-use aws_sdk_sfn::types::ExecutionStatus;
 use jiff::{Timestamp, tz::TimeZone};
 use policy::{LifecycleSupport, Otherwise, Sync};
 use runbook::{
@@ -26,12 +26,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{production::Source, restore::ENGINE};
-use crate::shared::choice::{because, snapshot};
-
-/// A clean-up may be stopped, too, and is then cleaned up after: by how many of them in a row an
-/// execution is looked for. What goes on longer goes round in a circle.
-const MOST_STOPPED: usize = 20;
+use super::production::Source;
+use crate::shared::{
+    after::{self, After, Input},
+    choice::{because, snapshot},
+    restore::ENGINE,
+};
 
 /// What a person, the schedule or the rule on stopped executions gives: `sync` or `after`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -73,9 +73,12 @@ pub struct Selected {
     taken: Option<Timestamp>,
     engine_version: Option<EngineVersion>,
     storage_type: Option<String>,
-    source_cluster: String,
+    /// The cluster, or the sync of another account.
+    source: String,
+    /// It is sanitised already: nothing raw is touched.
+    sanitized: bool,
     /// The cluster that will hold the raw data.
-    quarantine: String,
+    quarantine: Option<String>,
     /// The stable names.
     targets: Vec<String>,
 }
@@ -107,8 +110,9 @@ impl State for SelectSnapshot {
             taken: None,
             engine_version: None,
             storage_type: None,
-            source_cluster: policy.source.cluster.clone(),
-            quarantine: names::quarantine(&sync, run),
+            source: policy.source.name().to_owned(),
+            sanitized: policy.source.sync.is_some(),
+            quarantine: policy.quarantine.as_ref().map(|_| names::quarantine(&sync, run)),
             targets: policy.targets.iter().map(|target| target.cluster.clone()).collect(),
             sync: sync.clone(),
         };
@@ -120,10 +124,14 @@ impl State for SelectSnapshot {
         }
         let source = Source::open(cx, &sync, &policy).await;
         let rule = &policy.source.snapshot;
-        let described = source.snapshots(&policy.source.cluster, rule.kind.as_str()).await?;
-        let snapshots: Vec<policy::Snapshot> = described.iter().filter_map(snapshot).collect();
+        let described = source.snapshots(&policy.source).await?;
+        let mut snapshots: Vec<policy::Snapshot> = described.iter().filter_map(snapshot).collect();
+        if policy.source.sync.is_some() {
+            // A run's own copies are passed over, and these are what is asked for.
+            snapshots.iter_mut().for_each(|snapshot| drop(snapshot.tags.remove("managed-by")));
+        }
         let choice = rule.choose(&snapshots, self.at.unwrap_or(run.entered), &policy.schedule.time_zone);
-        let because = because(&policy.source.cluster, &choice.because);
+        let because = because(policy.source.name(), &choice.because);
         let chosen = match (&choice.chosen, choice.otherwise) {
             (Some(chosen), _) => chosen,
             (None, Otherwise::Skip) => {
@@ -132,7 +140,7 @@ impl State for SelectSnapshot {
             (None, Otherwise::Fail) => {
                 return Err(Error::failed(format!(
                     "no snapshot of {} fits the policy. {because}",
-                    policy.source.cluster
+                    policy.source.name()
                 ))
                 .changed("nothing")
                 .fix("take a snapshot that fits, or change source.snapshot in the policy")
@@ -159,35 +167,23 @@ impl State for SelectSnapshot {
 }
 
 /// The sync of an execution of this state machine that is over, and its run: the one that worked,
-/// where it was itself a clean-up. Its input is whatever somebody once typed.
-async fn stopped(cx: &Context, run: &Run, after: Arn) -> Result<(String, Run)> {
-    let machine =
-        |execution: &Arn| execution.as_str().rsplit_once(':').map(|(machine, _)| machine.to_owned());
-    let mut execution = after.clone();
-    for _ in 0..MOST_STOPPED {
-        if machine(&execution) != machine(&run.execution) || execution == run.execution {
-            return Err(Error::refused(format!("{execution} is no other execution of this state machine")));
-        }
-        let describe = cx.sfn.describe_execution().execution_arn(execution.as_str());
-        let described = describe.send().await.map_err(aws("states:DescribeExecution"))?;
-        if *described.status() == ExecutionStatus::Running {
-            return Err(Error::conflict(format!("{execution} is at work, and cleans up after itself"))
-                .fix("stop it first if it has to end now"));
-        }
-        let input = described.input().and_then(|input| serde_json::from_str::<SelectSnapshot>(input).ok());
-        match input {
-            Some(SelectSnapshot { sync: Some(sync), after: None, .. }) => {
-                return Ok((sync, Run { execution, ..run.clone() }));
-            }
-            Some(SelectSnapshot { sync: None, after: Some(earlier), .. }) => execution = earlier,
-            _ => {
-                return Err(Error::refused(format!(
-                    "the input of {execution} names no sync: it was refused and has made nothing"
-                )));
-            }
+/// where it was itself a clean-up.
+async fn stopped(cx: &Context, run: &Run, execution: Arn) -> Result<(String, Run)> {
+    let read = |input: &str| match serde_json::from_str(input).ok()? {
+        SelectSnapshot { sync: Some(sync), after: None, .. } => Some(Input::Work(sync)),
+        SelectSnapshot { sync: None, after: Some(earlier), .. } => Some(Input::After(earlier)),
+        _ => None,
+    };
+    match after::look(cx, run, execution, read).await? {
+        After::Over(sync, run) => Ok((sync, run)),
+        After::Refused(execution) => Err(Error::refused(format!(
+            "the input of {execution} names no sync: it was refused and has made nothing"
+        ))),
+        After::Running(execution) => {
+            Err(Error::conflict(format!("{execution} is at work, and cleans up after itself"))
+                .fix("stop it first if it has to end now"))
         }
     }
-    Err(Error::refused(format!("what {after} cleaned up after is not found: each names another")))
 }
 
 /// When the version's standard support ended, if it has.
@@ -235,7 +231,8 @@ fn check_accounts(policy: &Sync, account: &str) -> Result<()> {
                 target.cluster, target.account
             )));
         }
-        if target.account == policy.source.account && target.cluster == policy.source.cluster {
+        if target.account == policy.source.account && policy.source.cluster.as_ref() == Some(&target.cluster)
+        {
             return Err(Error::refused(format!("{} is both source and target", target.cluster)));
         }
     }
@@ -259,7 +256,7 @@ mod tests {
         check_accounts(&policy, &account).unwrap();
         assert_eq!(check_accounts(&policy, "999999999999").unwrap_err().name(), "Refused");
         policy.source.account = account.clone();
-        policy.source.cluster = policy.targets[0].cluster.clone();
+        policy.source.cluster = Some(policy.targets[0].cluster.clone());
         assert_eq!(check_accounts(&policy, &account).unwrap_err().name(), "Refused");
     }
 

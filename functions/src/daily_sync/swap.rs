@@ -20,7 +20,7 @@ use runbook::{
 };
 use serde_json::Value;
 
-use super::denied;
+use crate::shared::denied;
 
 /// How long the stable name may lead nowhere before the former cluster gets it back.
 pub const WINDOW: Duration = Duration::from_secs(20 * 60);

@@ -24,9 +24,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{
-    after_swap, denied,
+    after_swap,
     swap::{self, Plan, Step},
 };
+use crate::shared::{denied, removal};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -106,7 +107,7 @@ impl SwapTarget {
         };
         match plan.next(clusters, fresh_ready, cx.clock.now())? {
             Step::StartFormer(former) => {
-                after_swap::start(cx, &former.id).await?;
+                removal::start(cx, &former.id).await?;
                 Err(Error::NotReady(format!(
                     "{} to start; it was stopped, and a stopped cluster cannot be renamed",
                     former.id

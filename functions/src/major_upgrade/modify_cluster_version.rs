@@ -86,6 +86,11 @@ impl State for ModifyClusterVersion {
         }
         self.check_snapshot(cx).await?;
         let groups = self.groups(cx, &cluster).await?;
+        if groups.usable.is_some_and(|usable| cx.clock.now() < usable) {
+            return Err(Error::NotReady(
+                "the new parameter groups to be usable (RDS asks for 5 minutes after their creation)".into(),
+            ));
+        }
         if !cx.store.put_json_when(&key, &request, When::Absent).await? {
             return Err(Error::NotReady(format!(
                 "the upgrade to {} that another attempt begins at this moment",

@@ -65,6 +65,8 @@ struct Report {
 
 /// "wait at least 5 minutes before creating your first DB cluster that uses that DB cluster
 /// parameter group as the default" (botocore rds 2014-10-31, CreateDBClusterParameterGroup).
+/// Maintenance and a snapshot come before the first use, so it is only there that what is left of
+/// them is waited for.
 const SETTLE: SignedDuration = SignedDuration::from_mins(5);
 const CREATED: &str = "created";
 
@@ -118,19 +120,13 @@ impl State for PrepareParameterGroups {
                 .then(Then::StartAgain));
         }
 
-        let created = reports.iter().filter_map(|report| report.created).max();
-        if created.is_some_and(|at| cx.clock.now().duration_since(at) < SETTLE) {
-            return Err(Error::NotReady(
-                "the new parameter groups to be usable (RDS asks for 5 minutes after their creation)".into(),
-            ));
-        }
-
         let chosen = ParameterGroups {
             cluster: new_names[&(Kind::Cluster, cluster_group)].clone(),
             instances: instance_groups
                 .into_iter()
                 .map(|(instance, group)| (instance, new_names[&(Kind::Instance, group)].clone()))
                 .collect(),
+            usable: reports.iter().filter_map(|report| report.created).max().map(|at| at + SETTLE),
             made: reports.iter().filter(|report| report.made_by_us).map(|report| report.to.clone()).collect(),
             ..self.unchosen(&cluster)
         };
@@ -157,6 +153,7 @@ impl PrepareParameterGroups {
             version: self.version.clone(),
             cluster: String::new(),
             instances: BTreeMap::new(),
+            usable: None,
             made: Vec::new(),
             rebooted: BTreeMap::new(),
             synced: None,

@@ -24,7 +24,7 @@ struct Plan {
 #[serde(rename_all = "camelCase")]
 struct Selected {
     sync: String,
-    source_cluster: String,
+    source: String,
     snapshot: Option<String>,
     taken: Option<Timestamp>,
     engine_version: Option<String>,
@@ -151,7 +151,7 @@ impl Report {
             "SelectSnapshot" => {
                 if let Some(selected) = read::<Selected>(output) {
                     self.sync.get_or_insert(selected.sync);
-                    self.cluster = Some(selected.source_cluster);
+                    self.cluster = Some(selected.source);
                     self.from = selected.engine_version;
                     self.data_taken = selected.taken;
                     (self.copies.source, self.copies.source_taken) = (selected.snapshot, selected.taken);

@@ -1,3 +1,8 @@
 //! What more than one runbook uses.
 
+pub mod after;
 pub mod choice;
+pub mod copy;
+pub mod denied;
+pub mod removal;
+pub mod restore;

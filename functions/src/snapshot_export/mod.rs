@@ -4,16 +4,22 @@
 //!    exports once. It changes nothing in a database account.
 //! 2. [`copy_shared_snapshot`], only for what another account has shared.
 //! 3. [`export_snapshot`] lets AWS write the files. It stops at what AWS says has failed.
-//! 4. ReconcileExport, a worker, compares the files with the source and stops at every difference
+//! 4. Beside it, where the policy says `verify: restore`, [`restore_snapshot`] restores the
+//!    snapshot into quarantine, CountRows, a worker, counts its rows, and [`remove_leftovers`]
+//!    deletes it, and whatever an earlier run left.
+//! 5. ReconcileExport, a worker, compares the files with the source and stops at every difference
 //!    that the policy does not accept.
-//! 5. [`publish_export`] leads readers to them, and deletes old exports.
+//! 6. [`publish_export`] leads readers to them, and deletes old exports.
 //!
 //! A failure stops the run and changes nothing back: the files stay, `latest.json` leads where it
-//! led, and a redrive goes on.
+//! led, and a redrive goes on. Only a restored copy does not stay: the rule `export-stopped` starts
+//! an execution that deletes it.
 
 pub mod copy_shared_snapshot;
 pub mod export_snapshot;
 pub mod publish_export;
 mod queries;
+pub mod remove_leftovers;
+pub mod restore_snapshot;
 mod retention;
 pub mod select_export;

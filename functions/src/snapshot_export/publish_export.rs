@@ -12,7 +12,7 @@ use policy::Export;
 use runbook::{
     Arn, Context, Error, Result, Run, State,
     aurora::{self, Fault, message},
-    daily_sync::tags::EXECUTION,
+    daily_sync::tags::Maker,
     error::{Then, aws},
     snapshot_export::{
         self,
@@ -225,7 +225,7 @@ impl PublishExport {
         }
         let name = names::copy(&self.export, run);
         let Some(copy) = aurora::find_snapshot(cx, &name).await? else { return Ok(()) };
-        if !names::is_of_export(&copy.tags, &self.export) || !copy.tags.is(EXECUTION, run.name()) {
+        if !Maker::Export(&self.export).made_in(&copy.tags, run) {
             return Ok(());
         }
         let delete = cx.rds.delete_db_cluster_snapshot().db_cluster_snapshot_identifier(&name);

@@ -2,7 +2,8 @@
 //!
 //! Started by a snapshot's event, it ends the run well where there is nothing to do: no export
 //! takes that snapshot, an execution has claimed it before, or readers are led to newer data. An
-//! event only says where to look; all else is what RDS shows. Changes: the claim and a copy of the
+//! event only says where to look; all else is what RDS shows. Where the input names an execution
+//! instead, the run only cleans up after that one. Changes: the claim and a copy of the
 //! policy, both in the run bucket. Again is harmless: the claim is this execution's. Undo: none
 //! needed. Errors: `NotReady` (the snapshot is in the making, AWS does not answer), `Refused`
 //! (input, policy, bucket), `Conflict` (another execution exports it now), `OperationFailed` (no
@@ -11,10 +12,10 @@
 use std::time::Duration;
 
 use jiff::{Timestamp, tz::TimeZone};
-use policy::{Export, Otherwise, Policy};
+use policy::{Export, Otherwise, Policy, Verify};
 use runbook::{
     Arn, Context, Error, Result, Run, State,
-    aurora::{self, Snapshot},
+    aurora::{self, EngineVersion, Snapshot},
     daily_sync::tags::{self, Role},
     error::{Then, aws},
     kept_policy, lease,
@@ -29,12 +30,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::shared::choice;
+use crate::shared::{
+    after::{self, After, Input},
+    choice,
+};
 
-/// What a person, a schedule or the rule on snapshots gives: `export`, `snapshot` or both.
+/// What a person, a schedule or a rule gives: `export`, `snapshot` or both; or `after`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(title = "Input of snapshot-export", extend("anyOf" = json!([
-    {"required": ["export"]}, {"required": ["snapshot"]}
+    {"required": ["export"]}, {"required": ["snapshot"]}, {"required": ["after"]}
 ])))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SelectExport {
@@ -47,6 +51,10 @@ pub struct SelectExport {
     #[serde(default)]
     #[schemars(with = "String", regex(pattern = "^arn:[^:]+:rds:[^:]+:[0-9]{12}:cluster-snapshot:.+$"))]
     snapshot: Option<Arn>,
+    /// The ARN of an execution of snapshot-export that is over: only what it left is removed.
+    #[serde(default)]
+    #[schemars(with = "String", regex(pattern = "^arn:[^:]+:states:[^:]+:[0-9]{12}:execution:[^:]+:[^:]+$"))]
+    after: Option<Arn>,
     /// Whether a snapshot that has been exported is exported again, into another folder.
     #[serde(default)]
     again: bool,
@@ -74,6 +82,12 @@ pub struct Selected {
     taken: Option<Timestamp>,
     /// Another account has shared it: RDS exports an account's own snapshots only.
     shared: bool,
+    /// Its rows are counted on a restore, of this version and storage.
+    counted: bool,
+    engine_version: Option<EngineVersion>,
+    storage_type: Option<String>,
+    /// What runs left that are over is removed.
+    cleans: bool,
 }
 
 /// What was looked for.
@@ -87,19 +101,6 @@ impl State for SelectExport {
     type Output = Selected;
 
     async fn reconcile(self, cx: &Context, run: &Run) -> Result<Selected> {
-        let policy = kept_policy::keep(cx, run, None, |policy| {
-            self.export.as_ref().map(|name| snapshot_export::one(&policy, name).map(drop)).transpose()?;
-            Ok(policy)
-        })
-        .await?;
-        let found = match (&self.export, &self.snapshot) {
-            (Some(name), only) => self.of_export(cx, run, &policy, name, only.as_ref()).await?,
-            (None, Some(snapshot)) => self.of_event(cx, run, &policy, snapshot).await?,
-            (None, None) => {
-                return Err(Error::refused("the input has to have export or snapshot")
-                    .fix("see the runbook's input.schema.json"));
-            }
-        };
         let nothing = |summary: String| Selected {
             summary,
             deadline: self.deadline,
@@ -109,6 +110,35 @@ impl State for SelectExport {
             snapshot: None,
             taken: None,
             shared: false,
+            counted: false,
+            engine_version: None,
+            storage_type: None,
+            cleans: false,
+        };
+        let former = match &self.after {
+            Some(after) => match self.over(cx, run, after.clone()).await? {
+                Comes::After(former) => Some(former),
+                Comes::InVain(why) => return Ok(nothing(format!("there is nothing to do: {why}"))),
+            },
+            None => None,
+        };
+        let policy = kept_policy::keep(cx, run, former.as_ref(), |policy| {
+            self.export.as_ref().map(|name| snapshot_export::one(&policy, name).map(drop)).transpose()?;
+            Ok(policy)
+        })
+        .await?;
+        if let Some(former) = former {
+            let what =
+                format!("there is nothing to export: this only removes what {} left", former.execution);
+            return Ok(Selected { cleans: true, ..nothing(what) });
+        }
+        let found = match (&self.export, &self.snapshot) {
+            (Some(name), only) => self.of_export(cx, run, &policy, name, only.as_ref()).await?,
+            (None, Some(snapshot)) => self.of_event(cx, run, &policy, snapshot).await?,
+            (None, None) => {
+                return Err(Error::refused("the input has to have export, snapshot or after")
+                    .fix("see the runbook's input.schema.json"));
+            }
         };
         let (name, export, snapshot, taken) = match found {
             Found::This { name, export, snapshot, taken } => (name, export, snapshot, taken),
@@ -128,6 +158,10 @@ impl State for SelectExport {
         }
         Ok(Selected {
             due: true,
+            cleans: true,
+            counted: export.verify == Verify::Restore,
+            engine_version: Some(snapshot.version.clone()),
+            storage_type: snapshot.shown.storage_type().map(str::to_owned),
             export: Some(name.to_owned()),
             shared: snapshot.arn.account() != run.account(),
             snapshot: Some(snapshot.arn.clone()),
@@ -137,7 +171,33 @@ impl State for SelectExport {
     }
 }
 
+/// Whether the run comes after another one.
+enum Comes {
+    /// It only removes what that one left.
+    After(Run),
+    InVain(String),
+}
+
 impl SelectExport {
+    /// Whom this run cleans up after.
+    async fn over(&self, cx: &Context, run: &Run, execution: Arn) -> Result<Comes> {
+        if self.export.is_some() || self.snapshot.is_some() {
+            return Err(Error::refused("the input has after, and beside it something to export")
+                .fix("see the runbook's input.schema.json"));
+        }
+        let read = |input: &str| {
+            let input: Self = serde_json::from_str(input).ok()?;
+            Some(input.after.map_or(Input::Work(()), Input::After))
+        };
+        Ok(match after::look(cx, run, execution, read).await? {
+            After::Running(execution) => Comes::InVain(format!("{execution} is at work again")),
+            After::Refused(execution) => {
+                Comes::InVain(format!("{execution} was refused and has made nothing"))
+            }
+            After::Over((), former) => Comes::After(former),
+        })
+    }
+
     /// Asked for by its name: the newest snapshot that fits, or the one that is asked for.
     async fn of_export<'p>(
         &self,
@@ -350,6 +410,7 @@ mod tests {
             json!({"snapshot": "rds:orders-1"}),
             json!({"export": "orders", "again": "yes"}),
             json!({"export": "orders", "sync": "orders"}),
+            json!({"after": "monday"}),
         ] {
             assert!(serde_json::from_value::<SelectExport>(bad.clone()).is_err(), "{bad} was taken");
         }

@@ -1,4 +1,5 @@
-# Both runbooks in the environments' account, production's part in production's account, and Slack.
+# All runbooks in the environments' account, production's part in production's account, where exports
+# go, and Slack.
 
 terraform {
   required_version = ">= 1.9"
@@ -50,7 +51,7 @@ resource "aws_kms_alias" "environments" {
 module "runbooks" {
   source = "../.."
 
-  runbooks                  = ["major-upgrade", "daily-sync"]
+  runbooks                  = ["major-upgrade", "daily-sync", "snapshot-export"]
   package                   = var.package
   architecture              = var.architecture
   image_tag                 = var.image_tag
@@ -61,6 +62,7 @@ module "runbooks" {
   policy_file               = var.policy_file
   copy_key_arns             = [module.production.copy_key_arn]
   cluster_key_arns          = [aws_kms_key.environments.arn]
+  export_key_arns           = [aws_kms_key.exports.arn]
   production_event_accounts = [data.aws_caller_identity.production.account_id]
   alarm_topic_arns          = var.alarm_topic_arns
   slack_webhook_url         = var.slack_webhook_url

@@ -49,6 +49,11 @@ variable "run_bucket" {
   default     = null
 }
 
+variable "export_bucket" {
+  description = "Name of the bucket of exports: the policy file's `bucket`."
+  type        = string
+}
+
 variable "policy_file" {
   description = "Path of the policy file."
   type        = string

@@ -9,6 +9,7 @@ locals {
     "run_bucket_keys", "secrets_keys", "log_delivery", "state_machine_logs", "tracing", "functions",
     "workers", "worker_roles", "callers_of_production", "external_id", "state_machines",
     "export_buckets", "exported_files", "export_roles", "export_keys", "shared_snapshots",
+    "masking_keys",
   ] : name => "" }
   variables = merge(local.nothing, var.variables, { role = var.name })
   scopes    = jsondecode(templatefile("${path.module}/../../iam/scopes.json", local.variables))

@@ -134,10 +134,32 @@ fn an_age_is_counted_in_hours_that_passed() {
 #[test]
 fn snapshots_are_read_as_the_command_line_prints_them() {
     let printed = include_str!("../../examples/snapshots.json");
-    let snapshots = snapshots(printed, "orders").unwrap();
+    let source = |of: &str| -> crate::Source {
+        let rest =
+            r#""account": "1", "role": "r", "kms-key": "k", "snapshot": {"type": "manual", "max-age": "1d"}"#;
+        serde_json::from_str(&format!("{{{of}, {rest}}}")).unwrap()
+    };
+    let orders = source(r#""cluster": "orders""#);
+    let snapshots = snapshots(printed, &orders).unwrap();
     let choice = rule(Some("00:00-06:00")).choose(&snapshots, at("2026-03-27T02:30:00Z"), &berlin());
     assert_eq!(chosen(&choice), Some("rds:orders-2026-03-27-01-12"), "{:?}", choice.because);
-    assert!(crate::snapshots("[]", "orders").is_err());
+    assert!(crate::snapshots("[]", &orders).is_err());
+    // Another account's sync: what is tagged as sanitised by it, and no other.
+    let tagged = |name: &str, sync: &str, role: &str| {
+        format!(
+            r#"{{"DBClusterSnapshotIdentifier": "{name}", "DBClusterSnapshotArn": "a:{name}", "DBClusterIdentifier": "q",
+            "SnapshotCreateTime": "2026-03-27T01:00:00Z", "SnapshotType": "manual", "Status": "available",
+            "StorageEncrypted": true, "TagList": [{{"Key": "managed-by", "Value": "aurora-runbooks"}},
+            {{"Key": "sync", "Value": "{sync}"}}, {{"Key": "role", "Value": "{role}"}}]}}"#
+        )
+    };
+    let all = [("a", "orders", "sanitized"), ("b", "orders", "copy"), ("c", "stock", "sanitized")];
+    let all = all.map(|(name, sync, role)| tagged(name, sync, role)).join(",");
+    let printed = format!(r#"{{"DBClusterSnapshots": [{all}]}}"#);
+    let sync = source(r#""sync": "orders""#);
+    let found = crate::snapshots(&printed, &sync).unwrap();
+    let choice = sync.snapshot.choose(&found, at("2026-03-27T02:30:00Z"), &berlin());
+    assert_eq!((found.len(), chosen(&choice)), (1, Some("a")), "{:?}", choice.because);
 }
 
 fn any_snapshot() -> impl Strategy<Value = Snapshot> {

@@ -75,7 +75,7 @@ fn the_example_classifies_every_column_of_the_shop() {
     let policy = Policy::parse(ORDERS).unwrap();
     for (database, schema_prefix) in [("shop", "public."), ("billing", ""), ("customer-events", "public.")] {
         let sql = std::fs::read_to_string(path(&format!("../sandbox/data/shop/{database}.sql"))).unwrap();
-        let rules = &policy.syncs["orders"].masking.databases[database].tables;
+        let rules = &policy.syncs["orders"].masking.as_ref().unwrap().databases[database].tables;
         let mut tables = 0;
         for statement in sql.split("\nCREATE TABLE ").skip(1) {
             let (name, rest) = statement.split_once(" (").unwrap();
@@ -221,7 +221,7 @@ fn the_examples_of_the_documentation_are_read() {
 fn the_explanation_of_the_documentation_is_what_is_said() {
     let page = std::fs::read_to_string(path("../docs/policy.md")).unwrap();
     let sync = &Policy::parse(ORDERS).unwrap().syncs["orders"];
-    let snapshots = crate::snapshots(include_str!("../../examples/snapshots.json"), "orders").unwrap();
+    let snapshots = crate::snapshots(include_str!("../../examples/snapshots.json"), &sync.source).unwrap();
     let start = "2026-03-27T02:30:00Z".parse().unwrap();
     for sentence in sync.source.snapshot.choose(&snapshots, start, &sync.schedule.time_zone).because {
         assert!(page.contains(&format!("\n  {sentence}\n")), "docs/policy.md lacks {sentence}");

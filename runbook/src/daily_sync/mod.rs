@@ -7,7 +7,7 @@ pub mod quarantine;
 pub mod secret;
 pub mod tags;
 
-use policy::{Policy, Sync, Target};
+use policy::{Masking, Policy, Quarantine, Sync, Target};
 
 pub use crate::kept_policy::POLICY_KEY;
 use crate::{Context, Error, Result, Run, error::Then, kept_policy};
@@ -29,6 +29,24 @@ fn one(mut policy: Policy, sync: &str) -> Result<Sync> {
             .fix("name one of these")
             .then(Then::StartAgain)
     })
+}
+
+/// How a sync of a cluster makes it harmless, and where.
+pub fn sanitizing(sync: &Sync) -> Result<(&Quarantine, &Masking)> {
+    let both = sync.quarantine.as_ref().zip(sync.masking.as_ref());
+    both.ok_or_else(|| {
+        Error::refused(format!(
+            "this sync takes what {} has sanitised, and masks nothing",
+            sync.source.name()
+        ))
+        .then(Then::StartAgain)
+    })
+}
+
+/// The key that encrypts the targets.
+pub fn targets_key(sync: &Sync) -> Result<&str> {
+    let key = sync.targets_key();
+    key.ok_or_else(|| Error::refused("the policy of this run names no key for the targets"))
 }
 
 /// The target of that name in the sync's policy.

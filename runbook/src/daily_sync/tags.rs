@@ -1,10 +1,14 @@
-//! The tags of what a run makes: they say whose it is, and CleanUp and RetireOld delete by them.
+//! The tags of what a run makes: they say whose it is, and what cleans up deletes by them.
+
+use std::fmt::{self, Display};
 
 use aws_sdk_rds::types::Tag;
 
 use crate::{Run, aurora::Tags, major_upgrade::MANAGED_BY};
 
+pub const RUNBOOK: &str = "runbook";
 pub const SYNC: &str = "sync";
+pub const EXPORT: &str = "export";
 pub const EXECUTION: &str = "execution";
 pub const ROLE: &str = "role";
 pub const TARGET: &str = "target";
@@ -14,6 +18,73 @@ pub const REPLACED_AT: &str = "replaced-at";
 pub const ATTESTED_RUN: &str = "attested-run";
 /// On the sanitised snapshot: the DbClusterResourceId of the cluster that was attested.
 pub const ATTESTED_RESOURCE: &str = "attested-resource";
+
+/// On an export's copy of a snapshot: from when on nobody is expected to go on with it.
+pub const DELETE_AFTER: &str = "delete-after";
+
+/// Whose runs made a thing, by the name in the policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Maker<'a> {
+    Sync(&'a str),
+    Export(&'a str),
+}
+
+impl<'a> Maker<'a> {
+    /// The export whose run made what has these tags.
+    pub fn export(tags: &'a Tags) -> Option<Self> {
+        tags.get(EXPORT).map(Self::Export).filter(|maker| maker.made(tags))
+    }
+
+    fn runbook(self) -> &'static str {
+        match self {
+            Self::Sync(_) => "daily-sync",
+            Self::Export(_) => "snapshot-export",
+        }
+    }
+
+    pub fn name(self) -> &'a str {
+        let (Self::Sync(name) | Self::Export(name)) = self;
+        name
+    }
+
+    fn key(self) -> &'static str {
+        match self {
+            Self::Sync(_) => SYNC,
+            Self::Export(_) => EXPORT,
+        }
+    }
+
+    /// The tags of something that this run makes.
+    pub fn tags(self, run: &Run, role: Role) -> Vec<Tag> {
+        let (managed_by, us) = MANAGED_BY;
+        [
+            (managed_by, us),
+            (RUNBOOK, self.runbook()),
+            (self.key(), self.name()),
+            (EXECUTION, run.name()),
+            (ROLE, role.as_str()),
+        ]
+        .map(|(key, value)| tag(key, value))
+        .into()
+    }
+
+    /// By whichever run.
+    pub fn made(self, tags: &Tags) -> bool {
+        tags.is(MANAGED_BY.0, MANAGED_BY.1)
+            && tags.is(RUNBOOK, self.runbook())
+            && tags.is(self.key(), self.name())
+    }
+
+    pub fn made_in(self, tags: &Tags, run: &Run) -> bool {
+        self.made(tags) && tags.is(EXECUTION, run.name())
+    }
+}
+
+impl Display for Maker<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the {} {}", self.key(), self.name())
+    }
+}
 
 /// What a resource is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,26 +121,17 @@ pub fn tag(key: &str, value: &str) -> Tag {
 
 /// The tags of something that this run makes.
 pub fn of(run: &Run, sync: &str, role: Role) -> Vec<Tag> {
-    let (managed_by, us) = MANAGED_BY;
-    [
-        (managed_by, us),
-        ("runbook", "daily-sync"),
-        (SYNC, sync),
-        (EXECUTION, run.name()),
-        (ROLE, role.as_str()),
-    ]
-    .map(|(key, value)| tag(key, value))
-    .into()
+    Maker::Sync(sync).tags(run, role)
 }
 
 /// Made by a run of this sync, whichever.
 pub fn is_of_sync(tags: &Tags, sync: &str) -> bool {
-    tags.is(MANAGED_BY.0, MANAGED_BY.1) && tags.is(SYNC, sync)
+    Maker::Sync(sync).made(tags)
 }
 
 /// Made by this run.
 pub fn is_of_run(tags: &Tags, sync: &str, run: &Run) -> bool {
-    is_of_sync(tags, sync) && tags.is(EXECUTION, run.name())
+    Maker::Sync(sync).made_in(tags, run)
 }
 
 pub fn has_role(tags: &Tags, role: Role) -> bool {

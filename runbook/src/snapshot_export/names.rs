@@ -1,18 +1,11 @@
 //! The names of what an export makes.
 
-use aws_sdk_rds::types::Tag;
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use sha2::{Digest, Sha256};
 
-use crate::{
-    Arn, Run,
-    aurora::Tags,
-    daily_sync::tags::{EXECUTION, tag},
-    major_upgrade::MANAGED_BY,
-};
+use crate::{Arn, Run};
 
 const TIME: &str = "%Y%m%dt%H%M";
-const EXPORT: &str = "export";
 
 /// The export task of this attempt: a redrive makes another one, as a task that has failed keeps
 /// its name ("We strongly recommend that you use a unique name for each export task", Aurora User
@@ -44,19 +37,6 @@ pub fn claim(export: &str, snapshot: &Arn, taken: Timestamp) -> String {
     let name: String =
         snapshot.name().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
     format!("export-{export}-{}-{name}-{}", snapshot.account(), taken.as_second())
-}
-
-/// The tags of our copy.
-pub fn tags(export: &str, run: &Run) -> Vec<Tag> {
-    let (managed_by, us) = MANAGED_BY;
-    [(managed_by, us), ("runbook", "snapshot-export"), (EXPORT, export), (EXECUTION, run.name())]
-        .map(|(key, value)| tag(key, value))
-        .into()
-}
-
-/// Made by a run of this export, whichever.
-pub fn is_of_export(tags: &Tags, export: &str) -> bool {
-    tags.is(MANAGED_BY.0, MANAGED_BY.1) && tags.is("runbook", "snapshot-export") && tags.is(EXPORT, export)
 }
 
 #[cfg(test)]

@@ -62,7 +62,7 @@ fn parse(text: &str, sync: Option<&str>, name: &str) -> anyhow::Result<Masking> 
         said(name, &errors)
     })?;
     let sync = policy.syncs.into_values().next();
-    sync.map(|sync| sync.masking).context("the policy has no sync")
+    sync.and_then(|sync| sync.masking).context("the policy has no sync")
 }
 
 fn whole(text: &str, sync: Option<&str>, name: &str) -> anyhow::Result<Masking> {
@@ -75,7 +75,7 @@ fn whole(text: &str, sync: Option<&str>, name: &str) -> anyhow::Result<Masking> 
     };
     let found = policy.syncs.remove(&sync);
     let found = found.with_context(|| format!("{sync:?} is none of the policy's syncs: {known}"))?;
-    Ok(found.masking)
+    found.masking.context("the policy masks nothing")
 }
 
 /// In the form that editors make links of: file, line, column.

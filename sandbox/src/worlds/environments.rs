@@ -48,13 +48,46 @@ pub const QUARANTINE: [(&str, &str); 9] = [
     ("log_min_error_statement", "panic"),
 ];
 
+pub const MASKING_KEY: &str = "a key of the sandbox, 32 bytes or more";
+
+/// What a raw copy stands in: it lets only the workers in.
+pub async fn create_quarantine(sandbox: &Sandbox) -> anyhow::Result<()> {
+    sandbox.rds.plant_key(ACCOUNT, "alias/aurora-runbooks-environments", &[]);
+    sandbox.rds.allow("sg-quarantine", WORKERS);
+    create_groups(sandbox, &["quarantine"], &[("quarantine-pg16", QUARANTINE.as_slice())]).await
+}
+
+async fn create_groups(
+    sandbox: &Sandbox,
+    subnet_groups: &[&str],
+    parameter_groups: &[(&str, &[(&str, &str)])],
+) -> anyhow::Result<()> {
+    let rds = sandbox.rds_client();
+    for name in subnet_groups {
+        let group =
+            rds.create_db_subnet_group().db_subnet_group_name(*name).db_subnet_group_description(*name);
+        group.subnet_ids(format!("subnet-{name}-a")).subnet_ids(format!("subnet-{name}-b")).send().await?;
+    }
+    for (name, values) in parameter_groups {
+        let group = rds.create_db_cluster_parameter_group().db_cluster_parameter_group_name(*name);
+        group.db_parameter_group_family("aurora-postgresql16").description(*name).send().await?;
+        set_cluster_values(&rds, name, values).await?;
+    }
+    Ok(())
+}
+
+/// What the sync masks with.
+pub async fn create_masking_key(sandbox: &Sandbox) -> anyhow::Result<()> {
+    let secret = context(sandbox).secrets.create_secret().name("orders-sync/masking-key");
+    secret.secret_string(json!({ "key": MASKING_KEY }).to_string()).send().await?;
+    Ok(())
+}
+
 /// `policy` is the policy's text; the example's when `None`.
 pub async fn create(sandbox: &Sandbox, policy: Option<&str>) -> anyhow::Result<()> {
-    let rds = sandbox.rds_client();
-    sandbox.rds.plant_key(ACCOUNT, "alias/aurora-runbooks-environments", &[]);
-    // The quarantine lets only the workers in; each target also its clients.
+    create_quarantine(sandbox).await?;
+    // Each target also lets its clients in.
     for (group, from) in [
-        ("sg-quarantine", WORKERS),
         ("sg-dev", WORKERS),
         ("sg-dev", "sg-dev-clients"),
         ("sg-support", WORKERS),
@@ -62,23 +95,12 @@ pub async fn create(sandbox: &Sandbox, policy: Option<&str>) -> anyhow::Result<(
     ] {
         sandbox.rds.allow(group, from);
     }
-    for name in ["quarantine", "dev", "support"] {
-        let group = rds.create_db_subnet_group().db_subnet_group_name(name).db_subnet_group_description(name);
-        group.subnet_ids(format!("subnet-{name}-a")).subnet_ids(format!("subnet-{name}-b")).send().await?;
-    }
-    let environment = [("rds.force_ssl", "1")];
-    for (name, values) in [
-        ("quarantine-pg16", QUARANTINE.as_slice()),
-        ("orders-dev-pg16", &environment),
-        ("orders-support-pg16", &environment),
-    ] {
-        let group = rds.create_db_cluster_parameter_group().db_cluster_parameter_group_name(name);
-        group.db_parameter_group_family("aurora-postgresql16").description(name).send().await?;
-        set_cluster_values(&rds, name, values).await?;
-    }
+    let environment: &[(&str, &str)] = &[("rds.force_ssl", "1")];
+    let parameter_groups = [("orders-dev-pg16", environment), ("orders-support-pg16", environment)];
+    create_groups(sandbox, &["dev", "support"], &parameter_groups).await?;
+    create_masking_key(sandbox).await?;
     let cx = context(sandbox);
     for (name, value) in [
-        ("orders-sync/masking-key", json!({"key": "a key of the sandbox, 32 bytes or more"})),
         ("orders-dev/app", json!({})),
         ("orders-support/connection", json!({})),
         ("orders-support/support", json!({})),

@@ -16,6 +16,7 @@ use runbook::{
     kept_policy::POLICY_KEY,
 };
 use serde_json::json;
+use workers::shared::seal::Seal;
 
 use crate::{
     Sandbox,
@@ -77,6 +78,20 @@ pub async fn create(sandbox: &Sandbox, policy: Option<&str>) -> anyhow::Result<(
 
 pub fn example_policy() -> anyhow::Result<String> {
     Ok(std::fs::read_to_string(root().join("policy/examples/exports.yaml"))?)
+}
+
+/// In place of `verify: aws`.
+pub const COUNTED: &str = "verify: restore
+    quarantine:
+      instance-class: db.r6g.large
+      subnet-group: quarantine
+      security-group: sg-quarantine
+      cluster-parameter-group: quarantine-pg16
+      kms-key: alias/aurora-runbooks-environments";
+
+/// The example's export, whose rows are counted on a restore.
+pub fn policy_that_counts() -> anyhow::Result<String> {
+    Ok(example_policy()?.replace("verify: aws", COUNTED))
 }
 
 /// An automated snapshot of `orders`, which its event tells of when it is there; answers its ARN.
@@ -158,6 +173,7 @@ pub async fn sanitized(sandbox: &Sandbox, tables: &[(&str, u64)]) -> anyhow::Res
         counts: json!({}),
     };
     cx.store.put_json(&attestation::key(&cluster.resource_id), &attestation).await?;
+    environments::create_masking_key(sandbox).await?;
     record(sandbox, tables).await?;
     Ok(arn("rds", &format!("cluster-snapshot:{name}")))
 }
@@ -165,11 +181,14 @@ pub async fn sanitized(sandbox: &Sandbox, tables: &[(&str, u64)]) -> anyhow::Res
 /// What that run recorded of the database shop.
 pub async fn record(sandbox: &Sandbox, tables: &[(&str, u64)]) -> anyhow::Result<()> {
     let run = Run::of(&arn("states", &format!("execution:{PREFIX}-daily-sync:monday")));
-    let store = orders::context(sandbox).store;
+    let cx = orders::context(sandbox);
     let loaded = |(table, rows): &(&str, u64)| json!({ "table": table, "rows": rows, "masked": true });
     let tables: Vec<_> = tables.iter().map(loaded).collect();
-    let record = json!({ "content": { "database": "shop", "tables": tables }, "mac": "of another key" });
-    Ok(store.put_json(&format!("{}/databases/shop.json", run.prefix()), &record).await?)
+    let id = aurora::cluster(&cx, orders::CLUSTER).await?.resource_id;
+    let (seal, key) =
+        (Seal::new(environments::MASKING_KEY, &run, &id), format!("{}/databases/shop.json", run.prefix()));
+    let record = seal.seal(&key, json!({ "database": "shop", "tables": tables }))?;
+    Ok(cx.store.put_json(&key, &record).await?)
 }
 
 async fn wait_snapshot(sandbox: &Sandbox, rds: &Client, name: &str) -> anyhow::Result<()> {

@@ -374,7 +374,7 @@ fn ends_well<'a>(beside: &'a Value, from: &'a str, seen: &mut BTreeSet<&'a str>)
 
 /// A catcher leads to Fail states; or it sets `$failure`, without which no Choice on the way ends
 /// well; or, inside of a Map, it makes an item with an `error`, of which a state around it makes
-/// `$failure`.
+/// `$failure`; or it leads back, so that no good end is reached but by the state itself.
 fn caught_is_a_failure(place: &Place) -> Result<(), String> {
     for catcher in place.state["Catch"].as_array().into_iter().flatten() {
         let next = catcher["Next"].as_str().ok_or("a catcher without Next")?;
@@ -385,6 +385,7 @@ fn caught_is_a_failure(place: &Place) -> Result<(), String> {
         let is_item = !catcher["Output"]["error"].is_null() && place.inside.iter().any(collected);
         match good_end {
             Some(_) if is_item => {}
+            Some(_) if ends_well(place.beside, next, &mut BTreeSet::from([place.name])).is_none() => {}
             Some(end) => return Err(format!("{} ends well in {end}", names(catcher).join(", "))),
             None => {
                 let is_set = !catcher["Assign"]["failure"].is_null();

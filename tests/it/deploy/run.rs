@@ -1,4 +1,4 @@
-//! Both runbooks, in the model gear, from what was read back.
+//! All runbooks, in the model gear, from what was read back.
 
 use sandbox::{
     Options, Sandbox,
@@ -6,6 +6,7 @@ use sandbox::{
     deployment::Deployment,
     environments,
     executables::root,
+    exports,
     iam::{
         condition::Keys as Values,
         evaluate::{Access, Identity},
@@ -55,13 +56,15 @@ pub async fn upgrade(read: &ReadBack) {
     assert_eq!(sandbox.iam.denied(), []);
 }
 
-/// By the deployed schedule, by hand, and stopped by a person: the deployed rule cleans up.
+/// By the deployed schedule, by hand, and stopped by a person: the deployed rule cleans up. What the
+/// first one has sanitised is exported.
 pub async fn syncs(read: &ReadBack) {
     let sandbox = start(read.deployment(&production_key())).await;
     production::create(&sandbox).await.expect("production is created");
     production::take_snapshot(&sandbox).await.expect("the snapshot is taken");
     let policy = &read.buckets[0].objects["policy.yaml"];
     environments::create(&sandbox, Some(policy)).await.expect("the environments are created");
+    exports::create(&sandbox, Some(policy)).await.expect("the bucket of exports is created");
     environments::create_targets(&sandbox).await.expect("yesterday's targets are created");
     // The quarantine lets in the workers that were deployed, and no others.
     sandbox.rds.forbid("sg-quarantine", WORKERS);
@@ -88,6 +91,9 @@ pub async fn syncs(read: &ReadBack) {
     let after = model::published(&sandbox).await;
     assert_eq!(after.len(), 2);
     assert!(after.iter().all(|(target, cluster)| before[target] != *cluster), "both are replaced");
+    // The event of the sanitised snapshot has started its export.
+    let export = exports::started(&sandbox).await.expect("the deployed rule starts it");
+    harness::ended(&sandbox, export).await.succeeded();
 
     model::minutes(&sandbox, 24 * 60).await;
     production::take_snapshot(&sandbox).await.unwrap();

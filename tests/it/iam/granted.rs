@@ -103,14 +103,17 @@ async fn a_bad_week_of_syncs() -> Sandbox {
 }
 
 /// An export by event that differs from its source, one of a snapshot that production has shared,
-/// and one that deletes what is too old; each while the claim is another's.
+/// one that deletes what is too old, one that is stopped while the restored copy stands, and one
+/// whose copy of a shared snapshot is left; each while the claim is another's.
 async fn a_bad_week_of_exports() -> Sandbox {
     let options = Options { customer_keys: true, roles: vec![exports::role().unwrap()], ..Options::model(1) };
     let sandbox = Sandbox::start(options).await.unwrap();
     production::create(&sandbox).await.unwrap();
     orders::create(&sandbox, Shape { maintenance: false, ..Shape::default() }).await.unwrap();
     let shared = exports::share_from_production(&sandbox).await.unwrap();
-    exports::create(&sandbox, Some(&exports::policy_of_three().unwrap())).await.unwrap();
+    environments::create_quarantine(&sandbox).await.unwrap();
+    let policy = exports::policy_of_three().unwrap().replacen("verify: aws", exports::COUNTED, 1);
+    exports::create(&sandbox, Some(&policy)).await.unwrap();
     let skip = |sandbox: &Sandbox, skipped: bool| {
         sandbox.rds.behave(|behaviour| {
             let skip = &mut behaviour.exports.skip;
@@ -136,7 +139,14 @@ async fn a_bad_week_of_exports() -> Sandbox {
             .await
             .unwrap();
         export("next-day", json!({ "export": "orders" })).await;
-        export("shared", json!({ "export": "shared", "snapshot": shared })).await;
+        stop_while_it_counts(&sandbox).await;
+        let fault = Fault::once(Kind::Denied, "rds", "StartExportTask").by("export-snapshot");
+        sandbox.gateway.lay(fault);
+        let shared = json!({ "export": "shared", "snapshot": shared });
+        let arn = sandbox.start_execution("snapshot-export", "left", &shared).await.unwrap();
+        ended(&sandbox, arn).await.failed("Refused");
+        sandbox.clock.sleep(Duration::from_secs(25 * 3600)).await;
+        export("shared", shared).await;
         let rows =
             [("public.customers", 40), ("public.events", 30), ("public.orders", 120), ("public.refunds", 0)];
         exports::sanitized(&sandbox, &rows).await.unwrap();
@@ -147,6 +157,30 @@ async fn a_bad_week_of_exports() -> Sandbox {
         () = rob(&sandbox, &failed.arn) => unreachable!("it never ends"),
     }
     sandbox
+}
+
+/// Somebody has protected and stopped the restored copy before its run is stopped.
+async fn stop_while_it_counts(sandbox: &Sandbox) {
+    let again = json!({ "export": "orders", "again": true });
+    let stopped = sandbox.start_execution("snapshot-export", "stopped", &again).await.unwrap();
+    let copy = runbook::daily_sync::names::quarantine("orders", &runbook::Run::of(&stopped));
+    let owner = sandbox.rds_client();
+    let is_counted = async || {
+        let shown = owner.describe_db_instances().db_instance_identifier(format!("{copy}-1")).send().await;
+        shown.is_ok_and(|shown| {
+            shown.db_instances().iter().any(|shown| shown.db_instance_status() == Some("available"))
+        })
+    };
+    while !is_counted().await {
+        sandbox.clock.sleep(Duration::from_secs(5)).await;
+    }
+    let protect = owner.modify_db_cluster().db_cluster_identifier(&copy).deletion_protection(true);
+    protect.apply_immediately(true).send().await.unwrap();
+    owner.stop_db_cluster().db_cluster_identifier(&copy).send().await.unwrap();
+    sandbox.sfn().stop_execution().execution_arn(&stopped).send().await.unwrap();
+    sandbox.clock.sleep(Duration::from_secs(2 * 3600)).await;
+    let left = owner.describe_db_clusters().db_cluster_identifier(&copy).send().await;
+    assert!(left.is_err(), "{copy} is left");
 }
 
 #[tokio::test(start_paused = true)]
@@ -169,7 +203,8 @@ async fn the_functions_use_all_that_they_are_granted() {
 /// In real time, with the shipped workers, because they speak SQL.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_workers_use_all_that_they_are_granted() {
-    let options = || Options { customer_keys: true, ..Options::real() };
+    let options =
+        || Options { customer_keys: true, roles: vec![exports::role().unwrap()], ..Options::real() };
     let mut used: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut note = async |sandbox: &Sandbox| {
         assert_eq!(sandbox.iam.denied(), []);
@@ -183,9 +218,11 @@ async fn the_workers_use_all_that_they_are_granted() {
     note(&sandbox).await;
     drop(sandbox);
     let sandbox = world_of_sync(options()).await;
+    exports::create(&sandbox, Some(&exports::policy_of_three().unwrap())).await.unwrap();
     // It is started, because its kept table is read.
     stop_clusters(&sandbox, environments::DEV).await;
-    sync(&sandbox, "sync").await.succeeded();
+    let synced = sync(&sandbox, "sync").await.succeeded();
+    export_what_was_synced(&sandbox, &synced).await;
     note(&sandbox).await;
     for name in workers::STATES.iter().map(|state| runbook::state::kebab(state)) {
         let used = used.entry(permissions::role_arn(&name, ACCOUNT)).or_default();
@@ -195,8 +232,24 @@ async fn the_workers_use_all_that_they_are_granted() {
             used.insert("states:SendTaskFailure".to_owned());
         }
     }
-    // It speaks no SQL: the functions' test has it.
-    report(used, |name, trust| trust.contains("ecs-tasks") && name != "reconcile-export");
+    // One speaks no SQL: the functions' test has it. The other's is that of snapshot_export.rs.
+    let elsewhere = ["count-rows", "reconcile-export"];
+    report(used, |name, trust| trust.contains("ecs-tasks") && !elsewhere.contains(&name));
+}
+
+/// As its event asks for it: the rows of every table are those that the sync recorded under its
+/// key.
+async fn export_what_was_synced(sandbox: &Sandbox, synced: &Ended) {
+    let name = runbook::daily_sync::names::sanitized("orders", &runbook::Run::of(&synced.arn));
+    let input = json!({ "snapshot": arn("rds", &format!("cluster-snapshot:{name}")) });
+    let execution = sandbox.start_execution("snapshot-export", "sanitized", &input).await.unwrap();
+    let exported = ended(sandbox, execution).await.succeeded();
+    let export = &exported.report["export"];
+    assert_eq!(export["verified"], "rows compared with the rows that sync counted", "{}", exported.report);
+    let (tables, rows) = (export["tables"].as_u64().unwrap(), export["rows"].as_u64().unwrap());
+    assert!(tables > 8 && rows > 1000, "{export}");
+    let latest = sandbox.s3.get(exports::BUCKET, "exports/sanitized/latest.json").unwrap();
+    assert!(String::from_utf8_lossy(&latest).contains(&name));
 }
 
 /// The number of actions granted and used a role; nothing is granted in vain.

@@ -18,7 +18,7 @@ use runbook::{
     daily_sync::{
         self,
         attestation::{self, Attestation},
-        tags,
+        tags::{self, Maker},
     },
     error::{Then, aws},
     postgres::{self, Login, query_failed},
@@ -37,13 +37,11 @@ pub mod wires;
 
 use cluster::Quarantine;
 
-use super::{
-    quarantine::{Quarantined, masking_key},
-    sanitize_databases::{
-        record::{Record, Records},
-        seal::Seal,
-        sessions::{Sessions, texts},
-    },
+use super::sanitize_databases::record::{Record, Records};
+use crate::shared::{
+    quarantine::Quarantined,
+    seal::{Seal, masking_key},
+    sessions::{Sessions, texts},
 };
 use marks::Marker;
 use survivors::{Search, Survivors};
@@ -77,16 +75,18 @@ impl State for AttestSanitized {
     type Output = Attested;
 
     async fn reconcile(self, cx: &Context, run: &Run) -> Result<Attested> {
-        let copy = Quarantined { cluster: &self.cluster, sync: &self.sync, resource_id: &self.resource_id };
+        let maker = Maker::Sync(&self.sync);
+        let copy = Quarantined { cluster: &self.cluster, maker, resource_id: &self.resource_id };
         let login = copy.login(cx, run).await?;
         let policy = daily_sync::policy(cx, run, &self.sync).await?;
-        let key = masking_key(cx, &policy.masking).await?;
+        let (quarantine, masking) = daily_sync::sanitizing(&policy)?;
+        let key = masking_key(cx, masking).await?;
         let seal = Seal::new(&key, run, &self.resource_id);
         let records = Records { cx, run, seal: &seal };
         let found = aurora::cluster(cx, &self.cluster).await?;
-        let quarantine = Quarantine { policy: &policy.quarantine, workers: &self.worker_security_groups };
+        let quarantine = Quarantine { policy: quarantine, workers: &self.worker_security_groups };
         let mut wrong = quarantine.look(cx, run, &found, &login).await?;
-        let seen = look(cx, &login, &policy.masking, &records, &key).await?;
+        let seen = look(cx, &login, masking, &records, &key).await?;
         wrong.extend(seen.wrong);
         if !wrong.is_empty() {
             return Err(Error::failed(format!(

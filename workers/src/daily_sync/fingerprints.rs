@@ -1,7 +1,7 @@
 //! Keyed fingerprints of original values, taken while they are replaced, so that attesting can look
 //! for the values without anybody having kept them.
 //!
-//! They pass through the run bucket, sealed ([`super::sanitize_databases::seal`]), and hold no SQL
+//! They pass through the run bucket, sealed ([`crate::shared::seal`]), and hold no SQL
 //! and nothing that becomes SQL: where a value stood in the words of the policy, and hexadecimal
 //! digits and numbers that are compared. Attesting works out from the policy and the catalog which
 //! places there must be, and refuses another list.

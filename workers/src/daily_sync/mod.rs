@@ -13,11 +13,10 @@
 //!    at what the policy asks and PostgreSQL refuses; the clients stay on the present cluster. Its
 //!    cluster is deleted when the run fails.
 //!
-//! What the first two share: the quarantined copy and its key, and the file of fingerprints.
+//! What the first two share: the file of fingerprints; and, with exports, [`crate::shared`].
 
 pub mod attest_sanitized;
 pub mod fingerprints;
 pub mod prepare_target;
-mod quarantine;
 pub mod replace;
 pub mod sanitize_databases;

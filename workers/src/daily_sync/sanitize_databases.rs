@@ -20,7 +20,7 @@ use policy::Masking;
 use runbook::{
     Context, Error, Finding, Level, Result, Run, State,
     aurora::ResourceId,
-    daily_sync,
+    daily_sync::{self, tags::Maker},
     postgres::{self, query_failed, said},
     store::When,
 };
@@ -42,13 +42,13 @@ pub mod rebuild;
 pub mod record;
 mod rows;
 pub mod schema;
-pub mod seal;
-pub mod sessions;
 pub mod tables;
 
-use super::{
-    quarantine::{Quarantined, masking_key},
-    replace::Key,
+use super::replace::Key;
+use crate::shared::{
+    quarantine::Quarantined,
+    seal::{Seal, masking_key},
+    sessions::{self, Sessions},
 };
 use lock::Lock;
 use plan::Plan;
@@ -56,8 +56,6 @@ use problems::Problems;
 use rebuild::Rebuild;
 use record::{Record, Records};
 use schema::Schema;
-use seal::Seal;
-use sessions::Sessions;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -88,15 +86,17 @@ impl State for SanitizeDatabases {
 
     async fn reconcile(self, cx: &Context, run: &Run) -> Result<Sanitized> {
         let began = cx.clock.now();
-        let copy = Quarantined { cluster: &self.cluster, sync: &self.sync, resource_id: &self.resource_id };
+        let maker = Maker::Sync(&self.sync);
+        let copy = Quarantined { cluster: &self.cluster, maker, resource_id: &self.resource_id };
         let login = copy.login(cx, run).await?;
         let policy = daily_sync::policy(cx, run, &self.sync).await?;
-        let key = masking_key(cx, &policy.masking).await?;
+        let (_, masking) = daily_sync::sanitizing(&policy)?;
+        let key = masking_key(cx, masking).await?;
         let sessions = Sessions { cx, login: &login };
         let seal = Seal::new(&key, run, &self.resource_id);
         let lock = Lock::take(&sessions, &seal).await?;
 
-        let exceptions = &policy.masking.exceptions;
+        let exceptions = &masking.exceptions;
         // Before any is cut, too: where an attempt dies in between, the next one must not believe
         // that exceptions of the policy are about nothing.
         remember_wires(cx, run, cut::find_all(&sessions, exceptions).await?).await?;
@@ -104,8 +104,8 @@ impl State for SanitizeDatabases {
         let wires = counts(&all);
         let records = Records { cx, run, seal: &seal };
         let unknown = cut::unknown(exceptions, &all);
-        let done = sanitize(&sessions, &policy.masking, unknown, &key, &records).await?;
-        let masked = masked::masked(&policy.masking, &done);
+        let done = sanitize(&sessions, masking, unknown, &key, &records).await?;
+        let masked = masked::masked(masking, &done);
         cx.store.put_json(&format!("{}/masking.json", run.prefix()), &masked).await?;
         lock.give_back(&sessions).await?;
 

@@ -35,10 +35,12 @@ use crate::{
 
 mod extensions;
 mod plan;
+mod sessions;
 mod work;
 
 use extensions::{Left, Updated};
 use plan::{Phase, Table, Unit};
+use sessions::{For, Sessions};
 use work::{Failure, Timed, Work};
 
 /// Databases whose extensions and tables are looked at at the same time.
@@ -84,25 +86,37 @@ impl State for RunAnalyze {
         let cluster = aurora::cluster(cx, &self.cluster).await?;
         let login = aurora::login(cx, &cluster, self.secret_arn.as_deref()).await?;
         let before: Option<Inspection> = cx.store.get_json(&inspection::key(&cluster)).await?;
-        let client = postgres::connect(cx, &login, "postgres").await?;
-        let (server, room) = server(&client).await?;
-        if server < self.target.major() {
-            return Err(Error::NotReady(format!("the server to run {} (it runs {server})", self.target)));
-        }
-        client
-            .batch_execute("SET search_path = pg_catalog")
-            .await
-            .map_err(|error| query_failed("set up a session", &error))?;
-        roles::learn_system_roles(&client).await?;
-        let memberships = roles::become_member(&client, Of::Owners).await?;
-        let lacking = memberships.lacking.clone();
-        let databases = postgres::databases(&client).await?;
-        let place = Place { cx, run, login: &login, databases, server };
-        let connections = self.connections.unwrap_or(8).clamp(1, room);
-        let done = place.analyze(before.as_ref(), connections, &lacking).await;
-        memberships.give_back(&client).await?;
-        done
+        analyze(cx, run, &login, (before.as_ref(), &self.target, self.connections)).await
     }
+}
+
+/// Analyses a server, whether it is a cluster's or not: what was known of it before, the version
+/// that it must have, and how many connections shall work.
+pub async fn analyze(
+    cx: &Context,
+    run: &Run,
+    login: &Login,
+    (before, target, connections): (Option<&Inspection>, &EngineVersion, Option<usize>),
+) -> Result<Analyzed> {
+    let client = postgres::connect(cx, login, "postgres").await?;
+    let (server, room) = server(&client).await?;
+    if server < target.major() {
+        return Err(Error::NotReady(format!("the server to run {target} (it runs {server})")));
+    }
+    client
+        .batch_execute("SET search_path = pg_catalog")
+        .await
+        .map_err(|error| query_failed("set up a session", &error))?;
+    roles::learn_system_roles(&client).await?;
+    let memberships = roles::become_member(&client, Of::Owners).await?;
+    let lacking = memberships.lacking.clone();
+    let databases = postgres::databases(&client).await?;
+    let connections = connections.unwrap_or(8).clamp(1, room);
+    let sessions = Sessions::new(cx, login, server, room - connections);
+    let place = Place { cx, run, login, databases, server, sessions };
+    let done = place.analyze(before, connections, &lacking).await;
+    memberships.give_back(&client).await?;
+    done
 }
 
 /// Where the work is.
@@ -113,6 +127,7 @@ struct Place<'a> {
     databases: Vec<String>,
     /// The server's major version.
     server: u32,
+    sessions: Sessions<'a>,
 }
 
 impl Place<'_> {
@@ -126,7 +141,7 @@ impl Place<'_> {
         let (cx, began) = (self.cx, self.cx.clock.now());
         let (mut updated, mut left, mut tables) = (Vec::new(), Vec::new(), Vec::new());
         let mut looks = stream::iter(self.databases.clone())
-            .map(|database: String| look(cx, self.login, before, database))
+            .map(|database: String| look(&self.sessions, before, database))
             .buffered(LOOKING);
         while let Some((done, kept, found)) = looks.try_next().await? {
             updated.extend(done);
@@ -141,7 +156,7 @@ impl Place<'_> {
         let databases = self.databases.len();
         cx.progress
             .say(format!("{planned} tables in {databases} databases to analyse, {already} done already"));
-        let outcome = Work::new(cx, self.login, units).run(connections).await?;
+        let outcome = Work::new(cx, &self.sessions, units).run(connections).await?;
         remember(cx, self.run, outcome.over).await?;
         if !outcome.failures.is_empty() {
             let mut text = failed(&outcome.failures, planned);
@@ -205,19 +220,18 @@ async fn server(client: &tokio_postgres::Client) -> Result<(u32, usize)> {
 
 /// Updates the extensions of a database and lists its tables.
 async fn look(
-    cx: &Context,
-    login: &Login,
+    sessions: &Sessions<'_>,
     before: Option<&Inspection>,
     database: String,
 ) -> Result<(Vec<Updated>, Vec<Left>, Vec<Table>)> {
-    let client = postgres::connect(cx, login, &database).await?;
-    let settings = "SET statement_timeout = 0; SET lock_timeout = '30s'";
-    client.batch_execute(settings).await.map_err(|error| query_failed("set up a session", &error))?;
-    let (updated, left) = extensions::update(&client, &database).await?;
-    let rows = client
+    let session = sessions.take(&database, For::Look).await?;
+    let (updated, left) = extensions::update(&session.client, &database).await?;
+    let rows = session
+        .client
         .query(include_str!("sql/analyze/tables.sql"), &[])
         .await
         .map_err(|error| query_failed(&format!("list the tables of database {database}"), &error))?;
+    sessions.give_back(session);
     let known = before.and_then(|before| before.databases.get(&database));
     let tables = rows
         .iter()

@@ -1,3 +1,6 @@
-//! What both runbooks know of a server.
+//! What more than one runbook uses.
 
+pub mod quarantine;
 pub mod roles;
+pub mod seal;
+pub mod sessions;

@@ -5,7 +5,8 @@
 //! it has read and found into the run's folder; nothing of the export. Again is harmless: footers
 //! that were read are not read again while their objects are the same. Undo: none needed. Errors:
 //! `OperationFailed` with every difference that the policy does not accept; `NotReady` while AWS
-//! does not answer.
+//! does not answer; `Refused` or `Conflict` when the counts of the source are not what those wrote
+//! who counted.
 
 use policy::{Accepted, DifferenceKind, Export, Verify};
 use runbook::{
@@ -39,6 +40,8 @@ pub struct ReconcileExport {
     pub task: String,
     /// The ARN of the snapshot that was exported.
     pub snapshot: String,
+    /// The digest of what CountRows counted, where it did.
+    pub counted: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -66,7 +69,11 @@ impl State for ReconcileExport {
         let warning = self.warning(cx).await?;
         let files = footers::read(cx, run, &bucket, &folder, &objects).await?;
         let source = match export.verify {
-            Verify::Recorded => source::recorded(cx, run, &self.snapshot).await?,
+            Verify::Recorded => {
+                let sync = export.source.sync.as_deref().unwrap_or_default();
+                Some(source::recorded(cx, run, sync, &self.snapshot).await?)
+            }
+            Verify::Restore => Some(source::counted(cx, run, self.counted.as_deref()).await?),
             Verify::Aws => None,
         };
         let mut seen = compare::compare(&said, warning.as_deref(), files, source.as_ref(), &export.only);

@@ -30,7 +30,7 @@ pub async fn before_a_restore(
         wrong.len(),
         wrong.join("\n- ")
     ))
-    .changed("nothing by this state; CleanUp deletes the copy of the snapshot")
+    .changed("nothing by this state")
     .fix("change what is named (docs/policy.md, The quarantine)")
     .then(Then::StartAgain))
 }

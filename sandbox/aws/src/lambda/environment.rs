@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 
 use super::invoker::{Outcome, exited, timed_out};
 
-pub(super) struct Environment {
+pub struct Environment {
     process: Child,
     server: JoinHandle<()>,
     invocations: mpsc::Sender<Invocation>,
@@ -26,7 +26,7 @@ pub(super) struct Environment {
 }
 
 /// How an invocation ended: the environment can take the next one, or is gone.
-pub(super) enum Ended {
+pub enum Ended {
     Warm(Outcome),
     Dead(Bytes),
 }
@@ -78,6 +78,11 @@ impl Environment {
             let _ = axum::serve(listener, router).await;
         });
         Ok(Self { process, server, invocations, replies })
+    }
+
+    /// The process's id, while it lives.
+    pub fn id(&self) -> Option<u32> {
+        self.process.id()
     }
 
     pub fn is_alive(&mut self) -> bool {

@@ -13,7 +13,7 @@ use super::processes::Pool;
 use super::{FunctionError, Functions, Handler, Runtime};
 
 /// The function's answer, or the payload that describes its error.
-pub(super) type Outcome = Result<Bytes, Bytes>;
+pub type Outcome = Result<Bytes, Bytes>;
 
 /// However fast the sandbox's clock runs, an executable needs some time of this machine.
 const SHORTEST_TIMEOUT: Duration = Duration::from_secs(20);

@@ -22,6 +22,7 @@ use crate::aws::{ACCOUNT, arn};
 use crate::http::{Endpoint, Request, Response, respond};
 use crate::ids::Ids;
 use crate::json::Error;
+pub use environment::{Ended, Environment};
 use invoker::{Invoker, Outcome};
 pub use processes::Processes;
 

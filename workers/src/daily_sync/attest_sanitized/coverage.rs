@@ -7,7 +7,7 @@ use runbook::{
     postgres::{self, query_failed},
 };
 
-use crate::daily_sync::sanitize_databases::sessions::{Sessions, texts};
+use crate::shared::sessions::{Sessions, texts};
 
 #[derive(Debug, Default)]
 pub struct Coverage {

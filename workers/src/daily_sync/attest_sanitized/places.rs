@@ -9,9 +9,12 @@ use std::collections::BTreeMap;
 use policy::{Masking, Rule, TableName, TableRule};
 use runbook::{Error, Result, postgres::query_failed};
 
-use crate::daily_sync::{
-    fingerprints::{Fingerprint, Place, Within},
-    sanitize_databases::{record::Record, sessions::Sessions},
+use crate::{
+    daily_sync::{
+        fingerprints::{Fingerprint, Place, Within},
+        sanitize_databases::record::Record,
+    },
+    shared::sessions::Sessions,
 };
 
 #[derive(Debug)]

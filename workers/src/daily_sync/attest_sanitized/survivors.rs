@@ -19,9 +19,12 @@ use super::{
     marks::{Marker, Wanted},
     places::MaskedPlace,
 };
-use crate::daily_sync::{
-    fingerprints::{Within, is_by_chance, is_telling},
-    sanitize_databases::{record::Record, sessions::Sessions},
+use crate::{
+    daily_sync::{
+        fingerprints::{Within, is_by_chance, is_telling},
+        sanitize_databases::record::Record,
+    },
+    shared::sessions::Sessions,
 };
 
 #[derive(Debug, Default)]

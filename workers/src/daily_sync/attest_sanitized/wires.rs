@@ -9,7 +9,7 @@ use policy::{Action, Exception, TableName, is_queue, secrets};
 use runbook::{Result, postgres::query_failed};
 use tokio_postgres::{Client, Row};
 
-use crate::daily_sync::sanitize_databases::sessions::Sessions;
+use crate::shared::sessions::Sessions;
 
 /// What a kind has left, with a name for each.
 pub type Found = BTreeMap<String, Vec<String>>;

@@ -18,8 +18,8 @@ use runbook::{
 use serde::{Deserialize, Serialize};
 use tokio_postgres::{Client, Row, types::FromSqlOwned};
 
-use super::sessions::Sessions;
 use crate::shared::roles::{self, Of};
+use crate::shared::sessions::Sessions;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Scope {

@@ -10,7 +10,7 @@ use runbook::{Error, Result, error::Then, postgres::said};
 use tokio::process::Command;
 use tokio_postgres::Client;
 
-use super::sessions::Sessions;
+use crate::shared::sessions::Sessions;
 
 /// An archive of pg_dump in a folder that goes with it.
 pub struct Dump<'a> {

@@ -11,13 +11,13 @@ use runbook::{
 };
 use tokio_postgres::{Client, SimpleQueryMessage, error::SqlState};
 
-use super::{
-    plan::{Plan, Rows, TablePlan},
-    sessions::Sessions,
-};
-use crate::daily_sync::{
-    fingerprints::{Fingerprint, Place, Within},
-    replace::{Key, Kind, Tally},
+use super::plan::{Plan, Rows, TablePlan};
+use crate::{
+    daily_sync::{
+        fingerprints::{Fingerprint, Place, Within},
+        replace::{Key, Kind, Tally},
+    },
+    shared::sessions::Sessions,
 };
 
 /// Rows of a table that are looked at.

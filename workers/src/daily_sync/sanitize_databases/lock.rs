@@ -8,7 +8,8 @@ use runbook::{
 };
 use tokio_postgres::Client;
 
-use super::{rebuild::drop_database, seal::Seal, sessions::Sessions};
+use super::rebuild::drop_database;
+use crate::shared::{seal::Seal, sessions::Sessions};
 
 pub struct Lock {
     name: String,

@@ -22,11 +22,15 @@ use super::{
     plan::{Plan, Rows},
     problems::Problems,
     record::Record,
-    seal::Seal,
-    sessions::{Sessions, texts},
     tables,
 };
-use crate::daily_sync::replace::Key;
+use crate::{
+    daily_sync::replace::Key,
+    shared::{
+        seal::Seal,
+        sessions::{Sessions, texts},
+    },
+};
 
 /// Indexes and foreign keys at a time: the server has two processors at least.
 const JOBS: usize = 2;

@@ -8,10 +8,12 @@ use serde::{Deserialize, Serialize};
 use super::{
     plan::{Rows, TablePlan, Value},
     problems::Problems,
-    seal::{Seal, Sealed},
     tables::Done,
 };
-use crate::daily_sync::fingerprints::{Fingerprint, Place};
+use crate::{
+    daily_sync::fingerprints::{Fingerprint, Place},
+    shared::seal::{Seal, Sealed},
+};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -11,7 +11,7 @@ use runbook::{
 use serde::Deserialize;
 use tokio_postgres::Client;
 
-use super::sessions::texts;
+use crate::shared::sessions::texts;
 
 #[derive(Debug, Clone, Default)]
 pub struct Schema {

@@ -26,9 +26,11 @@ use super::{
     plan::{PlannedColumn, Rows as Planned, TablePlan, Value},
     rows::{self, Misfit, Rows},
     schema::Heap,
-    sessions::Sessions,
 };
-use crate::daily_sync::replace::{Key, Seen};
+use crate::{
+    daily_sync::replace::{Key, Seen},
+    shared::sessions::Sessions,
+};
 
 /// Two for each of two processors: one waits for the disk while the other replaces.
 const CONNECTIONS: usize = 4;

@@ -7,17 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use futures::future::try_join_all;
 use jiff::Timestamp;
-use runbook::{
-    Context, Result,
-    postgres::{self, Login, is_gone, query_failed, said},
-};
-use tokio::sync::mpsc::UnboundedReceiver;
-use tokio_postgres::{
-    Client,
-    error::{DbError, SqlState},
-};
+use runbook::{Context, Result};
 
-use super::plan::{Phase, Unit};
+use super::{
+    plan::{Phase, Unit},
+    sessions::{Ending, For, Session, Sessions},
+};
 
 /// A table that could not be analysed.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,21 +59,13 @@ pub struct Outcome {
 
 pub struct Work<'a> {
     cx: &'a Context,
-    login: &'a Login,
+    sessions: &'a Sessions<'a>,
     began: Timestamp,
     board: Mutex<Board>,
 }
 
-/// How one statement ended.
-enum Ending {
-    Done,
-    /// Somebody holds a lock that ANALYZE waits for.
-    Locked(String),
-    Failed(String),
-}
-
 impl<'a> Work<'a> {
-    pub fn new(cx: &'a Context, login: &'a Login, units: Vec<Unit>) -> Self {
+    pub fn new(cx: &'a Context, sessions: &'a Sessions<'a>, units: Vec<Unit>) -> Self {
         let counted = |unit: &&Unit| unit.phase != Phase::Catalog;
         let board = Board {
             total: units.iter().filter(counted).map(Unit::covers).sum(),
@@ -93,26 +80,25 @@ impl<'a> Work<'a> {
             told: None,
             hot_done: None,
         };
-        Self { cx, login, began: cx.clock.now(), board: Mutex::new(board) }
+        Self { cx, sessions, began: cx.clock.now(), board: Mutex::new(board) }
     }
 
     pub async fn run(self, connections: usize) -> Result<Outcome> {
         try_join_all((0..connections).map(|_| self.take_turns())).await?;
         let later = std::mem::take(&mut self.board().later);
-        let mut session = None;
         for unit in later {
             self.cx.progress.say(format!(
                 "waiting for a lock in database {}: {}",
                 unit.database,
                 unit.statement()
             ));
-            let mut open = self.session(session.take(), &unit.database, LONG_LOCK).await?;
-            let (ending, took) = self.timed(&mut open, &unit).await?;
+            let mut session = self.sessions.take(&unit.database, For::Locked).await?;
+            let (ending, took) = self.timed(&mut session, &unit).await?;
             match ending {
                 Ending::Done => self.over(&unit, took, None),
                 Ending::Locked(reason) | Ending::Failed(reason) => self.fail(&unit, took, &reason),
             }
-            session = Some(open);
+            self.sessions.give_back(session);
         }
         let board = self.board.into_inner();
         Ok(Outcome { failures: board.failures, over: board.over, hot_done: board.hot_done })
@@ -123,7 +109,13 @@ impl<'a> Work<'a> {
     async fn take_turns(&self) -> Result<()> {
         let mut session: Option<Session> = None;
         while let Some(unit) = self.next(session.as_ref().map(|session| session.database.as_str())) {
-            let mut open = self.session(session.take(), &unit.database, SHORT_LOCK).await?;
+            let mut open = match session.take() {
+                Some(open) if open.database == unit.database => open,
+                other => {
+                    other.into_iter().for_each(|other| self.sessions.give_back(other));
+                    self.sessions.take(&unit.database, For::Analyze).await?
+                }
+            };
             self.analyze(&mut open, &unit).await?;
             session = Some(open);
             self.finished(&unit);
@@ -216,84 +208,9 @@ impl<'a> Work<'a> {
         self.board().failures.push(Failure { database, statement, reason: reason.to_owned() });
     }
 
-    async fn session(
-        &self,
-        open: Option<Session>,
-        database: &str,
-        lock_timeout: &'static str,
-    ) -> Result<Session> {
-        match open {
-            Some(session) if session.database == database && session.lock_timeout == lock_timeout => {
-                Ok(session)
-            }
-            _ => Session::open(self.cx, self.login, database, lock_timeout).await,
-        }
-    }
-
     fn board(&self) -> MutexGuard<'_, Board> {
         self.board.lock()
     }
-}
-
-const SHORT_LOCK: &str = "10s";
-const LONG_LOCK: &str = "2min";
-
-struct Session {
-    database: String,
-    lock_timeout: &'static str,
-    client: Client,
-    notices: UnboundedReceiver<DbError>,
-}
-
-impl Session {
-    async fn open(cx: &Context, login: &Login, database: &str, lock_timeout: &'static str) -> Result<Self> {
-        let (client, notices) = postgres::connect_with_notices(cx, login, database).await?;
-        // Statistics that a crash loses are made again, so no commit has to wait for the disk. Not
-        // every version has every timeout.
-        let settings = format!(
-            "SET synchronous_commit = off; SET vacuum_cost_delay = 0; SET lock_timeout = '{lock_timeout}'; \
-             SELECT set_config(name, '0', false) FROM pg_catalog.pg_settings \
-             WHERE name IN ('statement_timeout', 'transaction_timeout', 'idle_session_timeout', \
-             'idle_in_transaction_session_timeout')"
-        );
-        client
-            .batch_execute(&settings)
-            .await
-            .map_err(|error| query_failed("set up a session for ANALYZE", &error))?;
-        Ok(Self { database: database.to_owned(), lock_timeout, client, notices })
-    }
-
-    async fn analyze(&mut self, unit: &Unit) -> Result<Ending> {
-        let statement = unit.statement();
-        let result = self.client.batch_execute(&statement).await;
-        // The server sends its warnings before the end of the statement, so they are all here.
-        let mut skipped = None;
-        while let Ok(notice) = self.notices.try_recv() {
-            if is_skip(notice.severity(), notice.code(), notice.message()) {
-                skipped = Some(notice.message().to_owned());
-            } else {
-                tracing::info!(statement, "{}", notice.message());
-            }
-        }
-        let Err(error) = result else {
-            return Ok(skipped.map_or(Ending::Done, Ending::Failed));
-        };
-        match error.code() {
-            _ if is_gone(&error) => Err(query_failed(&statement, &error)),
-            Some(code) if *code == SqlState::LOCK_NOT_AVAILABLE => {
-                Ok(Ending::Locked(format!("{}: another session holds a lock on the table", said(&error))))
-            }
-            // Dropped since the plan was made.
-            Some(code) if *code == SqlState::UNDEFINED_TABLE && unit.tables.len() == 1 => Ok(Ending::Done),
-            _ => Ok(Ending::Failed(said(&error))),
-        }
-    }
-}
-
-/// `permission denied to analyze "t", skipping it`: only a WARNING, and vacuumdb ends with success.
-/// The table has no statistics.
-fn is_skip(severity: &str, code: &SqlState, message: &str) -> bool {
-    severity == "WARNING" && *code == SqlState::WARNING && message.contains("skipping")
 }
 
 fn remaining(taken: Duration, done_us: f64, total_us: f64) -> String {
@@ -316,12 +233,5 @@ mod tests {
         assert_eq!(remaining(Duration::from_secs(10), 1.0e6, 3.0e6), "20 s");
         assert_eq!(remaining(Duration::from_secs(60), 1.0e6, 11.0e6), "10 min");
         assert_eq!(remaining(Duration::from_secs(1), 0.0, 1.0e6), "an unknown time");
-    }
-
-    #[test]
-    fn a_skipped_table_is_a_failure_though_it_is_only_a_warning() {
-        assert!(is_skip("WARNING", &SqlState::WARNING, "permission denied to analyze \"t\", skipping it"));
-        assert!(!is_skip("NOTICE", &SqlState::WARNING, "skipping it"));
-        assert!(!is_skip("WARNING", &SqlState::WARNING, "something else"));
     }
 }

@@ -12,6 +12,7 @@ use super::{
     source::Source,
     types,
 };
+use crate::snapshot_export::counts::is_wanted;
 
 /// How many broken files of a table are named.
 const NAMED: usize = 3;
@@ -72,13 +73,6 @@ fn is_of(folder: &str, target: &str) -> bool {
     folder.len() == written.len()
         && folder.contains('/')
         && folder.bytes().zip(written.bytes()).all(|(a, b)| a == b || a == b'/' && b == b'.')
-}
-
-fn is_wanted(table: &str, only: &[String]) -> bool {
-    only.is_empty()
-        || only.iter().any(|part| {
-            table.strip_prefix(part.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-        })
 }
 
 /// A database without tables is an entry of its own, with a warning that is none.

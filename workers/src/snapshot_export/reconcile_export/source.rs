@@ -1,15 +1,21 @@
-//! The rows that the sync counted when it made the databases of a sanitised snapshot.
+//! The rows that the source has: what a sync counted when it made the databases of a sanitised
+//! snapshot, or what CountRows counted on a restore of it.
 
 use std::collections::BTreeMap;
 
-use policy::TableName;
 use runbook::{
     Arn, Context, Error, Result, Run,
     aurora::{self, ResourceId},
     daily_sync::{attestation, tags},
     error::Then,
+    kept_policy,
 };
-use serde::Deserialize;
+use serde_json::Value;
+
+use crate::{
+    shared::seal::{Seal, Sealed, masking_key},
+    snapshot_export::counts::{self, Database},
+};
 
 /// What the source has.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -20,31 +26,26 @@ pub struct Source {
     pub rows: BTreeMap<String, u64>,
 }
 
-/// A record as it lies in the run bucket. Its MAC is under the masking key, which no export has: so
-/// whoever may write the run bucket could lie about rows, and about nothing else.
-#[derive(Debug, Deserialize)]
-struct Sealed {
-    content: Record,
+/// By what CountRows counted in this run.
+pub async fn counted(cx: &Context, run: &Run, counted: Option<&str>) -> Result<Source> {
+    let counted = counted.ok_or_else(|| {
+        Error::refused("the policy says verify: restore, and this run has counted no rows")
+            .changed("nothing")
+            .then(Then::StartAgain)
+    })?;
+    let mut source = Source { of: "a count on a restore".to_owned(), ..Source::default() };
+    for database in counts::get(cx, run, counted).await? {
+        source.add(&database);
+    }
+    Ok(source)
 }
 
-/// As far as an export looks at it.
-#[derive(Debug, Deserialize)]
-struct Record {
-    database: String,
-    tables: Vec<Loaded>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Loaded {
-    table: TableName,
-    rows: u64,
-}
-
-/// By what stands on the snapshot and in its attestation.
-pub async fn recorded(cx: &Context, run: &Run, snapshot: &str) -> Result<Option<Source>> {
+/// By what stands on the snapshot and in its attestation, and what the sync's run recorded under
+/// its masking key: whoever may write the run bucket can make no such record.
+pub async fn recorded(cx: &Context, run: &Run, sync: &str, snapshot: &str) -> Result<Source> {
     let unknown = |why: &str| {
         Error::refused(format!("nobody has counted the rows of {snapshot}: {why}"))
-            .fix("run the sync again and export its snapshot, or set verify: aws in the policy")
+            .fix("run the sync again and export its snapshot, or set verify: restore in the policy")
             .then(Then::StartAgain)
     };
     let arn = Arn::try_from(snapshot.to_owned()).map_err(Error::refused)?;
@@ -54,44 +55,38 @@ pub async fn recorded(cx: &Context, run: &Run, snapshot: &str) -> Result<Option<
     let id = id.ok_or_else(|| unknown("it is no sanitised one"))?;
     let attestation: Option<attestation::Attestation> = cx.store.get_json(&attestation::key(&id)).await?;
     let attestation = attestation.ok_or_else(|| unknown("its attestation is gone"))?;
-    let run = Run { execution: attestation.execution, ..run.clone() };
-    if !shown.tags.is(tags::ATTESTED_RUN, run.name()) {
+    let of = Run { execution: attestation.execution, ..run.clone() };
+    if !shown.tags.is(tags::ATTESTED_RUN, of.name()) {
         return Err(unknown("its attestation is of another run"));
     }
-    let mut source = Source { of: format!("the rows that {} counted", run.name()), ..Source::default() };
-    let records = cx.store.list(&format!("{}/databases/", run.prefix())).await?;
+    let policy = kept_policy::kept(cx, run).await?;
+    let masking = policy.syncs.get(sync).and_then(|sync| sync.masking.as_ref());
+    let masking = masking.ok_or_else(|| Error::unexpected(format!("the policy has lost its sync {sync}")))?;
+    let seal = Seal::new(&masking_key(cx, masking).await?, &of, &id);
+    let mut source = Source { of: format!("the rows that {} counted", of.name()), ..Source::default() };
+    let records = cx.store.list(&format!("{}/databases/", of.prefix())).await?;
     for object in &records {
-        let sealed: Option<Sealed> = cx.store.get_json(&object.key).await?;
-        let record = sealed.ok_or_else(|| unknown("a record of it is gone"))?.content;
+        let sealed: Option<Sealed<Value>> = cx.store.get_json(&object.key).await?;
+        let record = seal.open(&object.key, sealed.ok_or_else(|| unknown("a record of it is gone"))?);
+        let record = record.map_err(|error| {
+            error.fix(format!(
+                "run the sync again and export its snapshot, also where the key in {} has been changed \
+                 since; or set verify: restore in the policy",
+                masking.key_secret
+            ))
+        })?;
+        let record: Database = serde_json::from_value(record)
+            .map_err(|error| Error::unexpected(format!("{} is no record: {error}", object.key)))?;
         source.add(&record);
     }
     if records.is_empty() {
         return Err(unknown("the records of its run are gone"));
     }
-    Ok(Some(source))
+    Ok(source)
 }
 
 impl Source {
-    fn add(&mut self, record: &Record) {
-        for loaded in &record.tables {
-            let table = format!("{}.{}.{}", record.database, loaded.table.schema, loaded.table.table);
-            self.rows.insert(table, loaded.rows);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_record_says_the_rows_of_each_table_by_the_name_that_aws_gives_it() {
-        let text = r#"{"content": {"database": "shop", "oid": 1, "tables":
-            [{"table": "public.\"Odd Name\"", "rows": 7, "masked": true}],
-            "fingerprints": [], "emptied": [], "ofExtensions": [], "lost": []}, "mac": "x"}"#;
-        let sealed: Sealed = serde_json::from_str(text).unwrap();
-        let mut source = Source::default();
-        source.add(&sealed.content);
-        assert_eq!(source.rows, BTreeMap::from([("shop.public.Odd Name".to_owned(), 7)]));
+    fn add(&mut self, of: &Database) {
+        self.rows.extend(of.tables.iter().map(|table| (table.target(&of.database), table.rows)));
     }
 }

@@ -21,19 +21,22 @@ SELECT c.oid AS oid,
        n.nspname::text AS schema, c.relname::text AS relname, format('%I.%I', n.nspname, c.relname) AS "table",
        c.relkind = 'p' AS parent,
        n.nspname = 'pg_catalog' AS catalog,
-       ARRAY(SELECT relid::oid FROM pg_partition_ancestors(c.oid) WHERE relid <> c.oid) AS ancestors,
+       CASE WHEN c.relispartition
+            THEN ARRAY(SELECT relid::oid FROM pg_partition_ancestors(c.oid) WHERE relid <> c.oid)
+            ELSE '{}'::oid[] END AS ancestors,
        c.relpages::bigint AS pages,
        c.reltuples::float8 AS rows,
        (coalesce(cell.cost, 0) + 2 * coalesce(expression.number, 0) + 2 * coalesce(extended.number, 0))::float8 AS row_cost,
        greatest(cell.target, current_setting('default_statistics_target')::int)::int AS target,
        -- An upgrade ends with a start of the server. That counters do not survive it is true of pg_upgrade and not promised by Aurora.
-       coalesce(greatest(s.last_analyze, s.last_autoanalyze) > pg_postmaster_start_time(), false) AS done
+       -- Not from pg_stat_all_tables, which sums up the indexes of every table for it.
+       coalesce(greatest(pg_stat_get_last_analyze_time(c.oid), pg_stat_get_last_autoanalyze_time(c.oid))
+                > pg_postmaster_start_time(), false) AS done
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN cell ON cell.attrelid = c.oid
 LEFT JOIN expression ON expression.indrelid = c.oid
 LEFT JOIN extended ON extended.stxrelid = c.oid
-LEFT JOIN pg_stat_all_tables s ON s.relid = c.oid
 WHERE c.relpersistence <> 't' AND NOT c.relisshared
   AND n.nspname NOT IN ('information_schema', 'pg_toast')
   AND (c.relkind IN ('m', 'p') OR c.relkind = 'r' AND c.oid <> 'pg_statistic'::regclass)

@@ -1,16 +1,16 @@
-//! Removes clusters and snapshots that runs of this sync made, in this account, one step a look.
-//! Nothing else is ever removed.
+//! Removes clusters and snapshots that runs of a sync or an export made, in this account, one step
+//! a look. Nothing else is ever removed.
 //!
 //! Done means that RDS deletes it: nothing brings it back. Who must see it gone looks again.
 
 use runbook::{
     Context, Error, Result,
     aurora::{self, Cluster, Fault, Instance, Snapshot, Status, is_denied, message},
-    daily_sync::tags,
+    daily_sync::tags::Maker,
     error::aws,
 };
 
-use super::{after_swap, denied};
+use super::denied;
 
 /// The next step of a cluster's removal.
 #[derive(Debug, PartialEq, Eq)]
@@ -41,20 +41,20 @@ fn step<'a>(cluster: &Cluster, instances: &[&'a Instance]) -> Result<Step<'a>> {
     Ok(Step::DeleteCluster)
 }
 
-/// One step of the removal of a cluster that a run of this sync made.
+/// One step of the removal of a cluster that a run of this maker's made.
 ///
 /// The cluster can be deleted as soon as all its instances are `deleting`, and before that RDS
 /// refuses (AuroraUserGuide, USER_DeleteCluster).
 pub async fn remove_cluster(
     cx: &Context,
-    sync: &str,
+    maker: Maker<'_>,
     cluster: &Cluster,
     instances: &[Instance],
 ) -> Result<()> {
     let name = &cluster.id;
-    if !tags::is_of_sync(&cluster.tags, sync) {
+    if !maker.made(&cluster.tags) {
         return Err(Error::refused(format!(
-            "cluster {name} was not made by this sync, and nothing else is ever deleted"
+            "cluster {name} was not made by {maker}, and nothing else is ever deleted"
         )));
     }
     let own: Vec<&Instance> =
@@ -63,7 +63,7 @@ pub async fn remove_cluster(
     match step(cluster, &own)? {
         Step::Deleting => Ok(()),
         Step::Start => {
-            after_swap::start(cx, name).await?;
+            start(cx, name).await?;
             waiting("it was stopped and is started, to be deleted")
         }
         Step::DeleteInstance(instance) => {
@@ -101,12 +101,19 @@ pub async fn remove_cluster(
     }
 }
 
-/// The removal of a snapshot that a run of this sync made.
-pub async fn remove_snapshot(cx: &Context, sync: &str, snapshot: &Snapshot) -> Result<()> {
+pub async fn start(cx: &Context, name: &str) -> Result<()> {
+    match cx.rds.start_db_cluster().db_cluster_identifier(name).send().await {
+        Ok(_) => Ok(()),
+        Err(error) => Err(denied::on_cluster(cx, "rds:StartDBCluster", name, error).await),
+    }
+}
+
+/// The removal of a snapshot that a run of this maker's made.
+pub async fn remove_snapshot(cx: &Context, maker: Maker<'_>, snapshot: &Snapshot) -> Result<()> {
     let name = &snapshot.id;
-    if !tags::is_of_sync(&snapshot.tags, sync) || snapshot.shown.snapshot_type() != Some("manual") {
+    if !maker.made(&snapshot.tags) || snapshot.shown.snapshot_type() != Some("manual") {
         return Err(Error::refused(format!(
-            "snapshot {name} was not made by this sync, and nothing else is ever deleted"
+            "snapshot {name} was not made by {maker}, and nothing else is ever deleted"
         )));
     }
     let delete = cx.rds.delete_db_cluster_snapshot().db_cluster_snapshot_identifier(name);
@@ -124,10 +131,10 @@ pub async fn remove_snapshot(cx: &Context, sync: &str, snapshot: &Snapshot) -> R
     }
 }
 
-/// The manual snapshots of this account that runs of this sync made.
-pub async fn snapshots(cx: &Context, sync: &str) -> Result<Vec<Snapshot>> {
+/// The manual snapshots of this account that runs of this maker's made.
+pub async fn snapshots(cx: &Context, maker: Maker<'_>) -> Result<Vec<Snapshot>> {
     let mut all = aurora::manual_snapshots(cx).await?;
-    all.retain(|snapshot| tags::is_of_sync(&snapshot.tags, sync));
+    all.retain(|snapshot| maker.made(&snapshot.tags));
     Ok(all)
 }
 

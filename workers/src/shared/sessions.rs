@@ -7,7 +7,7 @@ use runbook::{
 };
 use tokio_postgres::Client;
 
-use crate::shared::roles;
+use super::roles;
 
 /// Nobody else is connected: what waits for a lock longer than this waits for something that was
 /// overlooked.
@@ -54,6 +54,14 @@ impl Sessions<'_> {
     pub async fn open_to_copy(&self, database: &str) -> Result<Client> {
         let client = self.open(database).await?;
         let set_up = client.batch_execute(SET_UP_TO_COPY).await;
+        set_up.map_err(|error| query_failed("set up a session", &error))?;
+        Ok(client)
+    }
+
+    /// A session that sees every row or fails, and can write none.
+    pub async fn open_to_count(&self, database: &str) -> Result<Client> {
+        let client = self.open_to_copy(database).await?;
+        let set_up = client.batch_execute("SET default_transaction_read_only = on").await;
         set_up.map_err(|error| query_failed("set up a session", &error))?;
         Ok(client)
     }

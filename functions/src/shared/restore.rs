@@ -8,18 +8,21 @@
 //! security group, default groups and possibly a public address, so nothing is left out.
 
 use aws_sdk_rds::types::{ClusterPendingModifiedValues, ServerlessV2ScalingConfiguration, Tag};
-use policy::{Capacity, LifecycleSupport};
+use policy::{Capacity, LifecycleSupport, Quarantine};
 use runbook::{
     Context, Error, Result, Run,
     aurora::{self, Cluster, EngineVersion, Fault, Instance, ResourceId, message},
-    daily_sync::{names, quarantine, tags},
+    daily_sync::{
+        names, quarantine,
+        tags::{Maker, Role},
+    },
     error::{Then, aws},
 };
 
 pub const ENGINE: &str = "aurora-postgresql";
 
 pub struct Wanted<'a> {
-    pub sync: &'a str,
+    pub maker: Maker<'a>,
     pub cluster: String,
     /// A name, or an ARN when it is shared by another account.
     pub snapshot: &'a str,
@@ -41,6 +44,38 @@ pub struct Wanted<'a> {
     pub tags: Vec<Tag>,
 }
 
+/// What a raw copy is restored from, and who alone may come to it.
+pub struct Raw<'a> {
+    pub snapshot: &'a str,
+    pub engine_version: &'a EngineVersion,
+    pub storage_type: Option<&'a str>,
+    pub workers: &'a [String],
+    pub lifecycle_support: LifecycleSupport,
+}
+
+impl<'a> Wanted<'a> {
+    /// A raw copy, under the run's name, where the policy says.
+    pub fn in_quarantine(maker: Maker<'a>, run: &Run, raw: Raw<'a>, quarantine: &'a Quarantine) -> Self {
+        Self {
+            maker,
+            cluster: names::quarantine(maker.name(), run),
+            snapshot: raw.snapshot,
+            engine_version: raw.engine_version,
+            subnet_group: &quarantine.subnet_group,
+            security_groups: std::slice::from_ref(&quarantine.security_group),
+            cluster_parameter_group: &quarantine.cluster_parameter_group,
+            only_for: Some(raw.workers),
+            parameter_group: None,
+            kms_key: &quarantine.kms_key,
+            instance_class: &quarantine.instance_class,
+            capacity: quarantine.capacity,
+            storage_type: raw.storage_type,
+            lifecycle_support: raw.lifecycle_support,
+            tags: maker.tags(run, Role::Quarantine),
+        }
+    }
+}
+
 /// The restored cluster, available with one instance, its master password RDS's own.
 pub struct Restored {
     pub cluster: String,
@@ -58,7 +93,7 @@ pub async fn reconcile(cx: &Context, run: &Run, wanted: &Wanted<'_>) -> Result<R
         restore(cx, run, wanted).await?;
         return Err(Error::NotReady(format!("cluster {name} to be restored, which was begun now")));
     };
-    if !tags::is_of_run(&cluster.tags, wanted.sync, run) {
+    if !wanted.maker.made_in(&cluster.tags, run) {
         return Err(Error::conflict(format!("a cluster {name} exists and is not this run's"))
             .fix("rename or delete it")
             .then(Then::StartAgain));
@@ -112,7 +147,9 @@ pub async fn reconcile(cx: &Context, run: &Run, wanted: &Wanted<'_>) -> Result<R
 }
 
 fn failed(found: String) -> Error {
-    Error::failed(found).changed("what this run made stays until CleanUp removes it").then(Then::StartAgain)
+    Error::failed(found)
+        .changed("what this run made stays until it is cleaned up after")
+        .then(Then::StartAgain)
 }
 
 fn check_members(members: &[Instance], cluster: &str) -> Result<()> {
@@ -232,7 +269,7 @@ async fn restore(cx: &Context, run: &Run, wanted: &Wanted<'_>) -> Result<()> {
 /// What a person has to fix in account or policy.
 fn refused(name: &str, message: &str, remedy: &str) -> Error {
     Error::refused(format!("RDS does not make {name}: {message}"))
-        .changed("what this run made before stays until CleanUp removes it")
+        .changed("what this run made before stays until it is cleaned up after")
         .fix(remedy)
         .then(Then::StartAgain)
 }
@@ -303,7 +340,7 @@ mod tests {
 
     fn wanted<'a>(groups: &'a [String], engine_version: &'a EngineVersion) -> Wanted<'a> {
         Wanted {
-            sync: "orders",
+            maker: Maker::Sync("orders"),
             cluster: "quarantine-orders-01234567".into(),
             snapshot: "s",
             engine_version,

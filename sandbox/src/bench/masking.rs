@@ -38,7 +38,7 @@ const UPDATE: &str = "UPDATE people SET email = 'u' || md5(email) || '@example.c
     phone = '+' || translate(md5(phone), 'abcdef', '012345'), street = md5(street) || ' Street 1',
     born = born + (('x' || left(md5(born::text), 4))::bit(16)::int % 30), note = repeat(md5(note), 3)";
 
-pub async fn masking(rows: u32) -> anyhow::Result<()> {
+pub async fn run(rows: u32) -> anyhow::Result<()> {
     let installs = install().await?;
     let programs = programs(&installs);
     let engine = PostgresEngine::new(installs, Clock::System)?;

@@ -1,0 +1,58 @@
+// The calls of take-snapshot and of resolve-upgrade, as a function for Lambda's runtime API.
+
+import http from "node:http";
+import {
+  RDSClient,
+  DescribeDBClustersCommand,
+  DescribeDBClusterSnapshotsCommand,
+  DescribeDBInstancesCommand,
+} from "@aws-sdk/client-rds";
+import { S3Client, GetObjectCommand } from "@aws-sdk/client-s3";
+
+const handler = process.env._HANDLER;
+const rds = new RDSClient({});
+const s3 = handler === "resolve-upgrade" ? new S3Client({ forcePathStyle: true }) : undefined;
+
+async function takeSnapshot({ cluster, snapshot }) {
+  const found = await rds.send(new DescribeDBClustersCommand({ DBClusterIdentifier: cluster }));
+  const snapshots = await rds.send(
+    new DescribeDBClusterSnapshotsCommand({ DBClusterSnapshotIdentifier: snapshot }),
+  );
+  return { snapshot: snapshots.DBClusterSnapshots[0].Status, version: found.DBClusters[0].EngineVersion };
+}
+
+async function resolveUpgrade({ cluster }) {
+  const found = await rds.send(new DescribeDBClustersCommand({ DBClusterIdentifier: cluster }));
+  const { DbClusterResourceId, DBClusterMembers } = found.DBClusters[0];
+  const Key = `leases/${DbClusterResourceId}.json`;
+  const lease = await s3.send(new GetObjectCommand({ Bucket: process.env.RUN_BUCKET, Key }));
+  const { execution } = JSON.parse(await lease.Body.transformToString());
+  const members = [];
+  for (const { DBInstanceIdentifier } of DBClusterMembers) {
+    members.push(await rds.send(new DescribeDBInstancesCommand({ DBInstanceIdentifier })));
+  }
+  return { lease: execution, members: members.length };
+}
+
+const handle = { "take-snapshot": takeSnapshot, "resolve-upgrade": resolveUpgrade }[handler];
+const [host, port] = process.env.AWS_LAMBDA_RUNTIME_API.split(":");
+const agent = new http.Agent({ keepAlive: true });
+
+function ask(method, path, body) {
+  return new Promise((resolve, reject) => {
+    const request = http.request({ host, port, method, path, agent }, (response) => {
+      const parts = [];
+      response.on("data", (part) => parts.push(part));
+      response.on("end", () => resolve({ headers: response.headers, body: Buffer.concat(parts).toString() }));
+    });
+    request.on("error", reject);
+    request.end(body);
+  });
+}
+
+for (;;) {
+  const { headers, body } = await ask("GET", "/2018-06-01/runtime/invocation/next");
+  const answer = JSON.stringify(await handle(JSON.parse(body).input));
+  const id = headers["lambda-runtime-aws-request-id"];
+  await ask("POST", `/2018-06-01/runtime/invocation/${id}/response`, answer);
+}

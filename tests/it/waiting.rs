@@ -1,0 +1,28 @@
+//! What a run waits for the next poll, calls and costs, in virtual time: no timing of this machine.
+
+use sandbox::bench::{Times, sync_waits, upgrade_waits};
+
+fn late(times: Times) -> f64 {
+    times.ours + times.waiting
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upgrade_is_not_late_and_asks_rds_for_no_more_than_it_needs() {
+    let waited = upgrade_waits(1.07).await.expect("both runs succeed");
+    let downtime = waited.downtime.expect("RDS says when the writer goes");
+    assert!(downtime.aws > 300.0, "{downtime:?}");
+    assert!(late(downtime) <= 30.0, "{downtime:?}");
+    assert!(waited.cost <= 0.02, "{} USD", waited.cost);
+    let groups = waited.calls["prepare-parameter-groups"];
+    let all: usize = waited.calls.values().sum();
+    // 219 of 475 when every look while waiting read every parameter.
+    assert!(groups <= 110, "{groups} calls of PrepareParameterGroups");
+    assert!(all <= 600, "{all} calls: {:?}", waited.calls);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sync_is_not_late_after_aws_is_done() {
+    let waited = sync_waits(1.07).await.expect("both runs succeed");
+    assert!(late(waited.whole) <= 60.0, "{:?}", waited.whole);
+    assert!(waited.cost <= 0.02, "{} USD", waited.cost);
+}
