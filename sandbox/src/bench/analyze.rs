@@ -15,7 +15,7 @@ use runbook::{
 use tokio::process::Command;
 use tokio_postgres::Client;
 use workers::major_upgrade::{
-    inspection::{Database, Inspection, Table},
+    inspection::{Inspection, Table},
     run_analyze::analyze,
 };
 
