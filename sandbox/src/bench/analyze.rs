@@ -15,7 +15,7 @@ use runbook::{
 use tokio::process::Command;
 use tokio_postgres::Client;
 use workers::major_upgrade::{
-    inspection::{Database, Inspection, Table},
+    inspection::{Inspection, Table},
     run_analyze::analyze,
 };
 
@@ -179,7 +179,7 @@ impl Server {
             let (name, size) = &tables[database][table];
             let scans = (1_000_000.0 / (1.0 + rank as f64)).round();
             reads.insert((databases[database].clone(), name.clone()), scans);
-            let kept = before.databases.entry(databases[database].clone()).or_insert_with(Database::default);
+            let kept = before.databases.entry(databases[database].clone()).or_default();
             let name = TableName { schema: "public".into(), table: name.clone() };
             kept.tables.insert(name, Table { scans: scans as i64, ..size.clone() });
         }
