@@ -61,6 +61,11 @@ struct Report {
     differs: BTreeMap<String, (Option<String>, String)>,
     #[serde(skip)]
     created: Option<Timestamp>,
+    /// What the owner has set, and what the input changes of it.
+    #[serde(skip)]
+    set: BTreeMap<String, String>,
+    #[serde(skip)]
+    overrides: Vec<ParameterOverride>,
 }
 
 /// "wait at least 5 minutes before creating your first DB cluster that uses that DB cluster
@@ -78,7 +83,6 @@ impl State for PrepareParameterGroups {
         let cluster = aurora::cluster(cx, &self.cluster).await?;
         let members = aurora::members(cx, &cluster).await?;
         let family = family_of(cx, &self.version).await?;
-        let old_family = family_of(cx, &cluster.version).await?;
 
         let cluster_group =
             cluster.shown.db_cluster_parameter_group().map(str::to_owned).ok_or_else(|| {
@@ -101,13 +105,11 @@ impl State for PrepareParameterGroups {
         // Hundreds of parameters, the same for every group of a kind.
         let mut families = BTreeMap::new();
         for (kind, group) in groups {
-            let (old, new) = match families.entry(kind) {
+            let new = match families.entry(kind) {
                 Entry::Occupied(known) => known.into_mut(),
-                Entry::Vacant(unknown) => {
-                    unknown.insert((kind.family(cx, &old_family).await?, kind.family(cx, &family).await?))
-                }
+                Entry::Vacant(unknown) => unknown.insert(kind.family(cx, &family).await?),
             };
-            let carry = Carry { kind, from: group, old, new, family: &family, overrides: &self.parameters };
+            let carry = Carry { kind, from: group, new, family: &family, overrides: &self.parameters };
             let report = carry.reconcile(cx, run, cluster.version.major(), self.version.major()).await?;
             new_names.insert((kind, group.clone()), report.to.clone());
             reports.push(report);
@@ -120,6 +122,7 @@ impl State for PrepareParameterGroups {
                 .then(Then::StartAgain));
         }
 
+        self.compare_defaults(cx, &cluster, &families, &mut reports).await?;
         let chosen = ParameterGroups {
             cluster: new_names[&(Kind::Cluster, cluster_group)].clone(),
             instances: instance_groups
@@ -185,6 +188,25 @@ impl PrepareParameterGroups {
         })
     }
 
+    /// What the owner never set may be another default now. The old family is for that alone, and
+    /// is read when nothing is left to write.
+    async fn compare_defaults(
+        &self,
+        cx: &Context,
+        cluster: &Cluster,
+        families: &BTreeMap<Kind, Family>,
+        reports: &mut [Report],
+    ) -> Result<()> {
+        let family = family_of(cx, &cluster.version).await?;
+        for (kind, new) in families {
+            let old = kind.family(cx, &family).await?;
+            for report in reports.iter_mut().filter(|report| report.kind == kind.words()) {
+                report.rows = migrate(&report.set, &old, new, &report.overrides).rows;
+            }
+        }
+        Ok(())
+    }
+
     fn unknown_overrides<'a>(&'a self, reports: &[Report]) -> Vec<&'a str> {
         let known = |name: &str| {
             reports.iter().any(|report| {
@@ -204,8 +226,7 @@ impl PrepareParameterGroups {
 struct Carry<'a> {
     kind: Kind,
     from: &'a str,
-    /// The parameters of the old and of the new family, with their defaults.
-    old: &'a Family,
+    /// The parameters of the new family, with their defaults.
     new: &'a Family,
     family: &'a str,
     overrides: &'a [ParameterOverride],
@@ -213,11 +234,8 @@ struct Carry<'a> {
 
 impl Carry<'_> {
     async fn reconcile(&self, cx: &Context, run: &Run, old_major: u32, new_major: u32) -> Result<Report> {
-        let kind = match self.kind {
-            Kind::Cluster => "DB cluster parameter group",
-            Kind::Instance => "DB parameter group",
-        };
-        let report = |to: String, made_by_us, rows| Report {
+        let kind = self.kind.words();
+        let report = |to: String, made_by_us, rows, set: &BTreeMap<String, String>, overrides: &[_]| Report {
             kind,
             from: self.from.to_owned(),
             to,
@@ -225,16 +243,18 @@ impl Carry<'_> {
             rows,
             differs: BTreeMap::new(),
             created: None,
+            set: set.clone(),
+            overrides: overrides.to_vec(),
         };
-        let Self { old, new, .. } = self;
+        let new = self.new;
         if self.from.starts_with("default.")
             && !self.overrides.iter().any(|change| new.contains_key(&change.name))
         {
-            let rows = migrate(&BTreeMap::new(), old, new, &[]).rows;
-            return Ok(report(format!("default.{}", self.family), false, rows));
+            return Ok(report(format!("default.{}", self.family), false, Vec::new(), &BTreeMap::new(), &[]));
         }
         let set = self.kind.user_values(cx, self.from).await?;
-        let migration = migrate(&set, old, new, self.overrides);
+        // Which values go over does not depend on what they were by default.
+        let migration = migrate(&set, &Family::new(), new, self.overrides);
         self.check(&migration.rows)?;
 
         let to = new_name(self.from, old_major, new_major);
@@ -261,7 +281,7 @@ impl Carry<'_> {
             .collect();
         let tags = tags(cx, &group.arn).await?;
         if !tags.is(MANAGED_BY.0, MANAGED_BY.1) {
-            let mut report = report(to, false, migration.rows);
+            let mut report = report(to, false, migration.rows, &set, self.overrides);
             report.differs = missing
                 .into_iter()
                 .map(|(name, value)| (name.clone(), (present.get(&name).cloned(), value)))
@@ -277,7 +297,7 @@ impl Carry<'_> {
         }
         Ok(Report {
             created: tags.get(CREATED).and_then(|at| at.parse().ok()),
-            ..report(to, true, migration.rows)
+            ..report(to, true, migration.rows, &set, self.overrides)
         })
     }
 

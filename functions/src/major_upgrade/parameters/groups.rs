@@ -41,6 +41,14 @@ impl Group {
 }
 
 impl Kind {
+    /// As AWS's pages call it.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Cluster => "DB cluster parameter group",
+            Self::Instance => "DB parameter group",
+        }
+    }
+
     pub async fn find(self, cx: &Context, name: &str) -> Result<Option<Group>> {
         match self {
             Self::Cluster => {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::error::Fault;
-use super::model::{Echo, identifier};
+use super::model::{Echo, Instance, identifier};
 use super::parameter_groups::Kind;
 use super::query::Input;
 use super::{Answer, Rds, families, scaling, versions, windows};
@@ -168,6 +168,12 @@ impl Rds {
                 // The new name appears as available, then reboots (boto3 #609, aws-sdk #421).
                 status("available");
                 self.pause(Duration::from_secs(10)).await;
+                // Whoever stopped the cluster in this window stopped it: the name comes with its
+                // next start.
+                let is_there = |instance: &Instance| instance.status == "available";
+                if !self.world().instances.get(id).is_some_and(is_there) {
+                    return;
+                }
                 status("rebooting");
                 self.pause(self.behaviour().reboot).await;
                 status("available");
