@@ -7,7 +7,7 @@ fn late(times: Times) -> f64 {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_upgrade_is_not_late_and_asks_rds_for_no_more_than_it_needs() {
+async fn an_upgrade_is_not_late_and_its_calls_are_bounded() {
     let waited = upgrade_waits(1.07).await.expect("both runs succeed");
     let downtime = waited.downtime.expect("RDS says when the writer goes");
     assert!(downtime.aws > 300.0, "{downtime:?}");
@@ -17,7 +17,9 @@ async fn an_upgrade_is_not_late_and_asks_rds_for_no_more_than_it_needs() {
     let all: usize = waited.calls.values().sum();
     // 219 of 475 when every look while waiting read every parameter of both families.
     assert!(groups <= 150, "{groups} calls of PrepareParameterGroups");
-    assert!(all <= 600, "{all} calls: {:?}", waited.calls);
+    // 776 now, and 475 when a function asked after up to a minute: this is what the shorter waiting
+    // costs in calls, not a saving.
+    assert!(all <= 800, "{all} calls: {:?}", waited.calls);
 }
 
 #[tokio::test(start_paused = true)]
