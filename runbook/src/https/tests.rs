@@ -71,7 +71,8 @@ impl Authority {
             while let Ok((stream, _)) = listener.accept() {
                 let tls = ServerConnection::new(config.clone()).unwrap();
                 let mut stream = StreamOwned::new(tls, stream);
-                let body = "<R><DescribeDBClustersResult/></R>";
+                let root = "DescribeDBClustersResponse";
+                let body = format!("<{root}><DescribeDBClustersResult/></{root}>");
                 let answer = format!(
                     "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
                     body.len()
