@@ -168,8 +168,8 @@ fn way(name: &str, sync: &Sync, field: &str, report: &mut Report) {
             if kms_key.is_none() {
                 report.error(field, "lacks kms-key: what encrypts our copy and the targets");
             }
-            // Copies are told apart by the name of their sync alone, and that account cleans up after
-            // its own.
+            // Copies are told apart by the name of their sync alone, and that account cleans up
+            // after its own.
             if of == name {
                 report.error(
                     &format!("{field}.source.sync"),

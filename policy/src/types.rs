@@ -61,8 +61,8 @@ pub struct Sync {
     /// What becomes of every column of every table. Not with source.sync.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub masking: Option<Masking>,
-    /// Whether the newest sanitised snapshot is kept after a run, for a sync in another account that
-    /// takes it. An export of the sync keeps it, too.
+    /// Whether the newest sanitised snapshot is kept after a run, for a sync in another account
+    /// that takes it. An export of the sync keeps it, too.
     #[serde(default)]
     pub keep_sanitized: bool,
     /// An export of this policy names the sync.

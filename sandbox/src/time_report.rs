@@ -1,6 +1,6 @@
 //! How long report-run takes: the shipped executable through Lambda's runtime API, on this machine
-//! and with AWS a socket away. Lambda's own start of an environment comes on top of a cold call, and
-//! AWS's latency on top of every call that it makes.
+//! and with AWS a socket away. Lambda's own start of an environment comes on top of a cold call,
+//! and AWS's latency on top of every call that it makes.
 
 use std::{
     fmt,

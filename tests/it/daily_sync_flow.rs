@@ -47,7 +47,8 @@ fn answer(state: &str, input: &Value) -> Value {
         "select_snapshot" => json!({
             "summary": "s", "sync": "orders", "deadline": "28800s", "skipped": false,
             "snapshot": "arn:snapshot", "taken": "2026-01-05T02:00:00Z",
-            "engineVersion": "16.8", "storageType": null, "source": "orders", "sanitized": false, "quarantine": "q",
+            "engineVersion": "16.8", "storageType": null, "source": "orders", "sanitized": false,
+            "quarantine": "q",
             "targets": ["orders-dev", "orders-support"]
         }),
         "copy_snapshot" => json!({"summary": "s", "snapshot": "arn:copy"}),

@@ -98,8 +98,8 @@ fn policy() -> String {
     let (bucket, role) = (exports::BUCKET, exports::role_arn());
     environments::example_policy().expect("the example is read")
         + &format!(
-            "exports:\n  orders:\n    source: {{sync: orders}}\n    bucket: {bucket}\n    prefix: exports\n    \
-             role: {role}\n    kms-key: alias/orders-export\n    keep: {{count: 7, age: 30d}}\n"
+            "exports:\n  orders:\n    source: {{sync: orders}}\n    bucket: {bucket}\n    \
+             prefix: exports\n    role: {role}\n    kms-key: alias/orders-export\n    keep: {{count: 7, age: 30d}}\n"
         )
 }
 

@@ -5,9 +5,9 @@
 //! that were stopped before their own CleanUp (the sync's lease says that none of them still runs).
 //! First it gives back a stable name that a swap left empty. Published clusters and kept old copies
 //! stay, and the newest sanitised snapshot if an export or another account reads it. Changes: one
-//! step for each thing a look, what holds raw data first. Again is harmless. Undo: none. Errors: `NotReady`, `Conflict`
-//! (another execution of the sync is at work). It does not fail because of a thing that cannot be
-//! removed: that stands in its output, and the execution fails by it.
+//! step for each thing a look, what holds raw data first. Again is harmless. Undo: none. Errors:
+//! `NotReady`, `Conflict` (another execution of the sync is at work). It does not fail because of a
+//! thing that cannot be removed: that stands in its output, and the execution fails by it.
 
 use std::time::Duration;
 

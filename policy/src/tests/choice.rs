@@ -147,8 +147,8 @@ fn snapshots_are_read_as_the_command_line_prints_them() {
     // Another account's sync: what is tagged as sanitised by it, and no other.
     let tagged = |name: &str, sync: &str, role: &str| {
         format!(
-            r#"{{"DBClusterSnapshotIdentifier": "{name}", "DBClusterSnapshotArn": "a:{name}", "DBClusterIdentifier": "q",
-            "SnapshotCreateTime": "2026-03-27T01:00:00Z", "SnapshotType": "manual", "Status": "available",
+            r#"{{"DBClusterSnapshotIdentifier": "{name}", "DBClusterSnapshotArn": "a:{name}",
+            "DBClusterIdentifier": "q", "SnapshotCreateTime": "2026-03-27T01:00:00Z", "SnapshotType": "manual", "Status": "available",
             "StorageEncrypted": true, "TagList": [{{"Key": "managed-by", "Value": "aurora-runbooks"}},
             {{"Key": "sync", "Value": "{sync}"}}, {{"Key": "role", "Value": "{role}"}}]}}"#
         )

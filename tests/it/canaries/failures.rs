@@ -109,7 +109,10 @@ async fn no_row_is_told_by_an_export_that_fails_in_every_state() {
         last = redrive(&sandbox, &last).await;
     }
     assert_eq!(sandbox.gateway.unfired(), Vec::<String>::new());
-    assert_eq!(failed(&last), entered(&last), "every state has failed once");
+    // It runs beside ExportSnapshot and is ended by that one's failure; it sees no rows.
+    let mut entered = entered(&last);
+    entered.remove("RemoveLeftovers");
+    assert_eq!(failed(&last), entered, "every state has failed once");
     // What readers get beside the rows has none of them.
     let beside = sandbox.s3.list(exports::BUCKET, "").into_iter().filter(|key| !key.ends_with(".parquet"));
     let texts: Vec<(String, String)> = beside

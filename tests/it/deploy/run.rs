@@ -56,8 +56,8 @@ pub async fn upgrade(read: &ReadBack) {
     assert_eq!(sandbox.iam.denied(), []);
 }
 
-/// By the deployed schedule, by hand, and stopped by a person: the deployed rule cleans up. What the
-/// first one has sanitised is exported.
+/// By the deployed schedule, by hand, and stopped by a person: the deployed rule cleans up. What
+/// the first one has sanitised is exported.
 pub async fn syncs(read: &ReadBack) {
     let sandbox = start(read.deployment(&production_key())).await;
     production::create(&sandbox).await.expect("production is created");
