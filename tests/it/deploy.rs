@@ -95,12 +95,17 @@ fn copy(from: &Path, to: &Path) {
 
 /// The sync of the sandbox, and an export of what it sanitises.
 fn policy() -> String {
-    let (bucket, role) = (exports::BUCKET, exports::role_arn());
-    environments::example_policy().expect("the example is read")
-        + &format!(
-            "exports:\n  orders:\n    source: {{sync: orders}}\n    bucket: {bucket}\n    \
-             prefix: exports\n    role: {role}\n    kms-key: alias/orders-export\n    keep: {{count: 7, age: 30d}}\n"
-        )
+    let rest = [
+        "exports:".to_owned(),
+        "  orders:".to_owned(),
+        "    source: {sync: orders}".to_owned(),
+        format!("    bucket: {}", exports::BUCKET),
+        "    prefix: exports".to_owned(),
+        format!("    role: {}", exports::role_arn()),
+        "    kms-key: alias/orders-export".to_owned(),
+        "    keep: {count: 7, age: 30d}\n".to_owned(),
+    ];
+    environments::example_policy().expect("the example is read") + &rest.join("\n")
 }
 
 /// One of the examples, initialised, with the network that the control plane has.

@@ -2,8 +2,8 @@
 //! none of production's.
 //!
 //! Changes: one CopyDBClusterSnapshot, named by the execution; of a sanitised snapshot it carries
-//! the attestation along. Always a copy, because an automated snapshot cannot be shared and a manual
-//! one is not ours to share
+//! the attestation along. Always a copy, because an automated snapshot cannot be shared and a
+//! manual one is not ours to share
 //! (https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-share-snapshot.html). Again
 //! is harmless: the copy of that name is waited for, and must carry our tags. Undo: CleanUp deletes
 //! it. Errors: `NotReady`, `Refused` (key, quota), `Conflict` (the name is someone else's),

@@ -146,16 +146,22 @@ fn snapshots_are_read_as_the_command_line_prints_them() {
     assert!(crate::snapshots("[]", &orders).is_err());
     // Another account's sync: what is tagged as sanitised by it, and no other.
     let tagged = |name: &str, sync: &str, role: &str| {
-        format!(
-            r#"{{"DBClusterSnapshotIdentifier": "{name}", "DBClusterSnapshotArn": "a:{name}",
-            "DBClusterIdentifier": "q", "SnapshotCreateTime": "2026-03-27T01:00:00Z", "SnapshotType": "manual", "Status": "available",
-            "StorageEncrypted": true, "TagList": [{{"Key": "managed-by", "Value": "aurora-runbooks"}},
-            {{"Key": "sync", "Value": "{sync}"}}, {{"Key": "role", "Value": "{role}"}}]}}"#
-        )
+        let tags = [("managed-by", "aurora-runbooks"), ("sync", sync), ("role", role)];
+        let tags = tags.map(|(key, value)| serde_json::json!({ "Key": key, "Value": value }));
+        serde_json::json!({
+            "DBClusterSnapshotIdentifier": name,
+            "DBClusterSnapshotArn": format!("a:{name}"),
+            "DBClusterIdentifier": "q",
+            "SnapshotCreateTime": "2026-03-27T01:00:00Z",
+            "SnapshotType": "manual",
+            "Status": "available",
+            "StorageEncrypted": true,
+            "TagList": tags,
+        })
     };
     let all = [("a", "orders", "sanitized"), ("b", "orders", "copy"), ("c", "stock", "sanitized")];
-    let all = all.map(|(name, sync, role)| tagged(name, sync, role)).join(",");
-    let printed = format!(r#"{{"DBClusterSnapshots": [{all}]}}"#);
+    let all = all.map(|(name, sync, role)| tagged(name, sync, role));
+    let printed = serde_json::json!({ "DBClusterSnapshots": all }).to_string();
     let sync = source(r#""sync": "orders""#);
     let found = crate::snapshots(&printed, &sync).unwrap();
     let choice = sync.snapshot.choose(&found, at("2026-03-27T02:30:00Z"), &berlin());
