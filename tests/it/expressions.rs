@@ -34,7 +34,7 @@ fn bindings() -> Value {
             "path": ["17.5", "18.4"], "deadline": "28800s",
             "parameters": [{ "name": "work_mem", "value": "1", "reason": "it's \"so\"" }], "skip": [],
             "secretArn": null,
-            "sync": "orders", "skipped": false,
+            "sync": "orders", "skipped": false, "sanitized": false,
             "snapshot": "arn:aws:rds:eu-west-1:111122223333:cluster-snapshot:rds:orders",
             "engineVersion": "16.14",
             "storageType": null,
