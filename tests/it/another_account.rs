@@ -37,21 +37,21 @@ async fn plant(sandbox: &Sandbox, name: &str, sync: &str, role: Role, attested: 
     sandbox.clock.sleep(std::time::Duration::from_mins(20)).await;
 }
 
-async fn world() -> Sandbox {
-    let sandbox = Sandbox::start(Options::model(1)).await.unwrap();
+async fn world(options: Options) -> Sandbox {
+    let sandbox = Sandbox::start(options).await.unwrap();
     production::create(&sandbox).await.unwrap();
     let policy = std::fs::read_to_string(root().join("policy/examples/another-account.yaml")).unwrap();
     environments::create(&sandbox, Some(&policy)).await.unwrap();
     sandbox
 }
 
-async fn world_with_their_snapshot() -> Sandbox {
-    let sandbox = world().await;
+pub async fn world_with_their_snapshot(options: Options) -> Sandbox {
+    let sandbox = world(options).await;
     plant(&sandbox, "sanitized-orders-1a2b3c4d", "orders", Role::Sanitized, Some("theirs")).await;
     sandbox
 }
 
-async fn sync(sandbox: &Sandbox, name: &str) -> Ended {
+pub async fn sync(sandbox: &Sandbox, name: &str) -> Ended {
     let input = json!({ "sync": "orders-test" });
     ended(sandbox, sandbox.start_execution("daily-sync", name, &input).await.unwrap()).await
 }
@@ -69,7 +69,7 @@ async fn nothing_is_left(sandbox: &Sandbox, what: &str) {
 
 #[tokio::test(start_paused = true)]
 async fn what_another_accounts_sync_has_sanitised_is_taken_without_a_quarantine() {
-    let sandbox = world_with_their_snapshot().await;
+    let sandbox = world_with_their_snapshot(Options::model(1)).await;
     let run = sync(&sandbox, "first").await.succeeded();
     let states = run.states();
     assert!(states.contains(&"CopySanitized"), "{states:?}");
@@ -83,7 +83,7 @@ async fn what_another_accounts_sync_has_sanitised_is_taken_without_a_quarantine(
 
 #[tokio::test(start_paused = true)]
 async fn what_no_sync_of_that_name_has_attested_is_never_taken() {
-    let sandbox = world().await;
+    let sandbox = world(Options::model(1)).await;
     plant(&sandbox, "sanitized-orders-00000001", "orders", Role::Sanitized, None).await;
     plant(&sandbox, "sanitized-orders-00000002", "orders", Role::Sanitized, Some("another")).await;
     plant(&sandbox, "sanitized-orders-00000003", "orders", Role::Copy, Some("theirs")).await;
@@ -96,7 +96,7 @@ async fn what_no_sync_of_that_name_has_attested_is_never_taken() {
 /// A person takes the tags off our copy between two states.
 #[tokio::test(start_paused = true)]
 async fn a_copy_that_lost_its_attestation_reaches_no_target() {
-    let sandbox = world_with_their_snapshot().await;
+    let sandbox = world_with_their_snapshot(Options::model(1)).await;
     let input = json!({ "sync": "orders-test" });
     let arn = sandbox.start_execution("daily-sync", "robbed", &input).await.unwrap();
     let rds = sandbox.rds_client_in(PRODUCTION);
@@ -118,7 +118,7 @@ async fn a_copy_that_lost_its_attestation_reaches_no_target() {
 }
 
 async fn sites() -> BTreeSet<CallSite> {
-    let sandbox = world_with_their_snapshot().await;
+    let sandbox = world_with_their_snapshot(Options::model(1)).await;
     sync(&sandbox, "sites").await.succeeded();
     let mut sites = call_sites(&sandbox);
     sites.retain(|site| site.service == "rds" && site.principal != "clean-up");
@@ -134,7 +134,7 @@ async fn denied_lost_or_killed_at_any_call_it_leaves_nothing_and_is_done_after_a
                 continue;
             }
             let what = format!("{kind:?} on {site}");
-            let sandbox = world_with_their_snapshot().await;
+            let sandbox = world_with_their_snapshot(Options::model(1)).await;
             let times = if kind == Kind::Denied { 1000 } else { 1 };
             sandbox.gateway.lay(site.fault(kind).times(times));
             let run = sync(&sandbox, "first").await;

@@ -1,6 +1,7 @@
 //! Nothing is granted in vain: bad days and weeks use all of it.
 
 use super::*;
+use crate::another_account;
 
 /// The lease is always another's whose execution is over, so that every state takes it over.
 async fn rob(sandbox: &Sandbox, over: &str) {
@@ -183,12 +184,23 @@ async fn stop_while_it_counts(sandbox: &Sandbox) {
     assert!(left.is_err(), "{copy} is left");
 }
 
+/// A sync of what another account has sanitised.
+async fn a_day_of_another_account() -> Sandbox {
+    let options = Options { customer_keys: true, ..Options::model(1) };
+    let sandbox = another_account::world_with_their_snapshot(options).await;
+    another_account::sync(&sandbox, "sync").await.succeeded();
+    sandbox
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_functions_use_all_that_they_are_granted() {
     let mut used: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for sandbox in
-        [a_bad_day_of_an_upgrade().await, a_bad_week_of_syncs().await, a_bad_week_of_exports().await]
-    {
+    for sandbox in [
+        a_bad_day_of_an_upgrade().await,
+        a_bad_week_of_syncs().await,
+        a_bad_week_of_exports().await,
+        a_day_of_another_account().await,
+    ] {
         assert_eq!(sandbox.iam.denied(), []);
         play_the_services(&sandbox).await;
         for (role, actions) in sandbox.iam.used() {
