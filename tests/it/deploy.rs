@@ -93,19 +93,9 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// The sync of the sandbox, and an export of what it sanitises.
+/// The sync of the sandbox, and exports of each kind.
 fn policy() -> String {
-    let rest = [
-        "exports:".to_owned(),
-        "  orders:".to_owned(),
-        "    source: {sync: orders}".to_owned(),
-        format!("    bucket: {}", exports::BUCKET),
-        "    prefix: exports".to_owned(),
-        format!("    role: {}", exports::role_arn()),
-        "    kms-key: alias/orders-export".to_owned(),
-        "    keep: {count: 7, age: 30d}\n".to_owned(),
-    ];
-    environments::example_policy().expect("the example is read") + &rest.join("\n")
+    exports::policy_of_three().expect("the examples are read")
 }
 
 /// One of the examples, initialised, with the network that the control plane has.
