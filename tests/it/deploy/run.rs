@@ -57,7 +57,7 @@ pub async fn upgrade(read: &ReadBack) {
 }
 
 /// By the deployed schedule, by hand, and stopped by a person: the deployed rule cleans up. What
-/// the first one has sanitised is exported.
+/// the first one has sanitised is exported, by its event.
 pub async fn syncs(read: &ReadBack) {
     let sandbox = start(read.deployment(&production_key())).await;
     production::create(&sandbox).await.expect("production is created");
@@ -91,9 +91,10 @@ pub async fn syncs(read: &ReadBack) {
     let after = model::published(&sandbox).await;
     assert_eq!(after.len(), 2);
     assert!(after.iter().all(|(target, cluster)| before[target] != *cluster), "both are replaced");
-    // The event of the sanitised snapshot has started its export.
+    // The event of the sanitised snapshot has started its export, which goes as far as a model can:
+    // nobody has counted rows.
     let export = exports::started(&sandbox).await.expect("the deployed rule starts it");
-    harness::ended(&sandbox, export).await.succeeded();
+    harness::ended(&sandbox, export).await.failed("Refused").says(&["nobody has counted the rows"]);
 
     model::minutes(&sandbox, 24 * 60).await;
     production::take_snapshot(&sandbox).await.unwrap();
