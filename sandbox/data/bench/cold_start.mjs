@@ -50,9 +50,14 @@ function ask(method, path, body) {
   });
 }
 
-for (;;) {
-  const { headers, body } = await ask("GET", "/2018-06-01/runtime/invocation/next");
-  const answer = JSON.stringify(await handle(JSON.parse(body).input));
-  const id = headers["lambda-runtime-aws-request-id"];
-  await ask("POST", `/2018-06-01/runtime/invocation/${id}/response`, answer);
+// A bundle for CommonJS has no await outside of a function.
+async function serve() {
+  for (;;) {
+    const { headers, body } = await ask("GET", "/2018-06-01/runtime/invocation/next");
+    const answer = JSON.stringify(await handle(JSON.parse(body).input));
+    const id = headers["lambda-runtime-aws-request-id"];
+    await ask("POST", `/2018-06-01/runtime/invocation/${id}/response`, answer);
+  }
 }
+
+serve();
