@@ -71,8 +71,9 @@ impl SnapshotRule {
         let mut objections = Vec::new();
         let mut object = |objection: String| objections.push(objection);
         // A run's own copy of a snapshot is manual too, and stays behind if production's role could
-        // not delete it.
-        if snapshot.tags.get("managed-by").is_some_and(|tool| tool == "aurora-runbooks") {
+        // not delete it. What a run has sanitised is no copy.
+        let is = |key: &str, value: &str| snapshot.tags.get(key).is_some_and(|found| found == value);
+        if is("managed-by", "aurora-runbooks") && !is("role", "sanitized") {
             object("is a runbook's own copy".to_owned());
         }
         if snapshot.kind != self.kind.as_str() {

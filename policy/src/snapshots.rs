@@ -47,10 +47,14 @@ struct Tag {
 pub fn snapshots(json: &str, source: &Source) -> anyhow::Result<Vec<Snapshot>> {
     let answer: Answer = serde_json::from_str(json)
         .context("this is not what aws rds describe-db-cluster-snapshots prints")?;
+    // As SelectSnapshot takes it: attested by the run that made it.
     let is_sanitized = |snapshot: &Printed, sync: &str| {
-        let has =
-            |key: &str, value: &str| snapshot.tag_list.iter().any(|tag| tag.key == key && tag.value == value);
-        has("managed-by", "aurora-runbooks") && has("sync", sync) && has("role", "sanitized")
+        let of =
+            |key: &str| snapshot.tag_list.iter().find(|tag| tag.key == key).map(|tag| tag.value.as_str());
+        of("managed-by") == Some("aurora-runbooks")
+            && of("sync") == Some(sync)
+            && of("role") == Some("sanitized")
+            && of("attested-run").is_some_and(|run| of("execution") == Some(run))
     };
     let own = answer.snapshots.into_iter().filter(|snapshot| match (&source.cluster, &source.sync) {
         (Some(cluster), _) => snapshot.cluster == *cluster,
@@ -60,12 +64,7 @@ pub fn snapshots(json: &str, source: &Source) -> anyhow::Result<Vec<Snapshot>> {
     let taken = own.filter_map(|printed| Some((printed.snapshot_create_time?, printed)));
     Ok(taken
         .map(|(taken, printed)| {
-            let mut tags: BTreeMap<_, _> =
-                printed.tag_list.into_iter().map(|tag| (tag.key, tag.value)).collect();
-            if source.sync.is_some() {
-                // It is asked for, and no leftover of a run.
-                tags.remove("managed-by");
-            }
+            let tags: BTreeMap<_, _> = printed.tag_list.into_iter().map(|tag| (tag.key, tag.value)).collect();
             let Printed { id, arn, snapshot_type: kind, status, storage_encrypted: encrypted, .. } = printed;
             Snapshot { id, arn, taken, kind, tags, status, encrypted }
         })

@@ -59,10 +59,7 @@ impl State for CopySanitized {
         let name = names::sanitized(&self.sync, run);
         let Some(snapshot) = aurora::find_snapshot(cx, &name).await? else {
             let mut all = tags::of(run, &self.sync, Role::Sanitized);
-            all.extend([
-                tags::tag(tags::ATTESTED_RUN, run.name()),
-                tags::tag(tags::ATTESTED_RESOURCE, accepted.resource_id.as_str()),
-            ]);
+            all.extend(tags::attested(run.name(), &accepted.resource_id));
             let (from, key) = (&theirs.snapshot().arn, daily_sync::targets_key(&policy)?);
             copy::begin(cx, run, from, &name, key, all, Then::StartAgain).await?;
             return Err(Error::NotReady(format!("the copy {name}, which was begun now")));

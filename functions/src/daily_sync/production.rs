@@ -151,9 +151,7 @@ impl Source {
         accepted: Option<&Accepted>,
     ) -> Result<()> {
         let mut all = tags::of(run, &self.name, Role::Copy);
-        all.extend(accepted.into_iter().flat_map(|Accepted { run, resource_id }| {
-            [tags::tag(tags::ATTESTED_RUN, run), tags::tag(tags::ATTESTED_RESOURCE, resource_id.as_str())]
-        }));
+        all.extend(accepted.into_iter().flat_map(|it| tags::attested(&it.run, &it.resource_id)));
         let copy = self.cx.rds.copy_db_cluster_snapshot().source_db_cluster_snapshot_identifier(snapshot_arn);
         let copy = copy
             .target_db_cluster_snapshot_identifier(names::copy(&self.name, run))

@@ -61,10 +61,7 @@ impl State for RestoreTarget {
         attestation::check(cx, run, &attested).await?;
         let mut all = tags::of(run, &self.sync, Role::Fresh);
         all.push(tags::tag(tags::TARGET, &self.target));
-        all.extend([
-            tags::tag(tags::ATTESTED_RUN, run.name()),
-            tags::tag(tags::ATTESTED_RESOURCE, attested.as_str()),
-        ]);
+        all.extend(tags::attested(run.name(), &attested));
         let wanted = Wanted {
             maker: Maker::Sync(&self.sync),
             cluster: names::fresh(&self.target, run),

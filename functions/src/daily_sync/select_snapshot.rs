@@ -125,11 +125,7 @@ impl State for SelectSnapshot {
         let source = Source::open(cx, &sync, &policy).await;
         let rule = &policy.source.snapshot;
         let described = source.snapshots(&policy.source).await?;
-        let mut snapshots: Vec<policy::Snapshot> = described.iter().filter_map(snapshot).collect();
-        if policy.source.sync.is_some() {
-            // A run's own copies are passed over, and these are what is asked for.
-            snapshots.iter_mut().for_each(|snapshot| drop(snapshot.tags.remove("managed-by")));
-        }
+        let snapshots: Vec<policy::Snapshot> = described.iter().filter_map(snapshot).collect();
         let choice = rule.choose(&snapshots, self.at.unwrap_or(run.entered), &policy.schedule.time_zone);
         let because = because(policy.source.name(), &choice.because);
         let chosen = match (&choice.chosen, choice.otherwise) {

@@ -86,10 +86,7 @@ impl SnapshotSanitized {
 
     async fn create(&self, cx: &Context, run: &Run, name: &str) -> Result<()> {
         let mut attested = tags::of(run, &self.sync, Role::Sanitized);
-        attested.extend([
-            tags::tag(tags::ATTESTED_RUN, run.name()),
-            tags::tag(tags::ATTESTED_RESOURCE, self.resource_id.as_str()),
-        ]);
+        attested.extend(tags::attested(run.name(), &self.resource_id));
         let begun = aurora::begin_snapshot(cx, &self.cluster, name, attested).await;
         begun.map_err(|error| error.then(Then::StartAgain))
     }

@@ -146,7 +146,14 @@ fn snapshots_are_read_as_the_command_line_prints_them() {
     assert!(crate::snapshots("[]", &orders).is_err());
     // Another account's sync: what is tagged as sanitised by it, and no other.
     let tagged = |name: &str, sync: &str, role: &str| {
-        let tags = [("managed-by", "aurora-runbooks"), ("sync", sync), ("role", role)];
+        let attested = if name == "d" { "another" } else { "run" };
+        let tags = [
+            ("managed-by", "aurora-runbooks"),
+            ("sync", sync),
+            ("role", role),
+            ("execution", "run"),
+            ("attested-run", attested),
+        ];
         let tags = tags.map(|(key, value)| serde_json::json!({ "Key": key, "Value": value }));
         serde_json::json!({
             "DBClusterSnapshotIdentifier": name,
@@ -159,7 +166,12 @@ fn snapshots_are_read_as_the_command_line_prints_them() {
             "TagList": tags,
         })
     };
-    let all = [("a", "orders", "sanitized"), ("b", "orders", "copy"), ("c", "stock", "sanitized")];
+    let all = [
+        ("a", "orders", "sanitized"),
+        ("b", "orders", "copy"),
+        ("c", "stock", "sanitized"),
+        ("d", "orders", "sanitized"),
+    ];
     let all = all.map(|(name, sync, role)| tagged(name, sync, role));
     let printed = serde_json::json!({ "DBClusterSnapshots": all }).to_string();
     let sync = source(r#""sync": "orders""#);

@@ -4,7 +4,11 @@ use std::fmt::{self, Display};
 
 use aws_sdk_rds::types::Tag;
 
-use crate::{Run, aurora::Tags, major_upgrade::MANAGED_BY};
+use crate::{
+    Run,
+    aurora::{ResourceId, Tags},
+    major_upgrade::MANAGED_BY,
+};
 
 pub const RUNBOOK: &str = "runbook";
 pub const SYNC: &str = "sync";
@@ -117,6 +121,11 @@ impl Role {
 
 pub fn tag(key: &str, value: &str) -> Tag {
     Tag::builder().key(key).value(value).build()
+}
+
+/// Whose attestation a snapshot, or what was restored from it, carries.
+pub fn attested(run: &str, resource_id: &ResourceId) -> [Tag; 2] {
+    [tag(ATTESTED_RUN, run), tag(ATTESTED_RESOURCE, resource_id.as_str())]
 }
 
 /// The tags of something that this run makes.
