@@ -15,7 +15,7 @@
 //!    snapshot as another cluster. The machine goes back to 1, until the path is empty.
 //! 7. [`sync_parameter_groups`] gives each instance its own group and reboots, only after an
 //!    upgrade of ours. It stops when RDS cannot apply a group.
-//! 8. RunAnalyze and VerifyUpgrade, workers.
+//! 8. RunAnalyze, ReindexCollations and VerifyUpgrade, workers.
 //!
 //! What they share: [`parameters`], the [`path`] between versions, and why an upgrade failed
 //! ([`failure`]).

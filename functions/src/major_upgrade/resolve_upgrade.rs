@@ -15,6 +15,7 @@ use runbook::{
     aurora::{self, Cluster, EngineVersion, Instance, ResourceId, Status},
     error::{Then, aws},
     lease,
+    major_upgrade::Collations,
     state::{default_deadline, friendly_duration},
 };
 use schemars::JsonSchema;
@@ -57,6 +58,10 @@ pub struct ResolveUpgrade {
     /// master password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_arn: Option<String>,
+    /// What is done about indexes in an order that their collation no longer has: "reindex" (the
+    /// default), concurrently and after the upgrade, or "tell".
+    #[serde(default)]
+    pub collations: Collations,
     /// What of the run is told in a message beside that it has succeeded or failed: "started",
     /// "blocked" (it waits for a person).
     #[serde(default = "policy::default_tell", deserialize_with = "policy::tell")]
@@ -94,6 +99,7 @@ pub struct Plan {
     parameters: Vec<ParameterOverride>,
     skip: Vec<SkippedFinding>,
     secret_arn: Option<String>,
+    collations: Collations,
 }
 
 impl State for ResolveUpgrade {
@@ -123,7 +129,7 @@ impl State for ResolveUpgrade {
             [] => format!("{} is at {from}: nothing to upgrade", cluster.id),
             _ => format!("{} goes from {from} to {}", cluster.id, hops.join(" and then to ")),
         };
-        let Self { deadline, parameters, skip, secret_arn, .. } = self;
+        let Self { deadline, parameters, skip, secret_arn, collations, .. } = self;
         Ok(Plan {
             summary,
             cluster: cluster.id,
@@ -135,6 +141,7 @@ impl State for ResolveUpgrade {
             parameters,
             skip,
             secret_arn,
+            collations,
         })
     }
 }
