@@ -31,10 +31,12 @@ const SHOP: &str = "
         AS $$ SELECT nextval('public.ran') > 0 $$;
     CREATE TABLE orders (
         id int PRIMARY KEY, kind text, amount numeric, tags text[], span int4range, spans int4multirange,
-        made timestamptz, length interval, price money, raw bytea, feeling mood, code plain, \"Odd \"\"name\" int
+        made timestamptz, length interval, price money, raw bytea, feeling mood, code plain,
+        \"Odd \"\"name\" int
     );
     INSERT INTO orders SELECT i, 'Kanaria Zeisigmann ' || i % 7, i * 1.5, ARRAY['a' || i % 3, 'b', '{\"c\"}'],
-        int4range(i, i + i % 9), int4multirange(int4range(i, i + 1 + i % 5)), timestamptz '2026-01-01' + i * interval '1 h',
+        int4range(i, i + i % 9), int4multirange(int4range(i, i + 1 + i % 5)),
+        timestamptz '2026-01-01' + i * interval '1 h',
         i % 100 * interval '1 month 3 s', (i % 50)::text::money, decode(md5((i % 20)::text), 'hex'),
         CASE WHEN i % 3 = 0 THEN 'sad' ELSE 'glad' END::mood, 'code ' || i % 4, i % 11
     FROM generate_series(1, 4000) i;
@@ -99,7 +101,7 @@ async fn statistics_that_an_upgrade_lost_are_there_before_the_first_analyze_and_
     let superuser = engine.connect(ID, SUPERUSER, "shop").await.unwrap();
     let (known, sizes) = (texts(&superuser, KNOWN).await, texts(&superuser, SIZES).await);
     assert!(known.len() >= 24 && known.iter().any(|row| row.contains("Zeisigmann")), "{known:?}");
-    let query = "SELECT FROM orders WHERE upper(kind) = 'KANARIA ZEISIGMANN 3'";
+    let query = "SELECT FROM public.orders WHERE upper(kind) = 'KANARIA ZEISIGMANN 3'";
     let expected = expects(&before, query).await;
 
     // Twice: as after a redrive.

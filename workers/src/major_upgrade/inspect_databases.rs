@@ -2,17 +2,18 @@
 //!
 //! Every session that looks is read-only. Writes `runs/<execution>/findings.json` and, when nothing
 //! stands in the way, what the upgrade forgets (size, scans and rows of every table) to
-//! `upgrades/<resource id>/inspection.json`. Then, for a target of 18 or later, it changes one thing
-//! in each database: the schema `aurora_runbooks_statistics`, a copy of what the planner knows
-//! ([`statistics`](super::statistics)), which RunAnalyze drops. While it copies, the master user is a member of the
-//! owners whose rights it lacks; a killed run may leave such a membership. It stands here, long
-//! before ModifyClusterVersion, because statistics age slowly and a state between would be one more
-//! that can stop an upgrade; a database without a copy stops nothing.
+//! `upgrades/<resource id>/inspection.json`. Then, for a target of 18 or later, it changes one
+//! thing in each database: the schema `aurora_runbooks_statistics`, a copy of what the planner
+//! knows ([`statistics`](super::statistics)), which RunAnalyze drops. While it copies, the master
+//! user is a member of the owners whose rights it lacks; a killed run may leave such a membership.
+//! It stands here, long before ModifyClusterVersion, because statistics age slowly and a state
+//! between would be one more that can stop an upgrade; a database without a copy stops nothing.
 //!
 //! Again is harmless: it looks and copies again. After a hop it keeps the workload and, where the
 //! hop has forgotten them, the statistics that were recorded before.
 //!
-//! Undo, when no upgrade follows: `DROP SCHEMA aurora_runbooks_statistics CASCADE` in each database.
+//! Undo, when no upgrade follows: in each database `DROP SCHEMA aurora_runbooks_statistics
+//! CASCADE`.
 //!
 //! Errors: `Blocked` with every finding that a person must fix or skip with a reason; `Refused`
 //! when the login is refused; `NotReady` while the server does not answer.

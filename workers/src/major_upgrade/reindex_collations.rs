@@ -281,8 +281,8 @@ fn list(text: &mut String, all: &[Left]) {
 
 fn failed(all: &[Left], done: usize) -> String {
     let mut text = format!(
-        "{} indexes that a changed collation has ordered could not be built again; {done} were. The cluster is \
-        upgraded and in use; searches in these may miss rows.",
+        "{} indexes that a changed collation has ordered could not be built again; {done} were. The cluster \
+        is upgraded and in use; searches in these may miss rows.",
         all.len()
     );
     list(&mut text, all);
@@ -292,7 +292,8 @@ fn failed(all: &[Left], done: usize) -> String {
 
 fn told(left: &[Left]) -> String {
     let mut text = format!(
-        "{} indexes are in an order that their collation no longer has; nothing was changed, as the input says.",
+        "{} indexes are in an order that their collation no longer has; nothing was changed, as the input \
+        says.",
         left.len()
     );
     list(&mut text, left);

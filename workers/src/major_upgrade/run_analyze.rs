@@ -1,11 +1,11 @@
 //! Updates the extensions and gathers statistics in every database, hot tables first.
 //!
-//! Changes extension versions (by their update paths) and statistics: what InspectDatabases kept of
-//! them is written back where the upgrade has lost it and its schema dropped
-//! ([`statistics`](super::statistics)), then
-//! `ALTER EXTENSION … UPDATE`, `ANALYZE`; writes `analyze.json` (how long each statement took) under
-//! the run's prefix. While it works the master user is a member of the owners whose rights it
-//! lacks; a killed run may leave such a membership, which the next one finds there already.
+//! Changes extension versions (by their update paths) and statistics: what InspectDatabases kept
+//! of them is written back where the upgrade has lost it and its schema dropped
+//! ([`statistics`](super::statistics)), then `ALTER EXTENSION … UPDATE`, `ANALYZE`; writes
+//! `analyze.json` (how long each statement took) under the run's prefix. While it works the master
+//! user is a member of the owners whose rights it lacks; a killed run may leave such a membership,
+//! which the next one finds there already.
 //!
 //! Again is harmless: an upgrade ends with a start of the server, and a table that was analysed
 //! after the last start is left out, unless it looks as a stage leaves it. A killed run goes on
@@ -282,8 +282,8 @@ fn summary(
 
 fn written_back(back: &WrittenBack, after: u64) -> String {
     let mut text = format!(
-        " The upgrade had lost the statistics of {} tables; those of {} columns were back after {after} s, before \
-        the first ANALYZE.",
+        " The upgrade had lost the statistics of {} tables; those of {} columns were back after {after} s, \
+        before the first ANALYZE.",
         back.tables, back.columns
     );
     for (reason, columns) in &back.left {
