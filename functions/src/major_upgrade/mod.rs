@@ -34,4 +34,5 @@ pub mod resolve_upgrade;
 pub mod sync_parameter_groups;
 pub mod take_snapshot;
 mod ties;
+mod way_back;
 mod window;

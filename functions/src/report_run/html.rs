@@ -130,7 +130,7 @@ fn facts(report: &Report) -> Markup {
 fn question(report: &Report) -> Markup {
     let Some(asked) = &report.approval else { return html! {} };
     html! {
-        section.failure aria-labelledby="question" {
+        section.failure.question aria-labelledby="question" {
             h2 #question { "Shall it begin?" }
             p {
                 "Answer until " time datetime=(asked.until) { (date_and_time(asked.until)) }

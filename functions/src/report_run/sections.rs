@@ -218,6 +218,9 @@ pub struct Copies {
     /// The one to go back to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before_upgrade: Option<String>,
+    /// The commands that restore that one as another cluster.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub way_back: Vec<String>,
     /// Production's, that a sync goes by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
