@@ -44,7 +44,7 @@ pub struct Sessions<'a> {
     cx: &'a Context,
     login: &'a Login,
     /// The server's major version.
-    server: u32,
+    pub server: u32,
     idle: Mutex<VecDeque<Session>>,
     most_idle: usize,
 }
@@ -90,6 +90,8 @@ pub struct Session {
     pub database: String,
     notices: UnboundedReceiver<DbError>,
     purpose: Option<For>,
+    /// The statistics target that it was told, when it was told one.
+    target: Option<u32>,
 }
 
 /// How one statement ended.
@@ -106,11 +108,21 @@ impl Session {
         let settings = settings(server);
         let set = client.batch_execute(&settings).await;
         set.map_err(|error| query_failed("set up a session for ANALYZE", &error))?;
-        Ok(Self { client, database: database.to_owned(), notices, purpose: None })
+        Ok(Self { client, database: database.to_owned(), notices, purpose: None, target: None })
     }
 
     pub async fn analyze(&mut self, unit: &Unit) -> Result<Ending> {
         let statement = unit.statement();
+        let target = unit.phase.target();
+        if self.target != target {
+            let set = match target {
+                Some(target) => format!("SET default_statistics_target = {target}"),
+                None => "RESET default_statistics_target".to_owned(),
+            };
+            let set = self.client.batch_execute(&set).await;
+            set.map_err(|error| query_failed("set the statistics target", &error))?;
+            self.target = target;
+        }
         let result = self.client.batch_execute(&statement).await;
         // The server sends its warnings before the end of the statement, so they are all here.
         let mut skipped = None;
