@@ -132,7 +132,7 @@ impl Wire {
                 let (from_client, to_client) = client.split();
                 let (from_server, to_server) = server.split();
                 tokio::select! {
-                    end = self.ask(from_client, to_server, &talk, (port, &database)) => end?,
+                    end = self.ask(from_client, to_server, &talk, (port, database.as_str())) => end?,
                     end = self.answer(from_server, to_client, &talk, port) => end?,
                 }
             }
