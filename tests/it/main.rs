@@ -7,6 +7,7 @@
 mod acceptance;
 mod analyze;
 mod another_account;
+mod approval;
 mod asl_lint;
 mod canaries;
 mod catalog_secrets;
@@ -45,6 +46,7 @@ mod patience;
 mod postgres_engine;
 mod python;
 mod quarantine;
+mod raw_copies;
 mod reachability;
 mod report;
 mod schema;
