@@ -127,23 +127,22 @@ impl Bench<'_> {
         let (statements, connections) = (wire.statements(), wire.connections());
         let mut random = StdRng::seed_from_u64(statements.len() as u64);
         let moments: usize = std::env::var("SQL_FAULTS_MOMENTS").map_or(1, |text| text.parse().unwrap());
-        let mut is_fresh = false;
+        let mut under_way = false;
         let mut tried = BTreeSet::new();
         for (name, fault) in FAULTS {
             for _ in 0..moments {
                 let Some(at) = moment(fault, &statements, connections, &mut random) else { continue };
                 tried.insert(name);
                 loop {
-                    if !chained || !is_fresh {
+                    if !chained || !under_way {
                         fresh().await;
-                        is_fresh = true;
                     }
                     wire.begin(Some(Plan { fault, at }));
                     let answer = self.call(Tls::Disable).await;
                     wire.clear();
                     let fired = wire.fired();
                     wire.begin(None);
-                    is_fresh = answer.is_err();
+                    under_way = answer.is_err();
                     if let Some(fired) = fired {
                         self.judge(name, &fired, &answer);
                         break;

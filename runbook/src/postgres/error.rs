@@ -110,7 +110,7 @@ fn of_the_moment(doing: &str, error: &tokio_postgres::Error) -> Option<Error> {
         Moment::InTheWay => {
             Error::NotReady(format!("PostgreSQL to let a statement through ({doing}: {})", said(error)))
         }
-        // https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/AuroraPostgreSQL.Managing.TempStorage.html
+        // https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/AuroraPostgreSQL.BestPractices.TroubleshootingStorage.html
         Moment::Full => Error::failed(format!("the server has no room left ({doing}): {}", said(error)))
             .changed("what this state did before, which running again takes as it is")
             .fix(
