@@ -7,7 +7,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, Ordering::SeqCst},
+    atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
 };
 
 use parking_lot::Mutex;
@@ -59,11 +59,17 @@ pub struct Wire {
 /// What the two directions of one connection know of each other.
 #[derive(Default)]
 struct Talk {
-    /// Up to the error, the answers are those to a statement that the worker has not made.
-    swallow: AtomicBool,
-    /// The next end of an answer is lost, or the next message is torn.
-    lose: AtomicBool,
-    tear: AtomicBool,
+    /// Turns that are sent and answered, the start of the session among them: a client does not
+    /// wait for the answer to one before it sends the next.
+    sent: AtomicUsize,
+    answered: AtomicUsize,
+    /// The turn whose answer, up to the error, is one to a statement that the worker has not made;
+    /// the one whose answer is lost; the one whose answer is torn.
+    swallow: AtomicUsize,
+    lose: AtomicUsize,
+    tear: AtomicUsize,
+    /// Whether the last turn has a Sync, which the server does not answer when it takes rows.
+    extended: AtomicBool,
     /// Who is refused for there being too many.
     limited: AtomicBool,
 }
@@ -120,7 +126,7 @@ impl Wire {
             server.write_all(&hello).await?;
             return copy_bidirectional(&mut client, &mut server).await.map(drop);
         };
-        let talk = Talk::default();
+        let talk = Talk { sent: AtomicUsize::new(1), ..Talk::default() };
         let end = match self.connection() {
             Some(Fault::Refused) => End::Reset,
             fault => {
@@ -199,21 +205,26 @@ impl Wire {
             } else {
                 None
             };
+            if matches!(kind, b'Q' | b'S') {
+                talk.extended.store(kind == b'S', SeqCst);
+                talk.sent.fetch_add(1, SeqCst);
+            }
+            let this = talk.sent.load(SeqCst);
             match fault {
                 None => server.write_all(&turn).await?,
                 Some(Fault::Reset) => return Ok(End::Reset),
                 Some(Fault::Lost) => {
-                    talk.lose.store(true, SeqCst);
+                    talk.lose.store(this, SeqCst);
                     server.write_all(&turn).await?;
                 }
                 Some(Fault::Torn) => {
-                    talk.tear.store(true, SeqCst);
+                    talk.tear.store(this, SeqCst);
                     server.write_all(&turn).await?;
                 }
                 Some(Fault::Says(code)) => {
                     let local = server.as_ref().local_addr()?.port();
                     let instead = self.servers.prepare(code, (port, database), local).await;
-                    talk.swallow.store(true, SeqCst);
+                    talk.swallow.store(this, SeqCst);
                     server.write_all(&frames::query(&instead)).await?;
                 }
                 Some(Fault::Refused) => unreachable!("it is met by a connection"),
@@ -235,18 +246,22 @@ impl Wire {
             if kind == b'E' && talk.limited.swap(false, SeqCst) {
                 self.servers.limit(port, false).await;
             }
-            if talk.swallow.load(SeqCst) {
+            let this = talk.answered.load(SeqCst) + 1;
+            if kind == b'Z' || kind == b'G' && talk.extended.load(SeqCst) {
+                talk.answered.store(this, SeqCst);
+            }
+            if talk.swallow.load(SeqCst) == this {
                 if kind != b'E' {
                     continue;
                 }
-                talk.swallow.store(false, SeqCst);
+                talk.swallow.store(0, SeqCst);
             }
-            if talk.tear.load(SeqCst) {
+            if talk.tear.load(SeqCst) == this {
                 client.write_all(&message[..message.len() / 2]).await?;
                 client.flush().await?;
                 return Ok(End::Reset);
             }
-            if talk.lose.load(SeqCst) {
+            if talk.lose.load(SeqCst) == this {
                 if kind == b'Z' {
                     return Ok(End::Reset);
                 }
