@@ -23,16 +23,6 @@ impl Servers {
         let mut known = BTreeMap::new();
         for resource_id in resource_ids {
             let admin = engine.connect(resource_id, SUPERUSER, DATABASE).await.unwrap();
-            // A deadlock is found at once, by whoever may find it. The folder of temporary files is
-            // there when one was needed.
-            for set_up in [
-                "ALTER SYSTEM SET deadlock_timeout = '20ms'",
-                "SELECT pg_reload_conf()",
-                "SET work_mem = '64kB'",
-                SPILLS,
-            ] {
-                admin.batch_execute(set_up).await.unwrap();
-            }
             let port: String = admin.query_one("SHOW port", &[]).await.unwrap().get(0);
             known.insert(port.parse().unwrap(), resource_id.clone());
         }
@@ -54,10 +44,15 @@ impl Servers {
         self.engine.connect(self.at(port), SUPERUSER, database).await.unwrap()
     }
 
-    /// Makes the server so that the statement which is answered fails with that condition.
-    /// `local` is the port that the session comes from.
-    pub async fn prepare(&self, code: &str, (port, database): (u16, &str), local: u16) -> String {
-        match code {
+    /// Makes the server so that the statement which is answered fails with that condition, for as
+    /// long as the session stands. `local` is the port that the worker's comes from.
+    pub async fn prepare(
+        &self,
+        code: &str,
+        (port, database): (u16, &str),
+        local: u16,
+    ) -> (String, Option<Client>) {
+        let statement = match code {
             // One that terminates or cancels a session or statement, while it runs.
             "57P01" => "SELECT pg_terminate_backend(pg_backend_pid()), pg_sleep(60)".into(),
             "57014" => "SELECT pg_cancel_backend(pg_backend_pid()), pg_sleep(60)".into(),
@@ -68,8 +63,8 @@ impl Servers {
             "55P03" => {
                 let other = self.session(port, database).await;
                 other.batch_execute("SELECT pg_advisory_lock(1)").await.unwrap();
-                hold(other, Duration::from_secs(1));
-                "SELECT set_config('lock_timeout', '20ms', true), pg_advisory_xact_lock(1)".into()
+                let waits = "SELECT set_config('lock_timeout', '20ms', true), pg_advisory_xact_lock(1)";
+                return (waits.into(), Some(other));
             }
             "40P01" => {
                 let other = self.session(port, database).await;
@@ -77,21 +72,26 @@ impl Servers {
                 let first = "SET deadlock_timeout = '1h'; BEGIN; SELECT pg_advisory_xact_lock(1)";
                 other.batch_execute(first).await.unwrap();
                 tokio::spawn(async move {
-                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    tokio::time::sleep(Duration::from_millis(300)).await;
                     let second = other.batch_execute("SELECT pg_advisory_xact_lock(2)").await;
                     second.expect("the other session goes on");
                 });
-                "SELECT pg_advisory_xact_lock(2), pg_sleep(0.3), pg_advisory_xact_lock(1)".into()
+                // It looks for a deadlock once, after `deadlock_timeout`, which is 1 s.
+                "SELECT pg_advisory_xact_lock(2), pg_sleep(0.1), pg_advisory_xact_lock(1)".into()
             }
             "53100" => {
                 let of_session = "SELECT pid FROM pg_stat_activity WHERE client_port = $1";
                 let admin = self.session(port, DATABASE).await;
+                // The folder of temporary files is there when one was needed.
+                admin.batch_execute("SET work_mem = '64kB'").await.unwrap();
+                admin.batch_execute(SPILLS).await.unwrap();
                 let row = admin.query_one(of_session, &[&i32::from(local)]).await.unwrap();
                 no_room(&self.engine.volume(self.at(port)).unwrap(), row.get(0));
                 format!("SELECT set_config('work_mem', '64kB', true); {SPILLS}")
             }
             other => panic!("nothing is known that fails with {other}"),
-        }
+        };
+        (statement, None)
     }
 
     /// The links of [`no_room`] that no file has replaced.
@@ -115,12 +115,4 @@ fn no_room(volume: &Path, pid: i32) {
         let path = volume.join(TEMPORARY).join(format!("pgsql_tmp{pid}.{number}"));
         std::os::unix::fs::symlink("/dev/full", path).unwrap();
     }
-}
-
-/// A session stays for as long.
-fn hold(session: Client, time: Duration) {
-    tokio::spawn(async move {
-        tokio::time::sleep(time).await;
-        drop(session);
-    });
 }

@@ -19,6 +19,8 @@ use tokio::{
     },
 };
 
+use tokio_postgres::Client;
+
 use super::{frames, servers::Servers};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +70,8 @@ struct Talk {
     swallow: AtomicUsize,
     lose: AtomicUsize,
     tear: AtomicUsize,
+    /// Who stands in the way of that statement.
+    other: Mutex<Option<Client>>,
     /// Whether the last turn has a Sync, which the server does not answer when it takes rows.
     extended: AtomicBool,
     /// Who is refused for there being too many.
@@ -223,7 +227,8 @@ impl Wire {
                 }
                 Some(Fault::Says(code)) => {
                     let local = server.as_ref().local_addr()?.port();
-                    let instead = self.servers.prepare(code, (port, database), local).await;
+                    let (instead, other) = self.servers.prepare(code, (port, database), local).await;
+                    *talk.other.lock() = other;
                     talk.swallow.store(this, SeqCst);
                     server.write_all(&frames::query(&instead)).await?;
                 }
@@ -251,10 +256,16 @@ impl Wire {
                 talk.answered.store(this, SeqCst);
             }
             if talk.swallow.load(SeqCst) == this {
+                if kind == b'Z' {
+                    // It has not failed.
+                    self.state.lock().fired = None;
+                    return Ok(End::Reset);
+                }
                 if kind != b'E' {
                     continue;
                 }
                 talk.swallow.store(0, SeqCst);
+                *talk.other.lock() = None;
             }
             if talk.tear.load(SeqCst) == this {
                 client.write_all(&message[..message.len() / 2]).await?;
