@@ -7,6 +7,7 @@ use aws_sdk_rds::types::DbCluster;
 use sandbox::{
     Options, Sandbox,
     aws::{ACCOUNT, arn},
+    deployment::Deployment,
     environments, exports,
     exports::EXPORT,
     faults::{Fault, Kind},
@@ -23,8 +24,13 @@ use crate::{
     snapshot_export_model::{TONIGHT, at, by_hand, exported, latest, manifest, summary},
 };
 
-async fn world() -> Sandbox {
-    let options = Options { roles: vec![exports::role().unwrap()], ..Options::model(1) };
+pub async fn world() -> Sandbox {
+    world_of(None).await
+}
+
+/// The same, deployed otherwise.
+pub async fn world_of(deployment: Option<Deployment>) -> Sandbox {
+    let options = Options { roles: vec![exports::role().unwrap()], deployment, ..Options::model(1) };
     let sandbox = Sandbox::start(options).await.expect("the sandbox starts");
     orders::create(&sandbox, Shape { maintenance: false, ..Shape::default() }).await.unwrap();
     environments::create_quarantine(&sandbox).await.unwrap();

@@ -126,7 +126,7 @@ pub async fn analyze(
         return Err(Error::NotReady(format!("the server to run {target} (it runs {server})")));
     }
     client
-        .batch_execute("SET search_path = pg_catalog")
+        .batch_execute("SET search_path = pg_catalog; SET default_transaction_read_only = off")
         .await
         .map_err(|error| query_failed("set up a session", &error))?;
     roles::learn_system_roles(&client).await?;

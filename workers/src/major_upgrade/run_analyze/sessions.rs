@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use parking_lot::Mutex;
 use runbook::{
     Context, Result,
-    postgres::{self, Login, is_gone, query_failed, said},
+    postgres::{self, Login, is_of_the_moment, query_failed, said},
 };
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_postgres::{
@@ -137,12 +137,17 @@ impl Session {
             return Ok(skipped.map_or(Ending::Done, Ending::Failed));
         };
         match error.code() {
-            _ if is_gone(&error) => Err(query_failed(&statement, &error)),
-            Some(code) if *code == SqlState::LOCK_NOT_AVAILABLE => {
+            Some(code) if [SqlState::LOCK_NOT_AVAILABLE, SqlState::T_R_DEADLOCK_DETECTED].contains(code) => {
                 Ok(Ending::Locked(format!("{}: another session holds a lock on the table", said(&error))))
             }
             // Dropped since the plan was made.
             Some(code) if *code == SqlState::UNDEFINED_TABLE && unit.tables.len() == 1 => Ok(Ending::Done),
+            // Who cancels the ANALYZE of a table does not want it at once again; and where one has
+            // no room, others may have.
+            Some(code) if [SqlState::QUERY_CANCELED, SqlState::DISK_FULL].contains(code) => {
+                Ok(Ending::Failed(said(&error)))
+            }
+            _ if is_of_the_moment(&error) => Err(query_failed(&statement, &error)),
             _ => Ok(Ending::Failed(said(&error))),
         }
     }
@@ -156,7 +161,8 @@ fn settings(server: u32) -> String {
     let since_14 = if server >= 14 { ["idle_session_timeout"].as_slice() } else { &[] };
     let since_17 = if server >= 17 { ["transaction_timeout"].as_slice() } else { &[] };
     let names = ["vacuum_cost_delay"].iter().chain(always).chain(since_14).chain(since_17);
-    names.map(|name| format!("SET {name} = 0;")).collect()
+    let read_only = "SET default_transaction_read_only = off;".to_owned();
+    names.map(|name| format!("SET {name} = 0;")).chain([read_only]).collect()
 }
 
 /// `permission denied to analyze "t", skipping it`: only a WARNING, and vacuumdb ends with success.
