@@ -2,6 +2,8 @@
 //! anchors, no tags, no key twice; so Terraform's `yamldecode`, an editor and this crate read the
 //! same.
 
+use std::collections::BTreeMap;
+
 use granit_parser::{Event, Marker, Parser, ScalarStyle, Span};
 
 use crate::error::{Error, Errors};
@@ -52,7 +54,7 @@ impl Place {
 
 /// The one document of the text.
 pub fn parse(text: &str) -> Result<Node, Errors> {
-    let mut reader = Reader { events: Parser::new_from_str(text), errors: Vec::new() };
+    let mut reader = Reader { events: Parser::new_from_str(text), errors: Vec::new(), depth: 0 };
     let root = reader.document().map_err(|error| Errors(vec![error]))?;
     if reader.errors.is_empty() { Ok(root) } else { Err(Errors(reader.errors)) }
 }
@@ -60,7 +62,11 @@ pub fn parse(text: &str) -> Result<Node, Errors> {
 struct Reader<'text, I: granit_parser::BorrowedInput<'text>> {
     events: Parser<'text, I>,
     errors: Vec<Error>,
+    depth: usize,
 }
+
+/// A policy has ten levels. What is nested without end would take the stack.
+const DEEPEST: usize = 40;
 
 impl<'text, I: granit_parser::BorrowedInput<'text>> Reader<'text, I> {
     fn next(&mut self) -> Result<(Event<'text>, Place), Error> {
@@ -104,6 +110,10 @@ impl<'text, I: granit_parser::BorrowedInput<'text>> Reader<'text, I> {
             self.errors
                 .push(place.error("", format!("the tag {} is not read here; leave it out", tag.original())));
         }
+        if self.depth == DEEPEST {
+            return Err(place.error("", format!("is nested deeper than {DEEPEST} levels")));
+        }
+        self.depth += 1;
         let content = match event {
             Event::Scalar(text, style, ..) => {
                 Content::Scalar { text: text.into_owned(), plain: style == ScalarStyle::Plain }
@@ -120,11 +130,13 @@ impl<'text, I: granit_parser::BorrowedInput<'text>> Reader<'text, I> {
             Event::MappingStart(..) => Content::Mapping(self.mapping()?),
             _ => Content::Scalar { text: String::new(), plain: false },
         };
+        self.depth -= 1;
         Ok(Node { place, content })
     }
 
     fn mapping(&mut self) -> Result<Vec<(Key, Node)>, Error> {
         let mut entries: Vec<(Key, Node)> = Vec::new();
+        let mut lines = BTreeMap::new();
         loop {
             let key = match self.next()? {
                 (Event::MappingEnd, _) => return Ok(entries),
@@ -135,12 +147,14 @@ impl<'text, I: granit_parser::BorrowedInput<'text>> Reader<'text, I> {
             };
             let (event, place) = self.next()?;
             let value = self.node(event, place)?;
-            match entries.iter().find(|(known, _)| known.text == key.text) {
-                Some((first, _)) => self.errors.push(key.place.error(
-                    &key.text,
-                    format!("stands here twice; it is already on line {}", first.place.line),
-                )),
-                None => entries.push((key, value)),
+            match lines.get(&key.text) {
+                Some(first) => self.errors.push(
+                    key.place.error(&key.text, format!("stands here twice; it is already on line {first}")),
+                ),
+                None => {
+                    lines.insert(key.text.clone(), key.place.line);
+                    entries.push((key, value));
+                }
             }
         }
     }

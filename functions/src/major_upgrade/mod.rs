@@ -21,7 +21,7 @@
 //! ([`failure`]).
 
 pub mod apply_pending_maintenance;
-mod failure;
+pub mod failure;
 pub mod modify_cluster_version;
 mod parameters;
 mod path;
