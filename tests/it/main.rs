@@ -8,6 +8,7 @@ mod acceptance;
 mod analyze;
 mod another_account;
 mod asl_lint;
+mod bad_input;
 mod canaries;
 mod catalog_secrets;
 mod clients;
