@@ -43,6 +43,7 @@ mod messages;
 mod passwords;
 mod patience;
 mod postgres_engine;
+mod properties;
 mod python;
 mod quarantine;
 mod reachability;
