@@ -25,6 +25,7 @@ mod dump;
 mod exports;
 mod expressions;
 mod faults;
+mod fleet;
 mod generated;
 mod generated_draft;
 mod generated_tables;
