@@ -48,8 +48,23 @@ impl Place {
     pub const START: Place = Place { line: 1, column: 1 };
 
     pub fn error(self, field: &str, message: impl Into<String>) -> Error {
-        Error { line: self.line, column: self.column, field: field.to_owned(), message: message.into() }
+        let message = short(message.into());
+        Error { line: self.line, column: self.column, field: short(field.to_owned()), message }
     }
+}
+
+/// A value that is quoted may be longer than what a person reads: what is said of it stands behind
+/// it.
+fn short(text: String) -> String {
+    const START: usize = 400;
+    const END: usize = 400;
+    let length = text.chars().count();
+    if length <= START + END {
+        return text;
+    }
+    let (start, end): (String, String) =
+        (text.chars().take(START).collect(), text.chars().skip(length - END).collect());
+    format!("{start} … {end}")
 }
 
 /// The one document of the text.

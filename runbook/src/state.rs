@@ -47,6 +47,10 @@ pub fn default_deadline() -> Duration {
 
 /// What somebody has written as JSON; or which field of it is wrong, and what is wrong with it.
 pub fn read<T: DeserializeOwned>(json: Value) -> std::result::Result<T, String> {
+    // serde would also take a list of the fields' values, without their names.
+    if !json.is_object() {
+        return Err("it is no JSON object".to_owned());
+    }
     serde_path_to_error::deserialize(json).map_err(|error| error.to_string())
 }
 
@@ -284,6 +288,7 @@ mod tests {
         let said = |json| read::<Input>(json).unwrap_err();
         let skip = serde_json::json!({"deadline": "8h", "skip": [{"finding": "a", "reason": 1}]});
         assert!(said(skip).starts_with("skip[0].reason: invalid type"));
+        assert_eq!(said(serde_json::json!(["8h", []])), "it is no JSON object");
         for (deadline, fits) in [("1m", true), ("48h", true), ("59s", false), ("49h", false), ("-8h", false)]
         {
             let input = read::<Input>(serde_json::json!({"deadline": deadline, "skip": []}));

@@ -231,7 +231,7 @@ async fn a_malformed_event_is_refused_or_starts_nothing_and_changes_nothing() {
     for case in cases(EVENTS) {
         let (place, event) = case.given.split_once(" | ").expect("an event has a place");
         let said = match place {
-            "bus" => on_the_bus(&sandbox, event).await,
+            "bus" => on_the_bus(&sandbox, case.line, event).await,
             function => called(&sandbox, function, event).await,
         };
         told.is(&case, &said);
@@ -265,8 +265,10 @@ async fn begun(sandbox: &Sandbox) -> (usize, BTreeSet<String>) {
     (called.count(), executions)
 }
 
-async fn on_the_bus(sandbox: &Sandbox, event: &str) -> String {
-    let event = serde_json::from_str::<Value>(event).expect("what is on a bus is JSON");
+async fn on_the_bus(sandbox: &Sandbox, id: usize, event: &str) -> String {
+    let mut event = serde_json::from_str::<Value>(event).expect("what is on a bus is JSON");
+    // EventBridge gives every event one.
+    event["id"] = json!(format!("event-{id}"));
     let (calls, before) = begun(sandbox).await;
     sandbox.events.publish(&arn("events", "event-bus/default"), event);
     sandbox.clock.sleep(std::time::Duration::from_secs(30)).await;

@@ -115,24 +115,22 @@ fn examples() -> Vec<Value> {
 }
 
 /// Puts another value somewhere into the JSON: at the place that the numbers lead to.
-fn changed(mut json: Value, path: &[usize], other: Value) -> Value {
-    let mut place = &mut json;
-    for step in path {
-        let next = match place {
-            Value::Object(members) if !members.is_empty() => {
-                let key = members.keys().nth(step % members.len()).cloned().expect("a key");
-                members.get_mut(&key)
-            }
-            Value::Array(items) if !items.is_empty() => {
-                let index = step % items.len();
-                items.get_mut(index)
-            }
-            _ => break,
-        };
-        place = next.expect("it is there");
+fn changed(json: Value, path: &[usize], other: Value) -> Value {
+    let Some((step, rest)) = path.split_first() else { return other };
+    match json {
+        Value::Object(mut members) if !members.is_empty() => {
+            let key = members.keys().nth(step % members.len()).cloned().expect("a key");
+            let inner = members.get(&key).cloned().unwrap_or_default();
+            members.insert(key, changed(inner, rest, other));
+            Value::Object(members)
+        }
+        Value::Array(mut items) if !items.is_empty() => {
+            let index = step % items.len();
+            items[index] = changed(items[index].take(), rest, other);
+            Value::Array(items)
+        }
+        _ => other,
     }
-    *place = other;
-    json
 }
 
 /// Each file of a folder of the repository, as seeds.

@@ -99,7 +99,7 @@ fn table(entry: &Entry, folder: Option<String>, files: &[File], source: Option<&
         folder: folder.or_else(|| expected_folder(&entry.target)),
         rows,
         source_rows,
-        bytes: files.iter().map(|file| file.bytes).sum(),
+        bytes: files.iter().fold(0, |sum: u64, file| sum.saturating_add(file.bytes)),
         files: files.len() as u64,
         columns: columns(entry, footers.first().copied()),
         differences: Vec::new(),
