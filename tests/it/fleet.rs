@@ -46,8 +46,8 @@ struct Came {
     /// Calls of ours, by service.
     calls: BTreeMap<String, usize>,
     throttled: usize,
-    /// Of the runs, as their reports have it.
-    cost: f64,
+    /// Entries into states and tries of them, which Step Functions counts for its price.
+    transitions: i64,
     /// The longest run of each runbook, in minutes.
     longest: BTreeMap<String, i64>,
 }
@@ -264,7 +264,10 @@ impl Came {
             // What may still stand is named.
             assert!(report["left"].is_array(), "{run} failed and says nothing of what is left");
         }
-        self.cost += report["cost"]["amount"].as_f64().unwrap_or_default();
+        for step in report["steps"].as_array().into_iter().flatten() {
+            let of = |name: &str| step[name].as_i64().unwrap_or_default();
+            self.transitions += 1 + of("polls") + of("retries");
+        }
     }
 
     fn count(&mut self, calls: &[Call]) {
@@ -289,7 +292,13 @@ impl Came {
             "  throttled or refused by RDS: {:.1} a cluster a day",
             self.throttled as f64 / of
         );
-        let _ = writeln!(text, "  {:.4} a cluster a day, as the reports have it", self.cost / of);
+        // https://aws.amazon.com/step-functions/pricing/, us-east-1.
+        let (transitions, price) = (self.transitions as f64 / of, 0.000_025);
+        let _ = writeln!(
+            text,
+            "  {transitions:.0} state transitions of a cluster a day, {:.4} USD",
+            transitions * price
+        );
         let _ = writeln!(text, "  longest, in minutes: {:?}", self.longest);
         for (words, count) in &self.failed {
             let _ = writeln!(text, "  {count} × {words}");
