@@ -40,6 +40,7 @@ use local_aws::{
     s3::S3,
     secretsmanager::SecretsManager,
     server,
+    ssm::Ssm,
     states::StepFunctions,
     sts::Sts,
 };
@@ -120,6 +121,7 @@ pub struct Sandbox {
     pub events: Arc<Events>,
     pub s3: Arc<S3>,
     pub secrets: Arc<SecretsManager>,
+    pub ssm: Arc<Ssm>,
     pub iam: Arc<Iam>,
     /// Slack, Sentry, Datadog.
     pub beside: Beside,
@@ -235,6 +237,7 @@ impl Sandbox {
         let events = Events::new(clock, weak, PREFIX, (rules, destinations), outside)?;
         tasks.push(tokio::spawn(events.clone().run(events_receiver)));
         let (s3, secrets, sts) = (S3::new(clock), SecretsManager::new(clock), Sts::new(clock));
+        let ssm = Ssm::new(clock);
         s3.create_bucket(BUCKET);
         if let Some(key) = &switches.run_bucket {
             s3.encrypt(BUCKET, key);
@@ -264,6 +267,7 @@ impl Sandbox {
             ("events", events.clone()),
             ("s3", s3.clone()),
             ("secretsmanager", secrets.clone()),
+            ("ssm", ssm.clone()),
             ("sts", sts),
         ]);
         let (functions, workers) = (Arc::downgrade(&lambda), Arc::downgrade(&ecs));
@@ -285,6 +289,7 @@ impl Sandbox {
             events,
             s3,
             secrets,
+            ssm,
             iam,
             beside,
             engine,
@@ -378,16 +383,22 @@ impl Sandbox {
     /// Makes the reports of all that runs again, as the rule `runs-under-way` has it done every
     /// minute; answers how many there were.
     pub async fn renew_reports(&self) -> anyhow::Result<u64> {
-        let cx = Context::new(
-            &self.sdk_in(ACCOUNT, functions::REPORT_RUN),
-            self.clock,
-            BUCKET.to_owned(),
-            Tls::Disable,
-        );
         let machines = RUNBOOKS.map(|runbook| arn("states", &format!("stateMachine:{PREFIX}-{runbook}")));
-        let renewed =
-            functions::handle(functions::REPORT_RUN, &cx, json!({ "stateMachines": machines })).await?;
+        let renewed = self.by_rule(functions::REPORT_RUN, json!({ "stateMachines": machines })).await?;
         Ok(renewed["running"].as_u64().unwrap_or_default())
+    }
+
+    /// What watch-raw-copies says, as the rule `raw-copies` has it look every five minutes.
+    pub async fn raw_copies(&self) -> runbook::Result<Value> {
+        self.by_rule(functions::WATCH_RAW_COPIES, json!({})).await
+    }
+
+    /// A function that a rule with a schedule calls: schedules do not run by themselves here.
+    async fn by_rule(&self, function: &str, input: Value) -> runbook::Result<Value> {
+        let sdk = self.sdk_in(ACCOUNT, function);
+        let cx = Context::new(&sdk, self.clock, BUCKET.to_owned(), Tls::Disable);
+        let cx = cx.with_variables(outside::variables(outside::SENTRY));
+        functions::handle(function, &cx, input).await
     }
 
     /// The run's report, once report-run has written it for the status that the execution has now.

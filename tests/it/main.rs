@@ -7,6 +7,7 @@
 mod acceptance;
 mod analyze;
 mod another_account;
+mod approval;
 mod asl_lint;
 mod bad_input;
 mod canaries;
@@ -47,6 +48,7 @@ mod postgres_engine;
 mod properties;
 mod python;
 mod quarantine;
+mod raw_copies;
 mod reachability;
 mod report;
 mod schema;

@@ -24,7 +24,8 @@ async fn play_the_services(sandbox: &Sandbox) {
             let is_function = document.trust.to_string().contains("lambda.amazonaws.com");
             assert_eq!(decide(sandbox, &name, action, &log), is_function, "{name} {action}");
         }
-        if granted(&document).contains("s3:GetObject") {
+        // An installation without a policy is a_bad_day_of_an_upgrade's.
+        if granted(&document).contains("s3:GetObject") && name != functions::WATCH_RAW_COPIES {
             assert_eq!(role(sandbox, &name).store.get_text("runs/none").await.unwrap(), None, "{name}");
         }
     }
@@ -35,6 +36,14 @@ async fn a_bad_day_of_an_upgrade() -> Sandbox {
     let sandbox = world_of_upgrade(Options { customer_keys: true, ..Options::model(1) }).await;
     let bad = json!({ "cluster": "orders", "target": "15" });
     let over = run(&sandbox, "over", &bad).await.failed("Refused").arn;
+    let none = json!({ "cluster": "orders", "target": "18", "changeCalendars": ["none"] });
+    run(&sandbox, "calendar", &none).await.failed("Ssm.InvalidDocumentException");
+    let asking = json!({ "cluster": "orders", "target": "18", "approval": true });
+    let asks = sandbox.start_execution("major-upgrade", "asks", &asking).await.unwrap();
+    while sandbox.s3.get(BUCKET, "runs/asks/question.json").is_none() {
+        sandbox.clock.sleep(Duration::from_secs(60)).await;
+    }
+    sandbox.sfn().stop_execution().execution_arn(asks).send().await.unwrap();
     let refused = Fault::once(Kind::Denied, "rds", "ModifyDBCluster").by("modify-cluster-version");
     sandbox.gateway.lay(refused);
     sandbox.rds.behave(|behaviour| {
@@ -51,6 +60,7 @@ async fn a_bad_day_of_an_upgrade() -> Sandbox {
         () = rob(&sandbox, &over) => unreachable!("it never ends"),
     }
     sandbox.renew_reports().await.unwrap();
+    sandbox.raw_copies().await.unwrap();
     sandbox
 }
 
@@ -75,6 +85,7 @@ async fn a_bad_week_of_syncs() -> Sandbox {
         sandbox.clock.sleep(Duration::from_secs(23 * 3600)).await;
         production::take_snapshot(&sandbox).await.unwrap();
     }
+    sandbox.raw_copies().await.unwrap();
     let fails = || {
         let fault = Fault::once(Kind::Denied, "rds", "CreateDBClusterSnapshot");
         sandbox.gateway.lay(fault.by("snapshot-sanitized"));
