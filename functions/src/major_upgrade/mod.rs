@@ -25,7 +25,7 @@
 pub mod apply_pending_maintenance;
 pub mod ask_approval;
 pub mod check_window;
-mod failure;
+pub mod failure;
 pub mod modify_cluster_version;
 mod parameters;
 mod path;

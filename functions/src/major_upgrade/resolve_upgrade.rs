@@ -6,18 +6,19 @@
 //! `Blocked` (something of the cluster must change first), `Conflict` (another execution has the
 //! lease), `NotReady` (the cluster is being changed at this moment).
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use aws_sdk_rds::types::PendingModifiedValues;
 use jiff::Timestamp;
 use policy::Tell;
 use runbook::{
-    Context, Error, Finding, Result, Run, SkippedFinding, State,
+    Arn, Context, Error, Finding, Result, Run, SkippedFinding, State,
     aurora::{self, Cluster, EngineVersion, Instance, ResourceId, Status},
     error::{Then, aws},
     lease,
     major_upgrade::Collations,
-    state::{default_deadline, friendly_duration},
+    state::{self, default_deadline, friendly_duration},
+    visible::visible,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -51,8 +52,9 @@ pub struct ResolveUpgrade {
     /// such as "18.4".
     #[schemars(with = "String", regex(pattern = r"^[0-9]+(\.[0-9]+)?$"))]
     pub target: EngineVersion,
-    /// How long a state may wait for AWS, e.g. "8h" (the default) or "90m".
-    #[serde(default = "default_deadline", with = "friendly_duration")]
+    /// How long a state may wait for AWS, e.g. "8h" (the default) or "90m"; 48h at most.
+    #[serde(default = "default_deadline", serialize_with = "friendly_duration::serialize")]
+    #[serde(deserialize_with = "state::deadline")]
     #[schemars(with = "String")]
     pub deadline: Duration,
     /// Values that the new parameter groups get instead of what would be carried over.
@@ -220,16 +222,62 @@ impl ResolveUpgrade {
             return Err(Error::refused(format!("target {:?} is not a version", self.target.to_string()))
                 .fix("give a major version such as \"18\", or an exact one such as \"18.4\""));
         }
-        let reasons = self
-            .parameters
-            .iter()
-            .map(|p| (&p.name, &p.reason))
-            .chain(self.skip.iter().map(|s| (&s.finding, &s.reason)));
-        match reasons.into_iter().find(|(_, reason)| reason.trim().is_empty()) {
-            Some((name, _)) => Err(Error::refused(format!("{name:?} has no reason"))
-                .fix("give one: whoever reads the report will ask for it")),
-            None => self.check_room(),
-        }?;
+        let parameters = self.parameters.iter().map(|change| (&change.name, &change.reason)).enumerate();
+        let skip = self.skip.iter().map(|skip| (&skip.finding, &skip.reason)).enumerate();
+        let entries = parameters.map(|entry| ("parameters", entry)).chain(skip.map(|entry| ("skip", entry)));
+        for (list, (index, (name, reason))) in entries {
+            if name.trim().is_empty() {
+                return Err(Error::refused(format!("{list}[{index}] names nothing")));
+            }
+            if reason.trim().is_empty() {
+                return Err(Error::refused(format!("{list}[{index}], {name:?}, has no reason"))
+                    .fix("give one: whoever reads the report will ask for it"));
+            }
+        }
+        self.check_parameters()?;
+        self.check_secret()?;
+        self.check_room()?;
+        self.check_when()
+    }
+
+    /// What no parameter group takes is refused before any is made. Which names a family has is
+    /// known only there.
+    fn check_parameters(&self) -> Result<()> {
+        let mut seen = BTreeSet::new();
+        for (index, change) in self.parameters.iter().enumerate() {
+            let is_name = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+            if !change.name.chars().all(is_name) {
+                return Err(Error::refused(format!(
+                    "parameters[{index}].name {:?} is no parameter's name",
+                    change.name
+                ))
+                .fix("give it as the parameter group shows it"));
+            }
+            if !seen.insert(change.name.as_str()) {
+                let found = format!("parameters[{index}].name {:?} stands there before", change.name);
+                return Err(Error::refused(found));
+            }
+            if change.value.as_deref().is_some_and(|value| visible(value) != *value) {
+                return Err(Error::refused(format!(
+                    "parameters[{index}].value, of {}, has a character that nobody sees",
+                    change.name
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_secret(&self) -> Result<()> {
+        let Some(secret) = &self.secret_arn else { return Ok(()) };
+        match Arn::try_from(secret.clone()) {
+            Ok(arn) if arn.service() == "secretsmanager" && arn.kind() == "secret" => Ok(()),
+            _ => Err(Error::refused(format!("secretArn {secret:?} is not the ARN of a secret"))
+                .fix("give it as the console of Secrets Manager shows it, or leave it out")),
+        }
+    }
+
+    /// Calendars and window.
+    fn check_when(&self) -> Result<()> {
         let named = |name: &String| {
             name.len() <= 200 && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.:/".contains(c))
         };

@@ -28,7 +28,19 @@ pub struct Gateway {
     /// Who is not signed calls no service of AWS.
     outside: OnceLock<Arc<Outside>>,
     faults: Faults,
+    limits: Mutex<Vec<Limit>>,
     calls: Mutex<Vec<Call>>,
+}
+
+/// How many calls a service takes of an account: a bucket of tokens that fills steadily
+/// (https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html).
+#[derive(Debug)]
+struct Limit {
+    service: &'static str,
+    burst: f64,
+    per_second: f64,
+    /// By account: what is left, and as of when.
+    left: BTreeMap<String, (f64, Timestamp)>,
 }
 
 /// One call, for the tests that ask who did what.
@@ -67,6 +79,7 @@ impl Gateway {
             iam: OnceLock::new(),
             outside: OnceLock::new(),
             faults: Faults::default(),
+            limits: Mutex::default(),
             calls: Mutex::default(),
         })
     }
@@ -99,6 +112,31 @@ impl Gateway {
 
     pub fn calls(&self) -> Vec<Call> {
         self.calls.lock().clone()
+    }
+
+    /// The calls so far, and forgets them: those of a month do not fit into memory.
+    pub fn take_calls(&self) -> Vec<Call> {
+        std::mem::take(&mut *self.calls.lock())
+    }
+
+    /// From now on the service throttles what is more than that, account by account.
+    pub fn limit(&self, service: &'static str, burst: u32, per_second: f64) {
+        let limit = Limit { service, burst: f64::from(burst), per_second, left: BTreeMap::new() };
+        self.limits.lock().push(limit);
+    }
+
+    fn is_too_much(&self, caller: &Caller) -> bool {
+        let now = self.clock.now();
+        let mut limits = self.limits.lock();
+        let Some(limit) = limits.iter_mut().find(|limit| limit.service == caller.service) else {
+            return false;
+        };
+        let (left, since) = limit.left.entry(caller.account.clone()).or_insert((limit.burst, now));
+        let filled = now.duration_since(*since).as_secs_f64() * limit.per_second;
+        (*left, *since) = ((*left + filled).min(limit.burst), now);
+        let is_too_much = *left < 1.0;
+        *left -= if is_too_much { 0.0 } else { 1.0 };
+        is_too_much
     }
 
     fn log(&self, caller: &Caller, action: &str, body: &[u8], status: u16) {
@@ -154,7 +192,9 @@ impl Endpoint for Gateway {
             request.uri().to_string(),
             request.body().clone(),
         );
-        let response = match self.faults.next(&caller, &action, &key) {
+        let laid = self.faults.next(&caller, &action, &key);
+        let throttled = laid.is_none() && self.is_too_much(&caller);
+        let response = match laid.or(throttled.then_some(Kind::Throttle)) {
             None => self.forward(&caller, &action, request).await,
             Some(kind @ (Kind::Throttle | Kind::ServerError | Kind::Denied)) => {
                 kind.answer(&caller.service, &action)
