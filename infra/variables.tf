@@ -297,6 +297,17 @@ variable "hours_without_sync" {
   }
 }
 
+variable "hours_of_raw_copy" {
+  description = "For how many hours a copy of production may stand before it is sanitised or gone; after that there is an alarm. Longer than the longest run of a sync or a verified export."
+  type        = number
+  default     = 12
+
+  validation {
+    condition     = var.hours_of_raw_copy >= 1 && var.hours_of_raw_copy <= 168
+    error_message = "hours_of_raw_copy: give 1 to 168 hours."
+  }
+}
+
 variable "prices" {
   description = "By which the reports say what a run itself cost: of one `state_transition` of Step Functions, of a `worker_hour` on Fargate and a `quarantine_hour` of the quarantine's instance, in `currency`. What has no price is left out."
   type = object({

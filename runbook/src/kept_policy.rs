@@ -48,6 +48,11 @@ pub async fn keep<T>(
     }
 }
 
+/// The policy as it stands now; none where nothing goes by one.
+pub async fn of_today(cx: &Context) -> Result<Option<Policy>> {
+    cx.store.get_text(POLICY_KEY).await?.as_deref().map(parse).transpose()
+}
+
 /// The policy as it stood when the run began.
 pub async fn kept(cx: &Context, run: &Run) -> Result<Policy> {
     let kept = cx.store.get_text(&kept_key(run)).await?.ok_or_else(|| {

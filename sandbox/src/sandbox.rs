@@ -378,16 +378,21 @@ impl Sandbox {
     /// Makes the reports of all that runs again, as the rule `runs-under-way` has it done every
     /// minute; answers how many there were.
     pub async fn renew_reports(&self) -> anyhow::Result<u64> {
-        let cx = Context::new(
-            &self.sdk_in(ACCOUNT, functions::REPORT_RUN),
-            self.clock,
-            BUCKET.to_owned(),
-            Tls::Disable,
-        );
         let machines = RUNBOOKS.map(|runbook| arn("states", &format!("stateMachine:{PREFIX}-{runbook}")));
-        let renewed =
-            functions::handle(functions::REPORT_RUN, &cx, json!({ "stateMachines": machines })).await?;
+        let renewed = self.by_rule(functions::REPORT_RUN, json!({ "stateMachines": machines })).await?;
         Ok(renewed["running"].as_u64().unwrap_or_default())
+    }
+
+    /// What watch-raw-copies says, as the rule `raw-copies` has it look every five minutes.
+    pub async fn raw_copies(&self) -> runbook::Result<Value> {
+        self.by_rule(functions::WATCH_RAW_COPIES, json!({})).await
+    }
+
+    /// A function that a rule with a schedule calls: schedules do not run by themselves here.
+    async fn by_rule(&self, function: &str, input: Value) -> runbook::Result<Value> {
+        let sdk = self.sdk_in(ACCOUNT, function);
+        let cx = Context::new(&sdk, self.clock, BUCKET.to_owned(), Tls::Disable);
+        functions::handle(function, &cx, input).await
     }
 
     /// The run's report, once report-run has written it for the status that the execution has now.

@@ -44,6 +44,7 @@ mod patience;
 mod postgres_engine;
 mod python;
 mod quarantine;
+mod raw_copies;
 mod reachability;
 mod report;
 mod schema;
