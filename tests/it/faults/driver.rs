@@ -8,14 +8,11 @@ use sandbox::{Sandbox, faults::Kind};
 use super::{observer::Observer, plan::Plan, runbooks::Runbook};
 use crate::harness::Ended;
 
-/// A person goes on as often as this. A fault that is there once fails a run once.
-const ATTEMPTS: u32 = 8;
-
 /// What is left when a run has ended well.
 pub struct Whole {
     pub sandbox: Sandbox,
-    /// The first end, where a person had to go on.
-    pub failed_first: Option<Ended>,
+    /// The runs after which a person had to go on.
+    pub failures: Vec<Ended>,
     /// The faults that have met no call.
     pub unfired: Vec<String>,
 }
@@ -36,7 +33,7 @@ impl Plan {
     pub async fn try_whole(&self) -> Result<Whole, Wrong> {
         let sandbox = self.runbook.world().await;
         self.lay(&sandbox);
-        try_whole(self.runbook, sandbox).await
+        try_whole(self.runbook, sandbox, self.faults.len()).await
     }
 }
 
@@ -55,17 +52,15 @@ pub fn none_failed(failures: &[String]) {
     assert!(failures.is_empty(), "{} runs failed\n\n{}", failures.len(), failures.join("\n\n"));
 }
 
-/// Runs what is laid on that world already.
-pub async fn try_whole(runbook: Runbook, sandbox: Sandbox) -> Result<Whole, Wrong> {
+/// Runs what is laid on that world already: so many faults, of which each may fail a run.
+pub async fn try_whole(runbook: Runbook, sandbox: Sandbox, faults: usize) -> Result<Whole, Wrong> {
     let observer = Observer::of(&sandbox, &runbook.subject());
     // A test's own assertions say what is wrong by panicking.
-    let mut unfired = Vec::new();
-    let ran = until_it_is_good(runbook, &sandbox, &mut unfired);
-    let ran = AssertUnwindSafe(ran).catch_unwind().await;
-    unfired.extend(sandbox.gateway.withdraw(|_| true));
+    let ran = AssertUnwindSafe(until_it_is_good(runbook, &sandbox, faults)).catch_unwind().await;
+    let unfired = sandbox.gateway.withdraw(|_| true);
     let broken = observer.broken();
     let what = match ran {
-        Ok(failed_first) if broken.is_empty() => return Ok(Whole { sandbox, failed_first, unfired }),
+        Ok(failures) if broken.is_empty() => return Ok(Whole { sandbox, failures, unfired }),
         Ok(_) => broken.join("\n"),
         Err(panic) => {
             let text = panic.downcast_ref::<String>().cloned();
@@ -76,25 +71,23 @@ pub async fn try_whole(runbook: Runbook, sandbox: Sandbox) -> Result<Whole, Wron
     Err(Wrong { what, trace: trace(&sandbox) })
 }
 
-async fn until_it_is_good(runbook: Runbook, sandbox: &Sandbox, unfired: &mut Vec<String>) -> Option<Ended> {
-    let mut first = None;
-    for attempt in 1..=ATTEMPTS {
-        let ended = match &first {
+async fn until_it_is_good(runbook: Runbook, sandbox: &Sandbox, faults: usize) -> Vec<Ended> {
+    let mut failures: Vec<Ended> = Vec::new();
+    loop {
+        let ended = match failures.last() {
             None => runbook.run(sandbox).await,
-            Some(failed) => runbook.again(sandbox, failed, attempt).await,
+            Some(failed) => runbook.again(sandbox, failed, failures.len()).await,
         };
         if ended.status == "SUCCEEDED" {
             runbook.good_end(sandbox).await;
-            return first;
+            return failures;
         }
         ends_as_a_person_can_go_on(&ended);
         runbook.after_failure(sandbox, &ended).await;
-        // Who goes on has allowed what was denied.
-        unfired.extend(sandbox.gateway.withdraw(|kind| kind == Kind::Denied));
-        assert!(attempt < ATTEMPTS, "it fails again and again: {}: {}", ended.error, ended.cause);
-        first.get_or_insert(ended);
+        let (error, cause) = (&ended.error, &ended.cause);
+        assert!(failures.len() <= faults, "it fails again and again: {error}: {cause}");
+        failures.push(ended);
     }
-    first
 }
 
 /// A failure says what it is, and what to do.

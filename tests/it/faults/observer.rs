@@ -178,10 +178,6 @@ impl Observer {
     pub fn broken(&self) -> Vec<String> {
         self.0.lock().unwrap().said.clone()
     }
-
-    pub fn calls(&self) -> usize {
-        self.0.lock().unwrap().calls
-    }
 }
 
 /// What the worker itself takes for the end of its token.

@@ -74,6 +74,7 @@ async fn plant(invariant: Invariant) -> (Sandbox, Observer) {
         }
         Invariant::NameLeads => {
             rename(&sandbox, DEV, "orders-dev-away").await;
+            rds.describe_db_clusters().send().await.unwrap();
             minutes(&sandbox, 45).await;
         }
         Invariant::PasswordFirst => {

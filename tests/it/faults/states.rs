@@ -90,10 +90,10 @@ async fn three_ways(runbooks: &[Runbook]) {
                 let what = format!("{}: {} {way:?}", runbook.name(), task.state);
                 let sandbox = runbook.world().await;
                 sandbox.gateway.lay(task.fault(way));
-                let whole = whole_and_met(&what, try_whole(runbook, sandbox).await);
+                let whole = whole_and_met(&what, try_whole(runbook, sandbox, 1).await);
                 failures.extend(
                     whole
-                        .and_then(|whole| match whole.failed_first {
+                        .and_then(|whole| match whole.failures.first() {
                             Some(failed) if way != Way::Fails => {
                                 Err(format!("{what}: {}: {}", failed.error, failed.cause))
                             }
