@@ -72,10 +72,6 @@ pub struct Plan {
 }
 
 impl Plan {
-    pub fn one(runbook: Runbook, fault: Planned) -> Self {
-        Self { runbook, faults: vec![fault] }
-    }
-
     pub fn lay(&self, sandbox: &Sandbox) {
         for Planned { kind, site, after, times } in &self.faults {
             let fault = Fault::once(*kind, &site.service, &site.action).by(&site.principal);
