@@ -285,6 +285,12 @@ variable "alarm_topic_arns" {
   }
 }
 
+variable "require_approval" {
+  description = "Whether a person is asked before every upgrade of this installation, also where the input does not say `approval`."
+  type        = bool
+  default     = false
+}
+
 variable "hours_without_sync" {
   description = "After how many hours without a successful sync there is an alarm. Longer than the longest gap of the schedules: 80 bridges a weekend."
   type        = number

@@ -17,6 +17,8 @@ runbook::table! {
     major_upgrade::{
         resolve_upgrade::ResolveUpgrade,
         prepare_parameter_groups::PrepareParameterGroups,
+        ask_approval::AskApproval,
+        check_window::CheckWindow,
         apply_pending_maintenance::ApplyPendingMaintenance,
         take_snapshot::TakeSnapshot,
         modify_cluster_version::ModifyClusterVersion,

@@ -40,6 +40,7 @@ use local_aws::{
     s3::S3,
     secretsmanager::SecretsManager,
     server,
+    ssm::Ssm,
     states::StepFunctions,
     sts::Sts,
 };
@@ -120,6 +121,7 @@ pub struct Sandbox {
     pub events: Arc<Events>,
     pub s3: Arc<S3>,
     pub secrets: Arc<SecretsManager>,
+    pub ssm: Arc<Ssm>,
     pub iam: Arc<Iam>,
     /// Slack, Sentry, Datadog.
     pub beside: Beside,
@@ -235,6 +237,7 @@ impl Sandbox {
         let events = Events::new(clock, weak, PREFIX, (rules, destinations), outside)?;
         tasks.push(tokio::spawn(events.clone().run(events_receiver)));
         let (s3, secrets, sts) = (S3::new(clock), SecretsManager::new(clock), Sts::new(clock));
+        let ssm = Ssm::new(clock);
         s3.create_bucket(BUCKET);
         if let Some(key) = &switches.run_bucket {
             s3.encrypt(BUCKET, key);
@@ -264,6 +267,7 @@ impl Sandbox {
             ("events", events.clone()),
             ("s3", s3.clone()),
             ("secretsmanager", secrets.clone()),
+            ("ssm", ssm.clone()),
             ("sts", sts),
         ]);
         let (functions, workers) = (Arc::downgrade(&lambda), Arc::downgrade(&ecs));
@@ -285,6 +289,7 @@ impl Sandbox {
             events,
             s3,
             secrets,
+            ssm,
             iam,
             beside,
             engine,
@@ -392,6 +397,7 @@ impl Sandbox {
     async fn by_rule(&self, function: &str, input: Value) -> runbook::Result<Value> {
         let sdk = self.sdk_in(ACCOUNT, function);
         let cx = Context::new(&sdk, self.clock, BUCKET.to_owned(), Tls::Disable);
+        let cx = cx.with_variables(outside::variables(outside::SENTRY));
         functions::handle(function, &cx, input).await
     }
 

@@ -7,6 +7,7 @@
 mod acceptance;
 mod analyze;
 mod another_account;
+mod approval;
 mod asl_lint;
 mod canaries;
 mod catalog_secrets;

@@ -9,6 +9,7 @@
 use std::time::Duration;
 
 use aws_sdk_rds::types::PendingModifiedValues;
+use jiff::Timestamp;
 use policy::Tell;
 use runbook::{
     Context, Error, Finding, Result, Run, SkippedFinding, State,
@@ -19,11 +20,17 @@ use runbook::{
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::{
+    check_window::too_short,
     path::{Targets, shortest},
     ties::{self, Ties, finding},
+    window::{Standing, Window},
 };
+
+/// The module sets it where every upgrade of the installation is to be approved.
+const REQUIRE_APPROVAL: &str = "REQUIRE_APPROVAL";
 
 /// How much of a worker's input `skip` and `secretArn` may take, in the characters of
 /// [`ResolveUpgrade::worker_characters`]. "A total of 8192 characters are allowed for overrides.
@@ -57,6 +64,24 @@ pub struct ResolveUpgrade {
     /// master password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_arn: Option<String>,
+    /// Whether a person is asked before anything is done that users feel. An installation may ask
+    /// for every upgrade (`require_approval` of the module).
+    #[serde(default)]
+    pub approval: bool,
+    /// When the upgrade may begin, e.g. "Sun 02:00-04:00 Europe/Berlin". It begins only when
+    /// `expectedDuration` is left of it, and what has begun is finished.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub window: Option<Window>,
+    /// How long maintenance, snapshot and upgrade are expected to take, e.g. "1h" (the default).
+    #[serde(default = "expected_duration", with = "friendly_duration")]
+    #[schemars(with = "String")]
+    pub expected_duration: Duration,
+    /// Change Calendars of AWS Systems Manager, by name or ARN: the upgrade begins when all are
+    /// open.
+    #[serde(default)]
+    #[schemars(length(max = 10))]
+    pub change_calendars: Vec<String>,
     /// What of the run is told in a message beside that it has succeeded or failed: "started",
     /// "blocked" (it waits for a person).
     #[serde(default = "policy::default_tell", deserialize_with = "policy::tell")]
@@ -94,6 +119,16 @@ pub struct Plan {
     parameters: Vec<ParameterOverride>,
     skip: Vec<SkippedFinding>,
     secret_arn: Option<String>,
+    /// What a person decides on; null when nobody is asked.
+    decision: Option<String>,
+    window: Option<Window>,
+    #[serde(with = "friendly_duration")]
+    expected_duration: Duration,
+    change_calendars: Vec<String>,
+}
+
+fn expected_duration() -> Duration {
+    Duration::from_hours(1)
 }
 
 impl State for ResolveUpgrade {
@@ -123,7 +158,11 @@ impl State for ResolveUpgrade {
             [] => format!("{} is at {from}: nothing to upgrade", cluster.id),
             _ => format!("{} goes from {from} to {}", cluster.id, hops.join(" and then to ")),
         };
-        let Self { deadline, parameters, skip, secret_arn, .. } = self;
+        let asked = self.approval || cx.variable(REQUIRE_APPROVAL) == Some("true");
+        let decision = asked.then(|| self.decision(&cluster, &path));
+        let Self {
+            deadline, parameters, skip, secret_arn, window, expected_duration, change_calendars, ..
+        } = self;
         Ok(Plan {
             summary,
             cluster: cluster.id,
@@ -135,11 +174,23 @@ impl State for ResolveUpgrade {
             parameters,
             skip,
             secret_arn,
+            decision,
+            window,
+            expected_duration,
+            change_calendars,
         })
     }
 }
 
 impl ResolveUpgrade {
+    /// The same for the same upgrade: of another one, such as to a minor version that RDS has since
+    /// begun to offer, the answer to this question says nothing.
+    fn decision(&self, cluster: &Cluster, path: &[EngineVersion]) -> String {
+        let about =
+            serde_json::json!([cluster.resource_id, cluster.version, path, self.parameters, self.skip]);
+        hex::encode(&Sha256::digest(about.to_string())[..8])
+    }
+
     fn check(&self) -> Result<()> {
         let valid = |name: &str| {
             name.len() <= 63
@@ -163,6 +214,26 @@ impl ResolveUpgrade {
             Some((name, _)) => Err(Error::refused(format!("{name:?} has no reason"))
                 .fix("give one: whoever reads the report will ask for it")),
             None => self.check_room(),
+        }?;
+        let named = |name: &String| {
+            name.len() <= 200 && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.:/".contains(c))
+        };
+        if let Some(wrong) = self.change_calendars.iter().find(|name| name.is_empty() || !named(name)) {
+            return Err(Error::refused(format!(
+                "changeCalendars: {wrong:?} is no name of a Change Calendar"
+            ))
+            .fix("give its name, or the ARN of one that another account shares"));
+        }
+        if self.change_calendars.len() > 10 {
+            return Err(Error::refused("changeCalendars: GetCalendarState takes ten").fix("name fewer"));
+        }
+        match &self.window {
+            Some(window)
+                if window.standing(Timestamp::UNIX_EPOCH, self.expected_duration) == Standing::TooShort =>
+            {
+                Err(too_short(window, self.expected_duration))
+            }
+            _ => Ok(()),
         }
     }
 

@@ -77,7 +77,11 @@ pub async fn handle(cx: &Context, event: Value) -> Result<Value> {
                 executions.extend(running.into_iter().map(|running| running.execution_arn));
             }
             for execution in &executions {
-                write(cx, execution).await?;
+                let report = write(cx, execution).await?;
+                // No status of the execution says that it asks.
+                if report.approval.is_some() {
+                    tell::tell(cx, &report).await?;
+                }
             }
             Ok(json!({ "running": executions.len() }))
         }

@@ -36,6 +36,14 @@ async fn a_bad_day_of_an_upgrade() -> Sandbox {
     let sandbox = world_of_upgrade(Options { customer_keys: true, ..Options::model(1) }).await;
     let bad = json!({ "cluster": "orders", "target": "15" });
     let over = run(&sandbox, "over", &bad).await.failed("Refused").arn;
+    let none = json!({ "cluster": "orders", "target": "18", "changeCalendars": ["none"] });
+    run(&sandbox, "calendar", &none).await.failed("Ssm.InvalidDocumentException");
+    let asking = json!({ "cluster": "orders", "target": "18", "approval": true });
+    let asks = sandbox.start_execution("major-upgrade", "asks", &asking).await.unwrap();
+    while sandbox.s3.get(BUCKET, "runs/asks/question.json").is_none() {
+        sandbox.clock.sleep(Duration::from_secs(60)).await;
+    }
+    sandbox.sfn().stop_execution().execution_arn(asks).send().await.unwrap();
     let refused = Fault::once(Kind::Denied, "rds", "ModifyDBCluster").by("modify-cluster-version");
     sandbox.gateway.lay(refused);
     sandbox.rds.behave(|behaviour| {
