@@ -21,7 +21,6 @@ mod planted;
 mod runbooks;
 mod seeds;
 mod states;
-mod timing;
 mod watched;
 
 #[tokio::test(start_paused = true)]
