@@ -37,18 +37,18 @@ fn is_read(site: &CallSite) -> bool {
     verbs.iter().any(|verb| site.action.starts_with(verb))
 }
 
-/// Every site meets that kind. What changes something meets it alone.
+/// Every site meets that kind. What has had an effect meets it alone.
 pub fn plans(runbook: Runbook, calls: &Calls, kind: Kind) -> Vec<Plan> {
     let once = |site: &CallSite| Planned { times: times(kind), ..Planned::once(kind, site) };
     let groups: Vec<Vec<Planned>> = match kind {
         Kind::Stale => calls.looks.iter().map(|(site, repeated)| stale(site, *repeated)).collect(),
         Kind::Denied => in_turn(calls).iter().map(|sites| sites.iter().map(once).collect()).collect(),
         _ => {
-            let (reads, changes): (Vec<_>, Vec<_>) = calls.sites.keys().partition(|site| is_read(site));
-            let alone = changes.into_iter().map(|site| vec![once(site)]);
-            alone
-                .chain(one_of_each_state(&reads).iter().map(|sites| sites.iter().map(once).collect()))
-                .collect()
+            let has_effect = matches!(kind, Kind::TimeoutAfter | Kind::KillAfter);
+            let is_alone = |site: &&CallSite| has_effect && !is_read(site);
+            let (alone, others): (Vec<_>, Vec<_>) = calls.sites.keys().partition(is_alone);
+            let groups = alone.into_iter().map(|site| vec![site.clone()]);
+            groups.chain(one_of_each_state(&others)).map(|sites| sites.iter().map(once).collect()).collect()
         }
     };
     groups.into_iter().map(|faults| Plan { runbook, faults }).collect()
@@ -60,12 +60,12 @@ fn stale(site: &CallSite, repeated: u32) -> Vec<Planned> {
     after.map(|after| Planned { after, ..Planned::once(Kind::Stale, site) }).collect()
 }
 
-/// The first read of each state, the second of each, and so on: a read changes nothing that another
-/// state could meet.
-fn one_of_each_state(reads: &[&CallSite]) -> Vec<Vec<CallSite>> {
+/// The first call of each state, the second of each, and so on: what has no effect leaves nothing
+/// that another state could meet.
+fn one_of_each_state(sites: &[&CallSite]) -> Vec<Vec<CallSite>> {
     let mut groups: Vec<Vec<CallSite>> = Vec::new();
     let mut of_state = BTreeMap::<&str, usize>::new();
-    for site in reads {
+    for site in sites {
         let index = of_state.entry(&site.principal).or_default();
         if groups.len() == *index {
             groups.push(Vec::new());
