@@ -61,7 +61,7 @@ resource "aws_cloudwatch_metric_alarm" "no_sync" {
 # functions/src/watch_raw_copies.rs writes it.
 resource "aws_cloudwatch_metric_alarm" "raw_copy" {
   alarm_name          = "${var.name}-raw-copy"
-  alarm_description   = "A copy of production that is not sanitised stands for more than ${var.hours_of_raw_copy} hours, or nobody could look for an hour"
+  alarm_description   = "A raw copy of production stands for more than ${var.hours_of_raw_copy} hours, or nobody could look"
   namespace           = "AuroraRunbooks"
   metric_name         = "RawCopyAge"
   statistic           = "Maximum"

@@ -338,7 +338,7 @@ variable "alarm_topic_arns" {
 }
 
 variable "require_approval" {
-  description = "Whether a person is asked before every upgrade of this installation, also where the input does not say `approval`."
+  description = "Whether a person is asked before every upgrade, also where its input does not say `approval`."
   type        = bool
   default     = false
 }
@@ -359,7 +359,10 @@ variable "hours_without_sync" {
 }
 
 variable "hours_of_raw_copy" {
-  description = "For how many hours a copy of production may stand before it is sanitised or gone; after that there is an alarm. Longer than the longest run of a sync or a verified export."
+  description = <<-TEXT
+    For how many hours a raw copy of production may stand; after that there is an alarm. Longer than the
+    longest run of a sync or a verified export.
+  TEXT
   type        = number
   default     = 12
 

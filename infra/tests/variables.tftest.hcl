@@ -384,3 +384,18 @@ run "the_reports_of_runs_under_way_are_made_every_minute" {
     error_message = "a schedule, and which machines"
   }
 }
+
+run "every_upgrade_can_be_made_to_ask" {
+  command = plan
+
+  variables {
+    require_approval = true
+  }
+  assert {
+    condition = (
+      aws_lambda_function.this["resolve-upgrade"].environment[0].variables["REQUIRE_APPROVAL"] == "true"
+      && !contains(keys(aws_lambda_function.this["take-snapshot"].environment[0].variables), "REQUIRE_APPROVAL")
+    )
+    error_message = "resolve-upgrade is told, and nobody else"
+  }
+}
