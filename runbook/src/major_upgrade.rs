@@ -5,12 +5,22 @@ use std::collections::BTreeMap;
 
 use aws_sdk_rds::types::Tag;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Run,
     aurora::{EngineVersion, ResourceId},
 };
+
+/// What is done about indexes that are in an order which their collation no longer has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Collations {
+    #[default]
+    Reindex,
+    Tell,
+}
 
 /// The groups of the target family, chosen before the upgrade and attached during and after it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

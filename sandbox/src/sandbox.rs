@@ -80,6 +80,8 @@ pub struct Options {
     pub customer_keys: bool,
     /// Whether the real gear has PostgreSQL 15 beside 16 and 18.
     pub postgres_15: bool,
+    /// Whether upgrades of the real gear leave the planner's statistics behind.
+    pub without_statistics: bool,
     /// Roles beside those of infra/iam.
     pub roles: Vec<iam::Role>,
     /// Rules beside those of infra/events, and policies of buses by their ARN.
@@ -99,6 +101,7 @@ impl Options {
             keep_logs: false,
             customer_keys: false,
             postgres_15: false,
+            without_statistics: false,
             roles: Vec::new(),
             rules: Vec::new(),
             bus_policies: Vec::new(),
@@ -166,6 +169,10 @@ impl Sandbox {
                 let executables = executables::build().await?;
                 let installs = postgres::install().await?;
                 let installs = if options.postgres_15 { installs.with_15().await? } else { installs };
+                let installs = match options.without_statistics {
+                    true => installs.without_statistics(),
+                    false => installs,
+                };
                 let mut environment = environment(clock, options.stepfunctions.as_deref());
                 environment.extend(trial::folders(&installs));
                 let engine = PostgresEngine::new(installs, clock)?;

@@ -313,6 +313,7 @@ fn no_worker_gets_more_than_run_task_takes() {
             "plan": {
                 "cluster": identifier, "from": "9999.9999", "target": "9999.9999", "secretArn": null,
                 "deadline": format!("{}s", u64::MAX), "skip": longest_skip(letter), "sync": "s".repeat(40),
+                "collations": "reindex",
                 "export": "e".repeat(30)
             },
             "exported": "a".repeat(400), "task": "t".repeat(60), "counted": "c".repeat(64),

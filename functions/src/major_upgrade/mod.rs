@@ -17,7 +17,7 @@
 //!    snapshot as another cluster. The machine goes back to 1, until the path is empty.
 //! 8. [`sync_parameter_groups`] gives each instance its own group and reboots, only after an
 //!    upgrade of ours. It stops when RDS cannot apply a group.
-//! 9. RunAnalyze and VerifyUpgrade, workers.
+//! 9. RunAnalyze, ReindexCollations and VerifyUpgrade, workers.
 //!
 //! What they share: [`parameters`], the [`path`] between versions, and why an upgrade failed
 //! ([`failure`]).

@@ -16,6 +16,7 @@ use runbook::{
     aurora::{self, Cluster, EngineVersion, Instance, ResourceId, Status},
     error::{Then, aws},
     lease,
+    major_upgrade::Collations,
     state::{self, default_deadline, friendly_duration},
     visible::visible,
 };
@@ -66,6 +67,10 @@ pub struct ResolveUpgrade {
     /// master password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_arn: Option<String>,
+    /// What is done about indexes in an order that their collation no longer has: "reindex" (the
+    /// default), concurrently and after the upgrade, or "tell".
+    #[serde(default)]
+    pub collations: Collations,
     /// Whether a person is asked before anything is done that users feel. An installation may ask
     /// for every upgrade (`require_approval` of the module).
     #[serde(default)]
@@ -121,6 +126,7 @@ pub struct Plan {
     parameters: Vec<ParameterOverride>,
     skip: Vec<SkippedFinding>,
     secret_arn: Option<String>,
+    collations: Collations,
     /// What a person decides on; null when nobody is asked.
     decision: Option<String>,
     window: Option<Window>,
@@ -163,7 +169,15 @@ impl State for ResolveUpgrade {
         let asked = self.approval || cx.variable(REQUIRE_APPROVAL) == Some("true");
         let decision = asked.then(|| self.decision(&cluster, &path));
         let Self {
-            deadline, parameters, skip, secret_arn, window, expected_duration, change_calendars, ..
+            deadline,
+            parameters,
+            skip,
+            secret_arn,
+            collations,
+            window,
+            expected_duration,
+            change_calendars,
+            ..
         } = self;
         Ok(Plan {
             summary,
@@ -176,6 +190,7 @@ impl State for ResolveUpgrade {
             parameters,
             skip,
             secret_arn,
+            collations,
             decision,
             window,
             expected_duration,

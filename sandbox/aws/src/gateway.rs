@@ -13,7 +13,7 @@ use clock::Clock;
 use jiff::Timestamp;
 
 use crate::{
-    faults::{Fault, Faults, Killer, Kind},
+    faults::{Fault, Faults, Key, Killer, Kind, as_task_failure, failed_function},
     http::{Caller, Endpoint, Request, Response, Session, respond},
     iam::Iam,
     outside::Outside,
@@ -30,6 +30,7 @@ pub struct Gateway {
     faults: Faults,
     limits: Mutex<Vec<Limit>>,
     calls: Mutex<Vec<Call>>,
+    observer: OnceLock<Observer>,
 }
 
 /// How many calls a service takes of an account: a bucket of tokens that fills steadily
@@ -43,6 +44,9 @@ struct Limit {
     left: BTreeMap<String, (f64, Timestamp)>,
 }
 
+/// Is called after each call, with what was answered.
+pub type Observer = Box<dyn Fn(&Call, &Response) + Send + Sync>;
+
 /// One call, for the tests that ask who did what.
 #[derive(Debug, Clone)]
 pub struct Call {
@@ -51,7 +55,7 @@ pub struct Call {
     pub account: String,
     pub service: String,
     pub action: String,
-    /// The form of an RDS call: what it was about.
+    /// What a call of RDS or Step Functions was about: its body.
     pub form: String,
     pub status: u16,
 }
@@ -81,6 +85,7 @@ impl Gateway {
             faults: Faults::default(),
             limits: Mutex::default(),
             calls: Mutex::default(),
+            observer: OnceLock::new(),
         })
     }
 
@@ -103,6 +108,16 @@ impl Gateway {
 
     pub fn lay(&self, fault: Fault) {
         self.faults.lay(fault);
+    }
+
+    /// From now on that sees each call when it is over.
+    pub fn observe(&self, observer: Observer) {
+        assert!(self.observer.set(observer).is_ok(), "there is one observer");
+    }
+
+    /// Takes the faults of some kinds away; answers those of them that have met no call.
+    pub fn withdraw(&self, which: impl Fn(Kind) -> bool) -> Vec<String> {
+        self.faults.withdraw(which)
     }
 
     /// The faults that were laid and have met no call.
@@ -139,9 +154,9 @@ impl Gateway {
         is_too_much
     }
 
-    fn log(&self, caller: &Caller, action: &str, body: &[u8], status: u16) {
-        let form =
-            if caller.service == "rds" { String::from_utf8_lossy(body).into_owned() } else { String::new() };
+    fn log(&self, caller: &Caller, action: &str, body: &[u8], response: &Response) {
+        let is_told = ["rds", "states"].contains(&caller.service.as_str());
+        let form = if is_told { String::from_utf8_lossy(body).into_owned() } else { String::new() };
         let call = Call {
             at: self.clock.now(),
             principal: caller.principal.clone(),
@@ -149,10 +164,13 @@ impl Gateway {
             service: caller.service.clone(),
             action: action.to_owned(),
             form,
-            status,
+            status: response.status().as_u16(),
         };
         tracing::debug!(?call);
-        self.calls.lock().push(call);
+        self.calls.lock().push(call.clone());
+        if let Some(observer) = self.observer.get() {
+            observer(&call, response);
+        }
     }
 
     async fn forward(&self, caller: &Caller, action: &str, request: Request) -> Response {
@@ -162,6 +180,26 @@ impl Gateway {
         match self.services.get().and_then(|services| services.get(caller.service.as_str())) {
             Some(service) => service.call(request).await,
             None => respond(501, "text/plain", format!("the sandbox has no service {:?}", caller.service)),
+        }
+    }
+
+    /// A call whose fault waits until what is called has done its work.
+    async fn forward_and_spoil(
+        &self,
+        caller: &Caller,
+        action: &str,
+        key: &Key,
+        request: Request,
+    ) -> Response {
+        let response = self.forward(caller, action, request.clone()).await;
+        if !response.status().is_success() || response.headers().contains_key("x-amz-function-error") {
+            return response;
+        }
+        match self.faults.when_done(caller, action, key) {
+            Some(Kind::Twice) => self.forward(caller, action, request).await,
+            Some(Kind::TimeoutAfter) => lost(),
+            Some(Kind::Fail(error)) => failed_function(error),
+            _ => response,
         }
     }
 
@@ -195,7 +233,14 @@ impl Endpoint for Gateway {
         let laid = self.faults.next(&caller, &action, &key);
         let throttled = laid.is_none() && self.is_too_much(&caller);
         let response = match laid.or(throttled.then_some(Kind::Throttle)) {
-            None => self.forward(&caller, &action, request).await,
+            None if self.faults.awaits(&caller, &action, &key) => {
+                self.forward_and_spoil(&caller, &action, &key, request).await
+            }
+            None | Some(Kind::Twice) => self.forward(&caller, &action, request).await,
+            Some(Kind::Fail(error)) if action == "SendTaskSuccess" => {
+                self.forward(&caller, "SendTaskFailure", as_task_failure(request, error)).await
+            }
+            Some(Kind::Fail(error)) => failed_function(error),
             Some(kind @ (Kind::Throttle | Kind::ServerError | Kind::Denied)) => {
                 kind.answer(&caller.service, &action)
             }
@@ -218,7 +263,7 @@ impl Endpoint for Gateway {
                 lost()
             }
         };
-        self.log(&caller, &action, &key.2, response.status().as_u16());
+        self.log(&caller, &action, &key.2, &response);
         self.faults.remember(key, &response);
         response
     }

@@ -23,7 +23,7 @@ mod instances;
 mod keys;
 mod logs;
 mod maintenance;
-mod model;
+pub mod model;
 mod modify_cluster;
 mod modify_instance;
 mod names;
@@ -150,6 +150,11 @@ impl Rds {
 
     fn behaviour(&self) -> Behaviour {
         self.shared.behaviour.lock().clone()
+    }
+
+    /// What stands in the account now, for tests: read as it is, and not as a call shows it.
+    pub fn look<T>(&self, read: impl FnOnce(&World) -> T) -> T {
+        read(&self.world())
     }
 
     fn world(&self) -> MutexGuard<'_, World> {
