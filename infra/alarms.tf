@@ -44,7 +44,7 @@ resource "aws_cloudwatch_metric_alarm" "no_sync" {
   count = contains(var.runbooks, "daily-sync") ? 1 : 0
 
   alarm_name          = "${var.name}-no-sync"
-  alarm_description   = "No execution of daily-sync has succeeded for ${var.hours_without_sync} hours: the environments have old data"
+  alarm_description   = "No sync has succeeded for ${var.hours_without_sync} hours: targets have old data"
   namespace           = "AWS/States"
   metric_name         = "ExecutionsSucceeded"
   dimensions          = { StateMachineArn = aws_sfn_state_machine.this["daily-sync"].arn }
@@ -77,7 +77,7 @@ resource "aws_cloudwatch_metric_alarm" "raw_copy" {
 
 resource "aws_cloudwatch_metric_alarm" "dead_letters" {
   alarm_name          = "${var.name}-dead-letters"
-  alarm_description   = "A start, a report or a message could not be delivered and lies in the queue ${var.name}-dead-letters"
+  alarm_description   = "A start, a report or a message is not delivered: queue ${var.name}-dead-letters"
   namespace           = "AWS/SQS"
   metric_name         = "ApproximateNumberOfMessagesVisible"
   dimensions          = { QueueName = aws_sqs_queue.dead_letters.name }

@@ -1,7 +1,7 @@
 # The run bucket: findings, leases, attestations, reports, and the policy file.
 
 resource "aws_s3_bucket" "runs" {
-  #checkov:skip=CKV_AWS_18:CloudTrail's data events say who read what; a bucket of logs would need all of this again.
+  #checkov:skip=CKV_AWS_18:CloudTrail's data events say who read what.
   #checkov:skip=CKV_AWS_144:Leases and reports belong to the region of their clusters.
   #checkov:skip=CKV2_AWS_62:Nobody waits for an object.
   bucket        = local.run_bucket
@@ -95,12 +95,18 @@ resource "aws_s3_object" "policy" {
 
   lifecycle {
     precondition {
-      condition     = length(local.syncs) + length(local.exports) > 0
-      error_message = "policy_file: ${var.policy_file} has no syncs and no exports; `policy check` says what is wrong with it."
+      condition = length(local.syncs) + length(local.exports) > 0
+      error_message = join(" ", [
+        "policy_file: ${var.policy_file} has no syncs and no exports;",
+        "`policy check` says what is wrong with it.",
+      ])
     }
     precondition {
-      condition     = length(local.syncs) == 0 || can(regex("^[0-9]{12}$", local.policy.account))
-      error_message = "policy_file: the sources of ${var.policy_file} are in the accounts ${local.policy.account}; an installation reaches one account of production."
+      condition = length(local.syncs) == 0 || can(regex("^[0-9]{12}$", local.policy.account))
+      error_message = join(" ", [
+        "policy_file: the sources of ${var.policy_file} are in the accounts ${local.policy.account};",
+        "an installation reaches one account of production.",
+      ])
     }
   }
 }

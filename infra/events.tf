@@ -97,8 +97,10 @@ data "aws_iam_policy_document" "bus" {
     actions   = ["events:PutEvents"]
     resources = [aws_cloudwatch_event_bus.this.arn]
     principals {
-      type        = "AWS"
-      identifiers = [for account in var.production_event_accounts : "arn:${local.partition}:iam::${account}:root"]
+      type = "AWS"
+      identifiers = [
+        for account in var.production_event_accounts : "arn:${local.partition}:iam::${account}:root"
+      ]
     }
     condition {
       test     = "StringEquals"

@@ -34,12 +34,12 @@ resource "aws_cloudwatch_log_group" "function" {
 }
 
 resource "aws_lambda_function" "this" {
-  #checkov:skip=CKV_AWS_50:The state machine is traced; a function has one call of AWS after another, which CloudTrail has.
+  #checkov:skip=CKV_AWS_50:The state machine is traced; CloudTrail has a function's calls.
   #checkov:skip=CKV_AWS_115:A limit of its own would only let one state's poll fail while others run.
-  #checkov:skip=CKV_AWS_116:States are called by Step Functions, which has the error; events have the queue of their rule.
+  #checkov:skip=CKV_AWS_116:Step Functions has a state's error; events have the queue of their rule.
   #checkov:skip=CKV_AWS_117:A function speaks to AWS alone, never to a database.
   #checkov:skip=CKV_AWS_173:The variables are names, prices, and a DSN of Sentry, which only lets one send.
-  #checkov:skip=CKV_AWS_272:The package is compared with its SHA-256; its provenance is attested where it is built.
+  #checkov:skip=CKV_AWS_272:It is compared with its SHA-256; a release attests where it was built.
   for_each = local.functions
 
   function_name    = "${var.name}-${each.key}"
@@ -75,7 +75,7 @@ resource "aws_lambda_permission" "events" {
 locals {
   variables_of = {
     report-run      = local.of_report_run
-    resolve-upgrade = { for name, value in { REQUIRE_APPROVAL = "true" } : name => value if var.require_approval }
+    resolve-upgrade = var.require_approval ? { REQUIRE_APPROVAL = "true" } : {}
   }
   of_report_run = merge(local.prices, { for name, value in {
     EVENT_BUS          = aws_cloudwatch_event_bus.this.name

@@ -8,6 +8,12 @@ resource "aws_kms_key" "runs" {
   tags                    = var.tags
 }
 
+# What variables.tf asks of the keys that it is given.
+locals {
+  key_arn    = "^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/"
+  no_key_arn = "IAM wants ARNs of keys, arn:aws:kms:<region>:<account>:key/<id>, not aliases."
+}
+
 resource "aws_kms_alias" "runs" {
   name          = "alias/${var.name}-runs"
   target_key_id = aws_kms_key.runs.key_id
@@ -38,8 +44,9 @@ data "aws_iam_policy_document" "key" {
       test     = "ArnLike"
       variable = "kms:EncryptionContext:aws:logs:arn"
       values = [
-        for group in ["/aws/lambda/${var.name}-*", "/aws/vendedlogs/states/${var.name}-*", "/ecs/${var.name}"] :
-        "${local.stem.logs}:log-group:${group}"
+        "${local.stem.logs}:log-group:/aws/lambda/${var.name}-*",
+        local.machine_logs,
+        "${local.stem.logs}:log-group:/ecs/${var.name}",
       ]
     }
   }

@@ -8,8 +8,9 @@ data "aws_partition" "this" {}
 
 locals {
   account = data.aws_caller_identity.this.account_id
-  # The one name of the attribute that both version 5 and 6 of the provider fill.
-  region    = data.aws_region.this.id
+  # `region` since version 6 of the provider, which deprecates `id`; version 5 has `id` alone
+  # (https://registry.terraform.io/providers/hashicorp/aws/latest/docs/guides/version-6-upgrade).
+  region    = lookup(data.aws_region.this, "region", lookup(data.aws_region.this, "id", null))
   partition = data.aws_partition.this.partition
 
   # arn:aws:lambda:<region>:<account> and the like.
@@ -73,26 +74,31 @@ locals {
     # A list of prefixes; no snapshot's name begins with a hyphen.
     exported_snapshots = join("\" }, { \"prefix\": \"", coalescelist(local.exported.snapshots, ["-"]))
   }
-  variables = merge(local.known_variables, {
-    source_role              = join("\",\"", local.policy.roles)
-    image_repository         = "${local.stem.ecr}:repository/${var.name}"
-    stable_names_of_clusters = join("\",\"", formatlist("${local.stem.rds}:cluster:%s", local.policy.stable))
-    new_names_of_clusters    = join("\",\"", formatlist("${local.stem.rds}:cluster:%s", local.policy.new))
-    new_names_of_instances   = join("\",\"", formatlist("${local.stem.rds}:db:%s-1", local.policy.new))
-    fresh_names_of_clusters  = join("\",\"", formatlist("${local.stem.rds}:cluster:%s", local.policy.fresh))
-    fresh_names_of_instances = join("\",\"", formatlist("${local.stem.rds}:db:%s-1", local.policy.fresh))
-    log_delivery             = "*"
-    tracing                  = "*"
-    state_machine_logs       = "${local.machine_logs}:log-stream:*"
-    export_buckets           = join("\",\"", formatlist("arn:${local.partition}:s3:::%s", local.exported.buckets))
-    exported_files           = join("\",\"", formatlist("arn:${local.partition}:s3:::%s/*", local.exported.buckets))
-    export_roles             = join("\",\"", local.exported.roles)
-    export_keys              = join("\",\"", var.export_key_arns)
-    shared_snapshots         = join("\",\"", local.exported.shared)
-    masking_keys             = join("\",\"", local.exported.masking_keys)
-    copy_keys                = join("\",\"", var.copy_key_arns)
-    cluster_keys             = join("\",\"", var.cluster_key_arns)
-    run_bucket_keys          = aws_kms_key.runs.arn
-    secrets_keys             = join("\",\"", var.secret_key_arns)
-  })
+  lists = {
+    source_role              = local.policy.roles
+    image_repository         = ["${local.stem.ecr}:repository/${var.name}"]
+    stable_names_of_clusters = formatlist("${local.stem.rds}:cluster:%s", local.policy.stable)
+    new_names_of_clusters    = formatlist("${local.stem.rds}:cluster:%s", local.policy.new)
+    new_names_of_instances   = formatlist("${local.stem.rds}:db:%s-1", local.policy.new)
+    fresh_names_of_clusters  = formatlist("${local.stem.rds}:cluster:%s", local.policy.fresh)
+    fresh_names_of_instances = formatlist("${local.stem.rds}:db:%s-1", local.policy.fresh)
+    log_delivery             = ["*"]
+    tracing                  = ["*"]
+    state_machine_logs       = ["${local.machine_logs}:log-stream:*"]
+    export_buckets           = formatlist("arn:${local.partition}:s3:::%s", local.exported.buckets)
+    exported_files           = formatlist("arn:${local.partition}:s3:::%s/*", local.exported.buckets)
+    export_roles             = local.exported.roles
+    export_keys              = var.export_key_arns
+    shared_snapshots         = local.exported.shared
+    masking_keys             = local.exported.masking_keys
+    copy_keys                = var.copy_key_arns
+    cluster_keys             = var.cluster_key_arns
+    run_bucket_keys          = [aws_kms_key.runs.arn]
+    secrets_keys             = var.secret_key_arns
+  }
+  # A placeholder stands between the quotation marks of a list's only element.
+  variables = merge(
+    local.known_variables,
+    { for name, values in local.lists : name => join("\",\"", values) },
+  )
 }

@@ -12,11 +12,11 @@ data "aws_subnet" "worker" {
   lifecycle {
     postcondition {
       condition     = self.vpc_id == var.vpc_id
-      error_message = "worker_subnet_ids: ${self.id} is a subnet of ${self.vpc_id} and not of vpc_id, ${var.vpc_id}."
+      error_message = "worker_subnet_ids: ${self.id} is a subnet of ${self.vpc_id} and not of vpc_id."
     }
     postcondition {
       condition     = !self.map_public_ip_on_launch
-      error_message = "worker_subnet_ids: ${self.id} gives what starts in it a public address; workers run in private subnets."
+      error_message = "worker_subnet_ids: ${self.id} gives public addresses; workers run in private subnets."
     }
   }
 }
@@ -46,8 +46,11 @@ data "aws_route_table" "worker" {
 
   lifecycle {
     postcondition {
-      condition     = alltrue([for route in self.routes : !startswith(route.gateway_id, "igw-")])
-      error_message = "worker_subnet_ids: ${var.worker_subnet_ids[count.index]} is a public subnet, for its route table ${self.id} leads to an internet gateway; workers run in private subnets."
+      condition = alltrue([for route in self.routes : !startswith(route.gateway_id, "igw-")])
+      error_message = join(" ", [
+        "worker_subnet_ids: ${var.worker_subnet_ids[count.index]} is a public subnet,",
+        "for its route table ${self.id} leads to an internet gateway; workers run in private subnets.",
+      ])
     }
   }
 }

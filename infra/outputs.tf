@@ -38,7 +38,10 @@ output "image_repository_url" {
 }
 
 output "worker_security_group_id" {
-  description = "The workers' security group: let it into the security groups of the clusters, and of the quarantine nothing else."
+  description = <<-TEXT
+    The workers' security group: let it into the security groups of the clusters, and of the
+    quarantine nothing else.
+  TEXT
   value       = aws_security_group.workers.id
 }
 

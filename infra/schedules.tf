@@ -61,8 +61,8 @@ locals {
         cron    = try(split(" ", entry.schedule.cron), [])
         zone    = try(entry.schedule["time-zone"], null)
         of      = "${section}.${name}"
-        # The name's first line as a key of its own.
-        line = try(1 + index(local.policy_lines, "${name}:"), 1)
+        # The line is the name's first as a key of its own.
+        at = "${var.policy_file}:${try(1 + index(local.policy_lines, "${name}:"), 1)}: ${section}.${name}"
       } if can(entry.schedule)
     } if contains(var.runbooks, of.runbook)
   ]...)
@@ -114,12 +114,15 @@ resource "aws_scheduler_schedule" "this" {
 
   lifecycle {
     precondition {
-      condition     = each.value.zone != null
-      error_message = "policy_file: ${var.policy_file}:${each.value.line}: ${each.value.of}.schedule has no time-zone; write the zone of its hours, such as Europe/Berlin."
+      condition = each.value.zone != null
+      error_message = join(" ", [
+        "policy_file: ${each.value.at}.schedule has no time-zone;",
+        "write the zone of its hours, such as Europe/Berlin.",
+      ])
     }
     precondition {
       condition     = length(each.value.cron) == 5
-      error_message = "policy_file: ${var.policy_file}:${each.value.line}: ${each.value.of}.schedule.cron is not five fields with one space between."
+      error_message = "policy_file: ${each.value.at}.schedule.cron is not five fields with one space between."
     }
   }
 }

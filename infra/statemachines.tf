@@ -12,7 +12,7 @@ resource "aws_cloudwatch_log_group" "machine" {
 }
 
 resource "aws_sfn_state_machine" "this" {
-  #checkov:skip=CKV_AWS_285:Errors are logged; what states pass stays in the history, which expires after 90 days.
+  #checkov:skip=CKV_AWS_285:Errors are logged; what states pass stays in the history.
   for_each = local.machines
 
   name     = "${var.name}-${each.key}"

@@ -7,8 +7,11 @@ variable "runbooks" {
     error_message = "runbooks: name at least one of ${join(", ", local.known_runbooks)}."
   }
   validation {
-    condition     = length(setsubtract(var.runbooks, local.known_runbooks)) == 0
-    error_message = "runbooks: ${join(", ", setsubtract(var.runbooks, local.known_runbooks))} is no runbook; there are ${join(", ", local.known_runbooks)}."
+    condition = length(setsubtract(var.runbooks, local.known_runbooks)) == 0
+    error_message = join(" ", [
+      "runbooks: ${join(", ", setsubtract(var.runbooks, local.known_runbooks))} is no runbook;",
+      "there are ${join(", ", local.known_runbooks)}.",
+    ])
   }
 }
 
@@ -20,12 +23,15 @@ variable "name" {
   validation {
     # The longest function is <name>-prepare-parameter-groups, and Lambda takes 64 characters.
     condition     = can(regex("^[a-z][a-z0-9-]{1,30}[a-z0-9]$", var.name))
-    error_message = "name: ${jsonencode(var.name)} is not 3 to 32 lower-case letters, digits and hyphens, a letter first."
+    error_message = "name: ${jsonencode(var.name)} is not 3 to 32 of a-z, 0-9 and hyphens, a letter first."
   }
 }
 
 variable "package" {
-  description = "The zip of the functions: a local `file`, or the `url` of a release's asset with the `sha256` that its SHA256SUMS gives. A URL is fetched with curl when Terraform applies."
+  description = <<-TEXT
+    The zip of the functions: a local `file`, or the `url` of a release's asset with the `sha256`
+    that its SHA256SUMS gives. A URL is fetched with curl when Terraform applies.
+  TEXT
   type = object({
     file   = optional(string)
     url    = optional(string)
@@ -41,8 +47,10 @@ variable "package" {
     error_message = "package: there is no file ${coalesce(var.package.file, "-")}."
   }
   validation {
-    condition     = var.package.url == null || can(regex("^https?://", var.package.url)) && can(regex("^[0-9a-f]{64}$", var.package.sha256))
-    error_message = "package: a url begins with https:// and needs sha256, the 64 hexadecimal digits of the release's SHA256SUMS."
+    condition = var.package.url == null || alltrue([
+      can(regex("^https?://", var.package.url)), can(regex("^[0-9a-f]{64}$", var.package.sha256)),
+    ])
+    error_message = "package: a url begins with https:// and needs sha256, 64 digits of SHA256SUMS."
   }
 }
 
@@ -58,12 +66,20 @@ variable "architecture" {
 }
 
 variable "image_tag" {
-  description = "The tag of the workers' image in the repository that this module makes, such as `v0.1.0`. Tags are immutable there."
+  description = <<-TEXT
+    The tag of the workers' image in the repository that this module makes, such as `v0.1.0`. Tags
+    are immutable there.
+  TEXT
   type        = string
 
   validation {
-    condition     = can(regex("^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$", var.image_tag)) && var.image_tag != "latest"
-    error_message = "image_tag: ${jsonencode(var.image_tag)} is no tag of a version; latest says nothing and cannot be pushed twice."
+    condition = (
+      can(regex("^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$", var.image_tag)) && var.image_tag != "latest"
+    )
+    error_message = join(" ", [
+      "image_tag: ${jsonencode(var.image_tag)} is no tag of a version;",
+      "latest says nothing and cannot be pushed twice.",
+    ])
   }
 }
 
@@ -78,7 +94,10 @@ variable "vpc_id" {
 }
 
 variable "worker_subnet_ids" {
-  description = "Private subnets of that VPC for the workers. They reach AWS through a NAT gateway or, with `vpc_endpoints`, through endpoints."
+  description = <<-TEXT
+    Private subnets of that VPC for the workers. They reach AWS through a NAT gateway or, with
+    `vpc_endpoints`, through endpoints.
+  TEXT
   type        = list(string)
 
   validation {
@@ -88,7 +107,10 @@ variable "worker_subnet_ids" {
 }
 
 variable "vpc_endpoints" {
-  description = "Whether to make the VPC endpoints that workers need who have no way to the internet. Each costs by the hour and by zone."
+  description = <<-TEXT
+    Whether to make the VPC endpoints that workers need who have no way to the internet. Each costs
+    by the hour and by zone.
+  TEXT
   type        = bool
   default     = false
 }
@@ -99,13 +121,18 @@ variable "database_ports" {
   default     = [5432]
 
   validation {
-    condition     = length(var.database_ports) > 0 && alltrue([for port in var.database_ports : port >= 1150 && port <= 65535])
+    condition = length(var.database_ports) > 0 && alltrue([
+      for port in var.database_ports : port >= 1150 && port <= 65535
+    ])
     error_message = "database_ports: Aurora listens on a port from 1150 to 65535."
   }
 }
 
 variable "database_cidrs" {
-  description = "The addresses that clusters have: where workers may reach these ports. The VPC's first block when empty."
+  description = <<-TEXT
+    The addresses that clusters have: where workers may reach these ports. The VPC's first block
+    when empty.
+  TEXT
   type        = list(string)
   default     = []
 
@@ -132,7 +159,11 @@ variable "worker_size" {
       2048 = range(4096, 16385, 1024)
       4096 = range(8192, 30721, 1024)
     }, var.worker_size.cpu, []), var.worker_size.memory)
-    error_message = "worker_size: Fargate has no task of ${var.worker_size.cpu} CPU units and ${var.worker_size.memory} MiB (https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html)."
+    error_message = join(" ", [
+      "worker_size: Fargate has no task of",
+      "${var.worker_size.cpu} CPU units and ${var.worker_size.memory} MiB",
+      "(https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html).",
+    ])
   }
 }
 
@@ -159,7 +190,10 @@ variable "function_timeout" {
 }
 
 variable "policy_file" {
-  description = "Path of the policy file (docs/policy.md). daily-sync needs it; the schedules, the accounts and the names of the targets are read from it. Check it with `policy check` first."
+  description = <<-TEXT
+    Path of the policy file (docs/policy.md). daily-sync needs it; the schedules, the accounts and
+    the names of the targets are read from it. Check it with `policy check` first.
+  TEXT
   type        = string
   default     = null
 
@@ -174,7 +208,10 @@ variable "policy_file" {
 }
 
 variable "copy_key_arns" {
-  description = "For daily-sync: the keys in production's account that encrypt our copies of its snapshots, as modules/production-account answers them."
+  description = <<-TEXT
+    For daily-sync: the keys in production's account that encrypt our copies of its snapshots, as
+    modules/production-account answers them.
+  TEXT
   type        = list(string)
   default     = []
 
@@ -183,13 +220,16 @@ variable "copy_key_arns" {
     error_message = "copy_key_arns: daily-sync needs the key of its copies."
   }
   validation {
-    condition     = alltrue([for arn in var.copy_key_arns : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/", arn))])
-    error_message = "copy_key_arns: IAM wants ARNs of keys, arn:aws:kms:<region>:<account>:key/<id>, not aliases."
+    condition     = alltrue([for arn in var.copy_key_arns : can(regex(local.key_arn, arn))])
+    error_message = "copy_key_arns: ${local.no_key_arn}"
   }
 }
 
 variable "cluster_key_arns" {
-  description = "The keys in this account that encrypt quarantines and targets, and, for exports with verify: restore, the exported snapshots."
+  description = <<-TEXT
+    The keys in this account that encrypt quarantines and targets, and, for exports with verify:
+    restore, the exported snapshots.
+  TEXT
   type        = list(string)
   default     = []
 
@@ -198,8 +238,8 @@ variable "cluster_key_arns" {
     error_message = "cluster_key_arns: daily-sync needs the keys of the quarantine and the targets."
   }
   validation {
-    condition     = alltrue([for arn in var.cluster_key_arns : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/", arn))])
-    error_message = "cluster_key_arns: IAM wants ARNs of keys, arn:aws:kms:<region>:<account>:key/<id>, not aliases."
+    condition     = alltrue([for arn in var.cluster_key_arns : can(regex(local.key_arn, arn))])
+    error_message = "cluster_key_arns: ${local.no_key_arn}"
   }
 }
 
@@ -213,24 +253,30 @@ variable "export_key_arns" {
     error_message = "export_key_arns: snapshot-export needs the keys of the exported files."
   }
   validation {
-    condition     = alltrue([for arn in var.export_key_arns : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/", arn))])
-    error_message = "export_key_arns: IAM wants ARNs of keys, arn:aws:kms:<region>:<account>:key/<id>, not aliases."
+    condition     = alltrue([for arn in var.export_key_arns : can(regex(local.key_arn, arn))])
+    error_message = "export_key_arns: ${local.no_key_arn}"
   }
 }
 
 variable "secret_key_arns" {
-  description = "Customers' keys of the secrets that hold the logins and the masking key. Empty when aws/secretsmanager encrypts them."
+  description = <<-TEXT
+    Customers' keys of the secrets that hold the logins and the masking key. Empty when
+    aws/secretsmanager encrypts them.
+  TEXT
   type        = list(string)
   default     = []
 
   validation {
-    condition     = alltrue([for arn in var.secret_key_arns : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/", arn))])
-    error_message = "secret_key_arns: IAM wants ARNs of keys, arn:aws:kms:<region>:<account>:key/<id>, not aliases."
+    condition     = alltrue([for arn in var.secret_key_arns : can(regex(local.key_arn, arn))])
+    error_message = "secret_key_arns: ${local.no_key_arn}"
   }
 }
 
 variable "schedules_enabled" {
-  description = "Whether the schedules of the policy file start runs. Off until the first sync has been started by hand."
+  description = <<-TEXT
+    Whether the schedules of the policy file start runs. Off until the first sync has been started
+    by hand.
+  TEXT
   type        = bool
   default     = true
 }
@@ -253,7 +299,10 @@ variable "run_bucket_force_destroy" {
 }
 
 variable "runs_expire_after_days" {
-  description = "Days after which the keyed fingerprints expire that a sync leaves under `runs/<execution>/databases/`. Reports, attestations and all else stay."
+  description = <<-TEXT
+    Days after which the keyed fingerprints expire that a sync leaves under
+    `runs/<execution>/databases/`. Reports, attestations and all else stay.
+  TEXT
   type        = number
   default     = 400
 
@@ -269,8 +318,11 @@ variable "log_retention_days" {
   default     = 400
 
   validation {
-    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
-    error_message = "log_retention_days: CloudWatch Logs does not know ${var.log_retention_days} days (PutRetentionPolicy)."
+    condition = contains([
+      1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731,
+      1096, 1827, 2192, 2557, 2922, 3288, 3653,
+    ], var.log_retention_days)
+    error_message = "log_retention_days: ${var.log_retention_days} is none that PutRetentionPolicy takes."
   }
 }
 
@@ -292,7 +344,10 @@ variable "require_approval" {
 }
 
 variable "hours_without_sync" {
-  description = "After how many hours without a successful sync there is an alarm. Longer than the longest gap of the schedules: 80 bridges a weekend."
+  description = <<-TEXT
+    After how many hours without a successful sync there is an alarm. Longer than the longest gap of
+    the schedules: 80 bridges a weekend.
+  TEXT
   type        = number
   default     = 80
 
@@ -315,7 +370,11 @@ variable "hours_of_raw_copy" {
 }
 
 variable "prices" {
-  description = "By which the reports say what a run itself cost: of one `state_transition` of Step Functions, of a `worker_hour` on Fargate and a `quarantine_hour` of the quarantine's instance, in `currency`. What has no price is left out."
+  description = <<-TEXT
+    By which the reports say what a run itself cost: of one `state_transition` of Step Functions, of
+    a `worker_hour` on Fargate and a `quarantine_hour` of the quarantine's instance, in `currency`.
+    What has no price is left out.
+  TEXT
   type = object({
     currency         = optional(string, "USD")
     state_transition = optional(number)
@@ -325,25 +384,38 @@ variable "prices" {
   default = {}
 
   validation {
-    condition     = alltrue([for price in values(var.prices) : price == null || price == var.prices.currency || try(tonumber(price) >= 0, false)])
+    condition = alltrue([
+      for price in values(var.prices) :
+      price == null || price == var.prices.currency || try(tonumber(price) >= 0, false)
+    ])
     error_message = "prices: a price is a number, and not below 0."
   }
 }
 
 variable "slack_webhook_url" {
-  description = "An incoming webhook of a Slack app (`https://hooks.slack.com/services/…`): its channel hears what becomes of every run. Terraform's state and the API destination hold it: encrypt the one, and let few describe the other."
+  description = <<-TEXT
+    An incoming webhook of a Slack app (`https://hooks.slack.com/services/…`): its channel hears
+    what becomes of every run. Terraform's state and the API destination hold it: encrypt the one,
+    and let few describe the other.
+  TEXT
   type        = string
   default     = null
   sensitive   = true
 
   validation {
-    condition     = var.slack_webhook_url == null || can(regex("^https://hooks\\.slack(-gov)?\\.com/", var.slack_webhook_url))
+    condition = (
+      var.slack_webhook_url == null ||
+      can(regex("^https://hooks\\.slack(-gov)?\\.com/", var.slack_webhook_url))
+    )
     error_message = "slack_webhook_url: a webhook of Slack begins with https://hooks.slack.com/."
   }
 }
 
 variable "datadog_api_key" {
-  description = "An API key of Datadog: every event of ours is a log entry there. EventBridge keeps it in the connection's secret, Terraform in its state: encrypt that."
+  description = <<-TEXT
+    An API key of Datadog: every event of ours is a log entry there. EventBridge keeps it in the
+    connection's secret, Terraform in its state: encrypt that.
+  TEXT
   type        = string
   default     = null
   sensitive   = true
@@ -356,7 +428,10 @@ variable "datadog_site" {
 }
 
 variable "sentry_dsn" {
-  description = "The DSN of a project in Sentry: failures are events there, and scheduled syncs check in. Off when null."
+  description = <<-TEXT
+    The DSN of a project in Sentry: failures are events there, and scheduled syncs check in. Off
+    when null.
+  TEXT
   type        = string
   default     = null
 
@@ -378,19 +453,24 @@ variable "production_event_accounts" {
   default     = []
 
   validation {
-    condition     = alltrue([for account in var.production_event_accounts : can(regex("^[0-9]{12}$", account))])
+    condition = alltrue([
+      for account in var.production_event_accounts : can(regex("^[0-9]{12}$", account))
+    ])
     error_message = "production_event_accounts: an account is 12 digits."
   }
 }
 
 variable "organization_id" {
-  description = "The AWS Organization (`o-…`). With it, policies that let another account in ask that it belongs to it (`aws:PrincipalOrgID`)."
+  description = <<-TEXT
+    The AWS Organization (`o-…`). With it, policies that let another account in ask that it belongs
+    to it (`aws:PrincipalOrgID`).
+  TEXT
   type        = string
   default     = null
 
   validation {
     condition     = var.organization_id == null || can(regex("^o-[a-z0-9]{10,32}$", var.organization_id))
-    error_message = "organization_id: ${jsonencode(var.organization_id)} is no organization such as o-a1b2c3d4e5."
+    error_message = "organization_id: ${jsonencode(var.organization_id)} is not such as o-a1b2c3d4e5."
   }
 }
 

@@ -5,7 +5,7 @@ mock_provider "aws" {
     defaults = { account_id = "444455556666" }
   }
   mock_data "aws_region" {
-    defaults = { id = "eu-west-1" }
+    defaults = { id = "eu-west-1", region = "eu-west-1" }
   }
   mock_data "aws_partition" {
     defaults = { partition = "aws" }
@@ -58,12 +58,8 @@ run "a_sync_starts_by_the_policy_files_schedule" {
   }
 
   assert {
-    condition     = aws_scheduler_schedule.this["daily-sync-orders"].schedule_expression == "cron(30 3 ? * MON-FRI *)"
-    error_message = "the cron of the policy file, as Scheduler writes it"
-  }
-  assert {
-    condition     = aws_scheduler_schedule.this["daily-sync-orders"].schedule_expression_timezone == "Europe/Berlin"
-    error_message = "the zone of the policy file"
+    condition     = output.schedules == { "daily-sync-orders" = "cron(30 3 ? * MON-FRI *) Europe/Berlin" }
+    error_message = "the cron and the zone of the policy file, as Scheduler writes them"
   }
 }
 
@@ -80,9 +76,9 @@ run "an_export_starts_by_its_schedule_and_by_the_events_of_its_snapshots_alone" 
     error_message = "one export has a schedule"
   }
   assert {
-    condition = jsondecode(aws_cloudwatch_event_rule.this["snapshot-created"].event_pattern).detail.SourceIdentifier == [
+    condition = [
       { prefix = "rds:orders-" }, { prefix = "sanitized-orders-" }, { prefix = "rds:sanitized-orders-" },
-    ]
+    ] == jsondecode(aws_cloudwatch_event_rule.this["snapshot-created"].event_pattern).detail.SourceIdentifier
     error_message = "only snapshots that are exported start something"
   }
 }
@@ -339,11 +335,15 @@ run "rdss_events_come_from_productions_account_of_the_organization" {
   }
 
   assert {
-    condition     = one(data.aws_iam_policy_document.bus.statement).principals == toset([{ type = "AWS", identifiers = toset(["arn:aws:iam::111122223333:root"]) }])
+    condition = one(data.aws_iam_policy_document.bus.statement).principals == toset([
+      { type = "AWS", identifiers = toset(["arn:aws:iam::111122223333:root"]) },
+    ])
     error_message = "that account"
   }
   assert {
-    condition = { for one in one(data.aws_iam_policy_document.bus.statement).condition : one.variable => one.values } == {
+    condition = {
+      for asked in one(data.aws_iam_policy_document.bus.statement).condition : asked.variable => asked.values
+      } == {
       "events:source"      = tolist(["aws.rds"])
       "aws:PrincipalOrgID" = tolist(["o-a1b2c3d4e5"])
     }
@@ -358,15 +358,16 @@ run "prices_reach_the_reports_and_nobody_else" {
   }
 
   assert {
-    condition = (
-      [for name in keys(aws_lambda_function.this["report-run"].environment[0].variables) : name if startswith(name, "PRICE_")]
-      == ["PRICE_CURRENCY", "PRICE_WORKER_HOUR"]
-      && aws_lambda_function.this["report-run"].environment[0].variables["PRICE_WORKER_HOUR"] == "0.12"
-    )
+    condition = {
+      for name, value in aws_lambda_function.this["report-run"].environment[0].variables :
+      name => value if startswith(name, "PRICE_")
+    } == tomap({ PRICE_CURRENCY = "EUR", PRICE_WORKER_HOUR = "0.12" })
     error_message = "what has a price, and its currency"
   }
   assert {
-    condition     = keys(aws_lambda_function.this["take-snapshot"].environment[0].variables) == tolist(["RUN_BUCKET"])
+    condition = (
+      keys(aws_lambda_function.this["take-snapshot"].environment[0].variables) == tolist(["RUN_BUCKET"])
+    )
     error_message = "no price is anybody else's"
   }
 }
@@ -378,7 +379,7 @@ run "the_reports_of_runs_under_way_are_made_every_minute" {
     condition = (
       aws_cloudwatch_event_rule.this["runs-under-way"].schedule_expression == "rate(1 minute)"
       && aws_cloudwatch_event_rule.this["runs-under-way"].event_pattern == null
-      && contains(keys(jsondecode(aws_cloudwatch_event_target.this["runs-under-way/report-run"].input)), "stateMachines")
+      && can(jsondecode(aws_cloudwatch_event_target.this["runs-under-way/report-run"].input).stateMachines)
     )
     error_message = "a schedule, and which machines"
   }

@@ -18,7 +18,7 @@ fn bindings() -> Value {
             "input": { "target": "orders-dev", "targets": [] },
             "errorOutput": { "Error": "Blocked", "Cause": "{\"errorType\":\"Blocked\",\"errorMessage\":\"a \
             \\\"new\\\" column\"}" },
-            "result": { "by": "Ada", "State": "CLOSED", "NextTransitionTime": "2026-11-27T10:00:00Z",
+            "result": { "by": "Ada", "drifted": 2, "State": "CLOSED", "NextTransitionTime": "2026-11-27T10:00:00Z",
                 "task": "a", "counted": "0a1b", "Payload": { "summary": "said \"so\"", "task": "a",
                     "snapshot": "before-upgrade-orders",
                     "opens": null,
@@ -49,6 +49,7 @@ fn bindings() -> Value {
         "approved": null,
         "begun": false,
         "opens": "2026-11-29T01:00:00Z",
+        "drifted": 2,
         "exported": "arn:aws:rds:eu-west-1:111122223333:cluster-snapshot:rds:orders",
         "task": "orders-20261125",
         "rows": "0a1b",

@@ -61,8 +61,10 @@ resource "aws_iam_role_policy" "exports" {
     Version = "2012-10-17"
     Statement = [
       {
-        Effect   = "Allow"
-        Action   = ["s3:PutObject*", "s3:ListBucket", "s3:GetObject*", "s3:DeleteObject*", "s3:GetBucketLocation"]
+        Effect = "Allow"
+        Action = [
+          "s3:PutObject*", "s3:ListBucket", "s3:GetObject*", "s3:DeleteObject*", "s3:GetBucketLocation",
+        ]
         Resource = [aws_s3_bucket.exports.arn, "${aws_s3_bucket.exports.arn}/*"]
       },
       {

@@ -6,8 +6,9 @@ data "aws_region" "this" {}
 data "aws_partition" "this" {}
 
 locals {
-  account   = data.aws_caller_identity.this.account_id
-  region    = data.aws_region.this.id
+  account = data.aws_caller_identity.this.account_id
+  # As in the module's main.tf: version 6 of the provider, or 5.
+  region    = lookup(data.aws_region.this, "region", lookup(data.aws_region.this, "id", null))
   partition = data.aws_partition.this.partition
 
   iam = "${path.module}/../../iam"

@@ -5,7 +5,7 @@ variable "name" {
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{1,30}[a-z0-9]$", var.name))
-    error_message = "name: ${jsonencode(var.name)} is not 3 to 32 lower-case letters, digits and hyphens, a letter first."
+    error_message = "name: ${jsonencode(var.name)} is not 3 to 32 of a-z, 0-9 and hyphens, a letter first."
   }
 }
 
@@ -20,7 +20,10 @@ variable "home_account" {
 }
 
 variable "external_id" {
-  description = "What whoever comes here has to name, beside being one of our roles: `source.external-id` of the policy file."
+  description = <<-TEXT
+    What whoever comes here has to name, beside being one of our roles: `source.external-id` of the
+    policy file.
+  TEXT
   type        = string
   default     = "aurora-runbooks"
 
@@ -35,29 +38,44 @@ variable "external_id" {
 }
 
 variable "cluster_key_arns" {
-  description = "The keys that encrypt production's clusters, whose snapshots are copied. Their key policies must leave the decision to IAM."
+  description = <<-TEXT
+    The keys that encrypt production's clusters, whose snapshots are copied. Their key policies must
+    leave the decision to IAM.
+  TEXT
   type        = list(string)
 
   validation {
-    condition     = alltrue([for arn in var.cluster_key_arns : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/", arn))])
-    error_message = "cluster_key_arns: IAM wants ARNs of keys, arn:aws:kms:<region>:<account>:key/<id>, not aliases."
+    condition = alltrue([
+      for arn in var.cluster_key_arns :
+      can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/", arn))
+    ])
+    error_message = join(" ", [
+      "cluster_key_arns: IAM wants ARNs of keys,",
+      "arn:aws:kms:<region>:<account>:key/<id>, not aliases.",
+    ])
   }
 }
 
 variable "event_bus" {
-  description = "Our bus in the account of the runbooks, to which RDS's events of cluster snapshots are forwarded. None are when null."
+  description = <<-TEXT
+    Our bus in the account of the runbooks, to which RDS's events of cluster snapshots are
+    forwarded. None are when null.
+  TEXT
   type        = object({ arn = string })
   default     = null
 }
 
 variable "organization_id" {
-  description = "The AWS Organization (`o-…`) that whoever comes here has to belong to, beside being one of our roles."
+  description = <<-TEXT
+    The AWS Organization (`o-…`) that whoever comes here has to belong to, beside being one of our
+    roles.
+  TEXT
   type        = string
   default     = null
 
   validation {
     condition     = var.organization_id == null || can(regex("^o-[a-z0-9]{10,32}$", var.organization_id))
-    error_message = "organization_id: ${jsonencode(var.organization_id)} is no organization such as o-a1b2c3d4e5."
+    error_message = "organization_id: ${jsonencode(var.organization_id)} is not such as o-a1b2c3d4e5."
   }
 }
 

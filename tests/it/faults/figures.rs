@@ -34,8 +34,8 @@ async fn the_figures_of_the_page_on_reliability_are_those_of_the_tests() {
     let (kinds, invariants) = (KINDS.len(), Invariant::ALL.len());
     writeln!(
         table,
-        "\nTogether {all_faults} faults of {kinds} kinds and three ways in {all_runs} runs, and {SEEDS} runs by\n\
-         seeds, under {invariants} invariants."
+        "\nTogether {all_faults} faults of {kinds} kinds and three ways in {all_runs} runs, and {SEEDS} \
+         runs by\nseeds, under {invariants} invariants."
     )
     .unwrap();
     golden::block(&root().join("docs/reliability.md"), "figures", &table);

@@ -118,8 +118,8 @@ async fn a_state_of_a_sync_that_runs_twice_fails_or_is_not_heard_does_no_harm() 
     three_ways(&[Runbook::Sync, Runbook::SyncOfSync]).await;
 }
 
-/// An upgrade enters these only when its input asks for them, and a person or the clock decides when
-/// they are done: tests/it/approval.rs is about them.
+/// An upgrade enters these only when its input asks for them, and a person or the clock decides
+/// when they are done: tests/it/approval.rs is about them.
 const ASKED_FOR: [&str; 3] = ["AskApproval", "AskChangeCalendar", "CheckWindow"];
 
 #[tokio::test(start_paused = true)]

@@ -19,8 +19,8 @@ use sha2::{Digest, Sha256};
 /// What is read of a file at first: a footer is seldom longer.
 const GUESS: u64 = 64 << 10;
 const AT_ONCE: usize = 64;
-/// A longer footer is none: of a table with 1,600 columns, PostgreSQL's most, in 1,000 row groups it
-/// would be shorter.
+/// A longer footer is none: of a table with 1,600 columns, PostgreSQL's most, in 1,000 row groups
+/// it would be shorter.
 const LONGEST: u64 = 256 << 20;
 /// Files whose footers are remembered together, so that a worker that dies is not far back.
 pub const CHUNK: usize = 250;
