@@ -53,7 +53,7 @@ pub async fn keep<T>(
 
 /// The policy as it stands now; none where nothing goes by one.
 pub async fn of_today(cx: &Context) -> Result<Option<Arc<Policy>>> {
-    cx.store.get_text(POLICY_KEY).await?.as_deref().map(parse).transpose()
+    today(cx).await?.as_deref().map(parse).transpose()
 }
 
 /// The policy as it stood when the run began.
