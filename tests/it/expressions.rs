@@ -18,7 +18,8 @@ fn bindings() -> Value {
             "input": { "target": "orders-dev", "targets": [] },
             "errorOutput": { "Error": "Blocked", "Cause": "{\"errorType\":\"Blocked\",\"errorMessage\":\"a \
             \\\"new\\\" column\"}" },
-            "result": { "by": "Ada", "drifted": 2, "State": "CLOSED", "NextTransitionTime": "2026-11-27T10:00:00Z",
+            "result": { "by": "Ada", "drifted": 2, "State": "CLOSED",
+                "NextTransitionTime": "2026-11-27T10:00:00Z",
                 "task": "a", "counted": "0a1b", "Payload": { "summary": "said \"so\"", "task": "a",
                     "snapshot": "before-upgrade-orders",
                     "opens": null,
