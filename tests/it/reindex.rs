@@ -17,6 +17,17 @@ use sandbox::{
 use tokio_postgres::Client;
 use workers::major_upgrade::reindex_collations::reindex;
 
+/// Of a whole cluster, as [`sandbox::worlds::findings`] plants it: a collation that sorts in another
+/// way than when its index was made.
+pub const WORN_CLUSTER: &str = "-- database: shop
+-- as: master
+CREATE COLLATION public.worn (locale = 'C.utf8');
+CREATE TABLE public.words (word text COLLATE public.worn PRIMARY KEY);
+
+-- as: rdsadmin
+UPDATE pg_collation SET collversion = '0' WHERE collname = 'worn';
+";
+
 const ID: &str = "reindex";
 
 const SHOP: &str = "

@@ -1,7 +1,7 @@
 //! Nothing is granted in vain: bad days and weeks use all of it.
 
 use super::*;
-use crate::another_account;
+use crate::{another_account, reindex};
 use sandbox::worlds::findings;
 
 /// The lease is always another's whose execution is over, so that every state takes it over.
@@ -224,16 +224,6 @@ async fn the_functions_use_all_that_they_are_granted() {
     });
 }
 
-/// A collation that sorts in another way than when its index was made.
-const WORN: &str = "-- database: shop
--- as: master
-CREATE COLLATION public.worn (locale = 'C.utf8');
-CREATE TABLE public.words (word text COLLATE public.worn PRIMARY KEY);
-
--- as: rdsadmin
-UPDATE pg_collation SET collversion = '0' WHERE collname = 'worn';
-";
-
 /// In real time, with the shipped workers, because they speak SQL.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_workers_use_all_that_they_are_granted() {
@@ -249,7 +239,7 @@ async fn the_workers_use_all_that_they_are_granted() {
     };
     let sandbox = Sandbox::start(options()).await.unwrap();
     let id = orders::create(&sandbox, orders::Shape::default()).await.unwrap();
-    findings::apply(sandbox.engine.as_ref().unwrap(), &id, WORN).await.unwrap();
+    findings::apply(sandbox.engine.as_ref().unwrap(), &id, reindex::WORN_CLUSTER).await.unwrap();
     run(&sandbox, "upgrade", &to_18()).await.succeeded();
     note(&sandbox).await;
     drop(sandbox);
