@@ -58,6 +58,23 @@ resource "aws_cloudwatch_metric_alarm" "no_sync" {
   tags                = var.tags
 }
 
+# functions/src/watch_raw_copies.rs writes it.
+resource "aws_cloudwatch_metric_alarm" "raw_copy" {
+  alarm_name          = "${var.name}-raw-copy"
+  alarm_description   = "A copy of production that is not sanitised stands for more than ${var.hours_of_raw_copy} hours, or nobody could look for an hour"
+  namespace           = "AuroraRunbooks"
+  metric_name         = "RawCopyAge"
+  statistic           = "Maximum"
+  period              = 1200
+  evaluation_periods  = 3
+  datapoints_to_alarm = 3
+  threshold           = 3600 * var.hours_of_raw_copy
+  comparison_operator = "GreaterThanThreshold"
+  treat_missing_data  = "breaching"
+  alarm_actions       = var.alarm_topic_arns
+  tags                = var.tags
+}
+
 resource "aws_cloudwatch_metric_alarm" "dead_letters" {
   alarm_name          = "${var.name}-dead-letters"
   alarm_description   = "A start, a report or a message is not delivered: queue ${var.name}-dead-letters"

@@ -55,10 +55,7 @@ resource "aws_lambda_function" "this" {
   tags             = var.tags
 
   environment {
-    variables = merge(
-      { RUN_BUCKET = aws_s3_bucket.runs.id },
-      each.key == "report-run" ? local.of_report_run : {},
-    )
+    variables = merge({ RUN_BUCKET = aws_s3_bucket.runs.id }, lookup(local.variables_of, each.key, {}))
   }
 
   depends_on = [aws_cloudwatch_log_group.function, terraform_data.package]
@@ -76,6 +73,10 @@ resource "aws_lambda_permission" "events" {
 }
 
 locals {
+  variables_of = {
+    report-run      = local.of_report_run
+    resolve-upgrade = var.require_approval ? { REQUIRE_APPROVAL = "true" } : {}
+  }
   of_report_run = merge(local.prices, { for name, value in {
     EVENT_BUS          = aws_cloudwatch_event_bus.this.name
     SENTRY_DSN         = var.sentry_dsn

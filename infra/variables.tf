@@ -337,6 +337,12 @@ variable "alarm_topic_arns" {
   }
 }
 
+variable "require_approval" {
+  description = "Whether a person is asked before every upgrade of this installation, also where the input does not say `approval`."
+  type        = bool
+  default     = false
+}
+
 variable "hours_without_sync" {
   description = <<-TEXT
     After how many hours without a successful sync there is an alarm. Longer than the longest gap of
@@ -349,6 +355,17 @@ variable "hours_without_sync" {
     # An alarm looks back over seven days at most (PutMetricAlarm, EvaluationPeriods).
     condition     = var.hours_without_sync >= 1 && var.hours_without_sync <= 168
     error_message = "hours_without_sync: an alarm of CloudWatch looks back over 1 to 168 hours."
+  }
+}
+
+variable "hours_of_raw_copy" {
+  description = "For how many hours a copy of production may stand before it is sanitised or gone; after that there is an alarm. Longer than the longest run of a sync or a verified export."
+  type        = number
+  default     = 12
+
+  validation {
+    condition     = var.hours_of_raw_copy >= 1 && var.hours_of_raw_copy <= 168
+    error_message = "hours_of_raw_copy: give 1 to 168 hours."
   }
 }
 

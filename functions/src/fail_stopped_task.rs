@@ -9,7 +9,11 @@
 //! an event that comes late or twice finds one, too: then nothing happens.
 
 use aws_sdk_sfn::error::ProvideErrorMetadata as _;
-use runbook::{Context, Error, Result, error::aws, worker};
+use runbook::{
+    Context, Error, Result,
+    error::{aws, cause},
+    state, worker,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -102,14 +106,21 @@ impl Task {
 }
 
 pub async fn handle(cx: &Context, event: Value) -> Result<Value> {
-    let event: Event = serde_json::from_value(event).map_err(|error| {
+    let event: Event = state::read(event).map_err(|error| {
         Error::refused(format!("fail-stopped-task takes an \"ECS Task State Change\" event: {error}"))
     })?;
     let task = event.detail;
     let Some(token) = task.token() else {
         return Ok(json!({ "task": task.task_arn, "answer": "none: it was not started with a token" }));
     };
-    let failure = cx.sfn.send_task_failure().task_token(token).error(ERROR).cause(task.cause());
+    // TaskToken, botocore stepfunctions/2016-11-23.
+    if !(1..=2048).contains(&token.chars().count()) {
+        return Err(Error::refused(format!(
+            "TASK_TOKEN of detail.overrides has {} characters, and a token has 1 to 2,048",
+            token.chars().count()
+        )));
+    }
+    let failure = cx.sfn.send_task_failure().task_token(token).error(ERROR).cause(cause(&task.cause()));
     match failure.send().await {
         Ok(_) => Ok(json!({ "task": task.task_arn, "answer": ERROR })),
         Err(error) if worker::is_spent(error.code()) => {

@@ -11,11 +11,14 @@ mod shared;
 pub mod snapshot_export;
 #[cfg(test)]
 mod testing;
+pub mod watch_raw_copies;
 
 runbook::table! {
     major_upgrade::{
         resolve_upgrade::ResolveUpgrade,
         prepare_parameter_groups::PrepareParameterGroups,
+        ask_approval::AskApproval,
+        check_window::CheckWindow,
         apply_pending_maintenance::ApplyPendingMaintenance,
         take_snapshot::TakeSnapshot,
         modify_cluster_version::ModifyClusterVersion,
@@ -45,15 +48,17 @@ runbook::table! {
 }
 
 /// The functions that are no states: EventBridge calls them.
-pub const CALLED_BY_EVENTS: [&str; 2] = [FAIL_STOPPED_TASK, REPORT_RUN];
+pub const CALLED_BY_EVENTS: [&str; 3] = [FAIL_STOPPED_TASK, REPORT_RUN, WATCH_RAW_COPIES];
 pub const FAIL_STOPPED_TASK: &str = "fail-stopped-task";
 pub const REPORT_RUN: &str = "report-run";
+pub const WATCH_RAW_COPIES: &str = "watch-raw-copies";
 
 /// Calls a function by its handler name.
 pub async fn handle(name: &str, cx: &Context, payload: Value) -> Result<Value> {
     let result = match name {
         FAIL_STOPPED_TASK => fail_stopped_task::handle(cx, payload).await,
         REPORT_RUN => report_run::handle(cx, payload).await,
+        WATCH_RAW_COPIES => watch_raw_copies::handle(cx).await,
         _ => {
             return call(name, cx, payload).await.unwrap_or_else(|| {
                 Err(Error::refused(format!(

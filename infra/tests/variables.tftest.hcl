@@ -158,11 +158,13 @@ run "numbers_that_aws_does_not_take" {
     runs_expire_after_days = 1
     log_retention_days     = 100
     hours_without_sync     = 200
+    hours_of_raw_copy      = 0
     worker_subnet_ids      = []
   }
   expect_failures = [
     var.worker_size, var.database_ports, var.function_timeout, var.function_memory,
-    var.runs_expire_after_days, var.log_retention_days, var.hours_without_sync, var.worker_subnet_ids,
+    var.runs_expire_after_days, var.log_retention_days, var.hours_without_sync, var.hours_of_raw_copy,
+    var.worker_subnet_ids,
   ]
 }
 

@@ -245,6 +245,10 @@ fn target(target: &Target, sync: &Sync, field: &str, report: &mut Report) {
             .error(&format!("{field}.secret"), "is for swap: secret; with swap: rename no secret changes"),
         _ => {}
     }
+    let again = |index: &usize| security_groups[..*index].contains(&security_groups[*index]);
+    if let Some(index) = (0..security_groups.len()).find(again) {
+        report.error(&format!("{field}.security-groups[{index}]"), "stands in the list before");
+    }
     let of_quarantine = sync.quarantine.as_ref().map(|quarantine| &quarantine.security_group);
     if let Some(index) = security_groups.iter().position(|group| Some(group) == of_quarantine) {
         report.error(

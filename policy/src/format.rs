@@ -14,8 +14,8 @@ pub fn check(format: &str, text: &str) -> Result<(), String> {
         "role-arn" => role_arn(text).map(drop),
         "external-id" => external_id(text),
         "cluster" => name(text, 63),
-        "sync" => name(text, 40),
-        "export" => name(text, 30),
+        "sync" => sync(text),
+        "export" => export(text),
         "bucket" => bucket(text),
         "key-prefix" => key_prefix(text),
         "exported" => exported(text),
@@ -37,6 +37,16 @@ pub fn check(format: &str, text: &str) -> Result<(), String> {
         "json-path" => canonical(text, &text.parse::<JsonPath>()?),
         other => Err(format!("the schema names the format {other:?}, which nothing checks")),
     }
+}
+
+/// A sync's name, which is part of the names of what it makes.
+pub fn sync(text: &str) -> Result<(), String> {
+    name(text, 40)
+}
+
+/// An export's name, likewise.
+pub fn export(text: &str) -> Result<(), String> {
+    name(text, 30)
 }
 
 fn account(text: &str) -> Result<(), String> {

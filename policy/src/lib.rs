@@ -31,6 +31,7 @@ pub use choose::{Choice, Snapshot};
 pub use error::{Error, Errors};
 pub use exception::{Action, Exception, ExceptionKind, is_queue};
 pub use export::{Accepted, DifferenceKind, Export, ExportSource, Verify};
+pub use format::{export as check_export, sync as check_sync};
 pub use rule::{PathRule, Rule, TableRule};
 pub use schema::schema;
 #[cfg(feature = "command")]

@@ -2,6 +2,8 @@
 //! anchors, no tags, no key twice; so Terraform's `yamldecode`, an editor and this crate read the
 //! same.
 
+use std::collections::BTreeMap;
+
 use granit_parser::{Event, Marker, Parser, ScalarStyle, Span};
 
 use crate::error::{Error, Errors};
@@ -46,13 +48,28 @@ impl Place {
     pub const START: Place = Place { line: 1, column: 1 };
 
     pub fn error(self, field: &str, message: impl Into<String>) -> Error {
-        Error { line: self.line, column: self.column, field: field.to_owned(), message: message.into() }
+        let message = short(message.into());
+        Error { line: self.line, column: self.column, field: short(field.to_owned()), message }
     }
+}
+
+/// A value that is quoted may be longer than what a person reads: what is said of it stands behind
+/// it.
+fn short(text: String) -> String {
+    const START: usize = 400;
+    const END: usize = 400;
+    let length = text.chars().count();
+    if length <= START + END {
+        return text;
+    }
+    let (start, end): (String, String) =
+        (text.chars().take(START).collect(), text.chars().skip(length - END).collect());
+    format!("{start} … {end}")
 }
 
 /// The one document of the text.
 pub fn parse(text: &str) -> Result<Node, Errors> {
-    let mut reader = Reader { events: Parser::new_from_str(text), errors: Vec::new() };
+    let mut reader = Reader { events: Parser::new_from_str(text), errors: Vec::new(), depth: 0 };
     let root = reader.document().map_err(|error| Errors(vec![error]))?;
     if reader.errors.is_empty() { Ok(root) } else { Err(Errors(reader.errors)) }
 }
@@ -60,7 +77,11 @@ pub fn parse(text: &str) -> Result<Node, Errors> {
 struct Reader<'text, I: granit_parser::BorrowedInput<'text>> {
     events: Parser<'text, I>,
     errors: Vec<Error>,
+    depth: usize,
 }
+
+/// A policy has ten levels. What is nested without end would take the stack.
+const DEEPEST: usize = 40;
 
 impl<'text, I: granit_parser::BorrowedInput<'text>> Reader<'text, I> {
     fn next(&mut self) -> Result<(Event<'text>, Place), Error> {
@@ -104,6 +125,10 @@ impl<'text, I: granit_parser::BorrowedInput<'text>> Reader<'text, I> {
             self.errors
                 .push(place.error("", format!("the tag {} is not read here; leave it out", tag.original())));
         }
+        if self.depth == DEEPEST {
+            return Err(place.error("", format!("is nested deeper than {DEEPEST} levels")));
+        }
+        self.depth += 1;
         let content = match event {
             Event::Scalar(text, style, ..) => {
                 Content::Scalar { text: text.into_owned(), plain: style == ScalarStyle::Plain }
@@ -120,11 +145,13 @@ impl<'text, I: granit_parser::BorrowedInput<'text>> Reader<'text, I> {
             Event::MappingStart(..) => Content::Mapping(self.mapping()?),
             _ => Content::Scalar { text: String::new(), plain: false },
         };
+        self.depth -= 1;
         Ok(Node { place, content })
     }
 
     fn mapping(&mut self) -> Result<Vec<(Key, Node)>, Error> {
         let mut entries: Vec<(Key, Node)> = Vec::new();
+        let mut lines = BTreeMap::new();
         loop {
             let key = match self.next()? {
                 (Event::MappingEnd, _) => return Ok(entries),
@@ -135,12 +162,14 @@ impl<'text, I: granit_parser::BorrowedInput<'text>> Reader<'text, I> {
             };
             let (event, place) = self.next()?;
             let value = self.node(event, place)?;
-            match entries.iter().find(|(known, _)| known.text == key.text) {
-                Some((first, _)) => self.errors.push(key.place.error(
-                    &key.text,
-                    format!("stands here twice; it is already on line {}", first.place.line),
-                )),
-                None => entries.push((key, value)),
+            match lines.get(&key.text) {
+                Some(first) => self.errors.push(
+                    key.place.error(&key.text, format!("stands here twice; it is already on line {first}")),
+                ),
+                None => {
+                    lines.insert(key.text.clone(), key.place.line);
+                    entries.push((key, value));
+                }
             }
         }
     }

@@ -4,6 +4,8 @@ use std::fmt::{self, Display};
 
 use serde::{Deserialize, Serialize};
 
+use crate::visible::visible;
+
 /// `arn:<partition>:<service>:<region>:<account>:<resource>`
 /// (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -50,13 +52,19 @@ impl TryFrom<String> for Arn {
         let parts: Vec<&str> = text.splitn(6, ':').collect();
         match parts[..] {
             ["arn", partition, service, _, _, resource]
-                if ![partition, service, resource].iter().any(|part| part.is_empty()) =>
+                if ![partition, service, resource].iter().any(|part| part.is_empty()) && is_plain(&text) =>
             {
                 Ok(Self(text))
             }
             _ => Err(format!("{text:?} is not an ARN")),
         }
     }
+}
+
+/// ARNs have 2,048 characters at most (arnType, botocore iam/2010-05-08), and none is a blank or
+/// hides.
+fn is_plain(text: &str) -> bool {
+    text.len() <= 2048 && !text.contains(char::is_whitespace) && visible(text) == text
 }
 
 impl From<Arn> for String {
@@ -83,7 +91,18 @@ mod tests {
         let arn = arn.unwrap();
         assert_eq!((arn.service(), arn.account(), arn.kind()), ("rds", "111122223333", "cluster-snapshot"));
         assert_eq!(arn.name(), "rds:orders-2026-01-01");
-        for bad in ["", "orders", "arn:aws:rds", "arn:aws:rds:eu-west-1:111122223333:", "arn::rds:a:b:c"] {
+        let turned = "arn:aws:rds:eu-west-1:111122223333:cluster:a\u{202e}b";
+        let long = format!("arn:aws:rds:eu-west-1:111122223333:cluster:{}", "a".repeat(2048));
+        for bad in [
+            "",
+            "orders",
+            "arn:aws:rds",
+            "arn:aws:rds:eu-west-1:111122223333:",
+            "arn::rds:a:b:c",
+            "arn:aws:rds:eu-west-1:111122223333:cluster:a\nb",
+            turned,
+            &long,
+        ] {
             assert!(Arn::try_from(bad.to_owned()).is_err(), "{bad} was taken");
         }
     }

@@ -1,6 +1,9 @@
 //! The policy that a run goes by: today's, kept in the run's folder when the run begins.
 
-use policy::Policy;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use policy::{Errors, Policy};
 
 use crate::{Context, Error, Result, Run, error::Then, store::When};
 
@@ -19,10 +22,10 @@ pub async fn keep<T>(
     cx: &Context,
     run: &Run,
     after: Option<&Run>,
-    read: impl Fn(Policy) -> Result<T>,
+    read: impl Fn(&Arc<Policy>) -> Result<T>,
 ) -> Result<T> {
     if let Some(kept) = cx.store.get_text(&kept_key(run)).await? {
-        return read(parse(&kept)?);
+        return read(&parse(&kept)?);
     }
     let former = match after {
         Some(after) => cx.store.get_text(&kept_key(after)).await?,
@@ -30,7 +33,7 @@ pub async fn keep<T>(
     };
     let text = match former {
         Some(former) => Some(former),
-        None => cx.store.get_text(POLICY_KEY).await?,
+        None => today(cx).await?,
     };
     let text = text.ok_or_else(|| {
         Error::refused(format!(
@@ -40,16 +43,21 @@ pub async fn keep<T>(
         .fix("put it there")
         .then(Then::StartAgain)
     })?;
-    let policy = read(parse(&text)?)?;
+    let policy = read(&parse(&text)?)?;
     match cx.store.put_when(&kept_key(run), "application/yaml", text.into_bytes(), When::Absent).await? {
         true => Ok(policy),
         // Another attempt of this state was faster, and may have read another edit.
-        false => read(kept(cx, run).await?),
+        false => read(&kept(cx, run).await?),
     }
 }
 
+/// The policy as it stands now; none where nothing goes by one.
+pub async fn of_today(cx: &Context) -> Result<Option<Arc<Policy>>> {
+    cx.store.get_text(POLICY_KEY).await?.as_deref().map(parse).transpose()
+}
+
 /// The policy as it stood when the run began.
-pub async fn kept(cx: &Context, run: &Run) -> Result<Policy> {
+pub async fn kept(cx: &Context, run: &Run) -> Result<Arc<Policy>> {
     let kept = cx.store.get_text(&kept_key(run)).await?.ok_or_else(|| {
         Error::conflict(format!(
             "s3://{}/{} is gone, the policy that this run goes by; today's may be another",
@@ -62,10 +70,40 @@ pub async fn kept(cx: &Context, run: &Run) -> Result<Policy> {
     parse(&kept)
 }
 
-fn parse(text: &str) -> Result<Policy> {
-    Policy::parse(text).map_err(|errors| {
+/// A policy of 100,000 tables has a tenth of it.
+const LARGEST: usize = 32 << 20;
+
+/// Today's, which a person wrote: what is wrong with it is theirs to fix.
+async fn today(cx: &Context) -> Result<Option<String>> {
+    let refused = |why: &str| {
+        Error::refused(format!("s3://{}/{POLICY_KEY} {why}", cx.store.bucket))
+            .fix("put a policy there (`policy check` reads it as a run does)")
+            .then(Then::StartAgain)
+    };
+    let Some(bytes) = cx.store.get_up_to(POLICY_KEY, LARGEST).await? else { return Ok(None) };
+    let bytes = bytes.map_err(|size| refused(&format!("has {size} bytes, more than {LARGEST}")))?;
+    String::from_utf8(bytes)
+        .map(Some)
+        .map_err(|error| refused(&format!("is not UTF-8 from byte {} on", error.utf8_error().valid_up_to())))
+}
+
+fn parse(text: &str) -> Result<Arc<Policy>> {
+    read(text).map_err(|errors| {
         Error::refused(format!("{POLICY_KEY} is not a policy:\n{errors}"))
             .fix("fix it (`policy check` shows the same)")
             .then(Then::StartAgain)
     })
+}
+
+/// The last one. A warm function is asked again every few seconds, and a policy of hundreds of
+/// syncs takes it longer to read than all else.
+static LAST: Mutex<Option<(String, Arc<Policy>)>> = Mutex::new(None);
+
+pub fn read(text: &str) -> std::result::Result<Arc<Policy>, Errors> {
+    if let Some((_, last)) = LAST.lock().as_ref().filter(|(of, _)| of == text) {
+        return Ok(last.clone());
+    }
+    let policy = Arc::new(Policy::parse(text)?);
+    *LAST.lock() = Some((text.to_owned(), policy.clone()));
+    Ok(policy)
 }

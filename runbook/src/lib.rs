@@ -21,6 +21,7 @@ pub mod snapshot_export;
 pub mod state;
 pub mod store;
 pub mod telemetry;
+pub mod visible;
 pub mod worker;
 
 pub use arn::Arn;

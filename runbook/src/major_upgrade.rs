@@ -5,12 +5,22 @@ use std::collections::BTreeMap;
 
 use aws_sdk_rds::types::Tag;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Run,
     aurora::{EngineVersion, ResourceId},
 };
+
+/// What is done about indexes that are in an order which their collation no longer has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Collations {
+    #[default]
+    Reindex,
+    Tell,
+}
 
 /// The groups of the target family, chosen before the upgrade and attached during and after it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +58,29 @@ pub fn parameter_groups_key(resource_id: &ResourceId) -> String {
 
 pub fn inspection_key(resource_id: &ResourceId) -> String {
     format!("upgrades/{resource_id}/inspection.json")
+}
+
+/// What AskApproval asks a person, and the token that answers it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Question {
+    /// The plan that it is about, as ResolveUpgrade names it.
+    pub decision: String,
+    pub token: String,
+    pub until: Timestamp,
+}
+
+impl Question {
+    /// Nothing in it means something to a shell. A token has up to 2,048 characters (botocore
+    /// stepfunctions, TaskToken); those that AWS shows are Base64.
+    pub fn is_plain(&self) -> bool {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "+/=_-.:".contains(c);
+        !self.token.is_empty() && self.token.len() <= 2048 && self.token.chars().all(plain)
+    }
+}
+
+pub fn question_key(execution_name: &str) -> String {
+    format!("runs/{execution_name}/question.json")
 }
 
 pub const MANAGED_BY: (&str, &str) = ("managed-by", "aurora-runbooks");

@@ -5,7 +5,7 @@ use std::{future::Future, panic::AssertUnwindSafe, time::Duration};
 use futures::FutureExt;
 use heck::ToKebabCase;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tracing::{Instrument, error, info, info_span};
@@ -43,6 +43,25 @@ pub use jiff::fmt::serde::unsigned_duration::friendly::compact::required as frie
 /// RDS has been seen to take 5 hours for the snapshot of an upgrade (status.preset.io, 2026).
 pub fn default_deadline() -> Duration {
     Duration::from_hours(8)
+}
+
+/// What somebody has written as JSON; or which field of it is wrong, and what is wrong with it.
+pub fn read<T: DeserializeOwned>(json: Value) -> std::result::Result<T, String> {
+    // serde would also take a list of the fields' values, without their names.
+    if !json.is_object() {
+        return Err("it is no JSON object".to_owned());
+    }
+    serde_path_to_error::deserialize(json).map_err(|error| error.to_string())
+}
+
+/// How long a state may wait, as an input gives it. A function is asked again 10,000 times at most,
+/// every 20 s at last (the `Retry` of the ASL): what is longer than 55 h would never be reached.
+pub fn deadline<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Duration, D::Error> {
+    let deadline = friendly_duration::deserialize(deserializer)?;
+    if (Duration::from_mins(1)..=Duration::from_hours(48)).contains(&deadline) {
+        return Ok(deadline);
+    }
+    Err(serde::de::Error::custom("a deadline is between 1m and 48h"))
 }
 
 impl Run {
@@ -112,7 +131,7 @@ struct Call {
 /// Parses the payload, runs the state, and turns a wait past the deadline into `DeadlineExceeded`
 /// and a panic into `Unexpected`.
 pub async fn call<S: State>(cx: &Context, payload: Value) -> Result<Value> {
-    let call: Call = serde_json::from_value(payload)
+    let call: Call = read(payload)
         .map_err(|error| Error::refused(format!("the payload of {} is malformed: {error}", S::NAME)))?;
     let text = |name: &str| call.input.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let (cluster, sync) = (text("cluster"), text("sync"));
@@ -140,7 +159,7 @@ pub async fn call<S: State>(cx: &Context, payload: Value) -> Result<Value> {
 }
 
 async fn attempt<S: State>(cx: &Context, run: &Run, input: Value) -> Result<Value> {
-    let input: S = serde_json::from_value(input).map_err(|error| {
+    let input: S = read(input).map_err(|error| {
         Error::refused(format!("the input does not fit {}: {error}", S::NAME))
             .fix("see the runbook's input.schema.json")
     })?;
@@ -255,6 +274,28 @@ mod tests {
             run.short_id(),
             Run::of("arn:aws:states:eu-west-1:444455556666:execution:other-sync:orders").short_id()
         );
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_of_its_field() {
+        #[derive(Debug, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Input {
+            #[serde(deserialize_with = "deadline")]
+            deadline: Duration,
+            skip: Vec<crate::SkippedFinding>,
+        }
+        let said = |json| read::<Input>(json).unwrap_err();
+        let skip = serde_json::json!({"deadline": "8h", "skip": [{"finding": "a", "reason": 1}]});
+        assert!(said(skip).starts_with("skip[0].reason: invalid type"));
+        assert_eq!(said(serde_json::json!(["8h", []])), "it is no JSON object");
+        for (deadline, fits) in [("1m", true), ("48h", true), ("59s", false), ("49h", false), ("-8h", false)]
+        {
+            let input = read::<Input>(serde_json::json!({"deadline": deadline, "skip": []}));
+            assert_eq!(input.as_ref().map(|input| input.skip.len()).ok(), fits.then_some(0), "{deadline}");
+            let error = input.err().unwrap_or_default();
+            assert!(fits || error.starts_with("deadline: "), "{deadline}: {error}");
+        }
     }
 
     #[test]

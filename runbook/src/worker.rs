@@ -5,13 +5,16 @@
 //! - `RUN`, `INPUT`: `run` and `input` of the payload that a function would get, as JSON. Required.
 //!
 //! When a heartbeat says that the token is spent, the state belongs to someone else: running
-//! statements are cancelled and nothing more is changed. SIGTERM (Fargate stops the task) is
-//! answered with `NotReady`, so that Step Functions starts another.
+//! statements are cancelled and nothing more is changed. Where no heartbeat comes through, it is
+//! taken to be so before Step Functions does: then, and on SIGTERM (Fargate stops the task), the
+//! answer is `NotReady`, so that Step Functions starts another. Work begins with the first
+//! heartbeat that is heard: a task that starts too late changes nothing either.
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, pin::pin, time::Duration};
 
 use anyhow::Context as _;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use tracing::{error, warn};
 
@@ -19,6 +22,11 @@ use crate::{Context, Error, Result, Run, postgres::cancel_all, state::kebab};
 
 /// `HeartbeatSeconds` in the ASL is ten times this.
 const BEAT: Duration = Duration::from_secs(30);
+/// After one that was lost.
+const NEXT_TRY: Duration = Duration::from_secs(10);
+/// For how long a worker that is not heard works on. Step Functions counts from the last heartbeat
+/// that it has heard, this process from when it sent it, so its time is over first.
+const UNHEARD: Duration = Duration::from_secs(270);
 
 /// How the task ended; its exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,20 +89,107 @@ pub async fn run(
     work: impl Future<Output = Result<Value>>,
     stop: impl Future<Output = ()>,
 ) -> Ending {
-    let result = tokio::select! {
-        result = work => result,
-        () = fenced(cx, token) => {
-            cancel_all(cx).await;
-            warn!("the task token is spent: another attempt owns this state; stopped");
-            return Ending::Fenced;
+    let mut stop = pin!(stop);
+    let mut beats = Beats { cx, token, heard: cx.clock.now() };
+    let at_work = async {
+        if let Err(lost) = beats.first().await {
+            return Err(lost);
         }
-        () = report(cx, progress) => unreachable!("it reports for ever"),
-        () = stop => {
+        tokio::select! {
+            result = work => Ok(result),
+            lost = beats.until_lost() => Err(lost),
+            () = report(cx, progress) => unreachable!("it reports for ever"),
+        }
+    };
+    let ended = tokio::select! {
+        ended = at_work => ended,
+        () = &mut stop => Err(Lost::Stopped),
+    };
+    let result = match ended {
+        Ok(result) => result,
+        Err(lost) => {
             cancel_all(cx).await;
-            Err(Error::NotReady("a new worker (this one was stopped with SIGTERM)".into()))
+            let why = match lost {
+                Lost::Spent => {
+                    warn!("the task token is spent: another attempt owns this state; stopped");
+                    return Ending::Fenced;
+                }
+                Lost::Unheard => {
+                    warn!("no heartbeat has come through: another attempt may own this state; stopped");
+                    format!("no heartbeat of this one came through for {} s", UNHEARD.as_secs())
+                }
+                Lost::Stopped => "this one was stopped with SIGTERM".to_owned(),
+            };
+            Err(Error::NotReady(format!("a new worker ({why})")))
         }
     };
     answer(cx, token, result).await
+}
+
+/// Why a worker stops before it is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lost {
+    /// Step Functions says that it no longer waits for this token.
+    Spent,
+    /// It has heard nothing of this worker for so long that it may not.
+    Unheard,
+    /// SIGTERM.
+    Stopped,
+}
+
+struct Beats<'a> {
+    cx: &'a Context,
+    token: &'a str,
+    /// When the last heartbeat was sent that has been heard.
+    heard: Timestamp,
+}
+
+impl Beats<'_> {
+    async fn first(&mut self) -> std::result::Result<(), Lost> {
+        while !self.beat().await? {
+            self.cx.clock.sleep(NEXT_TRY).await;
+        }
+        Ok(())
+    }
+
+    async fn until_lost(&mut self) -> Lost {
+        let mut pause = BEAT;
+        loop {
+            self.cx.clock.sleep(pause.min(self.left())).await;
+            pause = match self.beat().await {
+                Ok(true) => BEAT,
+                Ok(false) => NEXT_TRY,
+                Err(lost) => return lost,
+            };
+        }
+    }
+
+    /// Whether it was heard.
+    async fn beat(&mut self) -> std::result::Result<bool, Lost> {
+        let (sent, left) = (self.cx.clock.now(), self.left());
+        if left.is_zero() {
+            return Err(Lost::Unheard);
+        }
+        let beat = self.cx.sfn.send_task_heartbeat().task_token(self.token).send();
+        let answer = tokio::select! {
+            answer = beat => answer,
+            () = self.cx.clock.sleep(left) => return Err(Lost::Unheard),
+        };
+        match answer {
+            Ok(_) => self.heard = sent,
+            Err(error) if is_spent(error.code()) => return Err(Lost::Spent),
+            Err(error) => {
+                warn!(code = error.code(), "a heartbeat was lost");
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn left(&self) -> Duration {
+        let since = Duration::try_from(self.cx.clock.now() - self.heard).unwrap_or_default();
+        UNHEARD.saturating_sub(since)
+    }
 }
 
 /// Writes what the worker is doing whenever that has changed, beside the heartbeats: a bucket that
@@ -110,20 +205,6 @@ async fn report(cx: &Context, key: Option<String>) {
             match cx.store.put_json(&key, &progress).await {
                 Ok(()) => reported = Some(said),
                 Err(error) => warn!(%error, "what this worker is doing could not be written"),
-            }
-        }
-        cx.clock.sleep(BEAT).await;
-    }
-}
-
-/// Beats until Step Functions no longer waits for this token. A beat that is lost is not an answer.
-async fn fenced(cx: &Context, token: &str) {
-    loop {
-        let beat = cx.sfn.send_task_heartbeat().task_token(token).send().await;
-        if let Err(error) = beat {
-            match error.code() {
-                code if is_spent(code) => return,
-                code => warn!(?code, "a heartbeat was lost"),
             }
         }
         cx.clock.sleep(BEAT).await;

@@ -45,6 +45,7 @@ pub async fn work(cx: &Context, state: &str, payload: Result<Value>) -> Result<V
         })),
         "attest-sanitized" => attest(cx, payload).await,
         "count-rows" => count(cx, payload).await,
+        "run-analyze" => Ok(json!({"summary": "no PostgreSQL stands behind the model gear", "drifted": 0})),
         "prepare-target" => Ok(json!({
             "summary": "no PostgreSQL stands behind the model gear", "roles": 0, "kept": [], "smoke": 0,
         })),

@@ -34,6 +34,10 @@ pub struct Switches {
     /// Whether the state machines write logs and X-Ray traces.
     pub logs: bool,
     pub traces: bool,
+    /// The stable names of a policy's targets, and the clusters that it exports: the examples' when
+    /// none.
+    pub targets: Vec<String>,
+    pub exported: Vec<String>,
 }
 
 /// A role as `infra/iam/roles` says it.
@@ -90,12 +94,17 @@ pub struct Document {
 
 /// What every file may name.
 pub fn variables(switches: &Switches) -> Variables {
-    let targets = [environments::DEV, environments::SUPPORT];
+    let or = |given: &[String], examples: &[&str]| match given {
+        [] => examples.iter().map(ToString::to_string).collect(),
+        given => given.to_vec(),
+    };
+    let stable: Vec<String> = or(&switches.targets, &[environments::DEV, environments::SUPPORT]);
+    let exported: Vec<String> = or(&switches.exported, &["orders"]);
     // The stable name, what a replaced cluster is called, and what the next one is: with the eight
     // digits of a run's short id.
-    let stable = targets.map(str::to_owned);
-    let old = targets.map(|target| format!("{target}-old-????????"));
-    let fresh = targets.map(|target| format!("{target}-????????"));
+    let old: Vec<String> = stable.iter().map(|target| format!("{target}-old-????????")).collect();
+    let fresh: Vec<String> = stable.iter().map(|target| format!("{target}-????????")).collect();
+    let exported: Vec<String> = exported.iter().map(|cluster| format!("rds:{cluster}-")).collect();
     let cluster = |name: &String| arn("rds", &format!("cluster:{name}"));
     let instance = |name: &String| arn("rds", &format!("db:{name}-1"));
     let key_of = |account: &str| arn_in(account, "kms", "key/*");
@@ -124,7 +133,7 @@ pub fn variables(switches: &Switches) -> Variables {
         .set_all("copy_keys", [key_of(PRODUCTION)])
         .set_all("cluster_keys", [key_of(ACCOUNT)])
         // As a list of prefixes: infra/iam/README.md.
-        .set("exported_snapshots", &["rds:orders-"].join("\" }, { \"prefix\": \""))
+        .set("exported_snapshots", &exported.join("\" }, { \"prefix\": \""))
         .set_all("export_buckets", [format!("arn:aws:s3:::{}", exports::BUCKET)])
         .set_all("exported_files", [format!("arn:aws:s3:::{}/*", exports::BUCKET)])
         .set_all("export_roles", [exports::role_arn()])

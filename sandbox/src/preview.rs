@@ -19,6 +19,7 @@ pub fn fixtures() -> Vec<Fixture> {
     vec![
         Fixture::new("upgrade-succeeded", upgrade::succeeded()),
         Fixture::new("upgrade-running", upgrade::running()),
+        Fixture::new("upgrade-asks", upgrade::asking()),
         Fixture::new("upgrade-blocked", upgrade::blocked(30)),
         Fixture::new("upgrade-failed", upgrade::failed()),
         Fixture::new("upgrade-timed-out", upgrade::timed_out()),

@@ -40,6 +40,7 @@ use local_aws::{
     s3::S3,
     secretsmanager::SecretsManager,
     server,
+    ssm::Ssm,
     states::StepFunctions,
     sts::Sts,
 };
@@ -79,6 +80,8 @@ pub struct Options {
     pub customer_keys: bool,
     /// Whether the real gear has PostgreSQL 15 beside 16 and 18.
     pub postgres_15: bool,
+    /// Whether upgrades of the real gear leave the planner's statistics behind.
+    pub without_statistics: bool,
     /// Roles beside those of infra/iam.
     pub roles: Vec<iam::Role>,
     /// Rules beside those of infra/events, and policies of buses by their ARN.
@@ -98,6 +101,7 @@ impl Options {
             keep_logs: false,
             customer_keys: false,
             postgres_15: false,
+            without_statistics: false,
             roles: Vec::new(),
             rules: Vec::new(),
             bus_policies: Vec::new(),
@@ -120,6 +124,7 @@ pub struct Sandbox {
     pub events: Arc<Events>,
     pub s3: Arc<S3>,
     pub secrets: Arc<SecretsManager>,
+    pub ssm: Arc<Ssm>,
     pub iam: Arc<Iam>,
     /// Slack, Sentry, Datadog.
     pub beside: Beside,
@@ -164,6 +169,10 @@ impl Sandbox {
                 let executables = executables::build().await?;
                 let installs = postgres::install().await?;
                 let installs = if options.postgres_15 { installs.with_15().await? } else { installs };
+                let installs = match options.without_statistics {
+                    true => installs.without_statistics(),
+                    false => installs,
+                };
                 let mut environment = environment(clock, options.stepfunctions.as_deref());
                 environment.extend(trial::folders(&installs));
                 let engine = PostgresEngine::new(installs, clock)?;
@@ -235,6 +244,7 @@ impl Sandbox {
         let events = Events::new(clock, weak, PREFIX, (rules, destinations), outside)?;
         tasks.push(tokio::spawn(events.clone().run(events_receiver)));
         let (s3, secrets, sts) = (S3::new(clock), SecretsManager::new(clock), Sts::new(clock));
+        let ssm = Ssm::new(clock);
         s3.create_bucket(BUCKET);
         if let Some(key) = &switches.run_bucket {
             s3.encrypt(BUCKET, key);
@@ -264,6 +274,7 @@ impl Sandbox {
             ("events", events.clone()),
             ("s3", s3.clone()),
             ("secretsmanager", secrets.clone()),
+            ("ssm", ssm.clone()),
             ("sts", sts),
         ]);
         let (functions, workers) = (Arc::downgrade(&lambda), Arc::downgrade(&ecs));
@@ -285,6 +296,7 @@ impl Sandbox {
             events,
             s3,
             secrets,
+            ssm,
             iam,
             beside,
             engine,
@@ -378,16 +390,22 @@ impl Sandbox {
     /// Makes the reports of all that runs again, as the rule `runs-under-way` has it done every
     /// minute; answers how many there were.
     pub async fn renew_reports(&self) -> anyhow::Result<u64> {
-        let cx = Context::new(
-            &self.sdk_in(ACCOUNT, functions::REPORT_RUN),
-            self.clock,
-            BUCKET.to_owned(),
-            Tls::Disable,
-        );
         let machines = RUNBOOKS.map(|runbook| arn("states", &format!("stateMachine:{PREFIX}-{runbook}")));
-        let renewed =
-            functions::handle(functions::REPORT_RUN, &cx, json!({ "stateMachines": machines })).await?;
+        let renewed = self.by_rule(functions::REPORT_RUN, json!({ "stateMachines": machines })).await?;
         Ok(renewed["running"].as_u64().unwrap_or_default())
+    }
+
+    /// What watch-raw-copies says, as the rule `raw-copies` has it look every five minutes.
+    pub async fn raw_copies(&self) -> runbook::Result<Value> {
+        self.by_rule(functions::WATCH_RAW_COPIES, json!({})).await
+    }
+
+    /// A function that a rule with a schedule calls: schedules do not run by themselves here.
+    async fn by_rule(&self, function: &str, input: Value) -> runbook::Result<Value> {
+        let sdk = self.sdk_in(ACCOUNT, function);
+        let cx = Context::new(&sdk, self.clock, BUCKET.to_owned(), Tls::Disable);
+        let cx = cx.with_variables(outside::variables(outside::SENTRY));
+        functions::handle(function, &cx, input).await
     }
 
     /// The run's report, once report-run has written it for the status that the execution has now.

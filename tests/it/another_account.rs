@@ -1,8 +1,6 @@
 //! A sync that takes what another account's sync has sanitised, in the model gear. The account of
 //! the source plays the one in which the data was masked.
 
-use std::collections::BTreeSet;
-
 use runbook::{
     Run,
     daily_sync::tags::{self, Role},
@@ -12,13 +10,12 @@ use sandbox::{
     aws::PRODUCTION,
     environments::{self, DEV},
     executables::root,
-    faults::Kind,
     production,
 };
 use serde_json::json;
 
 use crate::daily_sync_model::published;
-use crate::harness::{CallSite, Ended, call_sites, calls, ended};
+use crate::harness::{Ended, calls, ended};
 
 /// What the other account has under that name: a snapshot of somebody's run.
 async fn plant(sandbox: &Sandbox, name: &str, sync: &str, role: Role, attested: Option<&str>) {
@@ -115,37 +112,4 @@ async fn a_copy_that_lost_its_attestation_reaches_no_target() {
     assert_eq!(calls(&sandbox, "copy-sanitized", "CopyDBClusterSnapshot"), 0);
     nothing_is_left(&sandbox, "after the refusal").await;
     assert!(published(&sandbox).await.is_empty());
-}
-
-async fn sites() -> BTreeSet<CallSite> {
-    let sandbox = world_with_their_snapshot(Options::model(1)).await;
-    sync(&sandbox, "sites").await.succeeded();
-    let mut sites = call_sites(&sandbox);
-    sites.retain(|site| site.service == "rds" && site.principal != "clean-up");
-    sites
-}
-
-#[tokio::test(start_paused = true)]
-async fn denied_lost_or_killed_at_any_call_it_leaves_nothing_and_is_done_after_all() {
-    for site in sites().await {
-        let reads = ["Describe", "List"].iter().any(|verb| site.action.starts_with(verb));
-        for kind in [Kind::Denied, Kind::TimeoutAfter, Kind::KillAfter] {
-            if reads && kind != Kind::Denied {
-                continue;
-            }
-            let what = format!("{kind:?} on {site}");
-            let sandbox = world_with_their_snapshot(Options::model(1)).await;
-            let times = if kind == Kind::Denied { 1000 } else { 1 };
-            sandbox.gateway.lay(site.fault(kind).times(times));
-            let run = sync(&sandbox, "first").await;
-            assert!(kind != Kind::Denied || run.status == "FAILED", "{what}: {}", run.status);
-            nothing_is_left(&sandbox, &what).await;
-            if kind == Kind::Denied {
-                continue;
-            }
-            let run = if run.status == "SUCCEEDED" { run } else { sync(&sandbox, "again").await };
-            assert_eq!(run.status, "SUCCEEDED", "{what}: {}: {}", run.error, run.cause);
-            assert!(published(&sandbox).await.contains_key(DEV), "{what}");
-        }
-    }
 }

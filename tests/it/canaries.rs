@@ -88,6 +88,11 @@ fn said(told: &[(String, String)], secrets: &BTreeSet<String>) -> Vec<String> {
     said.collect()
 }
 
+/// Rows that a single text tells.
+pub fn rows_in(text: &str) -> Vec<String> {
+    said(&[("the text".to_owned(), text.to_owned())], &BTreeSet::new())
+}
+
 #[track_caller]
 fn is_empty(found: &[String]) {
     assert!(found.is_empty(), "a run has told:\n{}", found.join("\n"));

@@ -21,7 +21,7 @@ use sandbox::{
 };
 use serde_json::{Value, json};
 
-use crate::harness::{World, call_sites};
+use crate::harness::World;
 
 struct Sync {
     sandbox: Sandbox,
@@ -450,27 +450,6 @@ async fn what_may_not_be_deleted_is_named_and_the_rest_goes() {
         "{left:?}"
     );
     assert_eq!(sync.snapshots().await, Vec::<String>::new());
-}
-
-#[tokio::test(start_paused = true)]
-async fn lost_answers_throttling_and_server_errors_end_in_the_same_clusters() {
-    let mut clean = Sync::new().await;
-    clean.whole("monday").await;
-    let mut changes = call_sites(&clean.sandbox);
-    changes.retain(|site| site.service == "rds" && !site.action.starts_with("Describe"));
-    assert!(changes.len() > 15, "only {} calls change something", changes.len());
-    for kind in [Kind::TimeoutAfter, Kind::TimeoutBefore, Kind::Throttle, Kind::ServerError] {
-        let mut sync = Sync::new().await;
-        for change in &changes {
-            sync.sandbox.gateway.lay(change.fault(kind));
-        }
-        sync.whole("monday").await;
-        assert_eq!(
-            sync.names().await,
-            ["orders-dev".to_owned(), format!("orders-support-{}", sync.run.short_id())]
-        );
-        assert_eq!(sync.snapshots().await, Vec::<String>::new());
-    }
 }
 
 #[tokio::test(start_paused = true)]

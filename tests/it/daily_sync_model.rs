@@ -1,10 +1,6 @@
-//! daily-sync in the model gear: the whole ASL in virtual time, with faults laid on every call and
-//! callers killed.
+//! daily-sync in the model gear: the whole ASL in virtual time, stopped and cleaned up after.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use aws_sdk_rds::types::DbCluster;
 use runbook::daily_sync::POLICY_KEY;
@@ -18,7 +14,7 @@ use sandbox::{
 };
 use serde_json::{Value, json};
 
-use crate::harness::{CallSite, World, call_sites, calls, ended, ours, sync};
+use crate::harness::{World, calls, ended, ours, sync};
 
 async fn world() -> Sandbox {
     World::WHOLE.start(Options::model(1)).await.0
@@ -124,66 +120,6 @@ async fn without_a_fitting_snapshot_the_run_fails_and_touches_nothing() {
     assert!(run.cause.contains("snapshot"), "{}", run.cause);
     assert_eq!(published(&sandbox).await, before);
     production_is_left_alone(&sandbox);
-}
-
-/// Every distinct call of a whole sync, but what a worker says to Step Functions.
-async fn calls_of_a_sync() -> BTreeSet<CallSite> {
-    let sandbox = world().await;
-    sync(&sandbox, "sites").await.succeeded();
-    let mut sites = call_sites(&sandbox);
-    sites.retain(|site| !site.action.starts_with("SendTask"));
-    sites
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_denied_call_at_any_state_fails_the_run_and_leaves_nothing_raw_and_yesterdays_targets() {
-    for site in calls_of_a_sync().await {
-        // CleanUp itself may not be let down: what it cannot delete it names, which another test
-        // shows.
-        if site.service != "rds" || site.principal == "clean-up" {
-            continue;
-        }
-        let what = format!("denied: {site}");
-        let sandbox = world().await;
-        let before = published(&sandbox).await;
-        sandbox.gateway.lay(site.fault(Kind::Denied).times(1000));
-        let run = sync(&sandbox, "denied").await;
-        assert_eq!(run.status, "FAILED", "{what}: a failed step must not end SUCCEEDED");
-        nothing_raw_is_left(&sandbox, &what).await;
-        production_is_left_alone(&sandbox);
-        let after = published(&sandbox).await;
-        assert_eq!(after.len(), 2, "{what}: a target leads nowhere: {}", run.cause);
-        // A target that was swapped before the failure has good data; any other still has
-        // yesterday's.
-        if !["swap-target", "retire-old"].contains(&site.principal.as_str()) {
-            assert_eq!(after, before, "{what}");
-        }
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn lost_answers_and_kills_at_any_call_end_in_published_targets() {
-    for kind in [Kind::TimeoutAfter, Kind::KillAfter] {
-        for site in calls_of_a_sync().await {
-            if site.service == "rds" && ["Describe", "List"].iter().any(|verb| site.action.starts_with(verb))
-            {
-                continue;
-            }
-            let what = format!("{kind:?} on {site}");
-            let sandbox = world().await;
-            let before = published(&sandbox).await;
-            sandbox.gateway.lay(site.fault(kind));
-            let mut run = sync(&sandbox, "first").await;
-            if run.status != "SUCCEEDED" {
-                nothing_raw_is_left(&sandbox, &what).await;
-                run = sync(&sandbox, "again").await;
-            }
-            assert_eq!(run.status, "SUCCEEDED", "{what}: {}: {}", run.error, run.cause);
-            nothing_raw_is_left(&sandbox, &what).await;
-            let after = published(&sandbox).await;
-            assert!(after.len() == 2 && after.iter().all(|(target, id)| before[target] != *id), "{what}");
-        }
-    }
 }
 
 pub async fn minutes(sandbox: &Sandbox, minutes: u64) {

@@ -196,7 +196,8 @@ async fn live_through(name: &'static str, check: fn(&ReadBack), run: fn(ReadBack
 /// The roles that the files of infra/iam make for these runbooks, as the sandbox makes them.
 fn documents(read: &ReadBack, files: &[&str]) -> Vec<permissions::Document> {
     let run_bucket = Some(read.buckets[0].key.clone());
-    let switches = permissions::Switches { run_bucket, secrets: None, logs: true, traces: true };
+    let switches =
+        permissions::Switches { run_bucket, secrets: None, logs: true, traces: true, ..Default::default() };
     let mut names = BTreeSet::new();
     for file in files {
         let roles = std::fs::read_to_string(root().join(format!("infra/iam/roles/{file}.json"))).unwrap();

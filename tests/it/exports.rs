@@ -39,6 +39,12 @@ fn role() -> Role {
 
 /// `python3` with these packages and nothing of this machine's AWS settings.
 pub async fn python(sandbox: &Sandbox, wanted: &[&str], arguments: &[&str]) -> Value {
+    let output = command(sandbox, wanted, arguments).await;
+    serde_json::from_slice(&output).unwrap_or_else(|error| panic!("{arguments:?}: {error}"))
+}
+
+/// The same; what it prints.
+pub async fn command(sandbox: &Sandbox, wanted: &[&str], arguments: &[&str]) -> Vec<u8> {
     let mut python = Command::new("python3");
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("AWS_")) {
         python.env_remove(name);
@@ -58,7 +64,7 @@ pub async fn python(sandbox: &Sandbox, wanted: &[&str], arguments: &[&str]) -> V
     let output = python.output().await.expect("Python 3.11 or newer is installed as python3");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{arguments:?}\n{said}");
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{arguments:?}: {error}"))
+    output.stdout
 }
 
 async fn cli(sandbox: &Sandbox, arguments: &[&str]) -> Value {

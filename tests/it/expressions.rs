@@ -18,8 +18,10 @@ fn bindings() -> Value {
             "input": { "target": "orders-dev", "targets": [] },
             "errorOutput": { "Error": "Blocked", "Cause": "{\"errorType\":\"Blocked\",\"errorMessage\":\"a \
             \\\"new\\\" column\"}" },
-            "result": { "task": "a", "counted": "0a1b", "Payload": { "summary": "said \"so\"", "task": "a",
+            "result": { "by": "Ada", "drifted": 2, "State": "CLOSED", "NextTransitionTime": "2026-11-27T10:00:00Z",
+                "task": "a", "counted": "0a1b", "Payload": { "summary": "said \"so\"", "task": "a",
                     "snapshot": "before-upgrade-orders",
+                    "opens": null,
                     "left": [] } },
             "context": {
                 "Execution": { "Id": "arn:aws:states:eu-west-1:444455556666:execution:m:run-1",
@@ -34,6 +36,8 @@ fn bindings() -> Value {
             "path": ["17.5", "18.4"], "deadline": "28800s",
             "parameters": [{ "name": "work_mem", "value": "1", "reason": "it's \"so\"" }], "skip": [],
             "secretArn": null,
+            "decision": "0123456789abcdef", "window": "Sun 02:00-04:00 Europe/Berlin",
+            "expectedDuration": "1h", "changeCalendars": ["releases", "databases"],
             "sync": "orders", "skipped": false, "sanitized": false,
             "snapshot": "arn:aws:rds:eu-west-1:111122223333:cluster-snapshot:rds:orders",
             "engineVersion": "16.14",
@@ -42,6 +46,10 @@ fn bindings() -> Value {
             "due": true, "again": false, "shared": false, "counted": true, "cleans": true, "export": "orders",
             "taken": "2026-11-25T00:10:00Z"
         },
+        "approved": null,
+        "begun": false,
+        "opens": "2026-11-29T01:00:00Z",
+        "drifted": 2,
         "exported": "arn:aws:rds:eu-west-1:111122223333:cluster-snapshot:rds:orders",
         "task": "orders-20261125",
         "rows": "0a1b",

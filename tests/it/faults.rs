@@ -1,111 +1,27 @@
-//! Faults laid on every call that a state makes, one at a time, and callers killed: running on, or
-//! running again, ends in the same upgraded cluster. Model gear.
+//! Faults under every runbook in the model gear. What is laid on a run, how it goes on and what is
+//! watched meanwhile stand in the modules below; here are the faults of workers' starts.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use sandbox::{
     Sandbox,
     faults::{Fault, Kind},
-    orders::{self, Shape},
+    orders::Shape,
 };
 
 use crate::harness::*;
 
-/// A whole upgrade, for the calls that it makes.
-async fn an_upgrade() -> Sandbox {
-    let sandbox = model(1, Shape::default()).await;
-    run(&sandbox, "sites", &to_18()).await.succeeded();
-    sandbox
-}
-
-/// Runs on, and if a person must act, does what the message says: redrives.
-async fn upgraded_in_the_end(sandbox: &Sandbox, what: &str) {
-    let mut ended = run(sandbox, "faulty", &to_18()).await;
-    for _ in 0..3 {
-        if ended.status == "SUCCEEDED" {
-            break;
-        }
-        assert_ne!(ended.error, "Unexpected", "{what}: {}", ended.cause);
-        ended = redrive(sandbox, &ended).await;
-    }
-    assert_eq!(ended.status, "SUCCEEDED", "{what}: {}: {}", ended.error, ended.cause);
-    assert_eq!(versions(sandbox).await, ["18.4", "18.4", "18.4"], "{what}");
-    let upgrades = upgrades_begun(sandbox).await;
-    assert_eq!(upgrades, 1, "{what}: an upgrade is begun once");
-}
-
-/// RDS's own pre-upgrade snapshots tell how many upgrades it began.
-async fn upgrades_begun(sandbox: &Sandbox) -> usize {
-    let answer = sandbox
-        .rds_client()
-        .describe_db_cluster_snapshots()
-        .db_cluster_identifier(orders::CLUSTER)
-        .send()
-        .await
-        .unwrap();
-    answer
-        .db_cluster_snapshots()
-        .iter()
-        .filter(|snapshot| {
-            snapshot.db_cluster_snapshot_identifier().is_some_and(|id| id.starts_with("preupgrade-"))
-        })
-        .count()
-}
-
-async fn every_call(kinds: &[Kind]) {
-    let sites = call_sites(&an_upgrade().await);
-    assert!(sites.len() > 30, "only {} call sites", sites.len());
-    for &kind in kinds {
-        for site in &sites {
-            let sandbox = model(1, Shape::default()).await;
-            sandbox.gateway.lay(site.fault(kind));
-            upgraded_in_the_end(&sandbox, &format!("{kind:?} on {site}")).await;
-        }
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_throttled_call_or_a_server_error_is_only_a_delay() {
-    every_call(&[Kind::Throttle, Kind::ServerError]).await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_call_that_is_lost_before_or_after_its_effect_is_only_a_delay() {
-    every_call(&[Kind::TimeoutBefore, Kind::TimeoutAfter]).await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_caller_killed_before_or_after_any_call_leaves_nothing_that_running_again_does_not_finish() {
-    every_call(&[Kind::KillBefore, Kind::KillAfter]).await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn stale_describes_start_nothing_twice() {
-    let looks = repeated_looks(&an_upgrade().await);
-    assert!(looks.len() > 10, "only {} states look twice", looks.len());
-    for (site, repeated) in looks {
-        let sandbox = model(1, Shape::default()).await;
-        // At once, in the middle, and once more: as far as that many looks go.
-        for after in [0, 2, 5].into_iter().filter(|after| 2 * after < repeated) {
-            sandbox.gateway.lay(site.fault(Kind::Stale).after(after));
-        }
-        upgraded_in_the_end(&sandbox, &format!("stale {site}")).await;
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_denied_call_is_refused_with_the_permission_and_goes_on_after_a_redrive() {
-    for site in call_sites(&an_upgrade().await) {
-        if site.action.starts_with("SendTask") || site.service == "s3" {
-            continue;
-        }
-        let sandbox = model(1, Shape::default()).await;
-        sandbox.gateway.lay(site.fault(Kind::Denied));
-        let denied = run(&sandbox, "denied", &to_18()).await.failed("Refused");
-        denied.says(&[&site.action, "is not allowed", "redrive"]);
-        redrive(&sandbox, &denied).await.succeeded();
-    }
-}
+mod calls;
+mod driver;
+mod figures;
+mod lineage;
+mod observer;
+mod plan;
+mod planted;
+mod runbooks;
+mod seeds;
+mod states;
+mod watched;
 
 #[tokio::test(start_paused = true)]
 async fn a_fault_that_was_laid_and_never_fired_fails_the_test() {

@@ -3,9 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sandbox::{
-    Options, Sandbox, environments,
-    faults::{Fault, Kind},
-    orders, production,
+    Options, Sandbox, environments, orders, production,
     worlds::{findings, wires},
 };
 use serde_json::{Value, json};
@@ -77,12 +75,6 @@ pub struct CallSite {
     pub principal: String,
     pub service: String,
     pub action: String,
-}
-
-impl CallSite {
-    pub fn fault(&self, kind: Kind) -> Fault {
-        Fault::once(kind, &self.service, &self.action).by(&self.principal)
-    }
 }
 
 impl std::fmt::Display for CallSite {

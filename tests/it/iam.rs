@@ -70,7 +70,13 @@ const BY_STEP_FUNCTIONS: [&str; 14] = [
 /// Everything that a deployment can switch on.
 fn everything() -> Switches {
     let key = |id: &str| Some(arn("kms", &format!("key/{id}")));
-    Switches { run_bucket: key("runs"), secrets: key("secrets"), logs: true, traces: true }
+    Switches {
+        run_bucket: key("runs"),
+        secrets: key("secrets"),
+        logs: true,
+        traces: true,
+        ..Switches::default()
+    }
 }
 
 fn documents() -> BTreeMap<String, Document> {

@@ -1,6 +1,6 @@
 //! major-upgrade on real PostgreSQL, with the shipped executables.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use sandbox::{
     Options, Sandbox,
@@ -63,6 +63,8 @@ async fn a_shop_is_upgraded_with_its_rows_values_extensions_and_statistics() {
     assert!(maintenance["summary"].as_str().unwrap().contains("ca-certificate-rotation on db orders-2"));
     assert!(sandbox.s3.get(BUCKET, &format!("upgrades/{resource_id}/inspection.json")).is_some());
 
+    the_commands_of_the_report_bring_the_old_version_and_rows_back(&sandbox, &run.report, &rows).await;
+
     // Again: everything is there already, and what somebody has changed since is told and left.
     let values = [("max_connections", "200")];
     orders::set_cluster_values(&sandbox.rds_client(), "orders-pg18", &values).await.unwrap();
@@ -74,6 +76,44 @@ async fn a_shop_is_upgraded_with_its_rows_values_extensions_and_statistics() {
     assert!(output["warnings"].to_string().contains(warning), "{output}");
     assert_eq!(again.states(), ["ResolveUpgrade", "SyncParameterGroups", "RunAnalyze", "VerifyUpgrade"]);
     assert_eq!(mutations(&sandbox).len(), before, "the second run touched the cluster");
+}
+
+/// Types what the report says, with the AWS CLI, on the cluster that was upgraded before.
+async fn the_commands_of_the_report_bring_the_old_version_and_rows_back(
+    sandbox: &Sandbox,
+    report: &Value,
+    rows: &BTreeMap<String, i64>,
+) {
+    // What is written after the upgrade is not in the snapshot.
+    let login = orders::login(sandbox).await.unwrap();
+    let client = orders::connect(&login, "shop").await.unwrap();
+    client.batch_execute("CREATE TABLE public.written_since (id int)").await.unwrap();
+
+    let commands = report["copies"]["wayBack"].as_array().expect("the report has the way back");
+    assert_eq!(commands.len(), 3);
+    for command in commands {
+        let mut words: Vec<&str> = command.as_str().unwrap().split(' ').collect();
+        assert_eq!(words[..2], ["aws", "rds"]);
+        words.splice(..1, ["-m", "awscli"]);
+        crate::exports::command(sandbox, &crate::clients::PACKAGES, &words).await;
+    }
+    let cx = orders::context(sandbox);
+    let name = commands[0].as_str().unwrap().split(' ').nth(6).unwrap();
+    let restored = runbook::aurora::cluster(&cx, name).await.unwrap();
+    assert_eq!(restored.version.to_string(), "16.14");
+    assert_eq!(restored.shown.db_cluster_parameter_group(), Some("orders-pg16"));
+    let engine = sandbox.engine.clone().unwrap();
+    for (name, count) in rows {
+        let (database, table) = name.split_once(' ').unwrap();
+        let client = engine.connect(restored.resource_id.as_str(), "rdsadmin", database).await.unwrap();
+        let counted = client.query_one(&format!("SELECT count(*) FROM {table}"), &[]).await.unwrap();
+        assert_eq!(counted.get::<_, i64>(0), *count, "{name}");
+    }
+    let client = engine.connect(restored.resource_id.as_str(), "rdsadmin", "shop").await.unwrap();
+    let since = "SELECT to_regclass('public.written_since')::text";
+    assert_eq!(client.query_one(since, &[]).await.unwrap().get::<_, Option<String>>(0), None);
+    // The upgraded one is as it was.
+    assert_eq!(versions(sandbox).await, ["18.4", "18.4", "18.4"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -274,7 +274,8 @@ fn logs(sandbox: &Sandbox) -> Vec<String> {
 #[tokio::test(start_paused = true)]
 async fn what_is_sent_satisfies_the_schemas_of_infra() {
     use functions::report_run::events::{
-        DatabaseRefreshed, ExportPublished, RunBlocked, RunFailed, RunStarted, RunSucceeded, UpgradeFinished,
+        ApprovalAsked, DatabaseRefreshed, ExportPublished, RunBlocked, RunFailed, RunStarted, RunSucceeded,
+        UpgradeFinished,
     };
     fn schema<T: schemars::JsonSchema>() -> (String, Value) {
         let schema = serde_json::to_value(schemars::schema_for!(T)).unwrap();
@@ -282,6 +283,7 @@ async fn what_is_sent_satisfies_the_schemas_of_infra() {
     }
     let schemas = BTreeMap::from([
         schema::<RunStarted>(),
+        schema::<ApprovalAsked>(),
         schema::<RunBlocked>(),
         schema::<RunSucceeded>(),
         schema::<RunFailed>(),
@@ -302,13 +304,20 @@ async fn what_is_sent_satisfies_the_schemas_of_infra() {
     settle(&upgrade_world).await;
     crate::harness::redrive(&upgrade_world, &failed).await.succeeded();
     settle(&upgrade_world).await;
+    let asking = json!({ "cluster": orders::CLUSTER, "target": "18", "approval": true });
+    let asking_world = model(1, orders::Shape::default()).await;
+    asking_world.start_execution("major-upgrade", "asks", &asking).await.unwrap();
+    asking_world.clock.sleep(Duration::from_secs(4 * 3600)).await;
+    asking_world.renew_reports().await.unwrap();
     let mut seen = BTreeMap::new();
-    for (name, detail) in ours(&sync_world).into_iter().chain(ours(&upgrade_world)) {
+    let sent = [&sync_world, &upgrade_world, &asking_world].into_iter().flat_map(ours);
+    for (name, detail) in sent {
         let validator = jsonschema::validator_for(&schemas[&name]).unwrap();
         let errors: Vec<String> = validator.iter_errors(&detail).map(|error| error.to_string()).collect();
         assert!(errors.is_empty(), "{name}: {errors:?}\n{detail:#}");
         *seen.entry(name).or_insert(0) += 1;
     }
     let seen: Vec<&str> = seen.keys().map(String::as_str).collect();
-    assert_eq!(seen, ["DatabaseRefreshed", "RunFailed", "RunStarted", "RunSucceeded", "UpgradeFinished"]);
+    let all = "ApprovalAsked DatabaseRefreshed RunFailed RunStarted RunSucceeded UpgradeFinished";
+    assert_eq!(seen.join(" "), all);
 }

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use workers::snapshot_export::reconcile_export::footers::CHUNK;
 
-use crate::harness::{CallSite, Ended, call_sites, calls, ended, redrive};
+use crate::harness::{Ended, calls, ended, redrive};
 
 /// The sandbox's clock begins at 02:00.
 pub const TONIGHT: &str = "2026-11-25T01:00:00Z";
@@ -325,22 +325,6 @@ async fn readers_are_never_led_back_and_old_exports_go_but_what_is_pinned_or_lat
     assert_eq!(calls(&sandbox, "export-snapshot", "StartExportTask"), 5);
 }
 
-/// Runs on, and if a person must act, does what the message says: redrives.
-async fn published_in_the_end(sandbox: &Sandbox, what: &str) {
-    let mut run = exported(sandbox).await;
-    for _ in 0..3 {
-        if run.status == "SUCCEEDED" {
-            break;
-        }
-        assert_ne!(run.error, "Unexpected", "{what}: {}", run.cause);
-        run = redrive(sandbox, &run).await;
-    }
-    assert_eq!(run.status, "SUCCEEDED", "{what}: {}: {}", run.error, run.cause);
-    assert_eq!(manifest(sandbox).totals.rows, 190, "{what}");
-    let tasks = sandbox.rds_client().describe_export_tasks().send().await.unwrap().export_tasks.unwrap();
-    assert_eq!(tasks.len(), 1, "{what}: exported once");
-}
-
 #[tokio::test(start_paused = true)]
 async fn what_a_sync_has_sanitised_is_compared_with_the_rows_that_it_counted() {
     const ROWS: [(&str, u64); 4] =
@@ -395,63 +379,6 @@ async fn a_forged_record_of_a_sync_is_refused() {
     let run = by_hand(&sandbox, "forged", json!({ "export": "sanitized" })).await.failed("Refused");
     run.says(&[key, "its MAC is wrong", "orders-sync/masking-key", "verify: restore"]);
     assert!(sandbox.s3.get(BUCKET, "exports/sanitized/latest.json").is_none());
-}
-
-/// Every call of a whole export.
-async fn sites() -> BTreeSet<CallSite> {
-    let sandbox = world().await;
-    exported(&sandbox).await.succeeded();
-    let sites = call_sites(&sandbox);
-    assert!(sites.len() > 14, "only {} call sites: {sites:?}", sites.len());
-    sites
-}
-
-/// One kind at every call at once, so that no state gets through without it.
-#[tokio::test(start_paused = true)]
-async fn throttling_lost_answers_and_kills_at_every_call_end_in_one_published_export() {
-    let sites = sites().await;
-    for kind in [
-        Kind::Throttle,
-        Kind::ServerError,
-        Kind::TimeoutBefore,
-        Kind::TimeoutAfter,
-        Kind::KillBefore,
-        Kind::KillAfter,
-    ] {
-        let sandbox = world().await;
-        for site in &sites {
-            sandbox.gateway.lay(site.fault(kind));
-        }
-        published_in_the_end(&sandbox, &format!("{kind:?} on every call")).await;
-    }
-}
-
-/// And each alone, where the answer of a change is lost.
-#[tokio::test(start_paused = true)]
-async fn a_caller_killed_after_any_change_leaves_what_running_again_finishes() {
-    for site in sites().await {
-        if ["PutObject", "StartExportTask", "SendTaskSuccess"].contains(&site.action.as_str()) {
-            let sandbox = world().await;
-            sandbox.gateway.lay(site.fault(Kind::KillAfter));
-            published_in_the_end(&sandbox, &format!("killed after {site}")).await;
-        }
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_denied_call_is_refused_with_the_permission_and_goes_on_after_a_redrive() {
-    let sandbox = world().await;
-    exported(&sandbox).await.succeeded();
-    for site in call_sites(&sandbox) {
-        if site.action.starts_with("SendTask") || site.service == "s3" {
-            continue;
-        }
-        let sandbox = world().await;
-        sandbox.gateway.lay(site.fault(Kind::Denied));
-        let denied = exported(&sandbox).await.failed("Refused");
-        denied.says(&[&site.action, "is not allowed", "redrive"]);
-        redrive(&sandbox, &denied).await.succeeded();
-    }
 }
 
 /// The worker's requests of S3: as many as there are files and pages.

@@ -7,6 +7,7 @@ use aws_sdk_rds::types::DbCluster;
 use sandbox::{
     Options, Sandbox,
     aws::{ACCOUNT, arn},
+    deployment::Deployment,
     environments, exports,
     exports::EXPORT,
     faults::{Fault, Kind},
@@ -19,12 +20,17 @@ use sandbox::{
 use serde_json::{Value, json};
 
 use crate::{
-    harness::{CallSite, call_sites, calls, ended, redrive},
+    harness::{calls, ended},
     snapshot_export_model::{TONIGHT, at, by_hand, exported, latest, manifest, summary},
 };
 
-async fn world() -> Sandbox {
-    let options = Options { roles: vec![exports::role().unwrap()], ..Options::model(1) };
+pub async fn world() -> Sandbox {
+    world_of(None).await
+}
+
+/// The same, deployed otherwise.
+pub async fn world_of(deployment: Option<Deployment>) -> Sandbox {
+    let options = Options { roles: vec![exports::role().unwrap()], deployment, ..Options::model(1) };
     let sandbox = Sandbox::start(options).await.expect("the sandbox starts");
     orders::create(&sandbox, Shape { maintenance: false, ..Shape::default() }).await.unwrap();
     environments::create_quarantine(&sandbox).await.unwrap();
@@ -101,63 +107,6 @@ async fn no_snapshot_is_restored_into_a_quarantine_that_is_open_to_be_counted() 
     run.says(&["2 things are wrong", "lets in tcp 5432 from sg-app"]);
     assert_eq!(calls(&sandbox, "restore-snapshot", "RestoreDBClusterFromSnapshot"), 0);
     assert_eq!(latest(&sandbox), None);
-}
-
-/// Calls of the states that have to do with the copy.
-async fn sites() -> Vec<CallSite> {
-    let sandbox = world().await;
-    exported(&sandbox).await.succeeded();
-    let of = ["restore-snapshot", "count-rows", "remove-leftovers", "export-snapshot"];
-    let mut sites: Vec<CallSite> = call_sites(&sandbox).into_iter().collect();
-    sites.retain(|site| of.contains(&site.principal.as_str()) && site.service != "s3");
-    assert!(sites.len() > 14, "{sites:?}");
-    sites
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_denied_call_at_any_state_leaves_no_copy_and_a_redrive_goes_on() {
-    for site in sites().await {
-        if site.action.starts_with("SendTask") {
-            continue;
-        }
-        let sandbox = world().await;
-        sandbox.gateway.lay(site.fault(Kind::Denied));
-        let denied = exported(&sandbox).await;
-        if denied.status == "SUCCEEDED" {
-            // What may not be deleted is looked at again: it may have gone (denied.rs).
-            assert_eq!(site.principal, "remove-leftovers", "{site}");
-        } else {
-            let denied = denied.failed("Refused");
-            denied.says(&[&site.action, "is not allowed"]);
-            cleaned_up(&sandbox, 1).await;
-            nothing_raw_is_left(&sandbox, &format!("denied: {site}")).await;
-            redrive(&sandbox, &denied).await.succeeded();
-        }
-        nothing_raw_is_left(&sandbox, &format!("denied and redriven: {site}")).await;
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn lost_answers_throttling_and_kills_end_in_one_export_and_no_copy() {
-    let sites = sites().await;
-    for kind in [Kind::Throttle, Kind::ServerError, Kind::TimeoutAfter, Kind::KillBefore, Kind::KillAfter] {
-        let sandbox = world().await;
-        for site in &sites {
-            sandbox.gateway.lay(site.fault(kind));
-        }
-        let mut run = exported(&sandbox).await;
-        for _ in 0..3 {
-            if run.status == "SUCCEEDED" {
-                break;
-            }
-            assert_ne!(run.error, "Unexpected", "{kind:?}: {}", run.cause);
-            run = redrive(&sandbox, &run).await;
-        }
-        let run = run.succeeded();
-        assert_eq!(manifest(&sandbox).totals.rows, 190, "{kind:?}: {}", run.report);
-        minutes(&sandbox, 30).await;
-        nothing_raw_is_left(&sandbox, &format!("{kind:?} on every call")).await;
-    }
 }
 
 #[tokio::test(start_paused = true)]

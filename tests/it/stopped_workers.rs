@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 
 use crate::harness::{calls, ended, to_18};
 
+mod every_worker;
+
 async fn world(deployment: Option<Deployment>) -> Sandbox {
     let sandbox = Sandbox::start(Options { deployment, ..Options::model(1) }).await.unwrap();
     orders::create(&sandbox, orders::Shape::default()).await.unwrap();

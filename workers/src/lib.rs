@@ -9,6 +9,7 @@ runbook::table! {
     major_upgrade::{
         inspect_databases::InspectDatabases,
         run_analyze::RunAnalyze,
+        reindex_collations::ReindexCollations,
         verify_upgrade::VerifyUpgrade,
     },
     daily_sync::{

@@ -72,6 +72,7 @@ impl State for CleanUp {
     type Output = Clean;
 
     async fn reconcile(self, cx: &Context, run: &Run) -> Result<Clean> {
+        policy::check_sync(&self.sync).map_err(|why| Error::refused(format!("sync: {why}")))?;
         // It removes what any run of the sync left, so no other may be at work: an old execution
         // that is redriven stops here.
         lease::take(cx, run, &format!("sync-{}", self.sync)).await?;

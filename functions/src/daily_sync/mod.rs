@@ -25,7 +25,7 @@ pub mod clean_up;
 pub mod copy_sanitized;
 pub mod copy_snapshot;
 pub mod delete_quarantine;
-mod production;
+pub(crate) mod production;
 pub mod restore_quarantine;
 pub mod restore_target;
 pub mod retire_old;

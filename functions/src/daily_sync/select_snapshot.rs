@@ -20,7 +20,7 @@ use runbook::{
     daily_sync::{self, names},
     error::{Then, aws},
     lease,
-    state::{default_deadline, friendly_duration},
+    state::{self, default_deadline, friendly_duration},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -52,8 +52,8 @@ pub struct SelectSnapshot {
     #[serde(default)]
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     at: Option<Timestamp>,
-    /// How long each state may wait, such as "8h", the default.
-    #[serde(default = "default_deadline", with = "friendly_duration")]
+    /// How long each state may wait, such as "8h", the default; 48h at most.
+    #[serde(default = "default_deadline", deserialize_with = "state::deadline")]
     #[schemars(with = "String")]
     deadline: Duration,
 }
@@ -89,7 +89,10 @@ impl State for SelectSnapshot {
 
     async fn reconcile(self, cx: &Context, run: &Run) -> Result<Selected> {
         let (sync, after) = match (self.sync, self.after) {
-            (Some(sync), None) => (sync, None),
+            (Some(sync), None) => {
+                policy::check_sync(&sync).map_err(|why| Error::refused(format!("sync: {why}")))?;
+                (sync, None)
+            }
             (None, Some(after)) => {
                 let (sync, after) = stopped(cx, run, after).await?;
                 (sync, Some(after))

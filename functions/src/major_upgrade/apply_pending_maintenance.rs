@@ -36,6 +36,8 @@ impl State for ApplyPendingMaintenance {
 
     async fn reconcile(self, cx: &Context, run: &Run) -> Result<NothingPending> {
         let cluster = aurora::cluster(cx, &self.cluster).await?;
+        // While it is at work, one call a look is enough.
+        aurora::ready(&cluster, &[])?;
         lease::take(cx, run, cluster.resource_id.as_str()).await?;
         let members = aurora::members(cx, &cluster).await?;
         aurora::ready(&cluster, &members)?;

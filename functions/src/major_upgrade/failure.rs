@@ -29,19 +29,24 @@ pub async fn read(cx: &Context, cluster: &Cluster, since: Timestamp) -> Result<O
         events.extend(self::events(cx, SourceType::DbInstance, writer, since).await?);
         logs = self::logs(cx, writer, since).await?;
     }
+    Ok(told(events, &logs))
+}
+
+/// What RDS's events and pg_upgrade's log files say, by their names.
+pub fn told(events: Vec<String>, logs: &[(String, String)]) -> Option<Failure> {
     let mut failures: Vec<String> = events.into_iter().filter(|message| tells_failure(message)).collect();
     failures.dedup();
     if failures.is_empty() && logs.is_empty() {
-        return Ok(None);
+        return None;
     }
     let mut evidence = String::new();
     for message in &failures {
         evidence.push_str(&format!("\n\nRDS says: {message}"));
     }
-    for (file, content) in &logs {
+    for (file, content) in logs {
         evidence.push_str(&format!("\n\n{file}:\n{}", excerpt(content)));
     }
-    Ok(Some(Failure { remedy: remedy(&evidence), evidence, is_certain: !failures.is_empty() }))
+    Some(Failure { remedy: remedy(&evidence), evidence, is_certain: !failures.is_empty() })
 }
 
 fn remedy(evidence: &str) -> &'static str {

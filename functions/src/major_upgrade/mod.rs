@@ -7,21 +7,25 @@
 //! 3. [`prepare_parameter_groups`] makes groups of the target's family with the owner's values. It
 //!    stops at a value that the new family does not allow. Undo: delete the groups, which nothing
 //!    uses yet. A minor version keeps the groups.
-//! 4. [`apply_pending_maintenance`] applies what would stand in the way, readers before the writer.
+//! 4. [`ask_approval`] waits for a person's yes, and [`check_window`] for the window, where the
+//!    input asks for it. Then the machine looks at everything again, from 1.
+//! 5. [`apply_pending_maintenance`] applies what would stand in the way, readers before the writer.
 //!    An immediate opt-in cannot be undone.
-//! 5. [`take_snapshot`] takes the snapshot to go back to. It is kept.
-//! 6. [`modify_cluster_version`] raises the version, the point of no return. It stops when RDS does
+//! 6. [`take_snapshot`] takes the snapshot to go back to. It is kept.
+//! 7. [`modify_cluster_version`] raises the version, the point of no return. It stops when RDS does
 //!    not take the request or the upgrade fails; the cluster then is as it was. Undo: restore the
 //!    snapshot as another cluster. The machine goes back to 1, until the path is empty.
-//! 7. [`sync_parameter_groups`] gives each instance its own group and reboots, only after an
+//! 8. [`sync_parameter_groups`] gives each instance its own group and reboots, only after an
 //!    upgrade of ours. It stops when RDS cannot apply a group.
-//! 8. RunAnalyze and VerifyUpgrade, workers.
+//! 9. RunAnalyze, ReindexCollations and VerifyUpgrade, workers.
 //!
 //! What they share: [`parameters`], the [`path`] between versions, and why an upgrade failed
 //! ([`failure`]).
 
 pub mod apply_pending_maintenance;
-mod failure;
+pub mod ask_approval;
+pub mod check_window;
+pub mod failure;
 pub mod modify_cluster_version;
 mod parameters;
 mod path;
@@ -30,3 +34,5 @@ pub mod resolve_upgrade;
 pub mod sync_parameter_groups;
 pub mod take_snapshot;
 mod ties;
+mod way_back;
+mod window;

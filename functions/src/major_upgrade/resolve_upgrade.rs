@@ -6,24 +6,33 @@
 //! `Blocked` (something of the cluster must change first), `Conflict` (another execution has the
 //! lease), `NotReady` (the cluster is being changed at this moment).
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use aws_sdk_rds::types::PendingModifiedValues;
+use jiff::Timestamp;
 use policy::Tell;
 use runbook::{
-    Context, Error, Finding, Result, Run, SkippedFinding, State,
+    Arn, Context, Error, Finding, Result, Run, SkippedFinding, State,
     aurora::{self, Cluster, EngineVersion, Instance, ResourceId, Status},
     error::{Then, aws},
     lease,
-    state::{default_deadline, friendly_duration},
+    major_upgrade::Collations,
+    state::{self, default_deadline, friendly_duration},
+    visible::visible,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::{
+    check_window::too_short,
     path::{Targets, shortest},
     ties::{self, Ties, finding},
+    window::{Standing, Window},
 };
+
+/// The module sets it where every upgrade of the installation is to be approved.
+const REQUIRE_APPROVAL: &str = "REQUIRE_APPROVAL";
 
 /// How much of a worker's input `skip` and `secretArn` may take, in the characters of
 /// [`ResolveUpgrade::worker_characters`]. "A total of 8192 characters are allowed for overrides.
@@ -43,8 +52,9 @@ pub struct ResolveUpgrade {
     /// such as "18.4".
     #[schemars(with = "String", regex(pattern = r"^[0-9]+(\.[0-9]+)?$"))]
     pub target: EngineVersion,
-    /// How long a state may wait for AWS, e.g. "8h" (the default) or "90m".
-    #[serde(default = "default_deadline", with = "friendly_duration")]
+    /// How long a state may wait for AWS, e.g. "8h" (the default) or "90m"; 48h at most.
+    #[serde(default = "default_deadline", serialize_with = "friendly_duration::serialize")]
+    #[serde(deserialize_with = "state::deadline")]
     #[schemars(with = "String")]
     pub deadline: Duration,
     /// Values that the new parameter groups get instead of what would be carried over.
@@ -57,6 +67,28 @@ pub struct ResolveUpgrade {
     /// master password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_arn: Option<String>,
+    /// What is done about indexes in an order that their collation no longer has: "reindex" (the
+    /// default), concurrently and after the upgrade, or "tell".
+    #[serde(default)]
+    pub collations: Collations,
+    /// Whether a person is asked before anything is done that users feel. An installation may ask
+    /// for every upgrade (`require_approval` of the module).
+    #[serde(default)]
+    pub approval: bool,
+    /// When the upgrade may begin, e.g. "Sun 02:00-04:00 Europe/Berlin". It begins only when
+    /// `expectedDuration` is left of it, and what has begun is finished.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub window: Option<Window>,
+    /// How long maintenance, snapshot and upgrade are expected to take, e.g. "1h" (the default).
+    #[serde(default = "expected_duration", with = "friendly_duration")]
+    #[schemars(with = "String")]
+    pub expected_duration: Duration,
+    /// Change Calendars of AWS Systems Manager, by name or ARN: the upgrade begins when all are
+    /// open.
+    #[serde(default)]
+    #[schemars(length(max = 10))]
+    pub change_calendars: Vec<String>,
     /// What of the run is told in a message beside that it has succeeded or failed: "started",
     /// "blocked" (it waits for a person).
     #[serde(default = "policy::default_tell", deserialize_with = "policy::tell")]
@@ -94,6 +126,17 @@ pub struct Plan {
     parameters: Vec<ParameterOverride>,
     skip: Vec<SkippedFinding>,
     secret_arn: Option<String>,
+    collations: Collations,
+    /// What a person decides on; null when nobody is asked.
+    decision: Option<String>,
+    window: Option<Window>,
+    #[serde(with = "friendly_duration")]
+    expected_duration: Duration,
+    change_calendars: Vec<String>,
+}
+
+fn expected_duration() -> Duration {
+    Duration::from_hours(1)
 }
 
 impl State for ResolveUpgrade {
@@ -123,7 +166,19 @@ impl State for ResolveUpgrade {
             [] => format!("{} is at {from}: nothing to upgrade", cluster.id),
             _ => format!("{} goes from {from} to {}", cluster.id, hops.join(" and then to ")),
         };
-        let Self { deadline, parameters, skip, secret_arn, .. } = self;
+        let asked = self.approval || cx.variable(REQUIRE_APPROVAL) == Some("true");
+        let decision = asked.then(|| self.decision(&cluster, &path));
+        let Self {
+            deadline,
+            parameters,
+            skip,
+            secret_arn,
+            collations,
+            window,
+            expected_duration,
+            change_calendars,
+            ..
+        } = self;
         Ok(Plan {
             summary,
             cluster: cluster.id,
@@ -135,11 +190,24 @@ impl State for ResolveUpgrade {
             parameters,
             skip,
             secret_arn,
+            collations,
+            decision,
+            window,
+            expected_duration,
+            change_calendars,
         })
     }
 }
 
 impl ResolveUpgrade {
+    /// The same for the same upgrade: of another one, such as to a minor version that RDS has since
+    /// begun to offer, the answer to this question says nothing.
+    fn decision(&self, cluster: &Cluster, path: &[EngineVersion]) -> String {
+        let about =
+            serde_json::json!([cluster.resource_id, cluster.version, path, self.parameters, self.skip]);
+        hex::encode(&Sha256::digest(about.to_string())[..8])
+    }
+
     fn check(&self) -> Result<()> {
         let valid = |name: &str| {
             name.len() <= 63
@@ -154,15 +222,81 @@ impl ResolveUpgrade {
             return Err(Error::refused(format!("target {:?} is not a version", self.target.to_string()))
                 .fix("give a major version such as \"18\", or an exact one such as \"18.4\""));
         }
-        let reasons = self
-            .parameters
-            .iter()
-            .map(|p| (&p.name, &p.reason))
-            .chain(self.skip.iter().map(|s| (&s.finding, &s.reason)));
-        match reasons.into_iter().find(|(_, reason)| reason.trim().is_empty()) {
-            Some((name, _)) => Err(Error::refused(format!("{name:?} has no reason"))
-                .fix("give one: whoever reads the report will ask for it")),
-            None => self.check_room(),
+        let parameters = self.parameters.iter().map(|change| (&change.name, &change.reason)).enumerate();
+        let skip = self.skip.iter().map(|skip| (&skip.finding, &skip.reason)).enumerate();
+        let entries = parameters.map(|entry| ("parameters", entry)).chain(skip.map(|entry| ("skip", entry)));
+        for (list, (index, (name, reason))) in entries {
+            if name.trim().is_empty() {
+                return Err(Error::refused(format!("{list}[{index}] names nothing")));
+            }
+            if reason.trim().is_empty() {
+                return Err(Error::refused(format!("{list}[{index}], {name:?}, has no reason"))
+                    .fix("give one: whoever reads the report will ask for it"));
+            }
+        }
+        self.check_parameters()?;
+        self.check_secret()?;
+        self.check_room()?;
+        self.check_when()
+    }
+
+    /// What no parameter group takes is refused before any is made. Which names a family has is
+    /// known only there.
+    fn check_parameters(&self) -> Result<()> {
+        let mut seen = BTreeSet::new();
+        for (index, change) in self.parameters.iter().enumerate() {
+            let is_name = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+            if !change.name.chars().all(is_name) {
+                return Err(Error::refused(format!(
+                    "parameters[{index}].name {:?} is no parameter's name",
+                    change.name
+                ))
+                .fix("give it as the parameter group shows it"));
+            }
+            if !seen.insert(change.name.as_str()) {
+                let found = format!("parameters[{index}].name {:?} stands there before", change.name);
+                return Err(Error::refused(found));
+            }
+            if change.value.as_deref().is_some_and(|value| visible(value) != *value) {
+                return Err(Error::refused(format!(
+                    "parameters[{index}].value, of {}, has a character that nobody sees",
+                    change.name
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_secret(&self) -> Result<()> {
+        let Some(secret) = &self.secret_arn else { return Ok(()) };
+        match Arn::try_from(secret.clone()) {
+            Ok(arn) if arn.service() == "secretsmanager" && arn.kind() == "secret" => Ok(()),
+            _ => Err(Error::refused(format!("secretArn {secret:?} is not the ARN of a secret"))
+                .fix("give it as the console of Secrets Manager shows it, or leave it out")),
+        }
+    }
+
+    /// Calendars and window.
+    fn check_when(&self) -> Result<()> {
+        let named = |name: &String| {
+            name.len() <= 200 && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.:/".contains(c))
+        };
+        if let Some(wrong) = self.change_calendars.iter().find(|name| name.is_empty() || !named(name)) {
+            return Err(Error::refused(format!(
+                "changeCalendars: {wrong:?} is no name of a Change Calendar"
+            ))
+            .fix("give its name, or the ARN of one that another account shares"));
+        }
+        if self.change_calendars.len() > 10 {
+            return Err(Error::refused("changeCalendars: GetCalendarState takes ten").fix("name fewer"));
+        }
+        match &self.window {
+            Some(window)
+                if window.standing(Timestamp::UNIX_EPOCH, self.expected_duration) == Standing::TooShort =>
+            {
+                Err(too_short(window, self.expected_duration))
+            }
+            _ => Ok(()),
         }
     }
 

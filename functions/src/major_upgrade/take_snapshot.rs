@@ -14,6 +14,8 @@ use runbook::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::way_back;
+
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TakeSnapshot {
@@ -25,6 +27,8 @@ pub struct TakeSnapshot {
 pub struct Snapshot {
     summary: String,
     snapshot: String,
+    /// The commands that restore it as another cluster.
+    way_back: Vec<String>,
 }
 
 impl State for TakeSnapshot {
@@ -52,8 +56,13 @@ impl State for TakeSnapshot {
                 .fix(format!("delete snapshot {name}"))
                 .then(Then::Redrive)
         })?;
+        let members = aurora::members(cx, &cluster).await?;
+        let writer = members.iter().find(|member| Some(member.id.as_str()) == cluster.writer());
+        let writer =
+            writer.ok_or_else(|| Error::NotReady(format!("{} to have a writer again", cluster.id)))?;
         Ok(Snapshot {
             summary: format!("snapshot {name} of {} is there to go back to", cluster.version),
+            way_back: way_back::commands(&cluster, writer, &name, run)?,
             snapshot: name,
         })
     }

@@ -1,11 +1,14 @@
 //! What was asked of a run: by the policy that it goes by, or by its input where it has none. Which
 //! messages are sent, by when the data is to be there, and what a swap has left to go back to.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use policy::{Policy, Schedule, Swap, Target};
 use runbook::{
     Arn, Context, Result, Run,
     daily_sync::{POLICY_KEY, names},
+    kept_policy,
     state::default_deadline,
 };
 use serde::Deserialize;
@@ -168,14 +171,14 @@ fn back(target: &Target, former: &str) -> String {
 }
 
 /// The one that the run goes by; at its beginning, before it has kept one, today's.
-async fn policy(cx: &Context, folder: &str) -> Result<Option<Policy>> {
+async fn policy(cx: &Context, folder: &str) -> Result<Option<Arc<Policy>>> {
     let kept = cx.store.get_text(&format!("{folder}/{POLICY_KEY}")).await?;
     let text = match kept {
         Some(kept) => Some(kept),
         None => cx.store.get_text(POLICY_KEY).await?,
     };
     // What is wrong with it stops the run, which says so.
-    Ok(text.and_then(|text| Policy::parse(&text).ok()))
+    Ok(text.and_then(|text| kept_policy::read(&text).ok()))
 }
 
 impl FreshBy {

@@ -102,6 +102,21 @@ pub struct RunStarted {
     pub slack: Value,
 }
 
+/// A run waits for a person's yes or no; the message says how to answer.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct ApprovalAsked {
+    #[serde(flatten)]
+    pub run: Run,
+    /// After that the run has failed.
+    #[schemars(with = "String")]
+    pub until: Timestamp,
+    /// Whether a message is sent of it: always.
+    pub tell: bool,
+    /// The message that Slack gets. It holds the task token, which nobody can use without the
+    /// right to answer.
+    pub slack: Value,
+}
+
 /// A run has stopped, for a person must change something first; nothing was changed in production.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct RunBlocked {
@@ -252,6 +267,10 @@ pub fn events(report: &Report, id: &str, places: &Places, slack: Value) -> Resul
     };
     let tell = report.is_told();
     let mut events = vec![match report.kind {
+        Kind::Running if let Some(asked) = &report.approval => {
+            let asked = ApprovalAsked { run: run.clone(), until: asked.until, tell, slack };
+            Event::new("ApprovalAsked", &asked)?
+        }
         Kind::Running => Event::new("RunStarted", &RunStarted { run: run.clone(), tell, slack })?,
         Kind::Succeeded => {
             Event::new("RunSucceeded", &RunSucceeded { run: run.clone(), end: end.clone(), tell, slack })?

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use runbook::{
     Context, Finding, Result, aurora,
     error::aws,
+    major_upgrade::{Question, question_key},
     snapshot_export::reconciliation::{Reconciliation, Table},
 };
 use serde::{Deserialize, de::DeserializeOwned};
@@ -18,8 +19,9 @@ use super::{
     cost::Prices,
     downtime::{self, Event},
     history::{self, History},
-    report::{Kind, Place, Progress, Report},
-    sections::{Column, Difference, ExportedTable, KeptWire, ParameterGroup, Statement},
+    report::{Kind, Place, Progress, Report, Step},
+    sections::{Approval, Column, Difference, ExportedTable, KeptWire, ParameterGroup, Statement},
+    words::is_plain,
 };
 
 /// No report of ours is as large; a larger object is somebody else's.
@@ -43,6 +45,7 @@ impl Report {
             self.add_states(cx).await,
             self.add_asked(cx, history, &folder).await,
             self.add_upgrade(cx, history, &folder).await,
+            self.add_question(cx).await,
             self.add_sanitized(cx, &folder).await,
             self.add_reconciliation(cx, &folder).await,
             self.add_progress(cx, &folder).await,
@@ -77,6 +80,24 @@ impl Report {
                 self.analyzed.get_or_insert_default().statements = statements;
             }
         }
+        Ok(())
+    }
+
+    async fn add_question(&mut self, cx: &Context) -> Result<()> {
+        let is_asked = |step: &Step| step.state == "AskApproval" && step.is_open();
+        if !self.is_running() || !self.steps.last().is_some_and(is_asked) {
+            return Ok(());
+        }
+        // Without it the question has not been put yet.
+        let Some(question) = cx.store.get_json::<Question>(&question_key(&self.name)).await? else {
+            return Ok(());
+        };
+        let region = self.execution.split(':').nth(3).filter(|region| is_plain(region));
+        let Some(region) = region.filter(|_| question.is_plain()) else { return Ok(()) };
+        self.approval = Some(Approval::of(&question, region));
+        let plan = self.steps.iter().rev().find(|step| step.state == "ResolveUpgrade");
+        let plan = plan.and_then(|step| step.summary.as_deref()).unwrap_or("the upgrade is ready");
+        self.outcome = format!("A person is asked: {plan}. Nothing that users feel has been done.");
         Ok(())
     }
 

@@ -85,8 +85,16 @@ impl Reader {
             step.summary = output.get("summary").and_then(Value::as_str).map(str::to_owned);
             self.history.outputs.insert(owner, output);
             self.end_try(owner, at);
-        } else if event.state_exited_event_details().is_some_and(|details| details.name() == step.state) {
+        } else if let Some(details) =
+            event.state_exited_event_details().filter(|details| details.name() == step.state)
+        {
             step.exited = Some(at);
+            // A person or a service has answered, and the machine has put it into words.
+            if step.summary.is_none() {
+                let output: Option<Value> =
+                    details.output().and_then(|output| serde_json::from_str(output).ok());
+                step.summary = output.and_then(|output| Some(output.get("summary")?.as_str()?.to_owned()));
+            }
             // Left by a Catch: the last try failed, and this is what came of it.
             step.caught = self.failed.get(&owner) == Some(&event.previous_event_id());
             if !step.caught {

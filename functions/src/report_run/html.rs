@@ -46,6 +46,7 @@ pub fn page(report: &Report) -> String {
                     (facts(report))
                 }
                 main {
+                    (question(report))
                     (failure(report))
                     section aria-labelledby="picture" {
                         h2 #picture { "The run" }
@@ -121,6 +122,25 @@ fn facts(report: &Report) -> Markup {
                 "This is how it stood at " time datetime=(report.written) { (date_and_time(report.written)) }
                 ". Load the page again for how it stands now."
             }
+        }
+    }
+}
+
+/// What whoever is asked needs to answer.
+fn question(report: &Report) -> Markup {
+    let Some(asked) = &report.approval else { return html! {} };
+    html! {
+        section.failure.question aria-labelledby="question" {
+            h2 #question { "Shall it begin?" }
+            p {
+                "Answer until " time datetime=(asked.until) { (date_and_time(asked.until)) }
+                ", in a shell that may call Step Functions here, such as "
+                a href=(asked.shell) { "AWS CloudShell" } ". Then the run looks at everything again."
+            }
+            p { b { "Yes: " } }
+            pre tabindex="0" { code { (asked.approve) } }
+            p { b { "No: " } }
+            pre tabindex="0" { code { (asked.refuse) } }
         }
     }
 }

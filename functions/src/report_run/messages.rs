@@ -39,6 +39,13 @@ pub fn message(report: &Report, page: &str) -> Value {
             }
         }
     }
+    if let Some(asked) = &report.approval {
+        let until = asked.until.strftime("%Y-%m-%d %H:%M UTC");
+        blocks.push(section(&format!("Until {until}, whoever may call Step Functions here. To begin:")));
+        blocks.extend(code(&asked.approve, 1));
+        blocks.push(section("Not to begin:"));
+        blocks.extend(code(&asked.refuse, 1));
+    }
     if let Some(next) = &report.next {
         blocks.push(section("When that is fixed:"));
         blocks.extend(code(next, 1));
@@ -51,6 +58,7 @@ pub fn message(report: &Report, page: &str) -> Value {
         blocks.push(list(report.left.iter().cloned()));
     }
     let mut links = vec![link(page, "Report")];
+    links.extend(report.approval.iter().map(|asked| link(&asked.shell, "CloudShell")));
     links.extend(report.links.iter().map(|to| link(&to.url, &to.title)));
     links.push(escape(&report.name));
     let links = cut(&links.join(" · "), SECTION);
@@ -66,7 +74,8 @@ pub fn message(report: &Report, page: &str) -> Value {
 
 /// As `✅ major-upgrade orders succeeded`: the word says it, too.
 fn title(report: &Report) -> String {
-    format!("{} {} {} {}", sign(report.kind), report.runbook, report.subject(), word(report))
+    let sign = if report.approval.is_some() { sign(Kind::Blocked) } else { sign(report.kind) };
+    format!("{sign} {} {} {}", report.runbook, report.subject(), word(report))
 }
 
 fn sign(kind: Kind) -> &'static str {
@@ -81,6 +90,7 @@ fn sign(kind: Kind) -> &'static str {
 
 fn word(report: &Report) -> &'static str {
     match report.kind {
+        Kind::Running if report.approval.is_some() => "asks for approval",
         Kind::Running if report.redrives > 0 => "goes on",
         Kind::Running => "has started",
         Kind::Succeeded => "has succeeded",

@@ -29,7 +29,7 @@ use aws_sdk_sfn::{
     operation::describe_execution::DescribeExecutionOutput,
     types::{ExecutionStatus, HistoryEvent},
 };
-use runbook::{Context, Error, Result, error::aws};
+use runbook::{Arn, Context, Error, Result, error::aws, state};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -37,47 +37,74 @@ use cost::Prices;
 pub use html::page;
 use report::Report;
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Event {
+pub enum Event {
     /// https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html
-    Changed { detail: Detail },
+    Changed(Arn),
     /// Of these state machines every execution that runs: infra/events/runs-under-way.json.
-    UnderWay {
-        #[serde(rename = "stateMachines")]
-        state_machines: Vec<String>,
-    },
+    UnderWay(Vec<Arn>),
+}
+
+#[derive(Deserialize)]
+struct Changed {
+    detail: Detail,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Detail {
-    execution_arn: String,
+    execution_arn: Arn,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct UnderWay {
+    state_machines: Vec<Arn>,
+}
+
+impl Event {
+    /// Whatever EventBridge or somebody else calls with.
+    pub fn read(event: Value) -> Result<Self> {
+        let refused = |error: String| {
+            Error::refused(format!(
+                "report-run takes a \"Step Functions Execution Status Change\" event: {error}"
+            ))
+        };
+        let of = |field: &str, arn: Arn, kind: &str| match arn.service() == "states" && arn.kind() == kind {
+            true => Ok(arn),
+            false => Err(refused(format!("{field}: {arn} is no {kind} of Step Functions"))),
+        };
+        if event.get("stateMachines").is_some() {
+            let UnderWay { state_machines } = state::read(event).map_err(refused)?;
+            let machines = state_machines.into_iter().map(|arn| of("stateMachines", arn, "stateMachine"));
+            return Ok(Self::UnderWay(machines.collect::<Result<_>>()?));
+        }
+        let Changed { detail } = state::read(event).map_err(refused)?;
+        Ok(Self::Changed(of("detail.executionArn", detail.execution_arn, "execution")?))
+    }
 }
 
 pub async fn handle(cx: &Context, event: Value) -> Result<Value> {
-    let event: Event = serde_json::from_value(event).map_err(|error| {
-        Error::refused(format!(
-            "report-run takes a \"Step Functions Execution Status Change\" event: {error}"
-        ))
-    })?;
-    match event {
-        Event::Changed { detail } => {
-            let report = write(cx, &detail.execution_arn).await?;
+    match Event::read(event)? {
+        Event::Changed(execution) => {
+            let report = write(cx, execution.as_str()).await?;
             tell::tell(cx, &report).await?;
             let page = format!("s3://{}/runs/{}/report.html", cx.store.bucket, report.name);
             Ok(json!({ "report": page, "outcome": report.outcome }))
         }
-        Event::UnderWay { state_machines } => {
+        Event::UnderWay(state_machines) => {
             let mut executions = Vec::new();
             for machine in state_machines {
-                let list = cx.sfn.list_executions().state_machine_arn(machine);
+                let list = cx.sfn.list_executions().state_machine_arn(machine.as_str());
                 let list = list.status_filter(ExecutionStatus::Running).into_paginator().items().send();
                 let running: Vec<_> = list.try_collect().await.map_err(aws("states:ListExecutions"))?;
                 executions.extend(running.into_iter().map(|running| running.execution_arn));
             }
             for execution in &executions {
-                write(cx, execution).await?;
+                let report = write(cx, execution).await?;
+                // No status of the execution says that it asks.
+                if report.approval.is_some() {
+                    tell::tell(cx, &report).await?;
+                }
             }
             Ok(json!({ "running": executions.len() }))
         }

@@ -118,8 +118,11 @@ struct Left {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Snapshot {
     snapshot: String,
+    #[serde(default)]
+    way_back: Vec<String>,
 }
 
 fn read<T: DeserializeOwned>(output: &Value) -> Option<T> {
@@ -174,7 +177,13 @@ impl Report {
                 };
                 self.export = read(output).and_then(named).or(self.export.take());
             }
-            "TakeSnapshot" => self.copies.before_upgrade = read(output).map(|taken: Snapshot| taken.snapshot),
+            // Of the first hop: what came before all of them.
+            "TakeSnapshot" if self.copies.before_upgrade.is_none() => {
+                if let Some(taken) = read::<Snapshot>(output) {
+                    self.copies.before_upgrade = Some(taken.snapshot);
+                    self.copies.way_back = taken.way_back;
+                }
+            }
             "SnapshotSanitized" => {
                 self.copies.sanitized = read(output).map(|taken: Snapshot| taken.snapshot);
             }

@@ -208,6 +208,16 @@ fn copies(report: &Report) -> Markup {
                 }
                 @if let Some(taken) = copies.source_taken { dt { "Taken" } dd { (date_and_time(taken)) } }
             }
+            @if !copies.way_back.is_empty() {
+                details {
+                    summary { "The way back" }
+                    p {
+                        "As another cluster, with the old version. What was written since stays in this one "
+                        "only; the runbook's README has the rest of the way."
+                    }
+                    pre { code { (cut(&copies.way_back.join("\n"), 6_000)) } }
+                }
+            }
         },
     )
 }

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::sections::{
-    Analyzed, Attestation, Copies, Export, Extension, FreshBy, Journal, Masking, ParameterGroup, RowCounts,
-    Wires,
+    Analyzed, Approval, Attestation, Copies, Export, Extension, FreshBy, Journal, Masking, ParameterGroup,
+    RowCounts, Wires,
 };
 
 /// Raised when a reader of the former form would misread the new one; an added field does not.
@@ -97,6 +97,9 @@ pub struct Report {
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub redriven: Vec<Timestamp>,
+    /// While a person is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Approval>,
     /// What stands in the way, or is worth knowing.
     #[serde(default)]
     pub findings: Vec<Finding>,
@@ -339,6 +342,7 @@ impl Report {
     /// Whether a message is sent of how it stands.
     pub fn is_told(&self) -> bool {
         match self.kind {
+            Kind::Running if self.approval.is_some() => true,
             Kind::Running => self.tell.contains(&Tell::Started),
             Kind::Blocked => self.tell.contains(&Tell::Blocked),
             Kind::Succeeded | Kind::Failed | Kind::TimedOut | Kind::Aborted => true,

@@ -6,8 +6,39 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use policy::Swap;
+use runbook::major_upgrade::Question;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+/// A person is asked, and nothing goes on before the answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Approval {
+    /// After that the run has failed.
+    #[schemars(with = "String")]
+    pub until: Timestamp,
+    /// The command that says yes.
+    pub approve: String,
+    /// The command that says no; the run has failed then, with the reason that is written there.
+    pub refuse: String,
+    /// AWS CloudShell, where both can be typed with the rights of whoever is signed in.
+    pub shell: String,
+}
+
+impl Approval {
+    /// What is written into a command means nothing else to a shell: [`Question::is_plain`].
+    pub fn of(question: &Question, region: &str) -> Self {
+        let answer = |command: &str, rest: &str| {
+            let token = &question.token;
+            format!("aws stepfunctions {command} --region {region} --task-token '{token}' {rest}")
+        };
+        Self {
+            until: question.until,
+            approve: answer("send-task-success", "--task-output '{\"by\": \"<your name>\"}'"),
+            refuse: answer("send-task-failure", "--error Refused --cause '<why>'"),
+            shell: format!("https://{region}.console.aws.amazon.com/cloudshell/home?region={region}"),
+        }
+    }
+}
 
 /// A parameter group of the new family, and what became of each value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -187,6 +218,9 @@ pub struct Copies {
     /// The one to go back to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before_upgrade: Option<String>,
+    /// The commands that restore that one as another cluster.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub way_back: Vec<String>,
     /// Production's, that a sync goes by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,

@@ -169,7 +169,7 @@ fn check_in(
 /// is there (https://docs.sentry.io/product/crons/getting-started/http/).
 async fn schedule(cx: &Context, sync: &str) -> Option<MonitorConfig> {
     let text = cx.store.get_text(POLICY_KEY).await.ok().flatten()?;
-    let policy = policy::Policy::parse(&text).ok()?;
+    let policy = runbook::kept_policy::read(&text).ok()?;
     let schedule = &policy.syncs.get(sync)?.schedule;
     Some(MonitorConfig {
         schedule: MonitorSchedule::Crontab { value: schedule.cron.as_str().to_owned() },

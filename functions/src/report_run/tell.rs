@@ -66,10 +66,14 @@ pub async fn tell(cx: &Context, report: &Report) -> Result<()> {
     cx.store.put_json(&key, &told).await
 }
 
-/// What has happened, by status and time: a redrive has its own.
+/// What has happened, by status and time: a redrive has its own, and so has a question.
 fn change(report: &Report) -> String {
-    let at = report.stopped.unwrap_or(report.started).as_millisecond();
-    format!("{}-{}-{at}", report.status, report.redrives)
+    let asked = report.steps.last().filter(|_| report.approval.is_some());
+    let (what, at) = match asked {
+        Some(step) => ("ASKED", step.entered),
+        None => (report.status.as_str(), report.stopped.unwrap_or(report.started)),
+    };
+    format!("{what}-{}-{}", report.redrives, at.as_millisecond())
 }
 
 fn places(cx: &Context, report: &Report) -> Places {

@@ -1,6 +1,6 @@
 //! What a clean-up comes after: an execution of the same state machine that is over.
 
-use aws_sdk_sfn::types::ExecutionStatus;
+use aws_sdk_sfn::{error::ProvideErrorMetadata as _, types::ExecutionStatus};
 use runbook::{Arn, Context, Error, Result, Run, error::aws};
 
 /// A clean-up may be stopped, too, and is then cleaned up after: by how many of them in a row an
@@ -35,10 +35,20 @@ pub async fn look<T>(
     let mut execution = after.clone();
     for _ in 0..MOST_STOPPED {
         if machine(&execution) != machine(&run.execution) || execution == run.execution {
-            return Err(Error::refused(format!("{execution} is no other execution of this state machine")));
+            return Err(Error::refused(format!(
+                "after leads to {execution}, which is no other execution of this state machine"
+            )));
         }
         let describe = cx.sfn.describe_execution().execution_arn(execution.as_str());
-        let described = describe.send().await.map_err(aws("states:DescribeExecution"))?;
+        let described = match describe.send().await {
+            Err(error) if error.code() == Some("ExecutionDoesNotExist") => {
+                return Err(Error::refused(format!(
+                    "after leads to {execution}, which Step Functions does not \
+                    know (any more)"
+                )));
+            }
+            described => described.map_err(aws("states:DescribeExecution"))?,
+        };
         if *described.status() == ExecutionStatus::Running {
             return Ok(After::Running(execution));
         }
@@ -50,5 +60,5 @@ pub async fn look<T>(
             None => return Ok(After::Refused(execution)),
         }
     }
-    Err(Error::refused(format!("what {after} cleaned up after is not found: each names another")))
+    Err(Error::refused(format!("what after, {after}, cleaned up after is not found: each names another")))
 }

@@ -24,7 +24,7 @@ use runbook::{
         manifest::{Latest, latest_key},
         names,
     },
-    state::{default_deadline, friendly_duration},
+    state::{self, default_deadline, friendly_duration},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -62,8 +62,8 @@ pub struct SelectExport {
     #[serde(default)]
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     at: Option<Timestamp>,
-    /// How long each state may wait, such as "8h", the default.
-    #[serde(default = "default_deadline", with = "friendly_duration")]
+    /// How long each state may wait, such as "8h", the default; 48h at most.
+    #[serde(default = "default_deadline", deserialize_with = "state::deadline")]
     #[schemars(with = "String")]
     deadline: Duration,
 }
@@ -115,6 +115,9 @@ impl State for SelectExport {
             storage_type: None,
             cleans: false,
         };
+        if let Some(export) = &self.export {
+            policy::check_export(export).map_err(|why| Error::refused(format!("export: {why}")))?;
+        }
         let former = match &self.after {
             Some(after) => match self.over(cx, run, after.clone()).await? {
                 Comes::After(former) => Some(former),
@@ -123,8 +126,8 @@ impl State for SelectExport {
             None => None,
         };
         let policy = kept_policy::keep(cx, run, former.as_ref(), |policy| {
-            self.export.as_ref().map(|name| snapshot_export::one(&policy, name).map(drop)).transpose()?;
-            Ok(policy)
+            self.export.as_ref().map(|name| snapshot_export::one(policy, name).map(drop)).transpose()?;
+            Ok(policy.clone())
         })
         .await?;
         if let Some(former) = former {
@@ -220,6 +223,13 @@ impl SelectExport {
             Ok((snapshot, taken)) => {
                 Found::This { name, export, snapshot: Box::new(snapshot.clone()), taken }
             }
+            Err((because, _)) if only.is_some_and(|only| !candidates.iter().any(|one| one.arn == *only)) => {
+                let only = only.map(Arn::as_str).unwrap_or_default();
+                return Err(Error::refused(format!(
+                    "snapshot {only} is none that the export {name} takes. {because}"
+                ))
+                .fix("name one of its source, or leave snapshot out"));
+            }
             Err((because, Otherwise::Skip)) => Found::Nothing(because),
             Err((because, Otherwise::Fail)) => {
                 return Err(Error::failed(format!("no snapshot fits the export {name}. {because}"))
@@ -242,7 +252,9 @@ impl SelectExport {
         if !is_here || arn.kind() != "cluster-snapshot" {
             return Ok(Found::Nothing(format!("{arn} is no cluster snapshot of account {}", run.account())));
         }
-        let Some(snapshot) = aurora::find_snapshot(cx, arn.name()).await? else {
+        // RDS looks in its own Region: an ARN of another one has the name of another snapshot.
+        let found = aurora::find_snapshot(cx, arn.name()).await?.filter(|found| found.arn == *arn);
+        let Some(snapshot) = found else {
             return Ok(Found::Nothing(format!("there is no snapshot {arn} (any more)")));
         };
         let taken_by = policy.exports.iter().find(|(_, export)| takes(export, &snapshot, run.account()));

@@ -24,9 +24,10 @@ impl EngineVersion {
         self.suffix.contains("limitless")
     }
 
-    /// A major version, or a major and a minor one, and nothing else.
+    /// A major version, or a major and a minor one, as RDS writes them, and nothing else.
     pub fn is_plain(&self) -> bool {
-        self.numbers.len() <= 2 && self.suffix.is_empty()
+        let numbers: Vec<String> = self.numbers.iter().map(u32::to_string).collect();
+        self.numbers.len() <= 2 && self.text == numbers.join(".")
     }
 
     /// Of that version, or of that major version: `18.4` is within `18` and within `18.4`.
@@ -86,6 +87,10 @@ mod tests {
         assert_eq!((version("16.14").major(), version("16.14").to_string().as_str()), (16, "16.14"));
         assert!(version("18.4").is_within(&version("18")) && version("18.4").is_within(&version("18.4")));
         assert!(!version("18.4").is_within(&version("1")) && !version("18.4").is_within(&version("18.14")));
+        assert!(version("18").is_plain() && version("18.4").is_plain());
+        for other in ["018", "18.04", "18.4.1", "18.4-rds"] {
+            assert!(!version(other).is_plain(), "{other}");
+        }
         assert!(version("16.8-limitless").is_limitless());
         assert!(!version("16.8-limitless").is_within(&version("16")));
     }

@@ -19,12 +19,13 @@ pub async fn keep_policy(cx: &Context, run: &Run, sync: &str, after: Option<&Run
 
 /// The sync of that name, as the policy stood when the run began.
 pub async fn policy(cx: &Context, run: &Run, sync: &str) -> Result<Sync> {
-    one(kept_policy::kept(cx, run).await?, sync)
+    let kept = kept_policy::kept(cx, run).await?;
+    one(&kept, sync)
 }
 
-fn one(mut policy: Policy, sync: &str) -> Result<Sync> {
+fn one(policy: &Policy, sync: &str) -> Result<Sync> {
     let known = policy.syncs.keys().cloned().collect::<Vec<_>>().join(", ");
-    policy.syncs.remove(sync).ok_or_else(|| {
+    policy.syncs.get(sync).cloned().ok_or_else(|| {
         Error::refused(format!("{POLICY_KEY} knows no sync {sync:?}; it has: {known}"))
             .fix("name one of these")
             .then(Then::StartAgain)

@@ -5,6 +5,8 @@ use std::fmt::Write;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::visible::one_line;
+
 /// What stands in the way of an upgrade, or is worth knowing before it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -32,12 +34,12 @@ pub enum Level {
 
 impl Finding {
     /// Names this finding in a skip list: `<check>:<database>/<object>`, or `<check>:<object>` for
-    /// the whole cluster.
+    /// the whole cluster. Whatever somebody has called a thing: it is one line, and nothing hides.
     pub fn id(&self) -> String {
-        match &self.database {
+        one_line(&match &self.database {
             Some(database) => format!("{}:{database}/{}", self.check, self.object),
             None => format!("{}:{}", self.check, self.object),
-        }
+        })
     }
 }
 

@@ -9,7 +9,7 @@ mod finding;
 pub use aws::aws;
 pub use finding::{Finding, Level, SkippedFinding};
 
-use crate::{Run, patience::UNREACHABLE};
+use crate::{Run, patience::UNREACHABLE, visible::visible};
 
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -198,11 +198,16 @@ impl Error {
     /// The text for people, cut to what Step Functions takes as a cause (32,768 characters:
     /// SendTaskFailure, API reference).
     pub fn cause(&self) -> String {
-        let text = self.to_string();
-        match text.char_indices().nth(30_000) {
-            Some((end, _)) => format!("{} … (cut; the whole is in the run's folder)", &text[..end]),
-            None => text,
-        }
+        cause(&self.to_string())
+    }
+}
+
+/// A text as a cause: nothing in it hides, and it is not longer than Step Functions takes.
+pub fn cause(text: &str) -> String {
+    let text = visible(text);
+    match text.char_indices().nth(30_000) {
+        Some((end, _)) => format!("{} … (cut; the whole is in the run's folder)", &text[..end]),
+        None => text,
     }
 }
 

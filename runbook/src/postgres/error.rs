@@ -34,8 +34,10 @@ pub fn said(error: &tokio_postgres::Error) -> String {
 
 /// PL/pgSQL's RAISE takes any condition with any text; what it raises comes from this routine
 /// (src/pl/plpgsql/src/pl_exec.c).
+const RAISE: &str = "exec_stmt_raise";
+
 fn speaks_of_no_rows(code: &str, routine: Option<&str>) -> bool {
-    code.get(..2).is_some_and(|class| OF_NO_ROWS.contains(&class)) && routine != Some("exec_stmt_raise")
+    code.get(..2).is_some_and(|class| OF_NO_ROWS.contains(&class)) && routine != Some(RAISE)
 }
 
 fn place(server: &DbError) -> String {
@@ -48,34 +50,86 @@ fn place(server: &DbError) -> String {
     place.into_iter().filter_map(|(kind, name)| Some(format!(" {kind} {}", name?))).collect()
 }
 
-/// The server restarts or the connection is lost: the next look finds another.
-pub fn is_gone(error: &tokio_postgres::Error) -> bool {
-    let lost = || causes(error).any(|cause| cause.is::<std::io::Error>());
-    match error.as_db_error() {
-        // 57P: operator intervention of the kind that ends sessions.
-        Some(server) => server.code().code().starts_with("57P"),
-        None => error.is_closed() || lost(),
+/// What an error says about the server and the moment, and nothing about the statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Moment {
+    /// The session is over, or leads to a server that takes no change: the next look finds another.
+    Gone,
+    /// Somebody or something stood in the way, and may not the next time.
+    InTheWay,
+    /// There is no room left, and more does not come by itself.
+    Full,
+}
+
+fn moment(error: &tokio_postgres::Error) -> Option<Moment> {
+    let Some(server) = error.as_db_error() else {
+        let lost = error.is_closed() || causes(error).any(|cause| cause.is::<std::io::Error>());
+        return lost.then_some(Moment::Gone);
+    };
+    moment_of(server.code().code(), server.routine(), server.message())
+}
+
+/// https://www.postgresql.org/docs/current/errcodes-appendix.html. What a function raises has the
+/// condition that its author liked.
+fn moment_of(code: &str, routine: Option<&str>, message: &str) -> Option<Moment> {
+    if routine == Some(RAISE) {
+        return None;
+    }
+    match code {
+        // read_only_sql_transaction: no session of ours that changes anything is set to read only,
+        // so this is the reader that a failover has made of the writer.
+        "25006" => Some(Moment::Gone),
+        // 57P: operator intervention of the kind that ends sessions; 08: connection exception.
+        _ if code.starts_with("57P") || code.starts_with("08") => Some(Moment::Gone),
+        // serialization_failure, deadlock_detected, lock_not_available; insufficient_resources,
+        // out_of_memory, too_many_connections.
+        "40001" | "40P01" | "55P03" | "53000" | "53200" | "53300" => Some(Moment::InTheWay),
+        // query_canceled is also what a time-out says, and that would say the same the next time
+        // (src/backend/tcop/postgres.c, ProcessInterrupts). In another language than English it is
+        // taken for one.
+        "57014" if message.contains("user request") => Some(Moment::InTheWay),
+        "53100" => Some(Moment::Full),
+        _ => None,
     }
 }
 
-fn lost(doing: &str, error: &tokio_postgres::Error) -> Error {
-    Error::NotReady(format!("PostgreSQL to come back ({doing}: {})", said(error)))
+/// The server restarts, the connection is lost, or it leads to a reader: the next look finds
+/// another.
+pub fn is_gone(error: &tokio_postgres::Error) -> bool {
+    moment(error) == Some(Moment::Gone)
+}
+
+/// The server, or somebody else on it, is why; the statement itself is as good as before.
+pub fn is_of_the_moment(error: &tokio_postgres::Error) -> bool {
+    moment(error).is_some()
+}
+
+fn of_the_moment(doing: &str, error: &tokio_postgres::Error) -> Option<Error> {
+    Some(match moment(error)? {
+        Moment::Gone => Error::NotReady(format!("PostgreSQL to come back ({doing}: {})", said(error))),
+        Moment::InTheWay => {
+            Error::NotReady(format!("PostgreSQL to let a statement through ({doing}: {})", said(error)))
+        }
+        // https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/AuroraPostgreSQL.BestPractices.TroubleshootingStorage.html
+        Moment::Full => Error::failed(format!("the server has no room left ({doing}): {}", said(error)))
+            .changed("what this state did before, which running again takes as it is")
+            .fix(
+                "make room: temporary files lie on the instance's own storage (FreeLocalStorage in \
+                 CloudWatch), and a larger instance class has more",
+            )
+            .then(Then::Redrive),
+    })
 }
 
 /// A statement of ours that should have worked.
 pub fn query_failed(doing: &str, error: &tokio_postgres::Error) -> Error {
-    if is_gone(error) {
-        return lost(doing, error);
-    }
-    Error::unexpected(format!("{doing}: {}", said(error)))
+    of_the_moment(doing, error).unwrap_or_else(|| Error::unexpected(format!("{doing}: {}", said(error))))
 }
 
 /// A statement that the owner's objects or the policy may make fail.
 pub fn failed(doing: &str, error: &tokio_postgres::Error) -> Error {
-    if is_gone(error) {
-        return lost(doing, error);
-    }
-    Error::failed(format!("could not {doing}: {}", said(error)))
+    of_the_moment(doing, error)
+        .unwrap_or_else(|| Error::failed(format!("could not {doing}: {}", said(error))))
 }
 
 /// Nobody took the connection, or it ended before the server said anything: it is tried again. A
@@ -142,6 +196,25 @@ mod tests {
         for code in ["42P01", "42501", "55P03", "57014", "0A000"] {
             assert!(speaks_of_no_rows(code, Some("errfinish")), "{code}");
             assert!(!speaks_of_no_rows(code, Some("exec_stmt_raise")), "{code} raised by a function");
+        }
+    }
+
+    #[test]
+    fn only_the_server_and_the_moment_are_waited_for() {
+        let moment = |code: &str, message: &str| moment_of(code, Some("errfinish"), message);
+        for code in ["57P01", "57P02", "57P03", "08006", "25006"] {
+            assert_eq!(moment(code, ""), Some(Moment::Gone), "{code}");
+            assert_eq!(moment_of(code, Some(RAISE), ""), None, "{code} raised by a function");
+        }
+        for code in ["40001", "40P01", "55P03", "53200", "53300"] {
+            assert_eq!(moment(code, ""), Some(Moment::InTheWay), "{code}");
+        }
+        assert_eq!(moment("53100", ""), Some(Moment::Full));
+        let canceled = |why: &str| moment("57014", &format!("canceling statement due to {why}"));
+        assert_eq!(canceled("user request"), Some(Moment::InTheWay));
+        assert_eq!(canceled("statement timeout"), None);
+        for code in ["42P01", "22P02", "23505", "55006", "53400", "XX000"] {
+            assert_eq!(moment(code, ""), None, "{code}");
         }
     }
 }

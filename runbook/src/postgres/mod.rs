@@ -1,9 +1,9 @@
 //! Connections to PostgreSQL, every database of a cluster, quoting.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use futures::{StreamExt, stream::poll_fn};
+use futures::{StreamExt, future::join_all, stream::poll_fn};
 use parking_lot::Mutex;
 use policy::TableName;
 use tokio::sync::mpsc;
@@ -15,7 +15,7 @@ mod error;
 mod programs;
 mod tls;
 
-pub use error::{failed, is_gone, query_failed, said};
+pub use error::{failed, is_gone, is_of_the_moment, query_failed, said};
 pub use programs::Programs;
 pub use tls::Tls;
 
@@ -32,7 +32,13 @@ pub struct Login {
 
 /// The open connections of this process, so that losing the task token can cancel what they run.
 #[derive(Clone, Default)]
-pub struct Connections(Arc<Mutex<Vec<CancelToken>>>);
+pub struct Connections(Arc<Mutex<Open>>);
+
+#[derive(Default)]
+struct Open {
+    tokens: BTreeMap<u64, CancelToken>,
+    next: u64,
+}
 
 impl std::fmt::Debug for Connections {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -41,23 +47,39 @@ impl std::fmt::Debug for Connections {
 }
 
 impl Connections {
-    fn add(&self, token: CancelToken) {
-        self.0.lock().push(token);
+    fn add(&self, token: CancelToken) -> u64 {
+        let mut open = self.0.lock();
+        let number = open.next;
+        open.next += 1;
+        open.tokens.insert(number, token);
+        number
     }
 
-    fn take(&self) -> Vec<CancelToken> {
-        std::mem::take(&mut *self.0.lock())
+    fn closed(&self, number: u64) {
+        self.0.lock().tokens.remove(&number);
+    }
+
+    fn take(&self) -> BTreeMap<u64, CancelToken> {
+        std::mem::take(&mut self.0.lock().tokens)
     }
 }
 
+/// Fargate sends SIGKILL 30 s after SIGTERM (the task definition's stopTimeout), and what is to be
+/// answered comes after this. A server that does not answer must not cost that.
+const CANCELING: Duration = Duration::from_secs(15);
+
 /// Cancels what this process's connections run.
 pub async fn cancel_all(cx: &Context) {
-    for token in cx.connections.take() {
+    let cancels = cx.connections.take().into_values().map(|token| async move {
         // A connection that is gone has nothing to cancel.
         let _ = match &cx.tls {
             Some(Tls::VerifyFull(tls)) => token.cancel_query(tls.clone()).await,
             Some(Tls::Disable) | None => token.cancel_query(NoTls).await,
         };
+    });
+    tokio::select! {
+        _ = join_all(cancels) => {}
+        () = cx.clock.sleep(CANCELING) => {}
     }
 }
 
@@ -151,6 +173,7 @@ where
 {
     let (client, mut connection) = config.connect(tls).await?;
     let (sender, notices) = mpsc::unbounded_channel();
+    let (connections, number) = (cx.connections.clone(), cx.connections.add(client.cancel_token()));
     tokio::spawn(async move {
         let mut messages = poll_fn(move |cx| connection.poll_message(cx));
         while let Some(Ok(message)) = messages.next().await {
@@ -159,8 +182,8 @@ where
                 let _ = sender.send(notice);
             }
         }
+        connections.closed(number);
     });
-    cx.connections.add(client.cancel_token());
     Ok((client, notices))
 }
 

@@ -45,18 +45,19 @@ impl Tls {
                 let file = authorities
                     .context("PGSSLROOTCERT must name the file with RDS's certificate authorities")?;
                 let roots = read(file).with_context(|| format!("PGSSLROOTCERT, {}", file.display()))?;
-                trusting(roots)
+                Self::trusting(roots)
             }
             Some(other) => bail!("PGSSLMODE must be verify-full or disable, found {other:?}"),
         }
     }
-}
 
-fn trusting(roots: RootCertStore) -> anyhow::Result<Tls> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    let config = config.with_root_certificates(roots).with_no_client_auth();
-    Ok(Tls::VerifyFull(MakeRustlsConnect::new(config)))
+    /// Certificates of these authorities alone, for the host's own name.
+    pub fn trusting(roots: RootCertStore) -> anyhow::Result<Self> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+        let config = config.with_root_certificates(roots).with_no_client_auth();
+        Ok(Self::VerifyFull(MakeRustlsConnect::new(config)))
+    }
 }
 
 fn read(file: &Path) -> anyhow::Result<RootCertStore> {
@@ -120,7 +121,7 @@ mod tests {
         let mut roots = RootCertStore::empty();
         roots.add(trusted.der().clone()).unwrap();
         let sdk = SdkConfig::builder().behavior_version(BehaviorVersion::latest()).build();
-        let cx = Context::new(&sdk, Clock::scaled(3600.0), "no-bucket".into(), trusting(roots).unwrap());
+        let cx = Context::new(&sdk, Clock::scaled(3600.0), "no-bucket".into(), Tls::trusting(roots).unwrap());
         let login =
             Login { host: "localhost".into(), port, user: "postgres".into(), password: "secret".into() };
         connect(&cx, &login, "shop").await.map(drop).unwrap_err()

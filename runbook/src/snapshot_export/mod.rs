@@ -16,7 +16,8 @@ use crate::{
 
 /// The export of that name, as the policy stood when the run began.
 pub async fn policy(cx: &Context, run: &Run, export: &str) -> Result<Export> {
-    one(&kept_policy::kept(cx, run).await?, export).cloned()
+    let kept = kept_policy::kept(cx, run).await?;
+    one(&kept, export).cloned()
 }
 
 pub fn one<'a>(policy: &'a Policy, export: &str) -> Result<&'a Export> {

@@ -84,9 +84,9 @@ impl Reconciliation {
                 continue;
             }
             totals.tables += 1;
-            totals.rows += table.rows;
-            totals.bytes += table.bytes;
-            totals.files += table.files;
+            totals.rows = totals.rows.saturating_add(table.rows);
+            totals.bytes = totals.bytes.saturating_add(table.bytes);
+            totals.files = totals.files.saturating_add(table.files);
         }
         totals
     }

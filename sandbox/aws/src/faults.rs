@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 
 use crate::{
     ec2,
-    http::{Caller, Response, respond},
+    http::{Caller, Request, Response, respond},
 };
 
 /// Kills the process of a principal.
@@ -28,6 +28,10 @@ pub enum Kind {
     KillBefore,
     /// The caller dies after the call has had its effect, before it learns so.
     KillAfter,
+    /// What is called does its work again with the same input, and the second answer counts.
+    Twice,
+    /// What is called has done its work, and says that it failed with this error.
+    Fail(&'static str),
 }
 
 #[derive(Debug, Clone)]
@@ -37,6 +41,10 @@ pub struct Fault {
     action: String,
     /// A state's kebab-case name; any caller when `None`.
     principal: Option<String>,
+    /// The function that is called, by its whole name; any when `None`.
+    function: Option<String>,
+    /// Only on an answer, and not on the error of a function.
+    when_done: bool,
     /// How many such calls pass first.
     after: u32,
     times: u32,
@@ -45,12 +53,22 @@ pub struct Fault {
 impl Fault {
     pub fn once(kind: Kind, service: impl Into<String>, action: impl Into<String>) -> Self {
         let (service, action) = (service.into(), action.into());
-        Self { kind, service, action, principal: None, after: 0, times: 1 }
+        Self { kind, service, action, principal: None, function: None, when_done: false, after: 0, times: 1 }
     }
 
     /// Only on that caller's calls.
     pub fn by(self, principal: impl Into<String>) -> Self {
         Self { principal: Some(principal.into()), ..self }
+    }
+
+    /// Only on invocations of that function.
+    pub fn of(self, function: impl Into<String>) -> Self {
+        Self { function: Some(function.into()), ..self }
+    }
+
+    /// Only once what is called has done what it is called for.
+    pub fn when_done(self) -> Self {
+        Self { when_done: true, ..self }
     }
 
     pub fn times(self, times: u32) -> Self {
@@ -60,12 +78,42 @@ impl Fault {
     pub fn after(self, after: u32) -> Self {
         Self { after, ..self }
     }
+
+    fn is_on(&self, caller: &Caller, action: &str, (_, uri, _): &Key) -> bool {
+        let calls = |function: &String| uri.split(['/', ':', '?']).any(|part| part == function);
+        self.times > 0
+            && self.service == caller.service
+            && self.action == action
+            && self.principal.as_ref().is_none_or(|principal| *principal == caller.principal)
+            && self.function.as_ref().is_none_or(calls)
+    }
+}
+
+/// A function's error, as Lambda answers it.
+pub fn failed_function(error: &str) -> Response {
+    let body = serde_json::json!({ "errorType": error, "errorMessage": "a fault was laid on this call" });
+    let mut response = respond(200, "application/json", body.to_string());
+    response.headers_mut().insert("x-amz-function-error", http::HeaderValue::from_static("Unhandled"));
+    response
+}
+
+/// A worker's SendTaskSuccess as the SendTaskFailure of the same token.
+pub fn as_task_failure(mut request: Request, error: &str) -> Request {
+    let said: serde_json::Value = serde_json::from_slice(request.body()).unwrap_or_default();
+    let body = serde_json::json!({
+        "taskToken": said["taskToken"], "error": error, "cause": "a fault was laid on this call",
+    });
+    *request.body_mut() = Bytes::from(body.to_string());
+    let target = http::HeaderValue::from_static("AWSStepFunctions.SendTaskFailure");
+    request.headers_mut().insert("x-amz-target", target);
+    request
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?} on {}:{}", self.kind, self.service, self.action)?;
-        self.principal.iter().try_for_each(|principal| write!(f, " of {principal}"))
+        self.principal.iter().try_for_each(|principal| write!(f, " of {principal}"))?;
+        self.function.iter().try_for_each(|function| write!(f, " to {function}"))
     }
 }
 
@@ -89,13 +137,26 @@ impl Faults {
         self.plan.lock().push(Laid { fault, fired: false });
     }
 
+    /// What goes wrong with that call before it is answered.
     pub fn next(&self, caller: &Caller, action: &str, key: &Key) -> Option<Kind> {
+        self.take(caller, action, key, false)
+    }
+
+    /// What goes wrong with that call now that it has been answered.
+    pub fn when_done(&self, caller: &Caller, action: &str, key: &Key) -> Option<Kind> {
+        self.take(caller, action, key, true)
+    }
+
+    /// Whether that call's answer is waited for.
+    pub fn awaits(&self, caller: &Caller, action: &str, key: &Key) -> bool {
+        self.plan.lock().iter().any(|laid| laid.fault.when_done && laid.fault.is_on(caller, action, key))
+    }
+
+    fn take(&self, caller: &Caller, action: &str, key: &Key, done: bool) -> Option<Kind> {
         let mut plan = self.plan.lock();
         let laid = plan.iter_mut().find(|Laid { fault, .. }| {
-            fault.times > 0
-                && fault.service == caller.service
-                && fault.action == action
-                && fault.principal.as_ref().is_none_or(|principal| *principal == caller.principal)
+            fault.when_done == done
+                && fault.is_on(caller, action, key)
                 // Nothing is stale before it has been seen.
                 && (fault.kind != Kind::Stale || self.answers.lock().contains_key(key))
         })?;
@@ -106,6 +167,12 @@ impl Faults {
         laid.fault.times -= 1;
         laid.fired = true;
         Some(laid.fault.kind)
+    }
+
+    /// Takes the faults of some kinds away; answers those of them that have met no call.
+    pub fn withdraw(&self, which: impl Fn(Kind) -> bool) -> Vec<String> {
+        let gone: Vec<Laid> = self.plan.lock().extract_if(.., |laid| which(laid.fault.kind)).collect();
+        gone.into_iter().filter(|laid| !laid.fired).map(|laid| laid.fault.to_string()).collect()
     }
 
     /// The faults that were laid and have met no call: a test that lays one has shown nothing then.

@@ -13,7 +13,7 @@ use clock::Clock;
 use jiff::Timestamp;
 
 use crate::{
-    faults::{Fault, Faults, Killer, Kind},
+    faults::{Fault, Faults, Key, Killer, Kind, as_task_failure, failed_function},
     http::{Caller, Endpoint, Request, Response, Session, respond},
     iam::Iam,
     outside::Outside,
@@ -28,8 +28,24 @@ pub struct Gateway {
     /// Who is not signed calls no service of AWS.
     outside: OnceLock<Arc<Outside>>,
     faults: Faults,
+    limits: Mutex<Vec<Limit>>,
     calls: Mutex<Vec<Call>>,
+    observer: OnceLock<Observer>,
 }
+
+/// How many calls a service takes of an account: a bucket of tokens that fills steadily
+/// (https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html).
+#[derive(Debug)]
+struct Limit {
+    service: &'static str,
+    burst: f64,
+    per_second: f64,
+    /// By account: what is left, and as of when.
+    left: BTreeMap<String, (f64, Timestamp)>,
+}
+
+/// Is called after each call, with what was answered.
+pub type Observer = Box<dyn Fn(&Call, &Response) + Send + Sync>;
 
 /// One call, for the tests that ask who did what.
 #[derive(Debug, Clone)]
@@ -39,7 +55,7 @@ pub struct Call {
     pub account: String,
     pub service: String,
     pub action: String,
-    /// The form of an RDS call: what it was about.
+    /// What a call of RDS or Step Functions was about: its body.
     pub form: String,
     pub status: u16,
 }
@@ -67,7 +83,9 @@ impl Gateway {
             iam: OnceLock::new(),
             outside: OnceLock::new(),
             faults: Faults::default(),
+            limits: Mutex::default(),
             calls: Mutex::default(),
+            observer: OnceLock::new(),
         })
     }
 
@@ -92,6 +110,16 @@ impl Gateway {
         self.faults.lay(fault);
     }
 
+    /// From now on that sees each call when it is over.
+    pub fn observe(&self, observer: Observer) {
+        assert!(self.observer.set(observer).is_ok(), "there is one observer");
+    }
+
+    /// Takes the faults of some kinds away; answers those of them that have met no call.
+    pub fn withdraw(&self, which: impl Fn(Kind) -> bool) -> Vec<String> {
+        self.faults.withdraw(which)
+    }
+
     /// The faults that were laid and have met no call.
     pub fn unfired(&self) -> Vec<String> {
         self.faults.unfired()
@@ -101,9 +129,34 @@ impl Gateway {
         self.calls.lock().clone()
     }
 
-    fn log(&self, caller: &Caller, action: &str, body: &[u8], status: u16) {
-        let form =
-            if caller.service == "rds" { String::from_utf8_lossy(body).into_owned() } else { String::new() };
+    /// The calls so far, and forgets them: those of a month do not fit into memory.
+    pub fn take_calls(&self) -> Vec<Call> {
+        std::mem::take(&mut *self.calls.lock())
+    }
+
+    /// From now on the service throttles what is more than that, account by account.
+    pub fn limit(&self, service: &'static str, burst: u32, per_second: f64) {
+        let limit = Limit { service, burst: f64::from(burst), per_second, left: BTreeMap::new() };
+        self.limits.lock().push(limit);
+    }
+
+    fn is_too_much(&self, caller: &Caller) -> bool {
+        let now = self.clock.now();
+        let mut limits = self.limits.lock();
+        let Some(limit) = limits.iter_mut().find(|limit| limit.service == caller.service) else {
+            return false;
+        };
+        let (left, since) = limit.left.entry(caller.account.clone()).or_insert((limit.burst, now));
+        let filled = now.duration_since(*since).as_secs_f64() * limit.per_second;
+        (*left, *since) = ((*left + filled).min(limit.burst), now);
+        let is_too_much = *left < 1.0;
+        *left -= if is_too_much { 0.0 } else { 1.0 };
+        is_too_much
+    }
+
+    fn log(&self, caller: &Caller, action: &str, body: &[u8], response: &Response) {
+        let is_told = ["rds", "states"].contains(&caller.service.as_str());
+        let form = if is_told { String::from_utf8_lossy(body).into_owned() } else { String::new() };
         let call = Call {
             at: self.clock.now(),
             principal: caller.principal.clone(),
@@ -111,10 +164,13 @@ impl Gateway {
             service: caller.service.clone(),
             action: action.to_owned(),
             form,
-            status,
+            status: response.status().as_u16(),
         };
         tracing::debug!(?call);
-        self.calls.lock().push(call);
+        self.calls.lock().push(call.clone());
+        if let Some(observer) = self.observer.get() {
+            observer(&call, response);
+        }
     }
 
     async fn forward(&self, caller: &Caller, action: &str, request: Request) -> Response {
@@ -124,6 +180,26 @@ impl Gateway {
         match self.services.get().and_then(|services| services.get(caller.service.as_str())) {
             Some(service) => service.call(request).await,
             None => respond(501, "text/plain", format!("the sandbox has no service {:?}", caller.service)),
+        }
+    }
+
+    /// A call whose fault waits until what is called has done its work.
+    async fn forward_and_spoil(
+        &self,
+        caller: &Caller,
+        action: &str,
+        key: &Key,
+        request: Request,
+    ) -> Response {
+        let response = self.forward(caller, action, request.clone()).await;
+        if !response.status().is_success() || response.headers().contains_key("x-amz-function-error") {
+            return response;
+        }
+        match self.faults.when_done(caller, action, key) {
+            Some(Kind::Twice) => self.forward(caller, action, request).await,
+            Some(Kind::TimeoutAfter) => lost(),
+            Some(Kind::Fail(error)) => failed_function(error),
+            _ => response,
         }
     }
 
@@ -154,8 +230,17 @@ impl Endpoint for Gateway {
             request.uri().to_string(),
             request.body().clone(),
         );
-        let response = match self.faults.next(&caller, &action, &key) {
-            None => self.forward(&caller, &action, request).await,
+        let laid = self.faults.next(&caller, &action, &key);
+        let throttled = laid.is_none() && self.is_too_much(&caller);
+        let response = match laid.or(throttled.then_some(Kind::Throttle)) {
+            None if self.faults.awaits(&caller, &action, &key) => {
+                self.forward_and_spoil(&caller, &action, &key, request).await
+            }
+            None | Some(Kind::Twice) => self.forward(&caller, &action, request).await,
+            Some(Kind::Fail(error)) if action == "SendTaskSuccess" => {
+                self.forward(&caller, "SendTaskFailure", as_task_failure(request, error)).await
+            }
+            Some(Kind::Fail(error)) => failed_function(error),
             Some(kind @ (Kind::Throttle | Kind::ServerError | Kind::Denied)) => {
                 kind.answer(&caller.service, &action)
             }
@@ -178,7 +263,7 @@ impl Endpoint for Gateway {
                 lost()
             }
         };
-        self.log(&caller, &action, &key.2, response.status().as_u16());
+        self.log(&caller, &action, &key.2, &response);
         self.faults.remember(key, &response);
         response
     }

@@ -25,6 +25,7 @@ pub mod rds;
 pub mod s3;
 pub mod secretsmanager;
 pub mod server;
+pub mod ssm;
 pub mod states;
 pub mod sts;
 pub mod template;

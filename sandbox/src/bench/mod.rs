@@ -7,6 +7,7 @@ use clap::Subcommand;
 use comfy_table::{CellAlignment, Table, presets};
 
 mod analyze;
+mod carried;
 mod cold_start;
 mod export;
 mod masking;
@@ -29,6 +30,11 @@ pub enum Bench {
     Analyze {
         #[arg(long, default_value_t = 3)]
         runs: usize,
+    },
+    /// Statistics that an upgrade has lost, written back, beside gathering them.
+    Statistics {
+        #[arg(long, default_value_t = 1_000)]
+        tables: usize,
     },
     /// What of an upgrade and of a sync is AWS's own time, ours, and waiting for the next poll.
     Waiting,
@@ -53,6 +59,7 @@ pub async fn run(bench: Option<Bench>) -> anyhow::Result<()> {
         Bench::Waiting,
         Bench::ColdStart { runs: 20, bootstrap: None },
         Bench::Analyze { runs: 3 },
+        Bench::Statistics { tables: 1_000 },
         Bench::Masking { rows: 300_000 },
         Bench::Export { tables: 1_000, files: 10 },
     ];
@@ -61,6 +68,7 @@ pub async fn run(bench: Option<Bench>) -> anyhow::Result<()> {
         match bench {
             Bench::ColdStart { runs, bootstrap } => cold_start::run(runs, bootstrap).await?,
             Bench::Analyze { runs } => analyze::run(runs).await?,
+            Bench::Statistics { tables } => carried::run(tables).await?,
             Bench::Waiting => waiting::run()?,
             Bench::Masking { rows } => masking::run(rows).await?,
             Bench::Export { tables, files } => export::run(tables, files).await?,

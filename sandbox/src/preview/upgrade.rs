@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use functions::report_run::{
     report::{Downtime, Kind, Outage, Progress, Report, Step},
-    sections::{Analyzed, Change, Extension, Outcome, Parameter, ParameterGroup, RowCounts, Statement},
+    sections::{
+        Analyzed, Approval, Change, Extension, Outcome, Parameter, ParameterGroup, RowCounts, Statement,
+    },
 };
-use runbook::{Finding, Level};
+use runbook::{Finding, Level, major_upgrade::Question};
 use serde_json::json;
 
 use super::fixtures::{
@@ -265,6 +267,29 @@ pub fn running() -> Report {
     report.copies.before_upgrade = Some("before-upgrade-orders-16-14-5f1c07aa".to_owned());
     report.outcome = "The run is in RunAnalyze.".to_owned();
     (report.written, report.total) = (at(3310), 3310);
+    ahead(&mut report);
+    report
+}
+
+/// A person is asked whether it shall begin.
+pub fn asking() -> Report {
+    let input = json!({ "cluster": "orders", "target": "18", "approval": true });
+    let mut report = begun("major-upgrade", "orders-2026-11-25", input);
+    (report.from, report.to) = (Some("16.14".to_owned()), Some("18.4".to_owned()));
+    report.steps = prepared()[..3].to_vec();
+    report.steps.push(open("AskApproval", 561));
+    report.parameters = parameters();
+    report.findings = findings(2, Level::Warn);
+    // As long as those are that AWS shows.
+    let token = "AQC8AAAAKgAAAAMAAAAA".repeat(40);
+    let until = at(561 + 7 * 86_400);
+    let question = Question { decision: "5f1c07aa5f1c07aa".to_owned(), token, until };
+    report.approval = Some(Approval::of(&question, "eu-west-1"));
+    report.outcome =
+        "A person is asked: orders goes from 16.14 to 18.4 in one step. Nothing that users feel \
+                      has been done."
+            .to_owned();
+    (report.written, report.total) = (at(600), 600);
     ahead(&mut report);
     report
 }

@@ -92,7 +92,9 @@ fn bounded(place: &Place) -> Result<(), String> {
 }
 
 fn beats(place: &Place) -> Result<(), String> {
-    if !waits_for_token(place) {
+    // A person has no heart to beat: a function that asks one waits for the answer itself.
+    let asks_a_person = Resource::read(place.state).is_some_and(|resource| resource.service == "lambda");
+    if !waits_for_token(place) || asks_a_person {
         return Ok(());
     }
     let beat = place.state["HeartbeatSeconds"].as_u64().ok_or("no HeartbeatSeconds")?;
@@ -182,7 +184,14 @@ fn errors(machine: &Machine, task: &Value) -> BTreeSet<String> {
     let prefix = if resource.service == "ecs" { "ECS".to_owned() } else { capital(resource.service) };
     let operation = machine.operations.get(&resource.key()).and_then(Option::as_ref);
     let of_model = operation.into_iter().flat_map(|operation| &operation.errors);
-    found.extend(of_model.map(|error| format!("{prefix}.{error}")));
+    // The names of an AWS SDK integration are those of the second Java SDK's exceptions
+    // (https://docs.aws.amazon.com/step-functions/latest/dg/supported-services-awssdk.html).
+    let ending =
+        |error: &str| if resource.is_sdk && !error.ends_with("Exception") { "Exception" } else { "" };
+    found.extend(of_model.map(|error| format!("{prefix}.{error}{}", ending(error))));
+    if resource.is_sdk {
+        found.extend([format!("{prefix}.{prefix}Exception"), format!("{prefix}.SdkClientException")]);
+    }
     let others: &[&str] = match resource.service {
         "lambda" => &OF_LAMBDA,
         "ecs" => &OF_ECS,
@@ -249,7 +258,8 @@ fn deadline() -> f64 {
 
 /// Else the state ends with `NotReady`, which says what it waited for, not that it took too long.
 fn polls_long_enough(place: &Place) -> Result<(), String> {
-    if !is_task(place) {
+    // A call of AWS's is made once.
+    if !is_task(place) || Resource::read(place.state).is_some_and(|resource| resource.is_sdk) {
         return Ok(());
     }
     let poll = retriers(place).find(|retrier| is_poll(retrier)).ok_or("NotReady is not retried")?;

@@ -3,7 +3,7 @@
 use super::*;
 
 /// Roles of no state: AWS services act with them, or our functions in production's account.
-const OTHERS: [&str; 10] = [
+const OTHERS: [&str; 11] = [
     "fail-stopped-task",
     "report-run",
     "major-upgrade",
@@ -14,6 +14,7 @@ const OTHERS: [&str; 10] = [
     "scheduler",
     "events",
     "destinations",
+    "watch-raw-copies",
 ];
 
 /// The reference that is not ours.

@@ -16,7 +16,7 @@ use runbook::{
     aurora::{self, Cluster, ResourceId, Status},
     daily_sync::{self, tags},
     error::{Then, aws},
-    postgres::{self, Login, failed, query_failed, quote, said},
+    postgres::{self, Login, is_of_the_moment, query_failed, quote, said},
 };
 use serde::{Deserialize, Serialize};
 use tokio_postgres::Client;
@@ -67,7 +67,7 @@ impl State for PrepareTarget {
         let login = aurora::login(cx, cluster, None).await?;
         let mut refusals = roles::Refusals::default();
         let databases = {
-            let client = postgres::connect(cx, &login, "postgres").await?;
+            let client = session(cx, &login, "postgres").await?;
             let databases = postgres::databases(&client).await?;
             cx.progress.say(format!("{} roles for {}", target.roles.len(), self.target));
             roles::make(cx, &client, target, &mut refusals).await?;
@@ -158,8 +158,8 @@ async fn present(cx: &Context, clusters: &[Cluster], former: &ResourceId) -> Res
 /// A session for work that may take long.
 async fn session(cx: &Context, login: &Login, database: &str) -> Result<Client> {
     let client = postgres::connect(cx, login, database).await?;
-    let set =
-        "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET lock_timeout = '60s'";
+    let set = "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; \
+               SET lock_timeout = '60s'; SET default_transaction_read_only = off";
     client.batch_execute(set).await.map_err(|error| query_failed("set up a session", &error))?;
     Ok(client)
 }
@@ -215,12 +215,14 @@ fn literal(name: &str, value: &str) -> String {
 
 /// SQL that stands in the policy, or follows from it, and fails: a person fixes the policy.
 fn refused(what: &str, error: &tokio_postgres::Error) -> Error {
-    match failed(what, error) {
-        Error::OperationFailed(_) => {
-            policy_fails(format!("{what} fails: {}", said(error)), "correct it in the policy")
-        }
-        waiting => waiting,
+    if is_of_the_moment(error) {
+        return query_failed(what, error);
     }
+    wrong(what, error)
+}
+
+fn wrong(what: &str, error: &tokio_postgres::Error) -> Error {
+    policy_fails(format!("{what} fails: {}", said(error)), "correct it in the policy")
 }
 
 /// Clients stay where they are until a person has changed the policy or the data.

@@ -324,8 +324,3 @@ async fn forget_statements(client: &Client) {
         }
     }
 }
-
-/// The server restarts or the connection is lost: the next look begins again.
-fn lost(doing: &str, error: &tokio_postgres::Error) -> Error {
-    Error::NotReady(format!("PostgreSQL to come back ({doing}: {})", said(error)))
-}

@@ -1,12 +1,19 @@
 //! Looks in every database for what would stop the upgrade, before anything is changed.
 //!
-//! Changes nothing in the cluster: every session is read-only. Writes
-//! `runs/<execution>/findings.json` and, when nothing stands in the way, what the upgrade forgets
-//! (size, scans and rows of every table) to `upgrades/<resource id>/inspection.json`.
+//! Every session that looks is read-only. Writes `runs/<execution>/findings.json` and, when nothing
+//! stands in the way, what the upgrade forgets (size, scans and rows of every table) to
+//! `upgrades/<resource id>/inspection.json`. Then, for a target of 18 or later, it changes one
+//! thing in each database: the schema `aurora_runbooks_statistics`, a copy of what the planner
+//! knows ([`statistics`](super::statistics)), which RunAnalyze drops. While it copies, the master
+//! user is a member of the owners whose rights it lacks; a killed run may leave such a membership.
+//! It stands here, long before ModifyClusterVersion, because statistics age slowly and a state
+//! between would be one more that can stop an upgrade; a database without a copy stops nothing.
 //!
-//! Again is harmless: it looks again. After a hop it keeps the workload that was recorded before.
+//! Again is harmless: it looks and copies again. After a hop it keeps the workload and, where the
+//! hop has forgotten them, the statistics that were recorded before.
 //!
-//! Nothing to undo.
+//! Undo, when no upgrade follows: in each database `DROP SCHEMA aurora_runbooks_statistics
+//! CASCADE`.
 //!
 //! Errors: `Blocked` with every finding that a person must fix or skip with a reason; `Refused`
 //! when the login is refused; `NotReady` while the server does not answer.
@@ -21,7 +28,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio_postgres::Client;
 
-use crate::major_upgrade::inspection::{self, Inspection, open, server_version};
+use crate::major_upgrade::{
+    inspection::{self, Inspection, open, server_version},
+    statistics,
+};
 
 mod check;
 mod checks;
@@ -59,6 +69,8 @@ pub struct Inspected {
     pub databases: usize,
     pub tables: usize,
     pub warnings: usize,
+    /// Databases that keep the planner's statistics for RunAnalyze.
+    pub statistics_kept: usize,
     /// Keys in the run bucket.
     pub findings: String,
     pub inspection: String,
@@ -96,12 +108,20 @@ impl State for InspectDatabases {
         let kept = fresh.merge(cx.store.get_json(&key).await?);
         cx.store.put_json(&key, &kept).await?;
 
+        let carried = hop.from < hop.to && hop.to >= statistics::SINCE;
+        let without = match carried {
+            true => keep_statistics(cx, &login, &databases).await?,
+            false => Vec::new(),
+        };
         let warnings = findings.iter().filter(|finding| finding.level == Level::Warn).count();
+        let mut summary = summary(&self, &findings, databases.len(), kept.tables());
+        summary.push_str(&not_kept(&without));
         Ok(Inspected {
-            summary: summary(&self, &findings, databases.len(), kept.tables()),
+            summary,
             databases: databases.len(),
             tables: kept.tables(),
             warnings,
+            statistics_kept: if carried { databases.len() - without.len() } else { 0 },
             findings: findings_key,
             inspection: key,
         })
@@ -180,12 +200,41 @@ async fn record(
                 .batch_execute(inspection::QUICK)
                 .await
                 .map_err(|error| query_failed("set up a session", &error))?;
-            let looked = inspection::look(&client, cx.clock, &database).await?;
+            let looked =
+                inspection::look(&client, cx.clock, inspection::counting(databases.len()), &database).await?;
             Ok((database, looked))
         })
         .buffered(CONNECTIONS)
         .try_collect()
         .await
+}
+
+/// The databases whose statistics are not kept, and why.
+async fn keep_statistics(cx: &Context, login: &Login, databases: &[String]) -> Result<Vec<(String, String)>> {
+    let keep = stream::iter(databases.iter().cloned().enumerate())
+        .map(|(index, database): (usize, String)| async move {
+            let number = databases.len();
+            cx.progress.say(format!("keeping statistics of database {database} ({} of {number})", index + 1));
+            let why_not = statistics::keep(cx, login, &database).await?;
+            Ok::<_, Error>(why_not.map(|reason| (database, reason)))
+        })
+        .buffered(CONNECTIONS)
+        .try_collect::<Vec<_>>();
+    let kept = statistics::acting_for_owners(cx, login, keep).await?;
+    Ok(kept.into_iter().flatten().collect())
+}
+
+fn not_kept(without: &[(String, String)]) -> String {
+    if without.is_empty() {
+        return String::new();
+    }
+    let reasons: Vec<String> =
+        without.iter().take(5).map(|(database, reason)| format!("{database} ({reason})")).collect();
+    format!(
+        " The planner's statistics are not kept, but gathered after the upgrade, in {} databases: {}.",
+        without.len(),
+        reasons.join(", ")
+    )
 }
 
 /// All findings with what was skipped turned into warnings, and those that block.
@@ -266,6 +315,13 @@ mod tests {
     fn a_target_that_the_lists_do_not_know_is_told() {
         assert!(beyond(Hop { from: 16, to: 18 }).is_none());
         assert_eq!(beyond(Hop { from: 17, to: 19 }).unwrap().level, Level::Warn);
+    }
+
+    #[test]
+    fn a_database_whose_statistics_are_not_kept_is_told_with_the_reason() {
+        assert_eq!(not_kept(&[]), "");
+        let text = not_kept(&[("shop".into(), "somebody else has a schema of that name".into())]);
+        assert!(text.contains("in 1 databases: shop (somebody else"), "{text}");
     }
 
     #[test]

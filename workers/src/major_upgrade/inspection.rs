@@ -22,8 +22,9 @@ use tokio_postgres::{Client, error::SqlState, types::FromSql};
 
 /// Larger tables are not counted: reading 160 MB takes longer than it is worth.
 const LARGEST_COUNTED_PAGES: i64 = 20_000;
-/// How long a database may take to be counted.
+/// How long a database may take to be counted, and all of them one after the other.
 const COUNTING: Duration = Duration::from_secs(300);
+const COUNTING_ALL: Duration = Duration::from_secs(2 * 3600);
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -117,8 +118,16 @@ impl Inspection {
     }
 }
 
-/// Everything known of the tables of the connected database. Rows are counted where that is quick.
-pub async fn look(client: &Client, clock: Clock, database: &str) -> Result<Database> {
+/// How long each of so many databases may take to be counted: none keeps the others from their
+/// turn before the state's time is over.
+pub fn counting(databases: usize) -> Duration {
+    let share = COUNTING_ALL / u32::try_from(databases.max(1)).unwrap_or(u32::MAX);
+    share.min(COUNTING)
+}
+
+/// Everything known of the tables of the connected database. Rows are counted where that is quick,
+/// as long as `counting` lasts.
+pub async fn look(client: &Client, clock: Clock, counting: Duration, database: &str) -> Result<Database> {
     let failed = |error: tokio_postgres::Error| {
         query_failed(&format!("look at the tables of database {database}"), &error)
     };
@@ -134,7 +143,7 @@ pub async fn look(client: &Client, clock: Clock, database: &str) -> Result<Datab
             rows: None,
             empty: None,
         };
-        let in_time = Duration::try_from(clock.now() - began).is_ok_and(|taken| taken < COUNTING);
+        let in_time = Duration::try_from(clock.now() - began).is_ok_and(|taken| taken < counting);
         let sql = postgres::table(&name);
         if in_time && row.get("readable") {
             if table.pages <= LARGEST_COUNTED_PAGES {
@@ -246,6 +255,12 @@ mod tests {
             // A name may hold anything that a name of PostgreSQL may hold: it is only looked up.
             assert_eq!(serde_json::from_value::<Inspection>(hostile).is_ok(), at.ends_with("; DROP"), "{at}");
         }
+    }
+
+    #[test]
+    fn two_thousand_databases_are_counted_within_two_hours() {
+        assert_eq!(counting(3), COUNTING);
+        assert!(counting(2_000) * 2_000 <= COUNTING_ALL);
     }
 
     #[test]

@@ -1,12 +1,15 @@
 //! Updates the extensions and gathers statistics in every database, hot tables first.
 //!
-//! Changes extension versions (by their update paths) and statistics: `ALTER EXTENSION … UPDATE`,
-//! `ANALYZE`; writes `analyze.json` (how long each statement took) under the run's prefix. While
-//! it works the master user is a member of the owners whose rights it lacks; a killed run may leave
-//! such a membership, which the next one finds there already.
+//! Changes extension versions (by their update paths) and statistics: what InspectDatabases kept
+//! of them is written back where the upgrade has lost it and its schema dropped
+//! ([`statistics`](super::statistics)), then `ALTER EXTENSION … UPDATE`, `ANALYZE`; writes
+//! `analyze.json` (how long each statement took) under the run's prefix. While it works the master
+//! user is a member of the owners whose rights it lacks; a killed run may leave such a membership,
+//! which the next one finds there already.
 //!
 //! Again is harmless: an upgrade ends with a start of the server, and a table that was analysed
-//! after the last start is left out. A killed run goes on where it was.
+//! after the last start is left out, unless it looks as a stage leaves it. A killed run goes on
+//! where it was; statistics are written back only where there are none.
 //!
 //! Nothing to undo.
 //!
@@ -18,7 +21,6 @@ use std::{fmt::Write, time::Duration};
 
 use anyhow::Context as _;
 use futures::{StreamExt, TryStreamExt, stream};
-use policy::TableName;
 use runbook::{
     Context, Error, Result, Run, State, aurora,
     aurora::EngineVersion,
@@ -29,20 +31,27 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    major_upgrade::inspection::{self, Inspection},
+    major_upgrade::{
+        inspection::{self, Inspection},
+        statistics::WrittenBack,
+    },
     shared::roles::{self, Of},
 };
 
 mod extensions;
+mod look;
 mod plan;
 mod sessions;
 mod work;
 
 use extensions::{Left, Updated};
-use plan::{Phase, Table, Unit};
-use sessions::{For, Sessions};
+use look::Look;
+use plan::Unit;
+use sessions::Sessions;
 use work::{Failure, Timed, Work};
 
+/// Extensions of an answer, which Step Functions takes up to 262,144 bytes of.
+const LISTED: usize = 200;
 /// Databases whose extensions and tables are looked at at the same time.
 const LOOKING: usize = 4;
 
@@ -71,9 +80,22 @@ pub struct Analyzed {
     pub already: usize,
     pub failed: usize,
     pub seconds: u64,
+    /// Tables that had statistics to plan by before the first ANALYZE.
+    pub planned_by_before: usize,
+    /// What of them came from InspectDatabases' record, and when it was there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub written_back: Option<WrittenBack>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub written_back_after_seconds: Option<u64>,
+    /// When they had rough statistics, where they got those first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rough_after_seconds: Option<u64>,
     /// When the tables that get nine tenths of the reads had their statistics.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hot_after_seconds: Option<u64>,
+    /// Indexes that a changed collation has ordered: ReindexCollations builds them again.
+    pub drifted: usize,
+    /// At most 200 of each.
     pub extensions: Vec<Updated>,
     pub extensions_left: Vec<Left>,
 }
@@ -104,7 +126,7 @@ pub async fn analyze(
         return Err(Error::NotReady(format!("the server to run {target} (it runs {server})")));
     }
     client
-        .batch_execute("SET search_path = pg_catalog")
+        .batch_execute("SET search_path = pg_catalog; SET default_transaction_read_only = off")
         .await
         .map_err(|error| query_failed("set up a session", &error))?;
     roles::learn_system_roles(&client).await?;
@@ -139,20 +161,23 @@ impl Place<'_> {
         lacking: &[String],
     ) -> Result<Analyzed> {
         let (cx, began) = (self.cx, self.cx.clock.now());
-        let (mut updated, mut left, mut tables) = (Vec::new(), Vec::new(), Vec::new());
+        let since = |then: jiff::Timestamp| Duration::try_from(then - began).unwrap_or_default().as_secs();
+        let mut all = Look::default();
         let mut looks = stream::iter(self.databases.clone())
-            .map(|database: String| look(&self.sessions, before, database))
+            .map(|database: String| look::look(&self.sessions, before, database))
             .buffered(LOOKING);
-        while let Some((done, kept, found)) = looks.try_next().await? {
-            updated.extend(done);
-            left.extend(kept);
-            tables.extend(found);
+        while let Some(one) = looks.try_next().await? {
+            all.add(one);
         }
         drop(looks);
+        let Look { mut updated, mut left, tables, back, drifted } = all;
+        let back = (back != WrittenBack::default()).then(|| (back, since(cx.clock.now())));
 
-        let already = tables.iter().filter(|table| table.done && !table.catalog).count();
-        let units = plan::plan(&tables, self.server);
-        let planned: usize = units.iter().filter(|unit| unit.phase != Phase::Catalog).map(Unit::covers).sum();
+        let owned = || tables.iter().filter(|table| !table.catalog);
+        let already = owned().filter(|table| table.done).count();
+        let planned_by_before = owned().filter(|table| !table.bare).count();
+        let units = plan::plan(&tables, self.server, connections);
+        let planned: usize = units.iter().filter(|unit| unit.phase.counts()).map(Unit::covers).sum();
         let databases = self.databases.len();
         cx.progress
             .say(format!("{planned} tables in {databases} databases to analyse, {already} done already"));
@@ -166,15 +191,25 @@ impl Place<'_> {
                 .then(Then::Redrive));
         }
 
-        let since = |then: jiff::Timestamp| Duration::try_from(then - began).unwrap_or_default().as_secs();
         let seconds = since(cx.clock.now());
+        let mut summary = summary(planned, already, databases, seconds, &updated, &left);
+        if let Some((back, after)) = &back {
+            summary.push_str(&written_back(back, *after));
+        }
+        updated.truncate(LISTED);
+        left.truncate(LISTED);
         Ok(Analyzed {
-            summary: summary(planned, already, databases, seconds, &updated, &left),
+            summary,
             tables: planned,
             already,
             failed: 0,
             seconds,
+            planned_by_before,
+            written_back_after_seconds: back.as_ref().map(|(_, after)| *after),
+            written_back: back.map(|(back, _)| back),
+            rough_after_seconds: outcome.rough_done.map(since),
             hot_after_seconds: outcome.hot_done.map(since),
+            drifted,
             extensions: updated,
             extensions_left: left,
         })
@@ -218,57 +253,6 @@ async fn server(client: &tokio_postgres::Client) -> Result<(u32, usize)> {
     Ok((version, usize::try_from(room).context("max_connections")?.max(1)))
 }
 
-/// Updates the extensions of a database and lists its tables.
-async fn look(
-    sessions: &Sessions<'_>,
-    before: Option<&Inspection>,
-    database: String,
-) -> Result<(Vec<Updated>, Vec<Left>, Vec<Table>)> {
-    let session = sessions.take(&database, For::Look).await?;
-    let (updated, left) = extensions::update(&session.client, &database).await?;
-    let rows = session
-        .client
-        .query(include_str!("sql/analyze/tables.sql"), &[])
-        .await
-        .map_err(|error| query_failed(&format!("list the tables of database {database}"), &error))?;
-    sessions.give_back(session);
-    let known = before.and_then(|before| before.databases.get(&database));
-    let tables = rows
-        .iter()
-        .map(|row| {
-            let name = TableName { schema: row.get("schema"), table: row.get("relname") };
-            let known = known.and_then(|known| known.tables.get(&name));
-            let (pages, rows) = size(row.get("pages"), row.get("rows"), known);
-            Table {
-                database: database.clone(),
-                oid: row.get("oid"),
-                parent: row.get("parent"),
-                catalog: row.get("catalog"),
-                ancestors: row.get("ancestors"),
-                pages,
-                rows,
-                row_cost: row.get("row_cost"),
-                target: f64::from(row.get::<_, i32>("target")),
-                scans: known.map_or(0.0, |known| known.scans as f64),
-                done: row.get("done"),
-                name: row.get("table"),
-            }
-        })
-        .collect();
-    Ok((updated, left, tables))
-}
-
-/// Pages and rows; before 18 an upgrade forgets them, and what was seen before it is the better
-/// guess.
-fn size(pages: i64, rows: f64, known: Option<&inspection::Table>) -> (f64, f64) {
-    match known {
-        Some(known) if pages == 0 || rows < 0.0 => {
-            (known.pages as f64, known.rows.map_or(known.estimate, |rows| rows as f64).max(0.0))
-        }
-        _ => (pages as f64, rows.max(0.0)),
-    }
-}
-
 fn summary(
     tables: usize,
     already: usize,
@@ -282,7 +266,7 @@ fn summary(
         let _ = write!(text, " ({already} had been done before)");
     }
     let _ = write!(text, "; {} extensions updated.", updated.len());
-    for extension in left {
+    for extension in left.iter().take(20) {
         let _ = write!(
             text,
             " Extension {} in {} stays at {}: {}. Run: {}",
@@ -292,6 +276,18 @@ fn summary(
             extension.reason.trim_end_matches('.'),
             extension.statement
         );
+    }
+    text
+}
+
+fn written_back(back: &WrittenBack, after: u64) -> String {
+    let mut text = format!(
+        " The upgrade had lost the statistics of {} tables; those of {} columns were back after {after} s, \
+        before the first ANALYZE.",
+        back.tables, back.columns
+    );
+    for (reason, columns) in &back.left {
+        let _ = write!(text, " {columns} were not: {reason}.");
     }
     text
 }
@@ -344,15 +340,6 @@ mod tests {
         assert_eq!(not_acting_for(&[], "postgres"), "");
         let text = not_acting_for(&["old".into(), "Older".into()], "postgres");
         assert!(text.contains("GRANT \"old\" TO \"postgres\";\n  GRANT \"Older\" TO"), "{text}");
-    }
-
-    #[test]
-    fn a_forgotten_size_is_taken_from_before_the_upgrade() {
-        let known =
-            inspection::Table { pages: 700, estimate: 9.0, scans: 1, rows: Some(50_000), empty: Some(false) };
-        assert_eq!(size(0, -1.0, Some(&known)), (700.0, 50_000.0));
-        assert_eq!(size(8, 100.0, Some(&known)), (8.0, 100.0));
-        assert_eq!(size(0, -1.0, None), (0.0, 0.0));
     }
 
     #[test]

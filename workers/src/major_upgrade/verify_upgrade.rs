@@ -24,7 +24,10 @@ use runbook::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::major_upgrade::inspection::{self, Inspection, open, server_version};
+use crate::major_upgrade::{
+    inspection::{self, Inspection, open, server_version},
+    statistics::SCHEMA,
+};
 
 mod members;
 mod rows;
@@ -35,6 +38,8 @@ use terraform::{Group, Kind};
 
 /// Databases that are looked at at the same time.
 const CONNECTIONS: usize = 4;
+/// Warnings of an answer, which Step Functions takes up to 262,144 bytes of.
+const WARNINGS: usize = 200;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -93,6 +98,11 @@ impl State for VerifyUpgrade {
         let missing = missing(&looks, before.as_ref());
         let mut warnings = members::out_of_sync(&cluster, &members);
         warnings.extend(looks.iter().flat_map(|look| look.warnings.clone()));
+        if warnings.len() > WARNINGS {
+            let more = warnings.len() - WARNINGS;
+            warnings.truncate(WARNINGS);
+            warnings.push(format!("and {more} more"));
+        }
         let databases: BTreeMap<_, _> = looks.into_iter().map(|look| (look.database, look.tables)).collect();
         let after = Inspection {
             source_version: version.clone(),
@@ -158,6 +168,12 @@ async fn look(cx: &Context, login: &Login, databases: Vec<String>) -> Result<Vec
                     )
                 })
                 .collect();
+            if !query(include_str!("sql/verify/left_record.sql")).await?.is_empty() {
+                warnings.push(format!(
+                    "{database}: the statistics that InspectDatabases kept are still there; DROP SCHEMA \
+                    {SCHEMA} CASCADE"
+                ));
+            }
             for row in query(include_str!("sql/analyze/extensions.sql")).await? {
                 let (name, from, to): (String, String, String) =
                     (row.get("name"), row.get("from_version"), row.get("to_version"));
@@ -168,7 +184,7 @@ async fn look(cx: &Context, login: &Login, databases: Vec<String>) -> Result<Vec
                 .batch_execute(inspection::QUICK)
                 .await
                 .map_err(|error| query_failed("set up a session", &error))?;
-            let tables = inspection::look(&client, cx.clock, &database).await?;
+            let tables = inspection::look(&client, cx.clock, inspection::counting(number), &database).await?;
             Ok(Look { database, tables, missing, warnings })
         })
         .buffered(CONNECTIONS)

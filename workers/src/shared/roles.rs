@@ -2,7 +2,7 @@
 
 use runbook::{
     Result,
-    postgres::{query_failed, quote, said},
+    postgres::{is_of_the_moment, query_failed, quote, said},
 };
 use tokio_postgres::Client;
 
@@ -64,9 +64,16 @@ pub async fn become_member(client: &Client, of: Of) -> Result<Memberships> {
         for (role, through) in lacking {
             let grant = format!("GRANT {} TO {}{options}", quote(&role), quote(&me));
             for through in [None].into_iter().chain(through.into_iter().map(Some)) {
-                if as_role(client, through.as_deref(), &grant).await?.is_ok() {
-                    granted.push(Granted { role, through });
-                    break;
+                match as_role(client, through.as_deref(), &grant).await? {
+                    Ok(()) => {
+                        granted.push(Granted { role, through });
+                        break;
+                    }
+                    // Else a right would be missed later that nobody has refused.
+                    Err(error) if is_of_the_moment(&error) => {
+                        return Err(query_failed("become a member of a role", &error));
+                    }
+                    Err(_) => {}
                 }
             }
         }

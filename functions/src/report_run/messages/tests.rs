@@ -63,6 +63,20 @@ fn a_run_that_has_started() {
 }
 
 #[test]
+fn a_run_that_asks_for_approval() {
+    insta::assert_snapshot!(shown(&report(json!({
+        "status": "RUNNING", "kind": "running", "stopped": null, "from": "16.14", "to": "18.4",
+        "outcome": "A person is asked: orders goes from 16.14 to 18.4. Nothing that users feel is done.",
+        "approval": {
+            "until": "2026-12-02T02:00:00Z",
+            "approve": "aws stepfunctions send-task-success --task-token 'AQC8=' --task-output '{}'",
+            "refuse": "aws stepfunctions send-task-failure --task-token 'AQC8=' --error Refused",
+            "shell": "https://eu-west-1.console.aws.amazon.com/cloudshell/home?region=eu-west-1",
+        },
+    }))));
+}
+
+#[test]
 fn an_upgrade_that_has_succeeded() {
     insta::assert_snapshot!(shown(&report(json!({
         "from": "16.14", "to": "18.4",

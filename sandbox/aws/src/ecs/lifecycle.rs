@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use super::task::{Signal, Task};
-use super::{Ecs, runner};
+use super::{Ecs, Fault, runner};
 use crate::events::envelope;
 
 /// Together 45 s, the cold start of Fargate as wellcomecollection measured it (platform#6458).
@@ -21,19 +21,35 @@ const DEPROVISIONING: Duration = Duration::from_secs(10);
 pub(super) type Signals = watch::Receiver<Option<Signal>>;
 
 impl Ecs {
-    pub(super) async fn live(self: Arc<Self>, arn: String, mut signals: Signals, never_starts: bool) {
+    pub(super) async fn live(self: Arc<Self>, arn: String, mut signals: Signals, fault: Option<Fault>) {
         let started = tokio::select! {
-            () = self.start(&arn, never_starts) => true,
+            () = self.start(&arn, fault.as_ref()) => true,
             _ = signals.wait_for(|signal| *signal == Some(Signal::Stop)) => false,
         };
+        let end = if let Some(Fault::End(end)) = fault { Some(end) } else { None };
+        let ends = async {
+            match &end {
+                Some(end) => self.clock.sleep(end.after).await,
+                None => std::future::pending().await,
+            }
+        };
+        let mut reason = None;
         let exit = match self.find(&arn) {
-            Some(task) if started => Some(runner::run(&self.runner, self.clock, &task, signals).await),
+            Some(task) if started => tokio::select! {
+                exit = runner::run(&self.runner, self.clock, &task, signals) => Some(exit),
+                // Whatever ran is dropped, and a process is killed by that.
+                () = ends => end.as_ref().map(|end| {
+                    reason = end.reason;
+                    Ok(end.exit_code)
+                }),
+            },
             _ => None,
         };
         let now = self.clock.now();
         self.change(&arn, "DEPROVISIONING", |task| {
             task.desired_status = "STOPPED";
             task.stopping_at.get_or_insert(now);
+            task.container_reason = reason;
             match exit {
                 Some(Ok(code)) => {
                     task.exit_code = Some(code);
@@ -52,9 +68,11 @@ impl Ecs {
         self.change(&arn, "STOPPED", |task| task.stopped_at = Some(now));
     }
 
-    async fn start(&self, arn: &str, never: bool) {
-        if never {
-            std::future::pending::<()>().await;
+    async fn start(&self, arn: &str, fault: Option<&Fault>) {
+        match fault {
+            Some(Fault::NeverStart) => std::future::pending().await,
+            Some(Fault::StartLate(time)) => self.clock.sleep(*time).await,
+            _ => {}
         }
         self.clock.sleep(PROVISIONING).await;
         self.change(arn, "PENDING", |_| {});

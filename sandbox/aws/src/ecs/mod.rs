@@ -7,8 +7,9 @@ mod lifecycle;
 mod runner;
 mod task;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use clock::Clock;
@@ -32,16 +33,41 @@ pub struct Ecs {
     ids: Ids,
     /// In the order in which they were started.
     tasks: Mutex<Vec<Task>>,
-    faults: Mutex<VecDeque<Fault>>,
+    /// Each with the first word of the command that it waits for, if it waits for one.
+    faults: Mutex<Vec<(Option<String>, Fault)>>,
 }
 
-#[derive(Debug)]
-enum Fault {
-    /// RunTask answers a failure and starts nothing.
+/// What becomes of one RunTask.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// It answers a failure and starts nothing.
     Fail(String),
     /// The task stays PROVISIONING: no capacity, no image, no route (wellcomecollection's
     /// twelve-hour hangs, catalogue-pipeline#3496).
     NeverStart,
+    /// It starts so much later than others.
+    StartLate(Duration),
+    /// Two tasks are started, as when a call is made again whose answer was lost.
+    Twice,
+    /// The container ends so long after it began, whatever it was doing.
+    End(End),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct End {
+    pub after: Duration,
+    pub exit_code: i32,
+    /// The container's, beside the task's.
+    pub reason: Option<&'static str>,
+}
+
+impl End {
+    /// Its words and exit code:
+    /// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html.
+    pub fn out_of_memory(after: Duration) -> Self {
+        let reason = Some("OutOfMemoryError: Container killed due to memory usage");
+        Self { after, exit_code: 137, reason }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -118,28 +144,49 @@ impl Ecs {
     /// `RESOURCE:MEMORY`
     /// (https://docs.aws.amazon.com/AmazonECS/latest/developerguide/api_failures_messages.html).
     pub fn fail_next_run(&self, reason: &str) {
-        self.faults.lock().unwrap().push_back(Fault::Fail(reason.into()));
+        self.faults.lock().unwrap().push((None, Fault::Fail(reason.into())));
     }
 
     /// The task of the next RunTask stays PROVISIONING until it is stopped.
     pub fn never_start_next(&self) {
-        self.faults.lock().unwrap().push_back(Fault::NeverStart);
+        self.faults.lock().unwrap().push((None, Fault::NeverStart));
+    }
+
+    /// For the next RunTask whose command begins with that word.
+    pub fn lay(&self, command: &str, fault: Fault) {
+        self.faults.lock().unwrap().push((Some(command.to_owned()), fault));
+    }
+
+    fn next_fault(&self, command: Option<&str>) -> Option<Fault> {
+        let mut faults = self.faults.lock().unwrap();
+        let meets = |(of, _): &(Option<String>, Fault)| of.is_none() || of.as_deref() == command;
+        let place = faults.iter().position(meets)?;
+        Some(faults.remove(place).1)
     }
 
     /// The faults that have met no RunTask.
     pub fn unfired(&self) -> Vec<String> {
-        self.faults.lock().unwrap().iter().map(|fault| format!("{fault:?}")).collect()
+        self.faults.lock().unwrap().iter().map(|(_, fault)| format!("{fault:?}")).collect()
     }
 
     /// SIGKILL for one running task, given by its ARN or by the first word of its command. Answers
     /// whether there was one.
     pub fn kill(&self, arn_or_command: &str) -> bool {
+        self.signal(arn_or_command, Signal::Kill)
+    }
+
+    /// SIGTERM for one, as Fargate stops a task to patch its host.
+    pub fn terminate(&self, arn_or_command: &str) -> bool {
+        self.signal(arn_or_command, Signal::Stop)
+    }
+
+    fn signal(&self, arn_or_command: &str, signal: Signal) -> bool {
         let tasks = self.tasks.lock().unwrap();
         let named = |task: &&Task| {
             task.arn == arn_or_command || task.command.first().is_some_and(|word| word == arn_or_command)
         };
         let running = tasks.iter().filter(|task| task.last_status == "RUNNING").find(named);
-        running.map(|task| task.signal.send_replace(Some(Signal::Kill))).is_some()
+        running.map(|task| task.signal.send_replace(Some(signal))).is_some()
     }
 
     fn run_task(&self, input: Value) -> Answer {
@@ -159,21 +206,22 @@ impl Ecs {
         if let Some(earlier) = self.started_with(request.client_token.as_deref(), &input)? {
             return Ok(json!({ "tasks": earlier, "failures": [] }));
         }
-        let fault = self.faults.lock().unwrap().pop_front();
+        let command = overrides.first().and_then(ContainerOverride::command);
+        let fault = self.next_fault(command);
         if let Some(Fault::Fail(reason)) = fault {
             let cluster = arn("ecs", &format!("cluster/{}", last(&request.cluster)));
             return Ok(json!({ "tasks": [], "failures": [{ "arn": cluster, "reason": reason }] }));
         }
-        let never_starts = matches!(fault, Some(Fault::NeverStart));
+        let number = if fault == Some(Fault::Twice) { 2 } else { request.count };
         let mut started = Vec::new();
-        for _ in 0..request.count {
+        for _ in 0..number {
             let task = Task::new(&self.ids, self.clock.now(), &request, overrides.first(), input.clone());
             started.push(task.describe(json::seconds));
             let (arn, signal) = (task.arn.clone(), task.signal.subscribe());
             self.tasks.lock().unwrap().push(task);
             self.tell(&arn);
             if let Some(me) = self.me.upgrade() {
-                tokio::spawn(me.live(arn, signal, never_starts));
+                tokio::spawn(me.live(arn, signal, fault.clone()));
             }
         }
         Ok(json!({ "tasks": started, "failures": [] }))

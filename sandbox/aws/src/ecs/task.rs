@@ -28,6 +28,8 @@ pub struct Task {
     pub stop_code: Option<&'static str>,
     pub stopped_reason: Option<String>,
     pub exit_code: Option<i32>,
+    /// Why its container ended, when not by itself.
+    pub container_reason: Option<&'static str>,
     /// The whole request, for comparison with another one of the same client token.
     pub(super) request: Value,
     pub(super) signal: Arc<watch::Sender<Option<Signal>>>,
@@ -58,6 +60,13 @@ pub(super) struct ContainerOverride {
 struct Variable {
     name: String,
     value: String,
+}
+
+impl ContainerOverride {
+    /// The first word of its command.
+    pub(super) fn command(&self) -> Option<&str> {
+        self.command.first().map(String::as_str)
+    }
 }
 
 impl Task {
@@ -94,6 +103,7 @@ impl Task {
             stop_code: None,
             stopped_reason: None,
             exit_code: None,
+            container_reason: None,
             request: input,
             signal: Arc::new(watch::Sender::new(None)),
             version: 0,
@@ -156,6 +166,9 @@ impl Task {
         put("stoppedReason", self.stopped_reason.clone().map(Value::from));
         if let Some(code) = self.exit_code {
             container["exitCode"] = json!(code);
+        }
+        if let Some(reason) = self.container_reason {
+            container["reason"] = json!(reason);
         }
         task["containers"] = json!([container]);
         task

@@ -18,6 +18,7 @@ pub struct Installs {
     bins: BTreeMap<u32, PathBuf>,
     cache: PathBuf,
     user: User,
+    statistics: bool,
 }
 
 /// Finds PostgreSQL 16 and 18 (and 15 and 17 where named) or fetches them.
@@ -47,7 +48,7 @@ pub async fn install() -> anyhow::Result<Installs> {
             bins.entry(major).or_insert(bin);
         }
     }
-    Ok(Installs { bins, cache, user })
+    Ok(Installs { bins, cache, user, statistics: true })
 }
 
 async fn fetched(cache: &Path) -> anyhow::Result<BTreeMap<u32, PathBuf>> {
@@ -76,6 +77,17 @@ impl Installs {
             self.bins.insert(15, bin);
         }
         Ok(self)
+    }
+
+    /// Upgrades leave the planner's statistics behind, as `pg_upgrade --no-statistics` does: which
+    /// way Aurora calls it, nobody has published.
+    #[must_use]
+    pub fn without_statistics(self) -> Self {
+        Self { statistics: false, ..self }
+    }
+
+    pub(super) fn carry_statistics(&self) -> bool {
+        self.statistics
     }
 
     pub fn bin(&self, major: u32) -> Option<&Path> {

@@ -30,7 +30,7 @@ pub async fn upgrade(
     let outcome = async {
         template::fresh(installs, target, &fresh).await?;
         new.write_parameters(&fresh, parameters).await?;
-        run(pg_upgrade(old, &new, &fresh)).await
+        run(pg_upgrade(old, &new, &fresh, installs.carry_statistics())).await
     };
     let Err(error) = outcome.await else {
         let retired = old.folder.join("old");
@@ -59,7 +59,7 @@ pub async fn upgrade(
     }
 }
 
-fn pg_upgrade(old: &Server, new: &Server, fresh: &Path) -> tokio::process::Command {
+fn pg_upgrade(old: &Server, new: &Server, fresh: &Path, statistics: bool) -> tokio::process::Command {
     let mut command = new.program("pg_upgrade");
     command.arg("-b").arg(&old.bin).arg("-B").arg(&new.bin).arg("-d").arg(old.data()).arg("-D").arg(fresh);
     command.args([
@@ -70,6 +70,10 @@ fn pg_upgrade(old: &Server, new: &Server, fresh: &Path) -> tokio::process::Comma
         "--no-sync",
         if new.major >= 18 { "--swap" } else { "--link" },
     ]);
+    // Since 18 they are carried unless it is told not to.
+    if new.major >= 18 && !statistics {
+        command.arg("--no-statistics");
+    }
     // Several clusters may be upgraded at a time; each keeps to its own port's socket.
     let port = old.port.to_string();
     command.args(["-p", &port, "-P", &port]).arg("--socketdir").arg(&old.sockets);

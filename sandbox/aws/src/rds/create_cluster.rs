@@ -127,7 +127,7 @@ impl Rds {
         {
             return Err(Fault::new("DBClusterAlreadyExistsFault", "DB Cluster already exists"));
         }
-        if world.clusters.len() >= MOST_CLUSTERS {
+        if world.clusters.len() >= MOST_CLUSTERS * world.quotas {
             return Err(Fault::new(
                 "DBClusterQuotaExceededFault",
                 "The quota has been exceeded: DB clusters",

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use super::behaviour::EventDelivery;
 use super::error::Fault;
@@ -118,8 +119,11 @@ impl Rds {
             listed_from: date + delay,
         };
         for _ in 0..if delivery == EventDelivery::Duplicated { 2 } else { 1 } {
-            // EventBridge gives a duplicate the same id.
-            let envelope = envelope(self.account, &event, &format!("{}-{}", event.id, date.as_nanosecond()));
+            // EventBridge gives a duplicate the same id, and what happens at one time to two things
+            // two.
+            let of = hex::encode(&Sha256::digest(&event.source_arn)[..4]);
+            let id = format!("{}-{}-{of}", event.id, date.as_nanosecond());
+            let envelope = envelope(self.account, &event, &id);
             world.events.push(event.clone());
             let (bus, clock) = (self.bus.clone(), self.clock);
             if delay.is_zero() {

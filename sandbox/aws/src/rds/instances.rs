@@ -27,7 +27,7 @@ impl Rds {
         if world.instances.values().any(|instance| instance.id == id) {
             return Err(Fault::new("DBInstanceAlreadyExists", "DB instance already exists"));
         }
-        if world.instances.len() >= MOST_INSTANCES {
+        if world.instances.len() >= MOST_INSTANCES * world.quotas {
             return Err(Fault::new("InstanceQuotaExceeded", "The quota has been exceeded: DB instances"));
         }
         if !["available", "creating"].contains(&cluster.status) {

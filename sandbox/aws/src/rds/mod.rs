@@ -23,7 +23,7 @@ mod instances;
 mod keys;
 mod logs;
 mod maintenance;
-mod model;
+pub mod model;
 mod modify_cluster;
 mod modify_instance;
 mod names;
@@ -139,12 +139,22 @@ impl Rds {
     }
 
     /// Changes how the service behaves from now on; transitions under way keep what they have read.
+    /// Every account has been granted so many times the quotas that it began with.
+    pub fn raise_quotas(&self, times: usize) {
+        self.shared.worlds.values().for_each(|world| world.lock().quotas = times);
+    }
+
     pub fn behave(&self, change: impl FnOnce(&mut Behaviour)) {
         change(&mut self.shared.behaviour.lock());
     }
 
     fn behaviour(&self) -> Behaviour {
         self.shared.behaviour.lock().clone()
+    }
+
+    /// What stands in the account now, for tests: read as it is, and not as a call shows it.
+    pub fn look<T>(&self, read: impl FnOnce(&World) -> T) -> T {
+        read(&self.world())
     }
 
     fn world(&self) -> MutexGuard<'_, World> {

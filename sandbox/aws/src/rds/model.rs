@@ -39,6 +39,8 @@ pub struct World {
     pub dns: Vec<Record>,
     /// The majors that a server can be had for; none: all, in the model gear.
     pub majors: Option<BTreeSet<u32>>,
+    /// How many times the quotas that an account begins with it has been granted.
+    pub quotas: usize,
     rng: StdRng,
 }
 
@@ -251,6 +253,7 @@ impl World {
             exports: BTreeMap::new(),
             dns: Vec::new(),
             majors: None,
+            quotas: 1,
             rng: StdRng::seed_from_u64(seed),
         }
     }

@@ -10,8 +10,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, TcpListener as Listener};
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 
+use futures::future::BoxFuture;
 use parking_lot::MutexGuard;
 
 use tokio::net::{TcpListener, TcpStream};
@@ -39,7 +40,12 @@ pub struct Network {
     ways_out: BTreeMap<String, BTreeSet<String>>,
     /// By resource id.
     doors: BTreeMap<String, JoinHandle<()>>,
+    /// What stands between clients and servers in place of the plain way.
+    wire: Option<Wire>,
 }
+
+/// Carries a connection: the client's end, and the port of the server on this host.
+pub type Wire = Arc<dyn Fn(TcpStream, u16) -> BoxFuture<'static, ()> + Send + Sync>;
 
 impl Default for Network {
     fn default() -> Self {
@@ -52,6 +58,7 @@ impl Default for Network {
             rules,
             ways_out: BTreeMap::new(),
             doors: BTreeMap::new(),
+            wire: None,
         }
     }
 }
@@ -134,6 +141,11 @@ impl Rds {
     /// Lets what has a security group reach members of another, or [`ANYWHERE`].
     pub fn allow_out(&self, security_group: &str, to: &str) {
         self.shared.network().ways_out.entry(security_group.to_owned()).or_default().insert(to.to_owned());
+    }
+
+    /// From now on connections to every cluster are carried by this.
+    pub fn lay_wire(&self, wire: Wire) {
+        self.shared.network().wire = Some(wire);
     }
 
     /// Every security group that has, or had, a rule.
@@ -255,7 +267,12 @@ async fn keep_door(listener: TcpListener, shared: Weak<Shared>, account: &'stati
         };
         let Some(shared) = shared.upgrade() else { return };
         let Some(port) = shared.way_in(account, &resource_id, address.ip()) else { continue };
+        let wire = shared.network().wire.clone();
         drop(shared);
+        if let Some(wire) = wire {
+            tokio::spawn(wire(client, port));
+            continue;
+        }
         tokio::spawn(async move {
             if let Err(error) = pass(client, port).await {
                 tracing::debug!(error = error.to_string(), "a connection to a cluster ended");

@@ -275,10 +275,11 @@ fn check_new(world: &World, id: &str) -> Result<(), Fault> {
         );
         return Err(Fault::new("DBClusterSnapshotAlreadyExistsFault", message));
     }
-    if world.snapshots.values().filter(|snapshot| snapshot.kind == "manual").count() >= MOST_SNAPSHOTS {
+    let most = MOST_SNAPSHOTS * world.quotas;
+    if world.snapshots.values().filter(|snapshot| snapshot.kind == "manual").count() >= most {
         return Err(Fault::new(
             "SnapshotQuotaExceeded",
-            format!("Cannot create more than {MOST_SNAPSHOTS} manual snapshots"),
+            format!("Cannot create more than {most} manual snapshots"),
         ));
     }
     Ok(())

@@ -5,7 +5,7 @@ use futures::SinkExt;
 use policy::{KeptTable, TableName, Target};
 use runbook::{
     Context, Error, Result,
-    postgres::{self, Login, failed, literal, query_failed, quote},
+    postgres::{self, Login, is_of_the_moment, literal, query_failed, quote, said},
 };
 use serde::Serialize;
 use tokio_postgres::{Client, Transaction};
@@ -92,11 +92,11 @@ async fn sequences(
 
 fn refused(kept: &KeptTable, error: &tokio_postgres::Error) -> Error {
     let doing = format!("carry over table {} of {} from the present cluster", kept.table, kept.database);
-    match failed(&doing, error) {
-        Error::OperationFailed(what) => super::policy_fails(
-            what.to_string(),
-            "change the table in the present cluster or remove it from keep-tables",
-        ),
-        waiting => waiting,
+    if is_of_the_moment(error) {
+        return query_failed(&doing, error);
     }
+    super::policy_fails(
+        format!("could not {doing}: {}", said(error)),
+        "change the table in the present cluster or remove it from keep-tables",
+    )
 }

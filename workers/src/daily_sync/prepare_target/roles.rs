@@ -4,7 +4,7 @@ use policy::{RoleSpec, Target};
 use runbook::{
     Context, Result,
     daily_sync::secret,
-    postgres::{self, Login, is_gone, query_failed, quote, said},
+    postgres::{self, Login, is_of_the_moment, query_failed, quote, said},
 };
 use serde_json::json;
 use tokio_postgres::Client;
@@ -21,7 +21,7 @@ impl Refusals {
     async fn run(&mut self, client: &Client, sql: &str, statement: &str) -> Result<()> {
         match client.batch_execute(sql).await {
             Ok(()) => Ok(()),
-            Err(error) if is_gone(&error) => Err(query_failed(statement, &error)),
+            Err(error) if is_of_the_moment(&error) => Err(query_failed(statement, &error)),
             Err(error) => {
                 self.0.push(format!("{statement}\n    {}", said(&error)));
                 Ok(())

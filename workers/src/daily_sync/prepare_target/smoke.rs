@@ -2,9 +2,9 @@
 
 use policy::{Smoke, Target};
 use runbook::{Context, Error, Result, postgres::Login, postgres::query_failed};
-use tokio_postgres::SimpleQueryMessage;
+use tokio_postgres::{SimpleQueryMessage, error::SqlState};
 
-use super::{refused, session};
+use super::{refused, session, wrong};
 
 /// All of them, and all that do not say true are reported.
 pub async fn ask(cx: &Context, login: &Login, target: &Target) -> Result<()> {
@@ -31,10 +31,12 @@ async fn answer(cx: &Context, login: &Login, smoke: &Smoke) -> Result<bool> {
     let client = session(cx, login, &smoke.database).await?;
     let read_only = "SET default_transaction_read_only = on; SET statement_timeout = '10min'";
     client.batch_execute(read_only).await.map_err(|error| query_failed("set up a session", &error))?;
-    let answer = client
-        .simple_query(&smoke.sql)
-        .await
-        .map_err(|error| refused(&format!("the smoke query {} in {}", smoke.sql, smoke.database), &error))?;
+    let what = format!("the smoke query {} in {}", smoke.sql, smoke.database);
+    let answer = client.simple_query(&smoke.sql).await.map_err(|error| {
+        // It is the session that takes no change, and not the server.
+        let changes = error.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION);
+        if changes { wrong(&what, &error) } else { refused(&what, &error) }
+    })?;
     let mut rows = answer
         .iter()
         .filter_map(|message| if let SimpleQueryMessage::Row(row) = message { Some(row) } else { None });

@@ -13,7 +13,7 @@ use policy::{Action, Exception, ExceptionKind, secrets};
 use runbook::{
     Error, Finding, Level, Result,
     error::Then,
-    postgres::{self, failed, is_gone, query_failed, said},
+    postgres::{self, failed, is_of_the_moment, query_failed, said},
 };
 use serde::{Deserialize, Serialize};
 use tokio_postgres::{Client, Row, types::FromSqlOwned};
@@ -301,7 +301,7 @@ async fn cut_kind(
         for statement in statements {
             // One by one: some of them may not stand in a transaction with others.
             if let Err(error) = client.batch_execute(statement).await {
-                if is_gone(&error) {
+                if is_of_the_moment(&error) {
                     return Err(query_failed(&format!("cut {}", kind.name), &error));
                 }
                 refuse(said(&error));
@@ -343,7 +343,7 @@ async fn reset_databases(client: &Client) -> Result<()> {
     for row in client.query(sql, &[]).await.map_err(|error| query_failed("look for settings", &error))? {
         let statement: String = row.get(0);
         if let Err(error) = client.batch_execute(&statement).await {
-            if is_gone(&error) {
+            if is_of_the_moment(&error) {
                 return Err(query_failed("reset a database's settings", &error));
             }
             tracing::warn!(error = said(&error), "a database keeps a setting until it is made again");

@@ -6,7 +6,11 @@
 use std::{collections::BTreeSet, fmt, path::PathBuf, process::Output};
 
 use anyhow::Context as _;
-use runbook::{Error, Result, error::Then, postgres::said};
+use runbook::{
+    Error, Result,
+    error::Then,
+    postgres::{is_of_the_moment, query_failed, said},
+};
 use tokio::process::Command;
 use tokio_postgres::Client;
 
@@ -103,21 +107,38 @@ impl<'a> Dump<'a> {
     ) -> Result<Self> {
         let folder = tempfile::tempdir().context("make a folder for pg_dump")?;
         let dump = Self { sessions, major, folder };
-        let mut command = dump.command("pg_dump")?;
+        let mut before = None;
+        loop {
+            let Err(words) = dump.write(database, options).await? else { return Ok(dump) };
+            if is_lost(&words) {
+                return Err(Error::NotReady(format!("PostgreSQL to come back (pg_dump of {database})")));
+            }
+            // It has changed nothing, and its words tell no condition. What it says twice is not of
+            // the moment.
+            if before.replace(words.clone()).is_some_and(|before| before == words) {
+                return Err(Error::failed(format!("pg_dump of database {database} ended with: {words}"))
+                    .changed("the copy, where wires were cut; CleanUp deletes it")
+                    .fix("remove what it names in production, or give its master user the right to read it")
+                    .then(Then::StartAgain));
+            }
+            tracing::warn!(database, words, "pg_dump is started again");
+        }
+    }
+
+    /// Into the archive; or the program's words, and the server's.
+    async fn write(&self, database: &str, options: &[String]) -> Result<std::result::Result<(), String>> {
+        let mut command = self.command("pg_dump")?;
         command.env("PGDATABASE", database).args(["--format=custom", "--no-publications"]);
         command.args(["--no-subscriptions", "--no-security-labels", "--no-tablespaces"]);
-        command.args(options).arg("--file").arg(dump.archive());
+        command.args(options).arg("--file").arg(self.archive());
         let done = command.output().await.context("start pg_dump")?;
         if done.status.success() {
-            return Ok(dump);
+            return Ok(Ok(()));
         }
         // It has read the catalog alone, so the server's words quote no row.
         let words = String::from_utf8_lossy(&done.stderr);
         let words: Vec<&str> = words.lines().filter(|line| line.starts_with("pg_dump: ")).take(10).collect();
-        Err(Error::failed(format!("pg_dump of database {database} ended with: {}", words.join("; ")))
-            .changed("the copy, where wires were cut; CleanUp deletes it")
-            .fix("remove what it names in production, or give its master user the right to read it")
-            .then(Then::StartAgain))
+        Ok(Err(words.join("; ")))
     }
 
     pub async fn entries(&self, section: Section) -> Result<Vec<Entry>> {
@@ -164,7 +185,11 @@ impl<'a> Dump<'a> {
         if done.status.success() {
             return Ok(Vec::new());
         }
-        let refused = refused(&String::from_utf8_lossy(&done.stderr));
+        let stderr = String::from_utf8_lossy(&done.stderr);
+        if is_lost(&stderr) {
+            return Err(Error::NotReady("PostgreSQL to come back (pg_restore)".into()));
+        }
+        let refused = refused(&stderr);
         if entries.is_empty() || refused.is_empty() {
             return Err(Error::unexpected(format!("pg_restore ended with: {}", errors(&done))));
         }
@@ -189,7 +214,12 @@ impl<'a> Dump<'a> {
         client
             .batch_execute("SET ROLE NONE")
             .await
-            .map_err(|error| super::lost("become oneself again", &error))?;
+            .map_err(|error| query_failed("become oneself again", &error))?;
+        if let Err(error) = &made
+            && is_of_the_moment(error)
+        {
+            return Err(query_failed("make an object again", error));
+        }
         Ok(made.err().map(|error| {
             let there = error.code().is_some_and(|code| ALREADY_THERE.contains(&code.code()));
             let why = if there { "its owner cannot be set".to_owned() } else { said(&error) };
@@ -228,6 +258,20 @@ fn refused(stderr: &str) -> BTreeSet<u32> {
     stderr.lines().filter_map(id).collect()
 }
 
+/// Whether a program has lost its connection, or got none, by libpq's own words: its locale is C
+/// (src/interfaces/libpq: fe-connect.c, fe-misc.c, fe-secure.c).
+fn is_lost(stderr: &str) -> bool {
+    let words = [
+        "connection to server",
+        "server closed the connection",
+        "could not receive data from server",
+        "could not send data to server",
+        "no connection to the server",
+        "SSL SYSCALL error",
+    ];
+    words.iter().any(|words| stderr.contains(words))
+}
+
 /// The programs' own words; a server's words after them may quote rows.
 fn errors(done: &Output) -> String {
     let stderr = String::from_utf8_lossy(&done.stderr);
@@ -255,6 +299,13 @@ mod tests {
                       pg_restore: from TOC entry 7; 2606 1 CONSTRAINT a b\n\
                       pg_restore: error: could not execute query: ERROR:  x\nDETAIL: from TOC entry 8; y\n";
         assert_eq!(refused(stderr), BTreeSet::from([7]));
+    }
+
+    #[test]
+    fn a_program_that_has_lost_its_server_is_told_from_one_that_was_refused() {
+        assert!(is_lost("pg_dump: error: query failed: server closed the connection unexpectedly\n"));
+        assert!(is_lost("pg_restore: error: connection to server at \"h\", port 1 failed: refused\n"));
+        assert!(!is_lost("pg_dump: error: query failed: ERROR:  permission denied for table t\n"));
     }
 
     #[test]

@@ -6,12 +6,11 @@
 
 use runbook::{
     Result,
-    postgres::{is_gone, query_failed, said},
+    postgres::{is_of_the_moment, query_failed, said},
 };
 use tokio_postgres::Client;
 
 use super::{
-    lost,
     plan::{Plan, Rows, Value},
     problems::Problems,
 };
@@ -38,7 +37,9 @@ pub async fn check(client: &Client, plan: &Plan, problems: &mut Problems) -> Res
                         problems.wrong_expression(&table.table.name, &column.name, &why);
                     }
                 }
-                Err(error) if is_gone(&error) => return Err(lost("look at an expression", &error)),
+                Err(error) if is_of_the_moment(&error) => {
+                    return Err(query_failed("look at an expression", &error));
+                }
                 Err(error) => problems.wrong_expression(&table.table.name, &column.name, &said(&error)),
             }
             let end = client.batch_execute("ROLLBACK").await;

@@ -13,7 +13,7 @@ use policy::Exception;
 use runbook::{
     Error, Finding, Result,
     error::Then,
-    postgres::{failed, is_gone, query_failed, quote, said},
+    postgres::{failed, is_of_the_moment, query_failed, quote, said},
 };
 use tokio_postgres::{Client, error::SqlState};
 
@@ -125,14 +125,15 @@ impl Rebuild<'_> {
             let ordinary = format!("ALTER DATABASE {} IS_TEMPLATE false", quote(database));
             base.batch_execute(&ordinary).await.map_err(|error| failed("replace a template", &error))?;
         }
-        drop_database(&base, database).await.map_err(not_ours)?;
+        let dropped = drop_it(&base, database).await;
+        dropped.map_err(|error| not_ours(&format!("drop database {database}"), &error))?;
         let mut name = format!("ALTER DATABASE {} RENAME TO {}", quote(&whole), quote(database));
         if template {
             name += &format!("; ALTER DATABASE {} IS_TEMPLATE true", quote(database));
         }
         base.batch_execute(&name)
             .await
-            .map_err(|error| not_ours(failed(&format!("give database {database} its name"), &error)))
+            .map_err(|error| not_ours(&format!("give database {database} its name"), &error))
     }
 
     /// Everything that rows need. Answers which owners may create where for as long as the objects
@@ -199,8 +200,8 @@ impl Rebuild<'_> {
         self.say(format!("collecting statistics of database {old}"));
         for table in texts(&client, "list tables", include_str!("../sql/rebuild/analyzed.sql")).await? {
             if let Err(error) = client.batch_execute(&format!("ANALYZE {table}")).await {
-                if is_gone(&error) {
-                    return Err(super::lost("collect statistics", &error));
+                if is_of_the_moment(&error) {
+                    return Err(query_failed("collect statistics", &error));
                 }
                 problems.not_made(&format!("STATISTICS {table}"), &said(&error));
             }
@@ -234,6 +235,10 @@ impl Rebuild<'_> {
             self.take_over(database).await
         };
         if let Err(error) = again.await {
+            // The next attempt goes on from whatever is there; the new one may be the only one now.
+            if error.waiting_for().is_some() {
+                return Err(error);
+            }
             tracing::warn!(database, %error, "this empty database was not made again");
             if database == "template1" {
                 let template = base.batch_execute("ALTER DATABASE template1 IS_TEMPLATE true").await;
@@ -266,11 +271,15 @@ async fn oid(client: &Client, database: &str) -> Result<u32> {
 }
 
 pub async fn drop_database(client: &Client, database: &str) -> Result<()> {
+    let dropped = drop_it(client, database).await;
+    dropped.map_err(|error| failed(&format!("drop database {database}"), &error))
+}
+
+async fn drop_it(client: &Client, database: &str) -> std::result::Result<(), tokio_postgres::Error> {
     // It may not stand in one message with another statement.
     let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quote(database));
-    let quiet = client.batch_execute("SET client_min_messages = error").await;
-    quiet.map_err(|error| query_failed("set up a session", &error))?;
-    client.batch_execute(&drop).await.map_err(|error| failed(&format!("drop database {database}"), &error))
+    client.batch_execute("SET client_min_messages = error").await?;
+    client.batch_execute(&drop).await
 }
 
 async fn create(base: &Client, old: &str, new: &str) -> Result<()> {
@@ -282,14 +291,17 @@ async fn create(base: &Client, old: &str, new: &str) -> Result<()> {
         if error.code() == Some(&SqlState::DUPLICATE_DATABASE) {
             return Error::NotReady(format!("a former attempt to let go of database {new}"));
         }
-        not_ours(failed(&format!("make database {old} again"), &error))
+        not_ours(&format!("make database {old} again"), &error)
     })
 }
 
 /// Who makes a database again has the rights of its owner, and may create databases.
-fn not_ours(error: Error) -> Error {
-    error
-        .changed("the copy, where wires were cut; CleanUp deletes it")
+fn not_ours(doing: &str, error: &tokio_postgres::Error) -> Error {
+    let told = failed(doing, error);
+    if is_of_the_moment(error) {
+        return told;
+    }
+    told.changed("the copy, where wires were cut; CleanUp deletes it")
         .fix(
             "in production, make the master user a member of that database's owner, and let it create \
              databases",
@@ -381,8 +393,8 @@ async fn views(was: &Client, new: &Client, problems: &mut Problems, rebuild: &Re
         for view in left {
             rebuild.say(format!("filling {view}"));
             if let Err(error) = new.batch_execute(&format!("REFRESH MATERIALIZED VIEW {view}")).await {
-                if is_gone(&error) {
-                    return Err(super::lost("refresh a view", &error));
+                if is_of_the_moment(&error) {
+                    return Err(query_failed("refresh a view", &error));
                 }
                 refused.push((view, said(&error)));
             }

@@ -17,12 +17,11 @@ use parking_lot::Mutex;
 use policy::TableName;
 use runbook::{
     Result,
-    postgres::{is_gone, query_failed, quote, said},
+    postgres::{is_of_the_moment, query_failed, quote, said},
 };
 use tokio_postgres::{Client, error::SqlState};
 
 use super::{
-    lost,
     plan::{PlannedColumn, Rows as Planned, TablePlan, Value},
     rows::{self, Misfit, Rows},
     schema::Heap,
@@ -275,8 +274,8 @@ async fn copy(from: &Client, to: &Client, part: &Part<'_>, key: &Key) -> Result<
 }
 
 fn refused(error: &tokio_postgres::Error) -> Result<Outcome> {
-    if is_gone(error) {
-        return Err(lost("load a table", error));
+    if is_of_the_moment(error) {
+        return Err(query_failed("load a table", error));
     }
     // src/backend/executor/execPartition.c
     let nowhere = error.as_db_error().is_some_and(|error| error.routine() == Some("ExecFindPartition"));

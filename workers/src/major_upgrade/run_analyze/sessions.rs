@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use parking_lot::Mutex;
 use runbook::{
     Context, Result,
-    postgres::{self, Login, is_gone, query_failed, said},
+    postgres::{self, Login, is_of_the_moment, query_failed, said},
 };
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_postgres::{
@@ -44,7 +44,7 @@ pub struct Sessions<'a> {
     cx: &'a Context,
     login: &'a Login,
     /// The server's major version.
-    server: u32,
+    pub server: u32,
     idle: Mutex<VecDeque<Session>>,
     most_idle: usize,
 }
@@ -90,6 +90,8 @@ pub struct Session {
     pub database: String,
     notices: UnboundedReceiver<DbError>,
     purpose: Option<For>,
+    /// The statistics target that it was told, when it was told one.
+    target: Option<u32>,
 }
 
 /// How one statement ended.
@@ -106,11 +108,21 @@ impl Session {
         let settings = settings(server);
         let set = client.batch_execute(&settings).await;
         set.map_err(|error| query_failed("set up a session for ANALYZE", &error))?;
-        Ok(Self { client, database: database.to_owned(), notices, purpose: None })
+        Ok(Self { client, database: database.to_owned(), notices, purpose: None, target: None })
     }
 
     pub async fn analyze(&mut self, unit: &Unit) -> Result<Ending> {
         let statement = unit.statement();
+        let target = unit.phase.target();
+        if self.target != target {
+            let set = match target {
+                Some(target) => format!("SET default_statistics_target = {target}"),
+                None => "RESET default_statistics_target".to_owned(),
+            };
+            let set = self.client.batch_execute(&set).await;
+            set.map_err(|error| query_failed("set the statistics target", &error))?;
+            self.target = target;
+        }
         let result = self.client.batch_execute(&statement).await;
         // The server sends its warnings before the end of the statement, so they are all here.
         let mut skipped = None;
@@ -125,12 +137,17 @@ impl Session {
             return Ok(skipped.map_or(Ending::Done, Ending::Failed));
         };
         match error.code() {
-            _ if is_gone(&error) => Err(query_failed(&statement, &error)),
-            Some(code) if *code == SqlState::LOCK_NOT_AVAILABLE => {
+            Some(code) if [SqlState::LOCK_NOT_AVAILABLE, SqlState::T_R_DEADLOCK_DETECTED].contains(code) => {
                 Ok(Ending::Locked(format!("{}: another session holds a lock on the table", said(&error))))
             }
             // Dropped since the plan was made.
             Some(code) if *code == SqlState::UNDEFINED_TABLE && unit.tables.len() == 1 => Ok(Ending::Done),
+            // Who cancels the ANALYZE of a table does not want it at once again; and where one has
+            // no room, others may have.
+            Some(code) if [SqlState::QUERY_CANCELED, SqlState::DISK_FULL].contains(code) => {
+                Ok(Ending::Failed(said(&error)))
+            }
+            _ if is_of_the_moment(&error) => Err(query_failed(&statement, &error)),
             _ => Ok(Ending::Failed(said(&error))),
         }
     }
@@ -144,7 +161,8 @@ fn settings(server: u32) -> String {
     let since_14 = if server >= 14 { ["idle_session_timeout"].as_slice() } else { &[] };
     let since_17 = if server >= 17 { ["transaction_timeout"].as_slice() } else { &[] };
     let names = ["vacuum_cost_delay"].iter().chain(always).chain(since_14).chain(since_17);
-    names.map(|name| format!("SET {name} = 0;")).collect()
+    let read_only = "SET default_transaction_read_only = off;".to_owned();
+    names.map(|name| format!("SET {name} = 0;")).chain([read_only]).collect()
 }
 
 /// `permission denied to analyze "t", skipping it`: only a WARNING, and vacuumdb ends with success.

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use runbook::{Context, Result};
 
 use super::{
-    plan::{Phase, Unit},
+    plan::{self, Phase, Unit},
     sessions::{Ending, For, Session, Sessions},
 };
 
@@ -33,6 +33,12 @@ pub struct Timed {
     pub failed: Option<String>,
 }
 
+const FIRST_STAGE: Phase = Phase::Rough(plan::STAGES[0]);
+
+fn is_hot(phase: Phase) -> bool {
+    matches!(phase, Phase::Bare | Phase::Hot)
+}
+
 /// What the connections share.
 struct Board {
     queue: VecDeque<Unit>,
@@ -45,6 +51,8 @@ struct Board {
     cost_us: f64,
     done_us: f64,
     told: Option<Timestamp>,
+    rough_left: usize,
+    rough_done: Option<Timestamp>,
     hot_left: usize,
     hot_done: Option<Timestamp>,
 }
@@ -53,6 +61,8 @@ struct Board {
 pub struct Outcome {
     pub failures: Vec<Failure>,
     pub over: Vec<Timed>,
+    /// When the hot set had rough ones, if it was staged.
+    pub rough_done: Option<Timestamp>,
     /// When the hot set had its statistics.
     pub hot_done: Option<Timestamp>,
 }
@@ -66,11 +76,12 @@ pub struct Work<'a> {
 
 impl<'a> Work<'a> {
     pub fn new(cx: &'a Context, sessions: &'a Sessions<'a>, units: Vec<Unit>) -> Self {
-        let counted = |unit: &&Unit| unit.phase != Phase::Catalog;
+        let counted = |unit: &&Unit| unit.phase.counts();
         let board = Board {
             total: units.iter().filter(counted).map(Unit::covers).sum(),
             cost_us: units.iter().map(|unit| unit.cost_us).sum(),
-            hot_left: units.iter().filter(|unit| unit.phase == Phase::Hot).count(),
+            rough_left: units.iter().filter(|unit| unit.phase == FIRST_STAGE).count(),
+            hot_left: units.iter().filter(|unit| is_hot(unit.phase)).count(),
             queue: units.into(),
             later: Vec::new(),
             failures: Vec::new(),
@@ -78,6 +89,7 @@ impl<'a> Work<'a> {
             done: 0,
             done_us: 0.0,
             told: None,
+            rough_done: None,
             hot_done: None,
         };
         Self { cx, sessions, began: cx.clock.now(), board: Mutex::new(board) }
@@ -101,7 +113,8 @@ impl<'a> Work<'a> {
             self.sessions.give_back(session);
         }
         let board = self.board.into_inner();
-        Ok(Outcome { failures: board.failures, over: board.over, hot_done: board.hot_done })
+        let Board { failures, over, rough_done, hot_done, .. } = board;
+        Ok(Outcome { failures, over, rough_done, hot_done })
     }
 
     /// One connection's work: a unit after the other until the queue is empty. A failed table ends
@@ -135,6 +148,8 @@ impl<'a> Work<'a> {
                     Box::pin(self.analyze(session, &single)).await?;
                 }
             }
+            // Its turn at its own target says why.
+            _ if !unit.phase.counts() => {}
             Ending::Locked(_) => self.board().later.push(unit.clone()),
             Ending::Failed(reason) => self.fail(unit, took, &reason),
         }
@@ -158,11 +173,17 @@ impl<'a> Work<'a> {
         let now = self.cx.clock.now();
         let mut board = self.board();
         board.done_us += unit.cost_us;
-        if unit.phase == Phase::Catalog {
+        if unit.phase == FIRST_STAGE {
+            board.rough_left -= 1;
+            if board.rough_left == 0 {
+                board.rough_done = Some(now);
+            }
+        }
+        if !unit.phase.counts() {
             return;
         }
         board.done += unit.covers();
-        if unit.phase == Phase::Hot {
+        if is_hot(unit.phase) {
             board.hot_left -= 1;
             if board.hot_left == 0 {
                 board.hot_done = Some(now);
@@ -190,7 +211,7 @@ impl<'a> Work<'a> {
     }
 
     fn over(&self, unit: &Unit, took: Duration, failed: Option<&str>) {
-        if unit.phase == Phase::Catalog {
+        if !unit.phase.counts() {
             return;
         }
         self.board().over.push(Timed {

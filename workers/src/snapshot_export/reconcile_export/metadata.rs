@@ -83,7 +83,8 @@ pub async fn read(
     objects: &[Listed],
 ) -> Result<BTreeMap<String, Entry>> {
     let info_key = format!("{folder}export_info_{task}.json");
-    let info: Info = json(bucket, &info_key).await?;
+    let info: Info = serde_json::from_str(&text(bucket, &info_key).await?)
+        .map_err(|error| unreadable(bucket, &info_key, &error))?;
     if info.export_task_identifier != task || info.status != "COMPLETE" {
         return Err(broken(
             bucket,
@@ -102,17 +103,23 @@ pub async fn read(
     let mut entries = BTreeMap::new();
     let mut next = 1;
     for (from, to, key) in files {
-        let info: TablesInfo = json(bucket, key).await?;
-        if from != next || to + 1 != from + info.per_table_status.len() as u64 {
+        let tables = tables(&text(bucket, key).await?).map_err(|error| unreadable(bucket, key, &error))?;
+        let last = from.checked_add(tables.len() as u64).and_then(|end| end.checked_sub(1));
+        if from != next || last != Some(to) || to == u64::MAX {
             return Err(broken(bucket, &format!("what AWS says of its tables has a gap before {key}")));
         }
         next = to + 1;
-        entries.extend(info.per_table_status.into_iter().map(|entry| (entry.target.clone(), entry)));
+        entries.extend(tables.into_iter().map(|entry| (entry.target.clone(), entry)));
     }
     if entries.is_empty() {
         return Err(broken(bucket, &format!("AWS says nothing of any table in {folder}")));
     }
     Ok(entries)
+}
+
+/// What a file of AWS's says of tables, in its order.
+pub fn tables(text: &str) -> serde_json::Result<Vec<Entry>> {
+    serde_json::from_str(text).map(|info: TablesInfo| info.per_table_status)
 }
 
 /// `from_1_to_100.json`
@@ -121,10 +128,13 @@ fn range(name: &str) -> Option<(u64, u64)> {
     Some((from.parse().ok()?, to.parse().ok()?))
 }
 
-async fn json<T: serde::de::DeserializeOwned>(bucket: &Store, key: &str) -> Result<T> {
+async fn text(bucket: &Store, key: &str) -> Result<String> {
     let text = bucket.get_text(key).await?;
-    let text = text.ok_or_else(|| broken(bucket, &format!("{key} is missing")))?;
-    serde_json::from_str(&text).map_err(|error| broken(bucket, &format!("{key} cannot be read: {error}")))
+    text.ok_or_else(|| broken(bucket, &format!("{key} is missing")))
+}
+
+fn unreadable(bucket: &Store, key: &str, error: &serde_json::Error) -> Error {
+    broken(bucket, &format!("{key} cannot be read: {error}"))
 }
 
 fn broken(bucket: &Store, what: &str) -> Error {

@@ -71,6 +71,7 @@ pub fn json(call: &Call<'_>) -> Option<Vec<Access>> {
                 &body["Event"]["detail-type"],
             )]
         }
+        "ssm:GetCalendarState" => calendars(call, &name, &body),
         "secretsmanager:GetSecretValue"
         | "secretsmanager:PutSecretValue"
         | "secretsmanager:DescribeSecret" => secret(call, &name, &body),
@@ -106,6 +107,16 @@ fn put_event(call: &Call<'_>, bus: &str, source: &Value, detail_type: &Value) ->
     access.keys.set("events:source", source.as_str().unwrap_or_default());
     access.keys.set("events:detail-type", detail_type.as_str().unwrap_or_default());
     access
+}
+
+/// Each calendar is a document, named alone or, when another account shares it, by its ARN.
+fn calendars(call: &Call<'_>, name: &str, body: &Value) -> Vec<Access> {
+    let names = body["CalendarNames"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let arn = |of: &str| match of.starts_with("arn:") {
+        true => of.to_owned(),
+        false => call.arn("ssm", &format!("document/{of}")),
+    };
+    names.map(|of| call.access(name, arn(of))).collect()
 }
 
 /// A customer's key of a secret

@@ -95,6 +95,9 @@ const PUT: Fields = &[
     ),
 ];
 
+/// ssm/2014-11-06 GetCalendarStateResponse.
+const CALENDAR: Fields = &[("State", Type::Text), ("AtTime", Type::Text), ("NextTransitionTime", Type::Text)];
+
 /// STRICT and PRESENT are one here: neither model requires a field. A task that waits, for a token
 /// or for an execution, ends with something else than the API's answer; no page or recording says
 /// what that is compared with, so it is taken as it is.
@@ -110,7 +113,10 @@ fn check_fields(mock: &Value, resource: Resource, result: &Value) -> Result<(), 
     let fields = match resource {
         Resource::LambdaInvoke => INVOKED,
         Resource::EventsPutEvents => PUT,
-        Resource::EcsRunTaskWaitForTaskToken | Resource::StatesStartExecutionSync => return Ok(()),
+        Resource::SsmGetCalendarState => CALENDAR,
+        Resource::LambdaInvokeWaitForTaskToken
+        | Resource::EcsRunTaskWaitForTaskToken
+        | Resource::StatesStartExecutionSync => return Ok(()),
     };
     check(result, fields)
 }

@@ -5,13 +5,17 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resource {
     LambdaInvoke,
+    LambdaInvokeWaitForTaskToken,
     EcsRunTaskWaitForTaskToken,
     StatesStartExecutionSync,
     EventsPutEvents,
+    SsmGetCalendarState,
 }
 
-const NAMES: [(&str, Resource); 4] = [
+const NAMES: [(&str, Resource); 6] = [
     ("arn:aws:states:::lambda:invoke", Resource::LambdaInvoke),
+    ("arn:aws:states:::lambda:invoke.waitForTaskToken", Resource::LambdaInvokeWaitForTaskToken),
+    ("arn:aws:states:::aws-sdk:ssm:getCalendarState", Resource::SsmGetCalendarState),
     ("arn:aws:states:::ecs:runTask.waitForTaskToken", Resource::EcsRunTaskWaitForTaskToken),
     ("arn:aws:states:::states:startExecution.sync:2", Resource::StatesStartExecutionSync),
     ("arn:aws:states:::events:putEvents", Resource::EventsPutEvents),
@@ -23,18 +27,20 @@ impl Resource {
     }
 
     pub fn waits_for_token(self) -> bool {
-        self == Self::EcsRunTaskWaitForTaskToken
+        matches!(self, Self::LambdaInvokeWaitForTaskToken | Self::EcsRunTaskWaitForTaskToken)
     }
 
     /// For more than the answer of the call.
     pub fn waits(self) -> bool {
-        matches!(self, Self::EcsRunTaskWaitForTaskToken | Self::StatesStartExecutionSync)
+        self.waits_for_token() || self == Self::StatesStartExecutionSync
     }
 
     /// `resourceType` and `resource` of the history events.
     pub fn parts(self) -> (&'static str, &'static str) {
         match self {
             Self::LambdaInvoke => ("lambda", "invoke"),
+            Self::LambdaInvokeWaitForTaskToken => ("lambda", "invoke.waitForTaskToken"),
+            Self::SsmGetCalendarState => ("aws-sdk:ssm", "getCalendarState"),
             Self::EcsRunTaskWaitForTaskToken => ("ecs", "runTask.waitForTaskToken"),
             Self::StatesStartExecutionSync => ("states", "startExecution.sync:2"),
             Self::EventsPutEvents => ("events", "putEvents"),
@@ -44,10 +50,13 @@ impl Resource {
     /// The service refuses others when the machine is created. Those of the APIs in PascalCase:
     /// lambda/2015-03-31 Invoke without ClientContext and InvocationType (a Task here waits for the
     /// answer), ecs/2014-11-13 RunTask, stepfunctions/2016-11-23 StartExecution,
-    /// events/2015-10-07 PutEvents (botocore).
+    /// events/2015-10-07 PutEvents, ssm/2014-11-06 GetCalendarState (botocore).
     pub fn arguments(self) -> &'static [&'static str] {
         match self {
-            Self::LambdaInvoke => &["FunctionName", "LogType", "Payload", "Qualifier"],
+            Self::LambdaInvoke | Self::LambdaInvokeWaitForTaskToken => {
+                &["FunctionName", "LogType", "Payload", "Qualifier"]
+            }
+            Self::SsmGetCalendarState => &["AtTime", "CalendarNames"],
             Self::EcsRunTaskWaitForTaskToken => &[
                 "CapacityProviderStrategy",
                 "ClientToken",
@@ -77,7 +86,8 @@ impl Resource {
     /// Those without which it cannot be called.
     pub fn required(self) -> &'static [&'static str] {
         match self {
-            Self::LambdaInvoke => &["FunctionName"],
+            Self::LambdaInvoke | Self::LambdaInvokeWaitForTaskToken => &["FunctionName"],
+            Self::SsmGetCalendarState => &["CalendarNames"],
             Self::EcsRunTaskWaitForTaskToken => &["TaskDefinition"],
             Self::StatesStartExecutionSync => &["StateMachineArn"],
             Self::EventsPutEvents => &["Entries"],

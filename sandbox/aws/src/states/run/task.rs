@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::failure::Failure;
-use super::integrations::{ecs, events, lambda, states};
+use super::integrations::{ecs, events, lambda, ssm, states};
 use super::tokens::{Signal, Ticket};
 use super::visit::{PAYLOAD_LIMIT, Visit};
 use crate::states::language::{Resource, Task};
@@ -73,6 +73,10 @@ impl Attempt {
         match (self.resource, ticket) {
             (Resource::LambdaInvoke, _) => lambda::invoke(visit, arguments).await,
             (Resource::EventsPutEvents, _) => events::put_events(visit, arguments).await,
+            (Resource::SsmGetCalendarState, _) => ssm::get_calendar_state(visit, &arguments).await,
+            (Resource::LambdaInvokeWaitForTaskToken, Some(ticket)) => {
+                self.wait_for_token(visit, ticket, lambda::invoke(visit, arguments), heartbeat).await
+            }
             (Resource::StatesStartExecutionSync, _) => {
                 let child = states::start_execution(visit, arguments).await?;
                 self.record_submitted(visit, &child.answer);
@@ -81,7 +85,7 @@ impl Attempt {
             (Resource::EcsRunTaskWaitForTaskToken, Some(ticket)) => {
                 self.wait_for_token(visit, ticket, ecs::run_task(visit, arguments), heartbeat).await
             }
-            (Resource::EcsRunTaskWaitForTaskToken, None) => {
+            (Resource::LambdaInvokeWaitForTaskToken | Resource::EcsRunTaskWaitForTaskToken, None) => {
                 Err(Failure::runtime("a task that waits for a token has none"))
             }
         }

@@ -27,6 +27,7 @@ SELECT c.oid AS oid,
        c.relpages::bigint AS pages,
        c.reltuples::float8 AS rows,
        (coalesce(cell.cost, 0) + 2 * coalesce(expression.number, 0) + 2 * coalesce(extended.number, 0))::float8 AS row_cost,
+       coalesce(cell.target, -1)::int AS own_target,
        greatest(cell.target, current_setting('default_statistics_target')::int)::int AS target,
        -- An upgrade ends with a start of the server. That counters do not survive it is true of pg_upgrade and not promised by Aurora.
        -- Not from pg_stat_all_tables, which sums up the indexes of every table for it.
@@ -38,6 +39,6 @@ LEFT JOIN cell ON cell.attrelid = c.oid
 LEFT JOIN expression ON expression.indrelid = c.oid
 LEFT JOIN extended ON extended.stxrelid = c.oid
 WHERE c.relpersistence <> 't' AND NOT c.relisshared
-  AND n.nspname NOT IN ('information_schema', 'pg_toast')
+  AND n.nspname NOT IN ('information_schema', 'pg_toast', 'aurora_runbooks_statistics')
   AND (c.relkind IN ('m', 'p') OR c.relkind = 'r' AND c.oid <> 'pg_statistic'::regclass)
 ORDER BY n.nspname, c.relname

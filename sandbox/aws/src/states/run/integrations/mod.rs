@@ -5,6 +5,7 @@
 pub mod ecs;
 pub mod events;
 pub mod lambda;
+pub mod ssm;
 pub mod states;
 
 use bytes::Bytes;

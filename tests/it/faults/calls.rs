@@ -1,0 +1,152 @@
+//! Every call of every runbook meets every fault.
+
+use std::collections::BTreeMap;
+
+use sandbox::faults::Kind;
+
+use super::{
+    driver::{none_failed, times},
+    plan::{Plan, Planned},
+    runbooks::Runbook,
+};
+use crate::harness::{CallSite, Ended, call_sites, repeated_looks};
+
+/// The calls of a clean run: how many of each, and how many looks of each could be stale.
+pub struct Calls {
+    pub sites: BTreeMap<CallSite, u32>,
+    pub looks: BTreeMap<CallSite, u32>,
+}
+
+impl Calls {
+    pub async fn of(runbook: Runbook) -> Self {
+        let whole = Plan { runbook, faults: Vec::new() }.holds().await.unwrap_or_else(|why| panic!("{why}"));
+        let mut sites: BTreeMap<CallSite, u32> =
+            call_sites(&whole.sandbox).into_iter().map(|site| (site, 0)).collect();
+        for call in whole.sandbox.gateway.calls() {
+            let site = CallSite { principal: call.principal, service: call.service, action: call.action };
+            sites.entry(site).and_modify(|count| *count += 1);
+        }
+        assert!(sites.len() > 14, "only {} call sites: {sites:?}", sites.len());
+        Self { sites, looks: repeated_looks(&whole.sandbox) }
+    }
+}
+
+/// A worker's answers to Step Functions change what becomes of a run.
+fn is_read(site: &CallSite) -> bool {
+    let verbs = ["Describe", "Get", "List", "Head", "Download", "Assume", "SendTaskHeartbeat"];
+    verbs.iter().any(|verb| site.action.starts_with(verb))
+}
+
+/// Every site meets that kind. What has had an effect meets it alone.
+pub fn plans(runbook: Runbook, calls: &Calls, kind: Kind) -> Vec<Plan> {
+    let once = |site: &CallSite| Planned { times: times(kind), ..Planned::once(kind, site) };
+    let groups: Vec<Vec<Planned>> = match kind {
+        Kind::Stale => calls.looks.iter().map(|(site, repeated)| stale(site, *repeated)).collect(),
+        Kind::Denied => in_turn(calls).iter().map(|sites| sites.iter().map(once).collect()).collect(),
+        _ => {
+            let has_effect = matches!(kind, Kind::TimeoutAfter | Kind::KillAfter);
+            let is_alone = |site: &&CallSite| has_effect && !is_read(site);
+            let (alone, others): (Vec<_>, Vec<_>) = calls.sites.keys().partition(is_alone);
+            let groups = alone.into_iter().map(|site| vec![site.clone()]);
+            groups.chain(one_of_each_state(&others)).map(|sites| sites.iter().map(once).collect()).collect()
+        }
+    };
+    groups.into_iter().map(|faults| Plan { runbook, faults }).collect()
+}
+
+/// At once, in the middle, and once more: as far as that many looks go.
+fn stale(site: &CallSite, repeated: u32) -> Vec<Planned> {
+    let after = [0, 2, 5].into_iter().filter(|after| 2 * after < repeated);
+    after.map(|after| Planned { after, ..Planned::once(Kind::Stale, site) }).collect()
+}
+
+/// The first call of each state, the second of each, and so on: what has no effect leaves nothing
+/// that another state could meet.
+fn one_of_each_state(sites: &[&CallSite]) -> Vec<Vec<CallSite>> {
+    let mut groups: Vec<Vec<CallSite>> = Vec::new();
+    let mut of_state = BTreeMap::<&str, usize>::new();
+    for site in sites {
+        let index = of_state.entry(&site.principal).or_default();
+        if groups.len() == *index {
+            groups.push(Vec::new());
+        }
+        groups[*index].push((*site).clone());
+        *index += 1;
+    }
+    groups
+}
+
+/// Several that are denied in one world, each until a person goes on. What removes what a failed
+/// run has left is denied alone: it also follows the failures of the others.
+fn in_turn(calls: &Calls) -> Vec<Vec<CallSite>> {
+    let sites = calls.sites.keys().cloned();
+    let (after, others): (Vec<_>, Vec<_>) = sites.partition(|site| site.principal == "remove-leftovers");
+    let chains = others.chunks(8).map(<[CallSite]>::to_vec);
+    chains.chain(after.into_iter().map(|site| vec![site])).collect()
+}
+
+async fn meets(runbooks: &[Runbook], kinds: &[Kind]) {
+    let mut failures = Vec::new();
+    for &runbook in runbooks {
+        let calls = Calls::of(runbook).await;
+        for plan in kinds.iter().flat_map(|kind| plans(runbook, &calls, *kind)) {
+            failures.extend(plan.holds().await.err());
+        }
+    }
+    none_failed(&failures);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_throttled_call_or_a_server_error_is_only_a_delay() {
+    meets(&Runbook::ALL, &[Kind::Throttle, Kind::ServerError]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_lost_before_or_after_its_effect_is_only_a_delay() {
+    meets(&Runbook::ALL, &[Kind::TimeoutBefore, Kind::TimeoutAfter]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_killed_before_or_after_any_call_leaves_nothing_that_running_again_does_not_finish() {
+    meets(&Runbook::ALL, &[Kind::KillBefore, Kind::KillAfter]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn stale_describes_start_nothing_twice() {
+    meets(&Runbook::ALL, &[Kind::Stale]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_denied_call_is_refused_with_the_permission_and_goes_on_after_a_redrive() {
+    let mut failures = Vec::new();
+    for runbook in Runbook::ALL {
+        let calls = Calls::of(runbook).await;
+        for plan in plans(runbook, &calls, Kind::Denied) {
+            let told = plan.holds().await.and_then(|whole| are_told(&plan, &whole.failures));
+            failures.extend(told.err());
+        }
+    }
+    none_failed(&failures);
+}
+
+/// Each denial has failed a run that says so.
+fn are_told(plan: &Plan, failures: &[Ended]) -> Result<(), String> {
+    for CallSite { principal, service, action } in plan.faults.iter().map(|fault| &fault.site) {
+        // What a clean-up may not do it looks at again or names as what is left; Step Functions and
+        // the run bucket are asked by every state in its own way.
+        let tidies = ["clean-up", "remove-leftovers"].contains(&principal.as_str());
+        if tidies || ["s3", "states"].contains(&service.as_str()) {
+            continue;
+        }
+        let says = |failed: &Ended| {
+            let parts = [action.as_str(), "is not allowed"];
+            failed.error == "Refused" && parts.iter().all(|part| failed.cause.contains(*part))
+        };
+        if !failures.iter().any(says) {
+            let told: Vec<_> =
+                failures.iter().map(|failed| format!("{}: {}", failed.error, failed.cause)).collect();
+            return Err(format!("{plan}\nnobody is told of {principal} {action}:\n{}", told.join("\n")));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,126 @@
+//! Lets a run meet faults under the observer, until it has ended well; or says what went wrong.
+
+use std::panic::AssertUnwindSafe;
+
+use futures::FutureExt;
+use sandbox::{Sandbox, faults::Kind};
+
+use super::{observer::Observer, plan::Plan, runbooks::Runbook};
+use crate::harness::Ended;
+
+/// What is left when a run has ended well.
+pub struct Whole {
+    pub sandbox: Sandbox,
+    /// The runs after which a person had to go on.
+    pub failures: Vec<Ended>,
+    /// The faults that have met no call.
+    pub unfired: Vec<String>,
+}
+
+/// What went wrong, and the calls until then.
+#[derive(Debug)]
+pub struct Wrong {
+    pub what: String,
+    pub trace: String,
+}
+
+impl Plan {
+    /// What a single fault has to show: that it was met, and that it did no harm.
+    pub async fn holds(&self) -> Result<Whole, String> {
+        whole_and_met(&self.to_string(), self.try_whole().await)
+    }
+
+    pub async fn try_whole(&self) -> Result<Whole, Wrong> {
+        let sandbox = self.runbook.world().await;
+        self.lay(&sandbox);
+        try_whole(self.runbook, sandbox, self.faults.len()).await
+    }
+}
+
+/// Says what did not hold, with the name of what was laid.
+pub fn whole_and_met(laid: &str, ran: Result<Whole, Wrong>) -> Result<Whole, String> {
+    let whole = ran.map_err(|Wrong { what, trace }| format!("{laid}\n{what}\n{trace}"))?;
+    match whole.unfired.as_slice() {
+        [] => Ok(whole),
+        unfired => Err(format!("{laid}: laid and never fired: {}", unfired.join(", "))),
+    }
+}
+
+/// A run's failure does not keep the others from being tried.
+#[track_caller]
+pub fn none_failed(failures: &[String]) {
+    assert!(failures.is_empty(), "{} runs failed\n\n{}", failures.len(), failures.join("\n\n"));
+}
+
+/// Runs what is laid on that world already: so many faults, of which each may fail a run.
+pub async fn try_whole(runbook: Runbook, sandbox: Sandbox, faults: usize) -> Result<Whole, Wrong> {
+    let observer = Observer::of(&sandbox, &runbook.subject());
+    // A test's own assertions say what is wrong by panicking.
+    let ran = AssertUnwindSafe(until_it_is_good(runbook, &sandbox, faults)).catch_unwind().await;
+    let unfired = sandbox.gateway.withdraw(|_| true);
+    let broken = observer.broken();
+    let what = match ran {
+        Ok(failures) if broken.is_empty() => return Ok(Whole { sandbox, failures, unfired }),
+        Ok(_) => broken.join("\n"),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().cloned();
+            let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+            [vec![text.unwrap_or_else(|| "a panic without words".to_owned())], broken].concat().join("\n")
+        }
+    };
+    Err(Wrong { what, trace: trace(&sandbox) })
+}
+
+async fn until_it_is_good(runbook: Runbook, sandbox: &Sandbox, faults: usize) -> Vec<Ended> {
+    let mut failures: Vec<Ended> = Vec::new();
+    loop {
+        let ended = match failures.last() {
+            None => runbook.run(sandbox).await,
+            Some(failed) => runbook.again(sandbox, failed, failures.len()).await,
+        };
+        if ended.status == "SUCCEEDED" {
+            runbook.good_end(sandbox).await;
+            return failures;
+        }
+        ends_as_a_person_can_go_on(&ended);
+        runbook.after_failure(sandbox, &ended).await;
+        let (error, cause) = (&ended.error, &ended.cause);
+        assert!(failures.len() <= faults, "it fails again and again: {error}: {cause}");
+        failures.push(ended);
+    }
+}
+
+/// A failure says what it is, and what to do.
+fn ends_as_a_person_can_go_on(ended: &Ended) {
+    assert_eq!(ended.status, "FAILED", "{}", ended.cause);
+    assert!(
+        !["Unexpected", "States.Runtime"].contains(&ended.error.as_str()),
+        "{}: {}",
+        ended.error,
+        ended.cause
+    );
+}
+
+/// The calls of our own that changed something or went wrong, the last of them.
+fn trace(sandbox: &Sandbox) -> String {
+    let ours = crate::harness::ours();
+    let calls = sandbox.gateway.calls();
+    let told = calls.iter().filter(|call| {
+        ours.contains(&call.principal) && (call.mutates() || call.status >= 300) && call.service != "s3"
+    });
+    let lines: Vec<String> = told
+        .map(|call| {
+            let about: Vec<&str> =
+                call.form.split('&').filter(|field| field.contains("Identifier=")).collect();
+            let time = call.at.strftime("%H:%M:%S");
+            format!("{time} {} {} {} {}", call.principal, call.action, call.status, about.join(" "))
+        })
+        .collect();
+    lines[lines.len().saturating_sub(60)..].join("\n")
+}
+
+/// How often a fault comes: throttling and the like so often that the SDK's own retries do not hide
+/// it from a state.
+pub fn times(kind: Kind) -> u32 {
+    if matches!(kind, Kind::Throttle | Kind::ServerError | Kind::TimeoutBefore) { 3 } else { 1 }
+}

@@ -1,0 +1,233 @@
+//! The runs that faults are laid on: each runbook's world, how a run of it begins, how a person
+//! goes on after a failure, what a good end is and what a failed run leaves.
+
+use std::time::Duration;
+
+use sandbox::{
+    Options, Sandbox,
+    aws::{ACCOUNT, PRODUCTION},
+    environments, exports,
+    orders::{self, Shape},
+    production,
+    rds::{Behaviour, EventDelivery},
+};
+use serde_json::json;
+
+use super::observer::Subject;
+use crate::{
+    another_account,
+    daily_sync_model::{minutes, published},
+    harness::{self, Ended, World, ended, redrive, to_18, versions},
+    snapshot_export_model::{TONIGHT, at},
+};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Runbook {
+    Upgrade,
+    /// Two targets: one is swapped by name, one by secret.
+    Sync,
+    /// What another account's sync has sanitised.
+    SyncOfSync,
+    /// Started by its snapshot's event.
+    Export,
+    /// Rows are counted on a restore.
+    CountedExport,
+    /// What production has shared.
+    SharedExport,
+}
+
+use Runbook::{CountedExport, Export, SharedExport, Sync, SyncOfSync, Upgrade};
+
+impl Runbook {
+    pub const ALL: [Self; 6] = [Upgrade, Sync, SyncOfSync, Export, CountedExport, SharedExport];
+
+    pub fn machine(self) -> &'static str {
+        match self {
+            Upgrade => "major-upgrade",
+            Sync | SyncOfSync => "daily-sync",
+            Export | CountedExport | SharedExport => "snapshot-export",
+        }
+    }
+
+    /// As a plan writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Upgrade => "major-upgrade",
+            Sync => "daily-sync",
+            SyncOfSync => "daily-sync-of-a-sync",
+            Export => "snapshot-export",
+            CountedExport => "snapshot-export-counted",
+            SharedExport => "snapshot-export-shared",
+        }
+    }
+
+    pub async fn world(self) -> Sandbox {
+        let options = Options::model(1);
+        let sandbox = match self {
+            Upgrade => harness::model(1, Shape::default()).await,
+            Sync => World::WHOLE.start(options).await.0,
+            SyncOfSync => another_account::world_with_their_snapshot(options).await,
+            Export | CountedExport | SharedExport => self.exports_world(options).await,
+        };
+        sandbox.rds.behave(hasten);
+        sandbox
+    }
+
+    async fn exports_world(self, options: Options) -> Sandbox {
+        let sandbox = Sandbox::start(Options { roles: vec![exports::role().unwrap()], ..options }).await;
+        let sandbox = sandbox.expect("the sandbox starts");
+        if self == SharedExport {
+            production::create(&sandbox).await.unwrap();
+        }
+        orders::create(&sandbox, Shape { maintenance: false, ..Shape::default() }).await.unwrap();
+        let policy = match self {
+            CountedExport => {
+                environments::create_quarantine(&sandbox).await.unwrap();
+                Some(exports::policy_that_counts().unwrap())
+            }
+            SharedExport => {
+                exports::share_from_production(&sandbox).await.unwrap();
+                sandbox.rds.behave(|behaviour| behaviour.events = EventDelivery::Missing);
+                Some(exports::policy_of_three().unwrap())
+            }
+            _ => None,
+        };
+        exports::create(&sandbox, policy.as_deref()).await.unwrap();
+        sandbox
+    }
+
+    /// What the observer has to know of the world.
+    pub fn subject(self) -> Subject {
+        let orders_of = |account| (account, "orders");
+        let (read_only, targets) = match self {
+            Upgrade => (vec![], false),
+            Sync => (vec![orders_of(PRODUCTION)], true),
+            SyncOfSync => (vec![orders_of(PRODUCTION)], false),
+            Export | CountedExport => (vec![orders_of(ACCOUNT)], false),
+            SharedExport => (vec![orders_of(PRODUCTION), orders_of(ACCOUNT)], false),
+        };
+        let folder = match self {
+            Export | CountedExport => Some(exports::FOLDER),
+            SharedExport => Some("exports/shared/"),
+            _ => None,
+        };
+        Subject { read_only, yesterdays_targets: targets, upgraded: self == Upgrade, folder }
+    }
+
+    /// The first run.
+    pub async fn run(self, sandbox: &Sandbox) -> Ended {
+        if matches!(self, Export | CountedExport) {
+            exports::take_snapshot(sandbox, at(TONIGHT)).await.unwrap();
+            return ended(sandbox, exports::started(sandbox).await.unwrap()).await;
+        }
+        self.start(sandbox, "first").await
+    }
+
+    async fn start(self, sandbox: &Sandbox, name: &str) -> Ended {
+        let input = match self {
+            Upgrade => to_18(),
+            Sync => json!({ "sync": environments::SYNC }),
+            SyncOfSync => json!({ "sync": "orders-test" }),
+            Export | CountedExport | SharedExport => json!({ "export": "shared" }),
+        };
+        ended(sandbox, sandbox.start_execution(self.machine(), name, &input).await.unwrap()).await
+    }
+
+    /// What the error's text and the runbook's README tell a person to do: redrive, or, where a
+    /// failed run has cleaned up after itself, start again.
+    pub async fn again(self, sandbox: &Sandbox, failed: &Ended, attempt: usize) -> Ended {
+        match self {
+            Sync | SyncOfSync => self.start(sandbox, &format!("again-{attempt}")).await,
+            Upgrade | Export | CountedExport | SharedExport => redrive(sandbox, failed).await,
+        }
+    }
+
+    /// What a failed run must have left as it was, or taken away.
+    pub async fn after_failure(self, sandbox: &Sandbox, failed: &Ended) {
+        match self {
+            Upgrade | Export | SharedExport => {}
+            Sync | SyncOfSync => {
+                let left = left(sandbox);
+                let is_named = |thing: &&String| failed.cause.contains(thing.as_str());
+                let unnamed: Vec<&String> = left.iter().filter(|thing| !is_named(thing)).collect();
+                assert!(unnamed.is_empty(), "left, and not named: {unnamed:?}: {}", failed.cause);
+                let led = published(sandbox).await.len();
+                assert_eq!(
+                    led,
+                    if self == Sync { 2 } else { led },
+                    "a target leads nowhere: {}",
+                    failed.cause
+                );
+            }
+            CountedExport => {
+                minutes(sandbox, 30).await;
+                assert_eq!(left(sandbox), Vec::<String>::new(), "half an hour after the failure");
+            }
+        }
+    }
+
+    /// What a run that succeeded has made.
+    pub async fn good_end(self, sandbox: &Sandbox) {
+        match self {
+            Upgrade => assert_eq!(versions(sandbox).await, ["18.4", "18.4", "18.4"]),
+            Sync => {
+                let led = published(sandbox).await;
+                let run = |id: &String| {
+                    sandbox.rds.look(|world| world.clusters.get(id)?.tags.get("execution").cloned())
+                };
+                let runs: Vec<_> = led.values().filter_map(run).collect();
+                assert!(runs.len() == 2 && !runs.iter().any(|run| run == "yesterday"), "led to {runs:?}");
+                assert_eq!(left(sandbox), Vec::<String>::new());
+            }
+            SyncOfSync => {
+                assert!(published(sandbox).await.contains_key(environments::DEV));
+                assert_eq!(left(sandbox), Vec::<String>::new());
+            }
+            Export | CountedExport => {
+                assert_eq!(crate::snapshot_export_model::manifest(sandbox).totals.rows, 190);
+                let tasks = sandbox.rds.look(|world| world.exports.len());
+                assert_eq!(tasks, 1, "it is exported once");
+                if self == CountedExport {
+                    minutes(sandbox, 30).await;
+                    assert_eq!(left(sandbox), Vec::<String>::new());
+                }
+            }
+            SharedExport => {
+                assert!(sandbox.s3.get(exports::BUCKET, "exports/shared/latest.json").is_some());
+            }
+        }
+    }
+}
+
+/// What RDS takes its time for comes after a few looks, not after dozens that are all the same: a
+/// run costs a third.
+fn hasten(behaviour: &mut Behaviour) {
+    let seconds = Duration::from_secs;
+    behaviour.maintenance = seconds(40);
+    behaviour.maintenance_staleness = seconds(30);
+    behaviour.create_instance = seconds(40);
+    behaviour.snapshot = seconds(40);
+    behaviour.restore = seconds(40);
+    behaviour.delete = seconds(20);
+    behaviour.start_stop = seconds(20);
+    behaviour.upgrade_prechecks = seconds(20);
+    behaviour.upgrade_snapshot = seconds(20);
+    behaviour.upgrade = seconds(60);
+    behaviour.reader_lag = seconds(30);
+}
+
+/// What runs of ours have made for themselves and not taken away.
+fn left(sandbox: &Sandbox) -> Vec<String> {
+    let in_production = production::service(sandbox).unwrap();
+    let copies = in_production.look(|world| {
+        let ours = world.snapshots.values().filter(|snapshot| snapshot.id.starts_with("sync-"));
+        ours.map(|snapshot| snapshot.id.clone()).collect::<Vec<_>>()
+    });
+    let here = sandbox.rds.look(|world| {
+        let unused = |role: &String| role == "quarantine" || role == "fresh";
+        let clusters = world.clusters.values().filter(|cluster| cluster.tags.get("role").is_some_and(unused));
+        let snapshots = world.snapshots.keys().filter(|id| id.starts_with("sanitized-")).cloned();
+        clusters.map(|cluster| cluster.id.clone()).chain(snapshots).collect::<Vec<_>>()
+    });
+    copies.into_iter().chain(here).collect()
+}
