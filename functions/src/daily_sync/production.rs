@@ -192,7 +192,13 @@ impl Source {
     pub async fn shared_with(&self, copy: &OurCopy) -> Result<Vec<String>> {
         let describe = self.cx.rds.describe_db_cluster_snapshot_attributes();
         let answer = describe.db_cluster_snapshot_identifier(copy.id()).send().await;
-        let answer = answer.map_err(aws("rds:DescribeDBClusterSnapshotAttributes"))?;
+        let answer = answer.map_err(|error| match Fault::of(&error) {
+            // A list of a moment ago may still show one that is gone.
+            Some(Fault::DBClusterSnapshotNotFoundFault) => {
+                Error::NotReady(format!("snapshot {} to be listed as it is ({})", copy.id(), message(&error)))
+            }
+            _ => aws("rds:DescribeDBClusterSnapshotAttributes")(error),
+        })?;
         let attributes = answer
             .db_cluster_snapshot_attributes_result
             .and_then(|result| result.db_cluster_snapshot_attributes);
