@@ -17,8 +17,8 @@ use sandbox::{
 use tokio_postgres::Client;
 use workers::major_upgrade::reindex_collations::reindex;
 
-/// Of a whole cluster, as [`sandbox::worlds::findings`] plants it: a collation that sorts in another
-/// way than when its index was made.
+/// Of a whole cluster, as [`sandbox::worlds::findings`] plants it: a collation that sorts in
+/// another way than when its index was made.
 pub const WORN_CLUSTER: &str = "-- database: shop
 -- as: master
 CREATE COLLATION public.worn (locale = 'C.utf8');
