@@ -12,7 +12,7 @@ use super::{
 };
 
 /// How many there are when nobody asks for more.
-pub const SEEDS: u64 = 200;
+pub const SEEDS: u64 = 60;
 
 fn variable<T: std::str::FromStr>(name: &str) -> Option<T> {
     let text = std::env::var(name).ok()?;
