@@ -141,12 +141,18 @@ impl Wire {
                 server.write_all(&hello).await?;
                 let (from_client, to_client) = client.split();
                 let (from_server, to_server) = server.split();
-                tokio::select! {
-                    end = self.ask(from_client, to_server, &talk, (port, database.as_str())) => end?,
-                    end = self.answer(from_server, to_client, &talk, port) => end?,
-                }
+                let end = tokio::select! {
+                    end = self.ask(from_client, to_server, &talk, (port, database.as_str())) => end,
+                    end = self.answer(from_server, to_client, &talk, port) => end,
+                };
+                // Whoever breaks off is gone, too.
+                end.unwrap_or(End::Closed)
             }
         };
+        // The worker may have gone before it was refused.
+        if talk.limited.load(SeqCst) {
+            self.servers.limit(port, false).await;
+        }
         if end == End::Reset {
             // Then the end of the connection is a reset.
             client.set_zero_linger()?;
