@@ -338,7 +338,9 @@ variable "alarm_topic_arns" {
 }
 
 variable "require_approval" {
-  description = "Whether a person is asked before every upgrade, also where its input does not say `approval`."
+  description = <<-TEXT
+    Whether a person is asked before every upgrade, also where its input does not say `approval`.
+  TEXT
   type        = bool
   default     = false
 }
