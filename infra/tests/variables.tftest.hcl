@@ -358,10 +358,10 @@ run "prices_reach_the_reports_and_nobody_else" {
   }
 
   assert {
-    condition = {
+    condition = tomap({
       for name, value in aws_lambda_function.this["report-run"].environment[0].variables :
       name => value if startswith(name, "PRICE_")
-    } == tomap({ PRICE_CURRENCY = "EUR", PRICE_WORKER_HOUR = "0.12" })
+    }) == tomap({ PRICE_CURRENCY = "EUR", PRICE_WORKER_HOUR = "0.12" })
     error_message = "what has a price, and its currency"
   }
   assert {

@@ -17,11 +17,11 @@ use sandbox::{
 use tokio_postgres::Client;
 use workers::major_upgrade::reindex_collations::reindex;
 
-/// Of a whole cluster, as [`sandbox::worlds::findings`] plants it: a collation that sorts in
-/// another way than when its index was made.
+/// Of a whole cluster at 18, as [`sandbox::worlds::findings`] plants it: a collation that sorts in
+/// another way than when its index was made. Collations of libc have no version everywhere.
 pub const WORN_CLUSTER: &str = "-- database: shop
 -- as: master
-CREATE COLLATION public.worn (locale = 'C.utf8');
+CREATE COLLATION public.worn (provider = builtin, locale = 'C.UTF-8');
 CREATE TABLE public.words (word text COLLATE public.worn PRIMARY KEY);
 
 -- as: rdsadmin

@@ -147,8 +147,14 @@ impl Bench<'_> {
                         self.judge(name, &fired, &answer);
                         break;
                     }
-                    // What earlier attempts have done already is not asked for again.
-                    assert!(chained && answer.is_ok(), "{} never came to {name} at {at}", self.state);
+                    // What earlier attempts have done already is not asked for again, and it may
+                    // still wait for what the last fault has left.
+                    let goes_on = match &answer {
+                        Ok(_) => true,
+                        Err(error) => error.waiting_for().is_some(),
+                    };
+                    let said = answer.err().map(|error| error.to_string());
+                    assert!(chained && goes_on, "{} never came to {name} at {at}: {said:?}", self.state);
                 }
                 if !chained {
                     self.done().await;
@@ -232,8 +238,10 @@ fn every_worker_that_speaks_sql_is_in_the_table_and_is_tried() {
     }
     let listed: BTreeSet<&str> = table.keys().map(|of| of.split(':').next().unwrap()).collect();
     let tried: BTreeSet<&str> = upgrade::STATES.into_iter().chain(sync::STATES).collect();
-    // It reads files.
-    let all = workers::STATES.iter().copied().filter(|state| *state != "ReconcileExport");
+    // ReconcileExport speaks no SQL; ReindexCollations needs a collation with a version, which a
+    // cluster at 16 does not have here (tests/it/reindex.rs).
+    let others = ["ReconcileExport", "ReindexCollations"];
+    let all = workers::STATES.iter().copied().filter(|state| !others.contains(state));
     assert_eq!(all.collect::<BTreeSet<_>>(), tried);
     assert_eq!(listed, tried);
 }

@@ -25,10 +25,21 @@ pub async fn names(
     fresh: &Cluster,
 ) -> Result<()> {
     let wanted = names_of::instance(plan.stable);
-    if let Some(former) = plan.former.and_then(|id| aurora::by_resource_id(clusters, id)) {
-        let members = aurora::members(cx, former).await?;
-        if let Some(instance) = members.iter().find(|member| member.id == wanted) {
-            return rename_instance(cx, instance, &names_of::instance(&plan.old_name)).await;
+    let instances = aurora::instances(cx).await?;
+    if let Some(instance) = instances.iter().find(|instance| instance.id == wanted)
+        && let Some(holder) =
+            instance.cluster.as_deref().and_then(|cluster| aurora::by_name(clusters, cluster))
+        && holder.resource_id != fresh.resource_id
+    {
+        // The former one, or one before it, whose swap ended before its instance was renamed.
+        let is_former = plan.former == Some(&holder.resource_id);
+        let is_before = tags::has_role(&holder.tags, Role::Old) && holder.tags.is(tags::TARGET, plan.stable);
+        if is_former || is_before {
+            if holder.status == Status::Stopped {
+                removal::start(cx, &holder.id).await?;
+                return Err(Error::NotReady(format!("{} to start: its instance has the name", holder.id)));
+            }
+            return rename_instance(cx, instance, &names_of::instance(&holder.id)).await;
         }
     }
     let members = aurora::members(cx, fresh).await?;

@@ -54,12 +54,17 @@ impl State for DeleteQuarantine {
             Some(copy) => source.remove(&copy).await,
             None => Ok(()),
         };
-        if let (Err(cluster), Err(copy)) = (&cluster, &copy)
-            && let (Some(cluster), Some(copy)) = (cluster.waiting_for(), copy.waiting_for())
-        {
-            return Err(Error::NotReady(format!("{cluster}; {copy}")));
+        let mut waiting = Vec::new();
+        for error in [cluster, copy].into_iter().filter_map(Result::err) {
+            match error.waiting_for() {
+                Some(what) => waiting.push(what.to_owned()),
+                // What is refused is told at once, whatever the other waits for.
+                None => return Err(error),
+            }
         }
-        cluster.and(copy)?;
+        if !waiting.is_empty() {
+            return Err(Error::NotReady(waiting.join("; ")));
+        }
         let summary =
             format!("{name} and the copy of production's snapshot are deleted; the run holds no raw data");
         Ok(Deleted { summary })

@@ -183,7 +183,8 @@ pub async fn count_rows(sandbox: &Sandbox) -> anyhow::Result<BTreeMap<String, i6
         let tables = "SELECT format('%I.%I', n.nspname, c.relname)
                       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
                       WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition
-                      AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'";
+                      AND n.nspname NOT LIKE 'pg\\_%'
+                      AND n.nspname NOT IN ('information_schema', 'aurora_runbooks_statistics')";
         for row in client.query(tables, &[]).await? {
             let table: String = row.get(0);
             let count = client.query_one(&format!("SELECT count(*) FROM {table}"), &[]).await?.get(0);

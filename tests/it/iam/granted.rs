@@ -239,8 +239,10 @@ async fn the_workers_use_all_that_they_are_granted() {
     };
     let sandbox = Sandbox::start(options()).await.unwrap();
     let id = orders::create(&sandbox, orders::Shape::default()).await.unwrap();
-    findings::apply(sandbox.engine.as_ref().unwrap(), &id, reindex::WORN_CLUSTER).await.unwrap();
     run(&sandbox, "upgrade", &to_18()).await.succeeded();
+    findings::apply(sandbox.engine.as_ref().unwrap(), &id, reindex::WORN_CLUSTER).await.unwrap();
+    let again = run(&sandbox, "again", &to_18()).await.succeeded();
+    assert!(again.states().contains(&"ReindexCollations"), "{:?}", again.states());
     note(&sandbox).await;
     drop(sandbox);
     let sandbox = world_of_sync(options()).await;

@@ -9,15 +9,14 @@ use sandbox::{
     Sandbox, aws,
     orders::{self, Shape},
     sandbox::BUCKET,
-    worlds::{exports, findings},
+    worlds::exports,
 };
 use serde_json::{Value, json};
 
 use super::{bench, fenced};
-use crate::{harness::real, reindex::WORN_CLUSTER};
+use crate::harness::real;
 
-pub const STATES: [&str; 5] =
-    ["InspectDatabases", "RunAnalyze", "ReindexCollations", "VerifyUpgrade", "CountRows"];
+pub const STATES: [&str; 4] = ["InspectDatabases", "RunAnalyze", "VerifyUpgrade", "CountRows"];
 
 fn payload(sandbox: &Sandbox, run: &Run, input: Value) -> Value {
     let mut run = run.clone();
@@ -41,12 +40,6 @@ async fn every_fault_of_an_upgrades_sql_is_a_delay_or_says_what_to_do() {
 
     let analyze = bench(&sandbox, "RunAnalyze", payload(&sandbox, &run, same.clone()), ids()).await;
     analyze.meets_every_fault(false, async || forget_statistics(&sandbox, &id).await).await;
-
-    findings::apply(sandbox.engine.as_ref().unwrap(), &id, WORN_CLUSTER).await.unwrap();
-    let cluster = json!({ "cluster": orders::CLUSTER });
-    let reindex = bench(&sandbox, "ReindexCollations", payload(&sandbox, &run, cluster), ids()).await;
-    let reindexed = format!("{}/reindexed.json", run.prefix());
-    reindex.meets_every_fault(false, async || sandbox.s3.remove(BUCKET, &reindexed)).await;
 
     let verify = bench(&sandbox, "VerifyUpgrade", payload(&sandbox, &run, same), ids()).await;
     verify.meets_every_fault(false, async || {}).await;

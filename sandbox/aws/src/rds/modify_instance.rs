@@ -152,6 +152,11 @@ impl Rds {
                 }
             }
             Change::Name(name) => {
+                // Asked for twice before the first shows, it is one rename.
+                let is_new = |instance: &Instance| instance.status == "available" && instance.id != name;
+                if !self.world().instances.get(id).is_some_and(is_new) {
+                    return;
+                }
                 status("renaming");
                 self.pause(Duration::from_secs(10)).await;
                 let Some(old) = self.world().instances.get_mut(id).map(|instance| {
