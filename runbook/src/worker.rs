@@ -92,9 +92,7 @@ pub async fn run(
     let mut stop = pin!(stop);
     let mut beats = Beats { cx, token, heard: cx.clock.now() };
     let at_work = async {
-        if let Err(lost) = beats.first().await {
-            return Err(lost);
-        }
+        beats.first().await?;
         tokio::select! {
             result = work => Ok(result),
             lost = beats.until_lost() => Err(lost),

@@ -6,7 +6,7 @@
 //! 50, filled by 10 a second
 //! (https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html).
 
-use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
+use std::{collections::BTreeMap, fmt::Write as _, io::Write as _, time::Duration};
 
 use futures::{StreamExt, stream};
 use local_aws::gateway::Call;
@@ -214,12 +214,10 @@ impl Fleet {
             let next = at.checked_add(jiff::SignedDuration::from_hours(24)).unwrap();
             let calls = sandbox.gateway.take_calls();
             came.count(&calls);
-            println!(
-                "day {day}: {} runs, {} calls of RDS, {:.0} s",
-                runs.len(),
-                calls.iter().filter(|call| call.service == "rds").count(),
-                begun.elapsed().as_secs_f64()
-            );
+            let of_rds = calls.iter().filter(|call| call.service == "rds").count();
+            let seconds = begun.elapsed().as_secs_f64();
+            let line = format!("day {day}: {} runs, {of_rds} calls of RDS, {seconds:.0} s\n", runs.len());
+            std::io::stderr().write_all(line.as_bytes()).unwrap();
             let late = sandbox.clock.now().duration_since(next);
             assert!(late.is_negative(), "day {day} took longer than a day, by {late}");
             sandbox.clock.sleep(late.unsigned_abs()).await;
