@@ -37,7 +37,8 @@ pub async fn handle(cx: &Context) -> Result<Value> {
     }
     let now = cx.clock.now();
     let age = raw.values().map(|since| now.duration_since(*since).as_secs()).max().unwrap_or_default();
-    telemetry::metric(cx, &line(now, raw.len(), age));
+    let metrics = [("RawCopies", "Count", raw.len() as f64), ("RawCopyAge", "Seconds", age as f64)];
+    telemetry::metric(cx, &Value::Object(telemetry::embedded(now, &json!([[]]), &metrics)));
     let copies: BTreeMap<&str, String> =
         raw.iter().map(|(arn, since)| (arn.as_str(), since.to_string())).collect();
     tracing::info!(age, ?copies, "raw copies");
@@ -62,27 +63,10 @@ fn note_copies<'a>(
     Ok(())
 }
 
-/// What is being made may have no time yet.
+/// What is being made may have no time yet. That a copied snapshot shows the time of its copy is
+/// assumed: "the time when the snapshot was taken" (botocore rds 2014-10-31, DBClusterSnapshot)
+/// would be its source's, and the alarm early.
 fn since(cx: &Context, shown: Option<&DateTime>) -> Result<Timestamp> {
     let Some(shown) = shown else { return Ok(cx.clock.now()) };
     Timestamp::from_second(shown.secs()).map_err(|error| Error::unexpected(format!("RDS's time: {error}")))
-}
-
-/// https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
-fn line(now: Timestamp, copies: usize, age: i64) -> Value {
-    json!({
-        "_aws": {
-            "Timestamp": now.as_millisecond(),
-            "CloudWatchMetrics": [{
-                "Namespace": "AuroraRunbooks",
-                "Dimensions": [[]],
-                "Metrics": [
-                    { "Name": "RawCopies", "Unit": "Count" },
-                    { "Name": "RawCopyAge", "Unit": "Seconds" },
-                ],
-            }],
-        },
-        "RawCopies": copies,
-        "RawCopyAge": age,
-    })
 }

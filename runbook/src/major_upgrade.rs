@@ -60,12 +60,10 @@ pub fn inspection_key(resource_id: &ResourceId) -> String {
     format!("upgrades/{resource_id}/inspection.json")
 }
 
-/// What AskApproval asks a person, and the token that answers it.
+/// The token that answers AskApproval's question, and until when.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Question {
-    /// The plan that it is about, as ResolveUpgrade names it.
-    pub decision: String,
     pub token: String,
     pub until: Timestamp,
 }

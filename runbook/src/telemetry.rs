@@ -3,7 +3,8 @@
 
 use std::io::Write;
 
-use serde_json::Value;
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
 use tracing_subscriber::{
     Layer,
     filter::{LevelFilter, Targets},
@@ -14,6 +15,9 @@ use tracing_subscriber::{
 };
 
 use crate::Context;
+
+/// Of all our metrics (docs/operations.md).
+pub const NAMESPACE: &str = "AuroraRunbooks";
 
 pub fn start() {
     crate::panics::remember();
@@ -29,6 +33,18 @@ pub fn start() {
         let lines = lines.json().flatten_event(true).with_current_span(true).with_span_list(false);
         registry().with(lines.with_filter(filter)).init();
     }
+}
+
+/// What a line of CloudWatch's embedded metric format begins with: the metrics by name, unit and
+/// value, for each set of dimensions, whose values the caller adds by their names.
+/// https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+pub fn embedded(at: Timestamp, dimensions: &Value, metrics: &[(&str, &str, f64)]) -> Map<String, Value> {
+    let definitions: Vec<Value> =
+        metrics.iter().map(|(name, unit, _)| json!({ "Name": name, "Unit": unit })).collect();
+    let directive = json!({ "Namespace": NAMESPACE, "Dimensions": dimensions, "Metrics": definitions });
+    let metadata = json!({ "Timestamp": at.as_millisecond(), "CloudWatchMetrics": [directive] });
+    let values = metrics.iter().map(|(name, _, value)| ((*name).to_owned(), json!(value)));
+    [("_aws".to_owned(), metadata)].into_iter().chain(values).collect()
 }
 
 /// A line of CloudWatch's embedded metric format, which has a shape of its own; only a function's

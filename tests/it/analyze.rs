@@ -3,21 +3,14 @@
 use std::collections::BTreeMap;
 
 use policy::TableName;
-use runbook::{
-    Run,
-    clock::Clock,
-    postgres::{Login, Tls},
-};
-use sandbox::{
-    orders,
-    postgres::{PostgresEngine, install},
-    rds::engine::{Engine, NewCluster, Parameters},
-    trial::{Trial, programs},
-};
+use runbook::Run;
+use sandbox::{orders, rds::engine::Engine};
 use workers::major_upgrade::{
     inspection::{Database, Inspection, Table},
     run_analyze::analyze,
 };
+
+use crate::copy::Copy;
 
 const ID: &str = "analyze";
 const DATABASES: [&str; 3] = ["shop", "billing", "stock"];
@@ -31,23 +24,9 @@ const TABLES: &str = "CREATE TABLE sales (id int, kind int) PARTITION BY LIST (k
 
 #[tokio::test]
 async fn nine_tenths_of_the_reads_have_statistics_before_any_parent_or_table_that_nobody_reads() {
-    let installs = install().await.expect("PostgreSQL is fetched");
-    let programs = programs(&installs);
-    let engine = PostgresEngine::new(installs, Clock::System).expect("an engine");
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let parameters = Parameters::default();
-    let new = NewCluster {
-        resource_id: ID,
-        engine_version: "18.4",
-        master_username: "postgres",
-        master_password: "secret",
-        database_name: Some(DATABASES[0]),
-        port,
-        parameters: &parameters,
-    };
-    engine.create(new).await.expect("a server");
-    let login = Login { host: "127.0.0.1".into(), port, user: "postgres".into(), password: "secret".into() };
-    let postgres = orders::connect(&login, "postgres").await.unwrap();
+    let copy = Copy::empty(ID, "18.4", &[]).await;
+    let (engine, login) = (&copy.engine, &copy.trial.login);
+    let postgres = orders::connect(login, "postgres").await.unwrap();
     let mut before = Inspection {
         source_version: "16.14".parse().unwrap(),
         target: "18.4".parse().unwrap(),
@@ -56,10 +35,11 @@ async fn nine_tenths_of_the_reads_have_statistics_before_any_parent_or_table_tha
     };
     let mut reads = BTreeMap::new();
     for (number, database) in DATABASES.iter().enumerate() {
+        // The server has the first.
         if number > 0 {
             postgres.batch_execute(&format!("CREATE DATABASE {database}")).await.unwrap();
         }
-        let client = orders::connect(&login, database).await.unwrap();
+        let client = orders::connect(login, database).await.unwrap();
         let (parent, rest) = TABLES.split_once(';').unwrap();
         let (partitions, rest) = rest.split_once("\\gexec").unwrap();
         client.batch_execute(parent).await.unwrap();
@@ -80,16 +60,16 @@ async fn nine_tenths_of_the_reads_have_statistics_before_any_parent_or_table_tha
     let sessions = "SELECT sum(sessions)::int FROM pg_stat_database WHERE datname <> 'rdsadmin'";
     let opened: i32 = postgres.query_one(sessions, &[]).await.unwrap().get(0);
 
-    let trial = Trial::new(login.clone(), Tls::Disable, programs).expect("a trial");
     let run = Run::of("arn:aws:states:eu-central-1:444455556666:execution:analyze:once");
     let target = before.target.clone();
     // One connection: what is before what is then certain.
-    let done = analyze(&trial.cx, &run, &login, (Some(&before), &target, Some(1))).await.expect("analysed");
+    let done =
+        analyze(&copy.trial.cx, &run, login, (Some(&before), &target, Some(1))).await.expect("analysed");
     assert!(done.hot_after_seconds.is_some());
 
     let mut order = Vec::new();
     for database in DATABASES {
-        let client = orders::connect(&login, database).await.unwrap();
+        let client = orders::connect(login, database).await.unwrap();
         let sql = "SELECT c.relname::text, pg_stat_get_last_analyze_time(c.oid)::text FROM pg_class c \
                    WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace";
         for row in client.query(sql, &[]).await.unwrap() {

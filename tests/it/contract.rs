@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use functions::major_upgrade::resolve_upgrade::{ResolveUpgrade, WORKER_CHARACTERS};
+use functions::major_upgrade::{input::WORKER_CHARACTERS, resolve_upgrade::ResolveUpgrade};
 use local_aws::states::fake::{Fake, ok, service_error};
 use sandbox::{executables::root, statemachine, states as asl};
 use serde_json::{Value, json};
@@ -160,6 +160,15 @@ fn the_retry_blocks_are_the_same_everywhere() {
             .collect()
     };
     assert_eq!((retries(true).len(), retries(false).len()), (1, 1));
+}
+
+/// What the question says of its end is what the machine does.
+#[test]
+fn a_question_is_open_for_as_long_as_the_machine_waits() {
+    let tasks = tasks("major-upgrade");
+    let (_, task) = tasks.iter().find(|(_, task)| waits_for_a_person(task)).unwrap();
+    let patience = functions::major_upgrade::ask_approval::PATIENCE.as_secs();
+    assert_eq!(task["TimeoutSeconds"].as_u64(), Some(patience));
 }
 
 #[test]

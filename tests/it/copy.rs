@@ -16,7 +16,7 @@ use runbook::{
     postgres::{Login, Tls},
 };
 use sandbox::{
-    postgres::{PostgresEngine, install},
+    postgres::{Installs, PostgresEngine, install},
     rds::engine::{Engine, NewCluster, Parameters},
     trial::{Trial, programs},
     worlds::shop::load_shop,
@@ -47,9 +47,18 @@ impl Copy {
     }
 
     pub async fn empty(id: &'static str, version: &str, parameters: &[(&str, &str)]) -> Self {
+        Self::on(install().await.expect("PostgreSQL is there"), id, version, parameters).await
+    }
+
+    /// The same, on other programs.
+    pub async fn on(
+        installs: Installs,
+        id: &'static str,
+        version: &str,
+        parameters: &[(&str, &str)],
+    ) -> Self {
         static NEXT: AtomicU16 = AtomicU16::new(0);
         let port = 31500 + (std::process::id() % 300) as u16 * 4 + NEXT.fetch_add(1, Ordering::Relaxed);
-        let installs = install().await.expect("PostgreSQL is there");
         let programs = programs(&installs);
         let engine = PostgresEngine::new(installs, Clock::System).expect("an engine");
         let parameters: Parameters =

@@ -2,20 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use runbook::{
-    Run,
-    clock::Clock,
-    major_upgrade::Collations,
-    postgres::{Login, Tls},
-};
-use sandbox::{
-    orders,
-    postgres::{PostgresEngine, SUPERUSER, install},
-    rds::engine::{Engine, NewCluster, Parameters},
-    trial::{Trial, programs},
-};
+use runbook::{Run, major_upgrade::Collations};
+use sandbox::{orders, postgres::SUPERUSER, rds::engine::Engine};
 use tokio_postgres::Client;
 use workers::major_upgrade::reindex_collations::reindex;
+
+use crate::copy::Copy;
 
 /// Of a whole cluster at 18, as [`sandbox::worlds::findings`] plants it: a collation that sorts in
 /// another way than when its index was made. Collations of libc have no version everywhere.
@@ -63,34 +55,20 @@ async fn version(client: &Client) -> String {
 
 #[tokio::test]
 async fn indexes_of_a_changed_collation_are_built_again_once_the_smallest_first_and_then_its_version() {
-    let installs = install().await.expect("PostgreSQL is fetched");
-    let programs = programs(&installs);
-    let engine = PostgresEngine::new(installs, Clock::System).expect("an engine");
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let parameters = Parameters::default();
-    let new = NewCluster {
-        resource_id: ID,
-        engine_version: "18.4",
-        master_username: "postgres",
-        master_password: "secret",
-        database_name: Some("shop"),
-        port,
-        parameters: &parameters,
-    };
-    engine.create(new).await.expect("a server");
-    let login = Login { host: "127.0.0.1".into(), port, user: "postgres".into(), password: "secret".into() };
-    let client = orders::connect(&login, "shop").await.unwrap();
+    let copy = Copy::empty(ID, "18.4", &[]).await;
+    let (engine, login) = (&copy.engine, &copy.trial.login);
+    let client = orders::connect(login, "shop").await.unwrap();
     client.batch_execute(SHOP).await.unwrap();
     engine.connect(ID, SUPERUSER, "shop").await.unwrap().batch_execute(WORN).await.unwrap();
     let before = indexes(&client).await;
-    let cx = Trial::new(login.clone(), Tls::Disable, programs).expect("a trial").cx;
+    let cx = &copy.trial.cx;
     let run = Run::of("arn:aws:states:eu-central-1:444455556666:execution:reindex:once");
 
-    let told = reindex(&cx, &run, &login, Collations::Tell).await.expect("told");
+    let told = reindex(cx, &run, login, Collations::Tell).await.expect("told");
     assert_eq!((told.indexes, told.left.len()), (0, 4), "{told:?}");
     assert_eq!((indexes(&client).await, version(&client).await), (before.clone(), "0".to_owned()));
 
-    let failed = reindex(&cx, &run, &login, Collations::Reindex).await.expect_err("there is a double");
+    let failed = reindex(cx, &run, login, Collations::Reindex).await.expect_err("there is a double");
     let text = failed.to_string();
     assert_eq!(failed.name(), "OperationFailed", "{text}");
     assert!(text.contains("do:  REINDEX INDEX CONCURRENTLY public.b_unique;"), "{text}");
@@ -104,7 +82,7 @@ async fn indexes_of_a_changed_collation_are_built_again_once_the_smallest_first_
 
     // Redriven, when the double is gone.
     client.batch_execute("DELETE FROM large WHERE word = 'w'").await.unwrap();
-    let done = reindex(&cx, &run, &login, Collations::Reindex).await.expect("built");
+    let done = reindex(cx, &run, login, Collations::Reindex).await.expect("built");
     let last = indexes(&client).await;
     assert_eq!(
         (last["a_large"], last["c_where"]),
@@ -118,7 +96,7 @@ async fn indexes_of_a_changed_collation_are_built_again_once_the_smallest_first_
     assert_eq!(version(&client).await, "0", "an index that would lock its table is left to a person");
 
     client.batch_execute("DROP TABLE small").await.unwrap();
-    let done = reindex(&cx, &run, &login, Collations::Reindex).await.expect("built");
+    let done = reindex(cx, &run, login, Collations::Reindex).await.expect("built");
     assert_eq!((done.left, version(&client).await), (Vec::new(), "1".to_owned()));
     engine.delete(ID).await.expect("deleted");
 }

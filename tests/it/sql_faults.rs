@@ -133,7 +133,8 @@ impl Bench<'_> {
             for _ in 0..moments {
                 let Some(at) = moment(fault, &statements, connections, &mut random) else { continue };
                 tried.insert(name);
-                loop {
+                for attempt in 0.. {
+                    assert!(attempt < 20, "{} does not come to {name} at {at}", self.state);
                     if !chained || !under_way {
                         fresh().await;
                     }

@@ -1,18 +1,15 @@
 //! The planner's statistics over an upgrade that leaves them behind, on real PostgreSQL 16 and 18.
 
-use runbook::{
-    Run,
-    clock::Clock,
-    postgres::{Login, Tls},
-};
+use runbook::Run;
 use sandbox::{
     orders,
-    postgres::{PostgresEngine, SUPERUSER, install},
-    rds::engine::{Engine, NewCluster, Parameters},
-    trial::{Trial, programs},
+    postgres::{SUPERUSER, install},
+    rds::engine::{Engine, Parameters},
 };
 use tokio_postgres::Client;
 use workers::major_upgrade::{run_analyze, statistics};
+
+use crate::copy::Copy;
 
 const ID: &str = "statistics";
 
@@ -79,24 +76,11 @@ async fn expects(client: &Client, query: &str) -> String {
 #[tokio::test]
 async fn statistics_that_an_upgrade_lost_are_there_before_the_first_analyze_and_their_copy_is_gone() {
     let installs = install().await.expect("PostgreSQL is fetched").without_statistics();
-    let programs = programs(&installs);
-    let engine = PostgresEngine::new(installs, Clock::System).expect("an engine");
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let parameters = Parameters::default();
-    let new = NewCluster {
-        resource_id: ID,
-        engine_version: "16.14",
-        master_username: "postgres",
-        master_password: "secret",
-        database_name: Some("shop"),
-        port,
-        parameters: &parameters,
-    };
-    engine.create(new).await.expect("a server");
-    let login = Login { host: "127.0.0.1".into(), port, user: "postgres".into(), password: "secret".into() };
-    let cx = Trial::new(login.clone(), Tls::Disable, programs).expect("a trial").cx;
+    let copy = Copy::on(installs, ID, "16.14", &[]).await;
+    let (engine, login) = (&copy.engine, &copy.trial.login);
+    let cx = &copy.trial.cx;
 
-    let before = orders::connect(&login, "shop").await.unwrap();
+    let before = orders::connect(login, "shop").await.unwrap();
     before.batch_execute(SHOP).await.unwrap();
     let superuser = engine.connect(ID, SUPERUSER, "shop").await.unwrap();
     let (known, sizes) = (texts(&superuser, KNOWN).await, texts(&superuser, SIZES).await);
@@ -106,8 +90,8 @@ async fn statistics_that_an_upgrade_lost_are_there_before_the_first_analyze_and_
 
     // Twice: as after a redrive.
     for _ in 0..2 {
-        let keep = statistics::keep(&cx, &login, "shop");
-        assert_eq!(statistics::acting_for_owners(&cx, &login, keep).await.expect("kept"), None);
+        let keep = statistics::keep(cx, login, "shop");
+        assert_eq!(statistics::acting_for_owners(cx, login, keep).await.expect("kept"), None);
     }
     let allowed = "SELECT has_schema_privilege('reporting', nspname, 'USAGE')::text FROM pg_namespace \
                    WHERE nspname ~ '^aurora_runbooks' UNION ALL \
@@ -119,11 +103,11 @@ async fn statistics_that_an_upgrade_lost_are_there_before_the_first_analyze_and_
     assert!(!ran);
     drop((before, superuser));
 
-    engine.upgrade(ID, "18.4", &parameters).await.expect("pg_upgrade runs").expect("upgraded");
+    engine.upgrade(ID, "18.4", &Parameters::default()).await.expect("pg_upgrade runs").expect("upgraded");
     let superuser = engine.connect(ID, SUPERUSER, "shop").await.unwrap();
     assert_eq!(texts(&superuser, KNOWN).await, Vec::<String>::new(), "the upgrade leaves them behind");
-    let after = orders::connect(&login, "shop").await.unwrap();
-    let back = statistics::acting_for_owners(&cx, &login, statistics::write_back(&after, "shop")).await;
+    let after = orders::connect(login, "shop").await.unwrap();
+    let back = statistics::acting_for_owners(cx, login, statistics::write_back(&after, "shop")).await;
     let back = back.expect("written back");
 
     assert_eq!(texts(&superuser, KNOWN).await, known);
@@ -141,7 +125,7 @@ async fn statistics_that_an_upgrade_lost_are_there_before_the_first_analyze_and_
     // Tables of which something is lacking come first, and everything is refreshed.
     let run = Run::of("arn:aws:states:eu-central-1:444455556666:execution:statistics:once");
     let target = "18.4".parse().unwrap();
-    let done = run_analyze::analyze(&cx, &run, &login, (None, &target, Some(2))).await.expect("analysed");
+    let done = run_analyze::analyze(cx, &run, login, (None, &target, Some(2))).await.expect("analysed");
     assert!(done.planned_by_before >= 6 && done.written_back.is_none(), "{done:?}");
     let stale = "SELECT relname::text FROM pg_stat_user_tables WHERE last_analyze IS NULL";
     assert_eq!(texts(&after, stale).await, Vec::<String>::new());
@@ -150,23 +134,15 @@ async fn statistics_that_an_upgrade_lost_are_there_before_the_first_analyze_and_
 
 #[tokio::test]
 async fn no_copy_of_statistics_is_made_where_others_would_read_it() {
-    let engine = PostgresEngine::new(install().await.expect("PostgreSQL is fetched"), Clock::System).unwrap();
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let parameters = Parameters::from([("rds.logical_replication".to_owned(), "1".to_owned())]);
-    let new = NewCluster {
-        resource_id: "not-kept",
-        engine_version: "16.14",
-        master_username: "postgres",
-        master_password: "secret",
-        database_name: Some("shop"),
-        port,
-        parameters: &parameters,
-    };
-    engine.create(new).await.expect("a server");
-    let login = Login { host: "127.0.0.1".into(), port, user: "postgres".into(), password: "secret".into() };
-    let installs = install().await.unwrap();
-    let cx = Trial::new(login.clone(), Tls::Disable, programs(&installs)).expect("a trial").cx;
+    let copy = Copy::empty("not-kept", "16.14", &[("rds.logical_replication", "1")]).await;
+    let (engine, login) = (&copy.engine, &copy.trial.login);
+    let cx = &copy.trial.cx;
+    let tables = "SELECT count(*)::text FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace \
+                  WHERE nspname ~ '^aurora_runbooks' AND relkind = 'r'";
     let superuser = engine.connect("not-kept", SUPERUSER, "shop").await.unwrap();
+    assert_eq!(statistics::keep(cx, login, "shop").await.unwrap(), None);
+    assert_eq!(texts(&superuser, tables).await, ["0"], "of nothing there is no record");
+    orders::connect(login, "shop").await.unwrap().batch_execute("CREATE TABLE t (id int)").await.unwrap();
     for (plant, remove, why) in [
         ("CREATE PUBLICATION everything FOR ALL TABLES", "DROP PUBLICATION everything", "publication"),
         (
@@ -181,13 +157,12 @@ async fn no_copy_of_statistics_is_made_where_others_would_read_it() {
         ),
     ] {
         superuser.batch_execute(plant).await.unwrap();
-        let reason = statistics::keep(&cx, &login, "shop").await.unwrap().expect("a reason");
+        let reason = statistics::keep(cx, login, "shop").await.unwrap().expect("a reason");
         assert!(reason.contains(why), "{reason}");
-        let tables = "SELECT count(*)::text FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace \
-                      WHERE nspname ~ '^aurora_runbooks'";
         assert_eq!(texts(&superuser, tables).await, ["0"]);
         superuser.batch_execute(remove).await.unwrap();
     }
-    assert_eq!(statistics::keep(&cx, &login, "shop").await.unwrap(), None);
+    assert_eq!(statistics::keep(cx, login, "shop").await.unwrap(), None);
+    assert_eq!(texts(&superuser, tables).await, ["2"]);
     engine.delete("not-kept").await.expect("deleted");
 }

@@ -166,7 +166,7 @@ impl SwapTarget {
 async fn rename_fresh(cx: &Context, plan: &Plan<'_>) -> Result<()> {
     let evidence = match swap::rename(cx, &plan.fresh_name, plan.stable).await {
         Err(error) if error.waiting_for().is_some() => return Err(error),
-        Err(error) => error.to_string(),
+        Err(error) => error.reason(),
         Ok(()) => return Ok(()),
     };
     if plan.former.is_none() {

@@ -19,8 +19,6 @@ pub const PATIENCE: Duration = Duration::from_hours(7 * 24);
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AskApproval {
-    /// What is decided on: of the plan.
-    decision: String,
     token: String,
 }
 
@@ -36,8 +34,7 @@ impl State for AskApproval {
 
     async fn reconcile(self, cx: &Context, run: &Run) -> Result<Asked> {
         let until = run.since() + PATIENCE;
-        let Self { decision, token } = self;
-        let question = Question { decision, token, until };
+        let question = Question { token: self.token, until };
         if !question.is_plain() {
             return Err(Error::unexpected("Step Functions gave a task token that is none"));
         }

@@ -19,13 +19,14 @@
 //!    upgrade of ours. It stops when RDS cannot apply a group.
 //! 9. RunAnalyze, ReindexCollations and VerifyUpgrade, workers.
 //!
-//! What they share: [`parameters`], the [`path`] between versions, and why an upgrade failed
+//! What they share: what of the [`input`] is refused, [`parameters`], the [`path`] between versions, and why an upgrade failed
 //! ([`failure`]).
 
 pub mod apply_pending_maintenance;
 pub mod ask_approval;
 pub mod check_window;
 pub mod failure;
+pub mod input;
 pub mod modify_cluster_version;
 mod parameters;
 mod path;

@@ -122,25 +122,24 @@ impl Report {
         }
     }
 
-    /// https://docs.aws.amazon.com/general/latest/gr/rande.html has the partitions' domains; the
-    /// console's addresses are as the console shows them.
-    fn console(&self) -> Vec<Link> {
+    /// The Region of the execution, and the console's address there.
+    /// https://docs.aws.amazon.com/general/latest/gr/rande.html has the partitions' domains.
+    pub(super) fn region(&self) -> Option<(&str, String)> {
         let parts: Vec<&str> = self.execution.splitn(6, ':').collect();
-        let (partition, region) = match parts[..] {
-            ["arn", partition, _, region, ..] if is_plain(partition) && is_plain(region) => {
-                (partition, region)
-            }
-            _ => return Vec::new(),
-        };
+        let ["arn", partition, _, region, ..] = parts[..] else { return None };
         let domain = match partition {
             "aws-cn" => "console.amazonaws.cn",
             "aws-us-gov" => "console.amazonaws-us-gov.com",
             _ => "console.aws.amazon.com",
         };
-        let link = |title: &str, path: String| Link {
-            title: title.to_owned(),
-            url: format!("https://{region}.{domain}/{path}"),
-        };
+        (is_plain(partition) && is_plain(region)).then(|| (region, format!("https://{region}.{domain}")))
+    }
+
+    /// The addresses are as the console shows them.
+    fn console(&self) -> Vec<Link> {
+        let Some((region, console)) = self.region() else { return Vec::new() };
+        let link =
+            |title: &str, path: String| Link { title: title.to_owned(), url: format!("{console}/{path}") };
         let mut links = vec![link(
             "Execution",
             format!("states/home?region={region}#/v2/executions/details/{}", in_address(&self.execution)),

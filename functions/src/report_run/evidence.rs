@@ -21,7 +21,6 @@ use super::{
     history::{self, History},
     report::{Kind, Place, Progress, Report, Step},
     sections::{Approval, Column, Difference, ExportedTable, KeptWire, ParameterGroup, Statement},
-    words::is_plain,
 };
 
 /// No report of ours is as large; a larger object is somebody else's.
@@ -92,9 +91,8 @@ impl Report {
         let Some(question) = cx.store.get_json::<Question>(&question_key(&self.name)).await? else {
             return Ok(());
         };
-        let region = self.execution.split(':').nth(3).filter(|region| is_plain(region));
-        let Some(region) = region.filter(|_| question.is_plain()) else { return Ok(()) };
-        self.approval = Some(Approval::of(&question, region));
+        let Some((region, console)) = self.region().filter(|_| question.is_plain()) else { return Ok(()) };
+        self.approval = Some(Approval::of(&question, region, &console));
         let plan = self.steps.iter().rev().find(|step| step.state == "ResolveUpgrade");
         let plan = plan.and_then(|step| step.summary.as_deref()).unwrap_or("the upgrade is ready");
         self.outcome = format!("A person is asked: {plan}. Nothing that users feel has been done.");

@@ -41,7 +41,9 @@ pub fn message(report: &Report, page: &str) -> Value {
     }
     if let Some(asked) = &report.approval {
         let until = asked.until.strftime("%Y-%m-%d %H:%M UTC");
-        blocks.push(section(&format!("Until {until}, whoever may call Step Functions here. To begin:")));
+        blocks.push(section(&format!(
+            "Answer until {until}, in a shell that may call Step Functions. To begin:"
+        )));
         blocks.extend(code(&asked.approve, 1));
         blocks.push(section("Not to begin:"));
         blocks.extend(code(&asked.refuse, 1));

@@ -2,14 +2,13 @@
 //! and one for each environment. docs/operations.md has their names and units.
 
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
+use runbook::telemetry;
+use serde_json::{Value, json};
 
 use super::{
     report::{Kind, Report},
     sections::Masking,
 };
-
-const NAMESPACE: &str = "AuroraRunbooks";
 
 /// A metric: name, unit of CloudWatch, value.
 type Metric = (&'static str, &'static str, Option<f64>);
@@ -65,23 +64,12 @@ fn rows_per_second(masking: &Masking) -> Option<f64> {
     (masking.seconds > 0).then(|| masking.rows as f64 / masking.seconds as f64)
 }
 
-/// https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 fn line(report: &Report, now: Timestamp, of: (&str, &str), metrics: &[Metric]) -> Value {
-    let known: Vec<&Metric> = metrics.iter().filter(|(_, _, value)| value.is_some()).collect();
-    let definitions: Vec<Value> =
-        known.iter().map(|(name, unit, _)| json!({ "Name": name, "Unit": unit })).collect();
-    let mut line = Map::from_iter([
-        (
-            "_aws".to_owned(),
-            json!({
-                "Timestamp": now.as_millisecond(),
-                "CloudWatchMetrics": [{
-                    "Namespace": NAMESPACE,
-                    "Dimensions": [["Runbook"], ["Runbook", of.0]],
-                    "Metrics": definitions,
-                }],
-            }),
-        ),
+    let known: Vec<(&str, &str, f64)> =
+        metrics.iter().filter_map(|(name, unit, value)| Some((*name, *unit, (*value)?))).collect();
+    let dimensions = json!([["Runbook"], ["Runbook", of.0]]);
+    let mut line = telemetry::embedded(now, &dimensions, &known);
+    line.extend([
         ("Runbook".to_owned(), json!(report.runbook)),
         (of.0.to_owned(), json!(of.1)),
         // No dimensions, but found in the log by CloudWatch Logs Insights.
@@ -89,7 +77,6 @@ fn line(report: &Report, now: Timestamp, of: (&str, &str), metrics: &[Metric]) -
         ("status".to_owned(), json!(report.status)),
         ("error".to_owned(), json!(report.error)),
     ]);
-    line.extend(known.iter().map(|(name, _, value)| ((*name).to_owned(), json!(value))));
     Value::Object(line)
 }
 
@@ -130,7 +117,7 @@ mod tests {
         assert_eq!(lines.len(), 3);
         for line in &lines {
             let directive = &line["_aws"]["CloudWatchMetrics"][0];
-            assert_eq!(directive["Namespace"], NAMESPACE);
+            assert_eq!(directive["Namespace"], telemetry::NAMESPACE);
             // What is declared is there: a metric as a number, a dimension as a text.
             for metric in directive["Metrics"].as_array().unwrap() {
                 assert!(line[metric["Name"].as_str().unwrap()].is_number(), "{metric} in {line:#}");

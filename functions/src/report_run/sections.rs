@@ -26,7 +26,7 @@ pub struct Approval {
 
 impl Approval {
     /// What is written into a command means nothing else to a shell: [`Question::is_plain`].
-    pub fn of(question: &Question, region: &str) -> Self {
+    pub fn of(question: &Question, region: &str, console: &str) -> Self {
         let answer = |command: &str, rest: &str| {
             let token = &question.token;
             format!("aws stepfunctions {command} --region {region} --task-token '{token}' {rest}")
@@ -35,7 +35,7 @@ impl Approval {
             until: question.until,
             approve: answer("send-task-success", "--task-output '{\"by\": \"<your name>\"}'"),
             refuse: answer("send-task-failure", "--error Refused --cause '<why>'"),
-            shell: format!("https://{region}.console.aws.amazon.com/cloudshell/home?region={region}"),
+            shell: format!("{console}/cloudshell/home?region={region}"),
         }
     }
 }

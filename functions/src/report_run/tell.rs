@@ -78,11 +78,9 @@ fn change(report: &Report) -> String {
 
 fn places(cx: &Context, report: &Report) -> Places {
     let (bucket, key) = (&cx.store.bucket, format!("runs/{}/report.html", report.name));
-    let region = report.execution.split(':').nth(3).unwrap_or_default();
+    let (region, console) = report.region().unwrap_or_default();
     Places {
         object: format!("s3://{bucket}/{key}"),
-        page: format!(
-            "https://{region}.console.aws.amazon.com/s3/object/{bucket}?region={region}&prefix={key}"
-        ),
+        page: format!("{console}/s3/object/{bucket}?region={region}&prefix={key}"),
     }
 }

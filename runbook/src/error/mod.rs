@@ -174,6 +174,21 @@ impl Error {
         self
     }
 
+    /// What was found and what a person does about it, in a line: for an error that has another as
+    /// its reason.
+    pub fn reason(&self) -> String {
+        match self {
+            Self::Refused(failure)
+            | Self::Conflict(failure)
+            | Self::OperationFailed(failure)
+            | Self::DeadlineExceeded(failure) => {
+                let fix = failure.fix.as_ref().map(|fix| format!("; {fix}"));
+                format!("{}{}", failure.found, fix.unwrap_or_default())
+            }
+            other => other.to_string(),
+        }
+    }
+
     /// What is waited for, when this is a wait.
     pub fn waiting_for(&self) -> Option<&str> {
         match self {

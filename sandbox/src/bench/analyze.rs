@@ -19,16 +19,14 @@ use workers::major_upgrade::{
     run_analyze::analyze,
 };
 
-use super::{Spread, machine, peers::said, shown, table};
+use super::{ID, Spread, machine, peers::said, shown, table};
 use crate::{
     orders,
     postgres::{PostgresEngine, install},
-    rds::engine::{Engine, NewCluster, Parameters},
+    rds::engine::{Engine, Parameters},
     trial::{Trial, programs},
 };
 
-const ID: &str = "benchmark";
-const PASSWORD: &str = "benchmark";
 const CONNECTIONS: [usize; 3] = [2, 4, 8];
 
 /// What a server holds, in every database of `shape0`, `shape1`, …
@@ -139,20 +137,8 @@ struct Server {
 
 impl Server {
     async fn start(engine: &PostgresEngine, shape: &Shape) -> anyhow::Result<Self> {
-        let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let parameters = Parameters::from([("max_wal_size".to_owned(), "4096".to_owned())]);
-        let new = NewCluster {
-            resource_id: ID,
-            engine_version: "18.4",
-            master_username: "postgres",
-            master_password: PASSWORD,
-            database_name: Some("shop"),
-            port,
-            parameters: &parameters,
-        };
-        engine.create(new).await?;
-        let login =
-            Login { host: "127.0.0.1".into(), port, user: "postgres".into(), password: PASSWORD.into() };
+        let login = super::server(engine, "18.4", "shop", &parameters).await?;
         let client = orders::connect(&login, "postgres").await?;
         let databases: Vec<String> = (0..shape.databases).map(|number| format!("shape{number}")).collect();
         for database in &databases {
@@ -207,7 +193,7 @@ impl Server {
             vacuumdb
                 .args(["--all", "--analyze-only", "--host=127.0.0.1", "--username=postgres"])
                 .args([format!("--port={}", self.login.port), format!("--jobs={connections}")])
-                .env("PGPASSWORD", PASSWORD)
+                .env("PGPASSWORD", &self.login.password)
                 .env("PGOPTIONS", "-c synchronous_commit=off -c vacuum_cost_delay=0");
             said(&mut vacuumdb).await?;
             // What it leaves out.

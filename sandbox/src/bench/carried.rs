@@ -3,25 +3,18 @@
 
 use std::time::Instant;
 
-use runbook::{
-    Run,
-    aurora::EngineVersion,
-    clock::Clock,
-    postgres::{Login, Tls},
-};
+use runbook::{Run, aurora::EngineVersion, clock::Clock, postgres::Tls};
 use tokio_postgres::Client;
 use workers::major_upgrade::{run_analyze::analyze, statistics};
 
-use super::{machine, table};
+use super::{ID, machine, table};
 use crate::{
     orders,
     postgres::{PostgresEngine, install},
-    rds::engine::{Engine, NewCluster, Parameters},
+    rds::engine::{Engine, Parameters},
     trial::{Trial, programs},
 };
 
-const ID: &str = "benchmark";
-const PASSWORD: &str = "benchmark";
 /// Of each table: the second has twenty times the data of the first.
 const ROWS: [usize; 2] = [100, 2_000];
 /// Tables of a statement that makes or clears them: each keeps its lock until the end.
@@ -53,19 +46,7 @@ async fn measure(
     tables: usize,
     rows: usize,
 ) -> anyhow::Result<Vec<String>> {
-    let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-    let parameters = Parameters::default();
-    let new = NewCluster {
-        resource_id: ID,
-        engine_version: "18.4",
-        master_username: "postgres",
-        master_password: PASSWORD,
-        database_name: Some("shape"),
-        port,
-        parameters: &parameters,
-    };
-    engine.create(new).await?;
-    let login = Login { host: "127.0.0.1".into(), port, user: "postgres".into(), password: PASSWORD.into() };
+    let login = super::server(engine, "18.4", "shape", &Parameters::default()).await?;
     let client = orders::connect(&login, "shape").await?;
     client.batch_execute("SET synchronous_commit = off").await?;
     for first in (0..tables).step_by(CHUNK) {

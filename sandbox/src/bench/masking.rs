@@ -3,21 +3,17 @@
 use std::time::Instant;
 
 use policy::Masking;
-use runbook::{
-    clock::Clock,
-    postgres::{Login, Tls},
-};
+use runbook::{clock::Clock, postgres::Tls};
 use serde_json::json;
 
+use super::{ID, server};
 use crate::{
     orders,
     postgres::{PostgresEngine, install},
-    rds::engine::{Engine, NewCluster, Parameters},
+    rds::engine::{Engine, Parameters},
     trial::{Trial, programs},
 };
 
-const ID: &str = "benchmark";
-const PASSWORD: &str = "benchmark";
 const KEY: &str = "a key of the benchmark, 32 bytes or more";
 const RUNS: usize = 3;
 
@@ -42,22 +38,8 @@ pub async fn run(rows: u32) -> anyhow::Result<()> {
     let installs = install().await?;
     let programs = programs(&installs);
     let engine = PostgresEngine::new(installs, Clock::System)?;
-    let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
     let parameters = Parameters::from([("max_wal_size".to_owned(), "4096".to_owned())]);
-    let (engine_version, master_username, database_name) = ("16.14", "postgres", Some("shop"));
-    engine
-        .create(NewCluster {
-            resource_id: ID,
-            engine_version,
-            master_username,
-            master_password: PASSWORD,
-            database_name,
-            port,
-            parameters: &parameters,
-        })
-        .await?;
-    let login =
-        Login { host: "127.0.0.1".into(), port, user: master_username.into(), password: PASSWORD.into() };
+    let login = server(&engine, "16.14", "shop", &parameters).await?;
     let people = PEOPLE.replace("$ROWS", &rows.to_string());
     let columns = json!({
         "id": "keep", "email": "email", "name": "name", "phone": "phone", "street": "address",

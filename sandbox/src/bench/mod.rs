@@ -5,6 +5,12 @@ use std::fmt::Write as _;
 
 use clap::Subcommand;
 use comfy_table::{CellAlignment, Table, presets};
+use runbook::postgres::Login;
+
+use crate::{
+    postgres::PostgresEngine,
+    rds::engine::{Engine as _, NewCluster, Parameters},
+};
 
 mod analyze;
 mod carried;
@@ -13,6 +19,31 @@ mod export;
 mod masking;
 mod peers;
 mod waiting;
+
+/// Of every benchmark's server.
+const ID: &str = "benchmark";
+
+/// A server of a benchmark's own, empty; how one logs in.
+async fn server(
+    engine: &PostgresEngine,
+    version: &str,
+    database: &str,
+    parameters: &Parameters,
+) -> anyhow::Result<Login> {
+    const PASSWORD: &str = "benchmark";
+    let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    let new = NewCluster {
+        resource_id: ID,
+        engine_version: version,
+        master_username: "postgres",
+        master_password: PASSWORD,
+        database_name: Some(database),
+        port,
+        parameters,
+    };
+    engine.create(new).await?;
+    Ok(Login { host: "127.0.0.1".into(), port, user: "postgres".into(), password: PASSWORD.into() })
+}
 
 pub use waiting::{Times, Waited, sync_waits, upgrade_waits};
 

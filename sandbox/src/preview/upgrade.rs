@@ -283,8 +283,8 @@ pub fn asking() -> Report {
     // As long as those are that AWS shows.
     let token = "AQC8AAAAKgAAAAMAAAAA".repeat(40);
     let until = at(561 + 7 * 86_400);
-    let question = Question { decision: "5f1c07aa5f1c07aa".to_owned(), token, until };
-    report.approval = Some(Approval::of(&question, "eu-west-1"));
+    let question = Question { token, until };
+    report.approval = Some(Approval::of(&question, "eu-west-1", "https://eu-west-1.console.aws.amazon.com"));
     report.outcome =
         "A person is asked: orders goes from 16.14 to 18.4 in one step. Nothing that users feel \
                       has been done."
