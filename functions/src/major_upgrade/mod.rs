@@ -19,8 +19,8 @@
 //!    upgrade of ours. It stops when RDS cannot apply a group.
 //! 9. RunAnalyze, ReindexCollations and VerifyUpgrade, workers.
 //!
-//! What they share: what of the [`input`] is refused, [`parameters`], the [`path`] between versions, and why an upgrade failed
-//! ([`failure`]).
+//! What they share: what of the [`input`] is refused, [`parameters`], the [`path`] between
+//! versions, the [`way_back`], and why an upgrade failed ([`failure`]).
 
 pub mod apply_pending_maintenance;
 pub mod ask_approval;
