@@ -98,14 +98,15 @@ impl Bench<'_> {
 
     /// Runs until it is done, as Step Functions calls it again.
     async fn done(&self) -> Value {
+        let mut said = Vec::new();
         for _ in 0..5 {
             match self.call(Tls::Disable).await {
                 Ok(output) => return output,
-                Err(error) if error.waiting_for().is_some() => {}
+                Err(error) if error.waiting_for().is_some() => said.push(error.to_string()),
                 Err(error) => panic!("{}: {}: {error}", self.state, error.name()),
             }
         }
-        panic!("{} is not done after five attempts", self.state);
+        panic!("{} is not done after five attempts: {said:?}", self.state);
     }
 
     /// Every fault of the table. `fresh` makes the server as it was before the state; a state that

@@ -254,8 +254,10 @@ impl Wire {
         let mut server = BufReader::new(server);
         loop {
             let Some((kind, message)) = frames::next(&mut server).await? else { return Ok(End::Closed) };
-            if kind == b'E' && talk.limited.swap(false, SeqCst) {
+            if kind == b'E' && talk.limited.load(SeqCst) {
+                // When the worker goes meanwhile, this ends here, and `pass` does it.
                 self.servers.limit(port, false).await;
+                talk.limited.store(false, SeqCst);
             }
             let this = talk.answered.load(SeqCst) + 1;
             if kind == b'Z' || kind == b'G' && talk.extended.load(SeqCst) {
