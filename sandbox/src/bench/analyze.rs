@@ -126,7 +126,8 @@ pub async fn run(runs: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
-struct Server {
+struct Server<'a> {
+    engine: &'a PostgresEngine,
     login: Login,
     databases: Vec<String>,
     /// How often each table is read: 1/n of the first for the nth, spread over the databases.
@@ -135,10 +136,13 @@ struct Server {
     target: EngineVersion,
 }
 
-impl Server {
-    async fn start(engine: &PostgresEngine, shape: &Shape) -> anyhow::Result<Self> {
+impl<'a> Server<'a> {
+    async fn start(engine: &'a PostgresEngine, shape: &Shape) -> anyhow::Result<Self> {
         let parameters = Parameters::from([("max_wal_size".to_owned(), "4096".to_owned())]);
         let login = super::server(engine, "18.4", "shop", &parameters).await?;
+        // vacuumdb --all would end at the one database that nobody may connect to.
+        let admin = engine.connect(ID, "rdsadmin", "postgres").await?;
+        admin.batch_execute("ALTER DATABASE rdsadmin ALLOW_CONNECTIONS false").await?;
         let client = orders::connect(&login, "postgres").await?;
         let databases: Vec<String> = (0..shape.databases).map(|number| format!("shape{number}")).collect();
         for database in &databases {
@@ -170,7 +174,7 @@ impl Server {
             kept.tables.insert(name, Table { scans: scans as i64, ..size.clone() });
         }
         let target = before.target.clone();
-        Ok(Self { login, databases, reads, before, target })
+        Ok(Self { engine, login, databases, reads, before, target })
     }
 
     async fn ours(&self, trial: &Trial, connections: usize) -> anyhow::Result<Took> {
@@ -222,8 +226,7 @@ impl Server {
     /// does not count as done.
     async fn measure(&self, work: impl AsyncFnOnce() -> anyhow::Result<()>) -> anyhow::Result<Took> {
         for database in &self.databases {
-            let client = orders::connect(&self.login, database).await?;
-            client.batch_execute("SELECT pg_stat_reset()").await?;
+            super::forget(self.engine, database).await?;
         }
         let client = orders::connect(&self.login, "postgres").await?;
         let before = self.connections(&client).await?;

@@ -15,12 +15,10 @@ use crate::{
     trial::{Trial, programs},
 };
 
-/// Of each table: the second has twenty times the data of the first.
-const ROWS: [usize; 2] = [100, 2_000];
 /// Tables of a statement that makes or clears them: each keeps its lock until the end.
 const CHUNK: usize = 500;
 
-pub async fn run(tables: usize) -> anyhow::Result<()> {
+pub async fn run(tables: usize, rows: &[usize]) -> anyhow::Result<()> {
     let installs = install().await?;
     let programs = programs(&installs);
     let engine = PostgresEngine::new(installs, Clock::System)?;
@@ -33,8 +31,8 @@ pub async fn run(tables: usize) -> anyhow::Result<()> {
         "ms a table",
         "gathered by RunAnalyze, s",
     ]);
-    for rows in ROWS {
-        shown.add_row(measure(&engine, &programs, tables, rows).await?);
+    for rows in rows {
+        shown.add_row(measure(&engine, &programs, tables, *rows).await?);
     }
     println!("\n{shown}");
     Ok(())
@@ -67,7 +65,7 @@ async fn measure(
     let copied = began.elapsed().as_secs_f64();
     anyhow::ensure!(why_not.is_none(), "{why_not:?}");
     clear(&client, tables).await?;
-    client.batch_execute("SELECT pg_stat_reset()").await?;
+    super::forget(engine, "shape").await?;
 
     let fresh = orders::connect(&login, "shape").await?;
     let began = Instant::now();

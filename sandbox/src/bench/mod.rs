@@ -45,6 +45,12 @@ async fn server(
     Ok(Login { host: "127.0.0.1".into(), port, user: "postgres".into(), password: PASSWORD.into() })
 }
 
+/// What was read and analysed in a database is forgotten: only the superuser may do that.
+async fn forget(engine: &PostgresEngine, database: &str) -> anyhow::Result<()> {
+    let admin = engine.connect(ID, "rdsadmin", database).await?;
+    Ok(admin.batch_execute("SELECT pg_stat_reset()").await?)
+}
+
 pub use waiting::{Times, Waited, sync_waits, upgrade_waits};
 
 #[derive(Debug, Clone, Subcommand)]
@@ -66,6 +72,9 @@ pub enum Bench {
     Statistics {
         #[arg(long, default_value_t = 1_000)]
         tables: usize,
+        /// Of each table; given twice, both are measured.
+        #[arg(long, default_values_t = [100, 2_000])]
+        rows: Vec<usize>,
     },
     /// What of an upgrade and of a sync is AWS's own time, ours, and waiting for the next poll.
     Waiting,
@@ -90,7 +99,7 @@ pub async fn run(bench: Option<Bench>) -> anyhow::Result<()> {
         Bench::Waiting,
         Bench::ColdStart { runs: 20, bootstrap: None },
         Bench::Analyze { runs: 3 },
-        Bench::Statistics { tables: 1_000 },
+        Bench::Statistics { tables: 1_000, rows: vec![100, 2_000] },
         Bench::Masking { rows: 300_000 },
         Bench::Export { tables: 1_000, files: 10 },
     ];
@@ -99,7 +108,7 @@ pub async fn run(bench: Option<Bench>) -> anyhow::Result<()> {
         match bench {
             Bench::ColdStart { runs, bootstrap } => cold_start::run(runs, bootstrap).await?,
             Bench::Analyze { runs } => analyze::run(runs).await?,
-            Bench::Statistics { tables } => carried::run(tables).await?,
+            Bench::Statistics { tables, rows } => carried::run(tables, &rows).await?,
             Bench::Waiting => waiting::run()?,
             Bench::Masking { rows } => masking::run(rows).await?,
             Bench::Export { tables, files } => export::run(tables, files).await?,

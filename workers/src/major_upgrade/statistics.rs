@@ -146,6 +146,8 @@ pub async fn write_back(client: &Client, database: &str) -> Result<WrittenBack> 
     // What PostgreSQL does not take it says in a WARNING with the value: nobody asks for those.
     client.batch_execute(FORMATS).await.map_err(failed)?;
     client.batch_execute("SET client_min_messages = error").await.map_err(failed)?;
+    // The upgrade that has lost statistics has lost the record's own.
+    client.batch_execute(include_str!("sql/statistics/analyze.sql")).await.map_err(failed)?;
     let mut back = WrittenBack::default();
     let lacking = client.query(include_str!("sql/statistics/lacking.sql"), &[]).await.map_err(failed)?;
     let lacking: Vec<u32> = lacking.iter().map(|row| row.get(0)).collect();
