@@ -13,21 +13,29 @@ pub struct Peer {
     pub program: PathBuf,
     pub arguments: Vec<PathBuf>,
     pub environment: Vec<(&'static str, PathBuf)>,
+    /// Refuses fields of the input that are for the others.
+    pub is_ours: bool,
 }
 
 const PYTHON: &str = include_str!("../../data/bench/cold_start.py");
 const NODE: &str = include_str!("../../data/bench/cold_start.mjs");
+const GO: &str = include_str!("../../data/bench/cold_start.go");
+/// The SDK's clients that the Go program is made of.
+const GO_SDK: [&str; 3] = ["config", "service/rds", "service/s3"];
 
 /// Those that can be had here, and of the others why not.
 pub async fn all() -> (Vec<Peer>, Vec<String>) {
     let (mut there, mut missing) = (Vec::new(), Vec::new());
-    for (name, peer) in [("Python, boto3", python().await), ("Node, AWS SDK v3, bundled", node().await)] {
+    for (name, peer) in [
+        ("Python, boto3", python().await),
+        ("Node, AWS SDK v3, bundled", node().await),
+        ("Go, AWS SDK v2", go().await),
+    ] {
         match peer {
             Ok(peer) => there.push(peer),
             Err(error) => missing.push(format!("{name}: {error:#}")),
         }
     }
-    missing.push("Go, AWS SDK v2: not fetched; 11.8 and 38 ms when it was measured by hand".to_owned());
     (there, missing)
 }
 
@@ -46,6 +54,7 @@ async fn python() -> anyhow::Result<Peer> {
         program,
         arguments: vec![script],
         environment: vec![("PYTHONPATH", packages)],
+        is_ours: false,
     })
 }
 
@@ -72,6 +81,53 @@ async fn node() -> anyhow::Result<Peer> {
         program,
         arguments: vec![bundle],
         environment: Vec::new(),
+        is_ours: false,
+    })
+}
+
+/// With Debian's package of the SDK (golang-github-aws-aws-sdk-go-v2-dev) where it is installed,
+/// which is sources in a GOPATH (https://go.dev/wiki/GOPATH), else with the newest modules.
+async fn go() -> anyhow::Result<Peer> {
+    let debian = Path::new("/usr/share/gocode");
+    let sdk = "github.com/aws/aws-sdk-go-v2";
+    let is_debian = debian.join("src").join(sdk).join("service/rds").exists();
+    let folder = std::env::temp_dir().join("aurora-runbooks-bench-go");
+    std::fs::create_dir_all(&folder)?;
+    std::fs::write(folder.join("main.go"), GO)?;
+    let go = |arguments: &[&str]| {
+        let mut go = Command::new("go");
+        go.args(arguments).current_dir(&folder).env("CGO_ENABLED", "0");
+        if is_debian {
+            go.env("GO111MODULE", "off").env("GOPATH", debian);
+        }
+        go
+    };
+    let version = said(&mut go(&["env", "GOVERSION"])).await?;
+    if !is_debian && !folder.join("go.sum").exists() {
+        if !folder.join("go.mod").exists() {
+            said(&mut go(&["mod", "init", "cold-start"])).await?;
+        }
+        let modules = GO_SDK.map(|module| format!("{sdk}/{module}@latest"));
+        let arguments: Vec<&str> = std::iter::once("get").chain(modules.iter().map(String::as_str)).collect();
+        said(&mut go(&arguments)).await.context("go get")?;
+    }
+    eprintln!("building the same in Go: some minutes of CPU the first time");
+    said(&mut go(&["build", "-ldflags=-s -w", "-o", "bootstrap", "main.go"])).await.context("go build")?;
+    let source = said(&mut go(&["list", "-f", "{{.Dir}}", &format!("{sdk}/service/rds")])).await?;
+    let metadata = std::fs::read_to_string(Path::new(&source).join("go_module_metadata.go"))?;
+    let client = metadata.split('"').nth(1).context("no version in go_module_metadata.go")?;
+    let program = folder.join("bootstrap");
+    let size = std::fs::metadata(&program)?.len();
+    Ok(Peer {
+        name: format!(
+            "Go {}, service/rds {client}, {:.1} MB",
+            version.trim_start_matches("go"),
+            size as f64 / 1e6
+        ),
+        program,
+        arguments: Vec::new(),
+        environment: Vec::new(),
+        is_ours: false,
     })
 }
 
