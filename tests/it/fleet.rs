@@ -17,16 +17,19 @@ use sandbox::{
     environments,
     exports::{self, BUCKET as EXPORTS},
     orders::wait_available,
-    permissions::Switches,
+    permissions::{self, Switches},
     production,
+    sandbox::BUCKET,
     statemachine::PREFIX,
 };
 use serde_json::{Value, json};
 
-use crate::{daily_sync_model::nothing_raw_is_left, harness::ours};
+use crate::harness::ours;
 
 const BURST: u32 = 50;
 const PER_SECOND: f64 = 10.0;
+/// Of so many targets the roles have room for the names (infra/README.md, target_names).
+const NAMED: usize = 25;
 
 #[derive(Clone, Copy)]
 struct Fleet {
@@ -126,12 +129,16 @@ impl Fleet {
         text
     }
 
+    /// What the module is given: one pattern where IAM has no room for the names.
+    fn switches(self) -> Switches {
+        let names = (0..self.clusters).map(target);
+        let targets = if self.clusters <= NAMED { names.collect() } else { vec!["f*-dev".to_owned()] };
+        let exported = (0..self.clusters).map(exported).collect();
+        Switches { targets, exported, ..Switches::default() }
+    }
+
     async fn start(self) -> Sandbox {
-        let switches = Switches {
-            targets: (0..self.clusters).map(target).collect(),
-            exported: (0..self.clusters).map(exported).collect(),
-            ..Switches::default()
-        };
+        let switches = self.switches();
         let options = Options {
             roles: vec![exports::role().unwrap()],
             deployment: Some(Deployment::of_files(&switches).unwrap()),
@@ -206,11 +213,13 @@ impl Fleet {
                 runs.push(sandbox.start_execution("daily-sync", &run, &input).await.unwrap());
                 sandbox.clock.sleep(each).await;
             }
-            came.exports(&sandbox, &mut runs, self.clusters).await;
+            exports(&sandbox, &mut runs, self.clusters).await;
             let ended = stream::iter(&runs).map(|run| came_to(&sandbox, run)).buffer_unordered(100);
             for (run, report) in ended.collect::<Vec<_>>().await {
                 came.add(&run, &report);
             }
+            assert_eq!(raw(&sandbox), Vec::<String>::new(), "day {day}");
+            forget(&sandbox, &runs);
             let next = at.checked_add(jiff::SignedDuration::from_hours(24)).unwrap();
             let calls = sandbox.gateway.take_calls();
             came.count(&calls);
@@ -222,9 +231,43 @@ impl Fleet {
             assert!(late.is_negative(), "day {day} took longer than a day, by {late}");
             sandbox.clock.sleep(late.unsigned_abs()).await;
         }
-        nothing_raw_is_left(&sandbox, "the fleet").await;
         came
     }
+}
+
+/// What holds production's values though every run has ended.
+fn raw(sandbox: &Sandbox) -> Vec<String> {
+    let copies = production::service(sandbox).unwrap().look(|world| {
+        let ours = world.snapshots.values().filter(|snapshot| snapshot.kind == "manual");
+        ours.map(|snapshot| snapshot.id.clone()).collect::<Vec<_>>()
+    });
+    let here = sandbox.rds.look(|world| {
+        let raw = world.clusters.values().filter(|cluster| cluster.id.starts_with("quarantine-"));
+        raw.map(|cluster| cluster.id.clone()).collect::<Vec<_>>()
+    });
+    [copies, here].concat()
+}
+
+/// What a day's runs have left in the memory of the local AWS; a month's does not fit.
+fn forget(sandbox: &Sandbox, runs: &[String]) {
+    sandbox.states.forget_ended();
+    sandbox.events.forget();
+    sandbox.ecs.forget_stopped();
+    for run in runs {
+        let folder = format!("runs/{}/", run.rsplit(':').next().unwrap_or_default());
+        for key in sandbox.s3.list(BUCKET, &folder) {
+            sandbox.s3.remove(BUCKET, &key);
+        }
+    }
+}
+
+/// Each snapshot's event has started one.
+async fn exports(sandbox: &Sandbox, runs: &mut Vec<String>, clusters: usize) {
+    let machine = arn("states", &format!("stateMachine:{PREFIX}-snapshot-export"));
+    let listed = sandbox.sfn().list_executions().state_machine_arn(machine).into_paginator();
+    let all: Vec<_> = listed.items().send().try_collect().await.unwrap();
+    assert_eq!(all.len(), clusters, "an export was not started");
+    runs.extend(all.into_iter().map(|execution| execution.execution_arn));
 }
 
 /// The execution and its report, once both have ended.
@@ -234,18 +277,6 @@ async fn came_to(sandbox: &Sandbox, run: &str) -> (String, Value) {
 }
 
 impl Came {
-    /// Each snapshot's event has started one.
-    async fn exports(&self, sandbox: &Sandbox, runs: &mut Vec<String>, clusters: usize) {
-        let machine = arn("states", &format!("stateMachine:{PREFIX}-snapshot-export"));
-        let listed = sandbox.sfn().list_executions().state_machine_arn(machine).into_paginator();
-        let all: Vec<_> = listed.items().send().try_collect().await.unwrap();
-        let known: usize =
-            self.ended.iter().filter(|((of, _), _)| of == "snapshot-export").map(|(_, n)| n).sum();
-        assert_eq!(all.len(), known + clusters, "an export was not started");
-        // The newest first.
-        runs.extend(all.into_iter().take(clusters).map(|execution| execution.execution_arn));
-    }
-
     fn add(&mut self, run: &str, report: &Value) {
         let text = |name: &str| report[name].as_str().unwrap_or_default().to_owned();
         let runbook = text("runbook");
@@ -327,4 +358,32 @@ async fn no_run_of_a_fleet_is_lost_and_nothing_raw_is_left() {
         let well = came.ended.get(&(runbook.to_owned(), "SUCCEEDED".to_owned()));
         assert_eq!(well, Some(&of_each), "{}", came.told(fleet));
     }
+}
+
+/// What a role's policies may have together, without white space, and a rule's pattern
+/// (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html,
+/// https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html).
+const OF_ROLE: usize = 10_240;
+const OF_PATTERN: usize = 2_048;
+
+#[test]
+fn a_deployment_for_500_clusters_fits_into_what_iam_and_eventbridge_take() {
+    for clusters in [1, NAMED, 500] {
+        let switches = Fleet { clusters, days: 0, spread: Duration::ZERO }.switches();
+        for document in permissions::documents(&switches).unwrap() {
+            let policy = json!({ "Version": "2012-10-17", "Statement": document.policy });
+            let length = policy.to_string().replace(' ', "").len();
+            assert!(length <= OF_ROLE, "{clusters} clusters: {} has {length} characters", document.name);
+        }
+        let rules = Deployment::of_files(&switches).unwrap().rules;
+        assert!(rules.len() > 5);
+        for rule in rules {
+            let length = rule.pattern.as_ref().map_or(0, |pattern| pattern.to_string().len());
+            assert!(length <= OF_PATTERN, "{clusters} clusters: {} has {length} characters", rule.name);
+        }
+    }
+    let named = Switches { targets: (0..2 * NAMED).map(target).collect(), ..Switches::default() };
+    let policies = permissions::documents(&named).unwrap();
+    let longest = policies.iter().map(|document| document.policy.to_string().len()).max();
+    assert!(longest > Some(OF_ROLE), "more can be named than {NAMED}");
 }

@@ -1,24 +1,42 @@
 //! Every call of every runbook meets every fault.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use sandbox::faults::Kind;
+use sandbox::{
+    Sandbox,
+    aws::arn,
+    faults::Kind,
+    statemachine::{PREFIX, RUNBOOKS},
+};
 
 use super::{
     driver::{none_failed, times},
     plan::{Plan, Planned},
     runbooks::Runbook,
 };
-use crate::harness::{CallSite, Ended, call_sites, repeated_looks};
+use crate::harness::{CallSite, Ended, STATES, call_sites, repeated_looks};
 
 /// The calls of a clean run: how many of each, and how many looks of each could be stale.
+#[derive(Clone, Default)]
 pub struct Calls {
     pub sites: BTreeMap<CallSite, u32>,
     pub looks: BTreeMap<CallSite, u32>,
+    /// The states that it has come to.
+    pub entered: BTreeSet<String>,
+    /// What the usual world of the machine comes to, and meets every fault there.
+    usual: Option<Box<Self>>,
 }
 
 impl Calls {
     pub async fn of(runbook: Runbook) -> Self {
+        let calls = Self::clean(runbook).await;
+        match runbook.adds_to() {
+            Some(usual) => Self { usual: Some(Box::new(Self::clean(usual).await)), ..calls },
+            None => calls,
+        }
+    }
+
+    async fn clean(runbook: Runbook) -> Self {
         let whole = Plan { runbook, faults: Vec::new() }.holds().await.unwrap_or_else(|why| panic!("{why}"));
         let mut sites: BTreeMap<CallSite, u32> =
             call_sites(&whole.sandbox).into_iter().map(|site| (site, 0)).collect();
@@ -27,8 +45,43 @@ impl Calls {
             sites.entry(site).and_modify(|count| *count += 1);
         }
         assert!(sites.len() > 14, "only {} call sites: {sites:?}", sites.len());
-        Self { sites, looks: repeated_looks(&whole.sandbox) }
+        let looks = repeated_looks(&whole.sandbox);
+        Self { sites, looks, entered: entered(&whole.sandbox).await, usual: None }
     }
+
+    /// Without what meets every fault in the usual world.
+    pub fn own(&self) -> Self {
+        let mut own = self.clone();
+        if let Some(usual) = own.usual.take() {
+            own.sites.retain(|site, _| !usual.sites.contains_key(site));
+            own.looks.retain(|site, _| !usual.looks.contains_key(site));
+            own.entered.retain(|state| !usual.entered.contains(state));
+        }
+        own
+    }
+}
+
+/// The states that all executions so far have come to.
+pub async fn entered(sandbox: &Sandbox) -> BTreeSet<String> {
+    let sfn = sandbox.sfn();
+    let mut entered = BTreeSet::new();
+    for machine in RUNBOOKS {
+        let machine = arn("states", &format!("stateMachine:{PREFIX}-{machine}"));
+        let listed = sfn.list_executions().state_machine_arn(machine).into_paginator().items().send();
+        let executions: Vec<_> = listed.try_collect().await.unwrap();
+        for execution in executions {
+            let history = sfn.get_execution_history().execution_arn(execution.execution_arn);
+            let events: Vec<_> = history.into_paginator().items().send().try_collect().await.unwrap();
+            let details = events.into_iter().filter_map(|event| event.state_entered_event_details);
+            entered.extend(details.map(|details| details.name));
+        }
+    }
+    entered
+}
+
+/// Step Functions itself does not die.
+pub fn may_meet(site: &CallSite, kind: Kind) -> bool {
+    !(matches!(kind, Kind::KillBefore | Kind::KillAfter) && site.principal == STATES)
 }
 
 /// A worker's answers to Step Functions change what becomes of a run.
@@ -39,14 +92,16 @@ fn is_read(site: &CallSite) -> bool {
 
 /// Every site meets that kind. What has had an effect meets it alone.
 pub fn plans(runbook: Runbook, calls: &Calls, kind: Kind) -> Vec<Plan> {
-    let once = |site: &CallSite| Planned { times: times(kind), ..Planned::once(kind, site) };
+    let calls = &calls.own();
+    let once = |site: &CallSite| Planned { times: times(kind, site), ..Planned::once(kind, site) };
     let groups: Vec<Vec<Planned>> = match kind {
         Kind::Stale => calls.looks.iter().map(|(site, repeated)| stale(site, *repeated)).collect(),
         Kind::Denied => in_turn(calls).iter().map(|sites| sites.iter().map(once).collect()).collect(),
         _ => {
             let has_effect = matches!(kind, Kind::TimeoutAfter | Kind::KillAfter);
             let is_alone = |site: &&CallSite| has_effect && !is_read(site);
-            let (alone, others): (Vec<_>, Vec<_>) = calls.sites.keys().partition(is_alone);
+            let sites = calls.sites.keys().filter(|site| may_meet(site, kind));
+            let (alone, others): (Vec<_>, Vec<_>) = sites.partition(is_alone);
             let groups = alone.into_iter().map(|site| vec![site.clone()]);
             groups.chain(one_of_each_state(&others)).map(|sites| sites.iter().map(once).collect()).collect()
         }
@@ -81,7 +136,7 @@ fn one_of_each_state(sites: &[&CallSite]) -> Vec<Vec<CallSite>> {
 /// removes what a failed run has left is denied alone: it also follows the failures of the others.
 fn in_turn(calls: &Calls) -> Vec<Vec<CallSite>> {
     let sites = calls.sites.keys();
-    let removes = ["clean-up", "remove-leftovers"];
+    let removes = ["clean-up", "delete-clone", "remove-leftovers"];
     let (after, others): (Vec<_>, Vec<_>) =
         sites.partition(|site| removes.contains(&site.principal.as_str()));
     let groups = one_of_each_state(&others);
@@ -154,11 +209,13 @@ fn untold<'a>(faults: &'a [Planned], failures: &[Ended]) -> Vec<&'a Planned> {
         let CallSite { principal, service, action } = &fault.site;
         // What a clean-up may not do it looks at again or names as what is left; Step Functions and
         // the run bucket are asked by every state in its own way.
-        let tidies = ["clean-up", "remove-leftovers"].contains(&principal.as_str());
+        let tidies = ["clean-up", "delete-clone", "remove-leftovers"].contains(&principal.as_str());
         let says = |failed: &Ended| {
-            let parts = [action.as_str(), "is not allowed"];
+            // What the machine calls itself is told in AWS's own words.
+            let said = if principal == STATES { "is not authorized" } else { "is not allowed" };
+            let parts = [action.as_str(), said];
             // After a swap that was begun the denial is the reason of an operation that failed.
-            ["Refused", "OperationFailed"].contains(&failed.error.as_str())
+            ["Refused", "OperationFailed", "Ssm.SsmException"].contains(&failed.error.as_str())
                 && parts.iter().all(|part| failed.cause.contains(*part))
         };
         !tidies && !["s3", "states"].contains(&service.as_str()) && !failures.iter().any(says)

@@ -6,7 +6,7 @@ use futures::FutureExt;
 use sandbox::{Sandbox, faults::Kind};
 
 use super::{observer::Observer, plan::Plan, runbooks::Runbook};
-use crate::harness::Ended;
+use crate::harness::{CallSite, Ended, STATES};
 
 /// What is left when a run has ended well.
 pub struct Whole {
@@ -129,7 +129,14 @@ fn trace(sandbox: &Sandbox) -> String {
 }
 
 /// How often a fault comes: throttling and the like so often that the SDK's own retries do not hide
-/// it from a state.
-pub fn times(kind: Kind) -> u32 {
-    if matches!(kind, Kind::Throttle | Kind::ServerError | Kind::TimeoutBefore) { 3 } else { 1 }
+/// it from a state; a denial so often that the machine's own retries do not.
+pub fn times(kind: Kind, site: &CallSite) -> u32 {
+    match kind {
+        Kind::Throttle | Kind::ServerError | Kind::TimeoutBefore => 3,
+        Kind::Denied if site.principal == STATES => MACHINE_TRIES,
+        _ => 1,
+    }
 }
+
+/// The Retry of a state that calls a service itself has MaxAttempts 6.
+pub const MACHINE_TRIES: u32 = 7;

@@ -10,7 +10,7 @@ use super::{
     plan::KINDS,
     runbooks::Runbook,
     seeds::SEEDS,
-    states::{WAYS, entered},
+    states::{WAYS, tasks},
 };
 
 #[tokio::test(start_paused = true)]
@@ -24,7 +24,7 @@ async fn the_figures_of_the_page_on_reliability_are_those_of_the_tests() {
         let calls = Calls::of(runbook).await;
         let plans: Vec<_> = KINDS.iter().flat_map(|kind| plans(runbook, &calls, *kind)).collect();
         let faults: usize = plans.iter().map(|plan| plan.faults.len()).sum();
-        let ways = entered(runbook, &calls).len() * WAYS.len();
+        let ways = tasks(runbook, &calls).len() * WAYS.len();
         let runs = plans.len() + ways;
         let (made, sites): (u32, _) = (calls.sites.values().sum(), calls.sites.len());
         let name = runbook.name();

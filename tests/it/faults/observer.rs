@@ -26,13 +26,14 @@ pub enum Invariant {
     RawIsShared,
     SnapshotFirst,
     UpgradedOnce,
+    Guarded,
     Fenced,
     LatestIsWhole,
     NeverLedBack,
 }
 
 impl Invariant {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::ReadOnly,
         Self::StableName,
         Self::NameLeads,
@@ -41,6 +42,7 @@ impl Invariant {
         Self::RawIsShared,
         Self::SnapshotFirst,
         Self::UpgradedOnce,
+        Self::Guarded,
         Self::Fenced,
         Self::LatestIsWhole,
         Self::NeverLedBack,
@@ -62,6 +64,7 @@ impl fmt::Display for Invariant {
             }
             Self::SnapshotFirst => "an upgrade is not begun without a snapshot to go back to",
             Self::UpgradedOnce => "an upgrade is begun once",
+            Self::Guarded => "nothing that users feel is begun before a person's yes and the window",
             Self::Fenced => "a worker that was refused a heartbeat or its answer has stopped",
             Self::LatestIsWhole => "readers of an export are led to a manifest whose files are all there",
             Self::NeverLedBack => "readers of an export are not led back to older data",
@@ -78,6 +81,8 @@ pub struct Subject {
     pub yesterdays_targets: bool,
     /// The cluster `orders` is upgraded.
     pub upgraded: bool,
+    /// A person has to say yes to it, and it waits until then.
+    pub not_before: Option<Timestamp>,
     /// Where an export's latest.json is.
     pub folder: Option<&'static str>,
 }
@@ -148,7 +153,7 @@ impl Observer {
             lineage: Lineage::of(&places, &read_only.resource_ids()),
             read_only,
             targets: Targets::of(&places, subject.yesterdays_targets),
-            upgrades: Upgrades::of(subject.upgraded),
+            upgrades: Upgrades::of(subject),
             refused: Vec::new(),
             exports: LatestExport::of(subject.folder),
             calls: 0,
@@ -191,6 +196,7 @@ impl Watched {
         let mut breaches = Breaches::default();
         self.fenced(places, call, &mut breaches);
         self.targets.prepared(places, call);
+        self.upgrades.felt(call, &mut breaches);
         if call.changes {
             self.lineage.learn(places, call);
             self.read_only.check(places, &mut breaches);

@@ -57,6 +57,7 @@ async fn upgrade(sandbox: &Sandbox) {
 async fn plant(invariant: Invariant) -> (Sandbox, Observer) {
     let of = match invariant {
         Invariant::SnapshotFirst | Invariant::UpgradedOnce | Invariant::Fenced => Runbook::Upgrade,
+        Invariant::Guarded => Runbook::GuardedUpgrade,
         Invariant::LatestIsWhole | Invariant::NeverLedBack => Runbook::Export,
         _ => Runbook::Sync,
     };
@@ -110,6 +111,9 @@ async fn plant(invariant: Invariant) -> (Sandbox, Observer) {
             rds.reboot_db_instance().db_instance_identifier(orders::READER).send().await.unwrap();
             minutes(&sandbox, 5).await;
             upgrade(&sandbox).await;
+        }
+        Invariant::Guarded => {
+            rds.reboot_db_instance().db_instance_identifier(orders::READER).send().await.unwrap();
         }
         Invariant::Fenced => {
             sandbox.start_execution("major-upgrade", "first", &to_18()).await.unwrap();

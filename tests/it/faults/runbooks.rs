@@ -1,8 +1,9 @@
 //! The runs that faults are laid on: each runbook's world, how a run of it begins, how a person
 //! goes on after a failure, what a good end is and what a failed run leaves.
 
-use std::time::Duration;
+use std::{convert::Infallible, time::Duration};
 
+use runbook::major_upgrade::{Question, question_key};
 use sandbox::{
     Options, Sandbox,
     aws::{ACCOUNT, PRODUCTION},
@@ -10,6 +11,7 @@ use sandbox::{
     orders::{self, Shape},
     production,
     rds::{Behaviour, EventDelivery},
+    sandbox::BUCKET,
 };
 use serde_json::json;
 
@@ -24,6 +26,11 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Runbook {
     Upgrade,
+    /// A person is asked, a window and a Change Calendar are waited for, and a collation has
+    /// changed.
+    GuardedUpgrade,
+    /// Of an upgrade, on a clone.
+    Rehearsal,
     /// Two targets: one is swapped by name, one by secret.
     Sync,
     /// What another account's sync has sanitised.
@@ -36,14 +43,28 @@ pub enum Runbook {
     SharedExport,
 }
 
-use Runbook::{CountedExport, Export, SharedExport, Sync, SyncOfSync, Upgrade};
+use Runbook::{CountedExport, Export, GuardedUpgrade, Rehearsal, SharedExport, Sync, SyncOfSync, Upgrade};
+
+/// When the window of the guarded upgrade opens: the run begins an hour before.
+pub const OPENS: &str = "2026-11-25T04:00:00Z";
+
+/// The model's RunAnalyze finds a changed collation where the run's name says so.
+const GUARDED: &str = "drifted";
 
 impl Runbook {
-    pub const ALL: [Self; 6] = [Upgrade, Sync, SyncOfSync, Export, CountedExport, SharedExport];
+    pub const ALL: [Self; 8] =
+        [Upgrade, GuardedUpgrade, Rehearsal, Sync, SyncOfSync, Export, CountedExport, SharedExport];
+
+    /// The world that comes to all other calls and states of this one, too: one at a time they meet
+    /// each fault there alone. Several at a time meet all of them here, too.
+    pub fn adds_to(self) -> Option<Self> {
+        matches!(self, GuardedUpgrade | Rehearsal).then_some(Upgrade)
+    }
 
     pub fn machine(self) -> &'static str {
         match self {
-            Upgrade => "major-upgrade",
+            Upgrade | GuardedUpgrade => "major-upgrade",
+            Rehearsal => "rehearse-upgrade",
             Sync | SyncOfSync => "daily-sync",
             Export | CountedExport | SharedExport => "snapshot-export",
         }
@@ -53,6 +74,8 @@ impl Runbook {
     pub fn name(self) -> &'static str {
         match self {
             Upgrade => "major-upgrade",
+            GuardedUpgrade => "major-upgrade-guarded",
+            Rehearsal => "rehearse-upgrade",
             Sync => "daily-sync",
             SyncOfSync => "daily-sync-of-a-sync",
             Export => "snapshot-export",
@@ -64,12 +87,20 @@ impl Runbook {
     pub async fn world(self) -> Sandbox {
         let options = Options::model(1);
         let sandbox = match self {
-            Upgrade => harness::model(1, Shape::default()).await,
+            Upgrade | GuardedUpgrade => harness::model(1, Shape::default()).await,
+            Rehearsal => {
+                let sandbox = harness::model(1, Shape { maintenance: false, ..Shape::default() }).await;
+                environments::create_quarantine(&sandbox).await.unwrap();
+                sandbox
+            }
             Sync => World::WHOLE.start(options).await.0,
             SyncOfSync => another_account::world_with_their_snapshot(options).await,
             Export | CountedExport | SharedExport => self.exports_world(options).await,
         };
         sandbox.rds.behave(hasten);
+        if self == GuardedUpgrade {
+            sandbox.ssm.plant_calendar("releases", vec![(at(OPENS), at("2026-12-24T00:00:00Z"))]);
+        }
         sandbox
     }
 
@@ -100,10 +131,10 @@ impl Runbook {
     pub fn subject(self) -> Subject {
         let orders_of = |account| (account, "orders");
         let (read_only, targets) = match self {
-            Upgrade => (vec![], false),
+            Upgrade | GuardedUpgrade => (vec![], false),
             Sync => (vec![orders_of(PRODUCTION)], true),
             SyncOfSync => (vec![orders_of(PRODUCTION)], false),
-            Export | CountedExport => (vec![orders_of(ACCOUNT)], false),
+            Export | CountedExport | Rehearsal => (vec![orders_of(ACCOUNT)], false),
             SharedExport => (vec![orders_of(PRODUCTION), orders_of(ACCOUNT)], false),
         };
         let folder = match self {
@@ -111,7 +142,9 @@ impl Runbook {
             SharedExport => Some("exports/shared/"),
             _ => None,
         };
-        Subject { read_only, yesterdays_targets: targets, upgraded: self == Upgrade, folder }
+        let upgraded = matches!(self, Upgrade | GuardedUpgrade);
+        let not_before = (self == GuardedUpgrade).then(|| at(OPENS));
+        Subject { read_only, yesterdays_targets: targets, upgraded, not_before, folder }
     }
 
     /// The first run.
@@ -120,32 +153,54 @@ impl Runbook {
             exports::take_snapshot(sandbox, at(TONIGHT)).await.unwrap();
             return ended(sandbox, exports::started(sandbox).await.unwrap()).await;
         }
-        self.start(sandbox, "first").await
+        self.start(sandbox, if self == GuardedUpgrade { GUARDED } else { "first" }).await
     }
 
     async fn start(self, sandbox: &Sandbox, name: &str) -> Ended {
         let input = match self {
-            Upgrade => to_18(),
+            Upgrade | Rehearsal => to_18(),
+            GuardedUpgrade => json!({
+                "cluster": orders::CLUSTER,
+                "target": "18",
+                "approval": true,
+                "window": "04:00-22:00 UTC",
+                "changeCalendars": ["releases"],
+            }),
             Sync => json!({ "sync": environments::SYNC }),
             SyncOfSync => json!({ "sync": "orders-test" }),
             Export | CountedExport | SharedExport => json!({ "export": "shared" }),
         };
-        ended(sandbox, sandbox.start_execution(self.machine(), name, &input).await.unwrap()).await
+        let arn = sandbox.start_execution(self.machine(), name, &input).await.unwrap();
+        self.answered(sandbox, ended(sandbox, arn)).await
+    }
+
+    /// Its end, with somebody there who says yes where somebody is asked.
+    async fn answered(self, sandbox: &Sandbox, ended: impl Future<Output = Ended>) -> Ended {
+        if self != GuardedUpgrade {
+            return ended.await;
+        }
+        tokio::select! {
+            ended = ended => ended,
+            never = says_yes(sandbox) => match never {},
+        }
     }
 
     /// What the error's text and the runbook's README tell a person to do: redrive, or, where a
     /// failed run has cleaned up after itself, start again.
     pub async fn again(self, sandbox: &Sandbox, failed: &Ended, attempt: usize) -> Ended {
         match self {
-            Sync | SyncOfSync => self.start(sandbox, &format!("again-{attempt}")).await,
-            Upgrade | Export | CountedExport | SharedExport => redrive(sandbox, failed).await,
+            Sync | SyncOfSync | Rehearsal => self.start(sandbox, &format!("again-{attempt}")).await,
+            Upgrade | GuardedUpgrade | Export | CountedExport | SharedExport => {
+                self.answered(sandbox, redrive(sandbox, failed)).await
+            }
         }
     }
 
     /// What a failed run must have left as it was, or taken away.
     pub async fn after_failure(self, sandbox: &Sandbox, failed: &Ended) {
         match self {
-            Upgrade | Export | SharedExport => {}
+            // What DeleteClone could not delete goes with the next one.
+            Upgrade | GuardedUpgrade | Rehearsal | Export | SharedExport => {}
             Sync | SyncOfSync => {
                 let left = left(sandbox);
                 // Without a look there are no names, and the person knows that nobody has looked.
@@ -169,7 +224,7 @@ impl Runbook {
     /// What a run that succeeded has made.
     pub async fn good_end(self, sandbox: &Sandbox) {
         match self {
-            Upgrade => assert_eq!(versions(sandbox).await, ["18.4", "18.4", "18.4"]),
+            Upgrade | GuardedUpgrade => assert_eq!(versions(sandbox).await, ["18.4", "18.4", "18.4"]),
             Sync => {
                 let led = published(sandbox).await;
                 let run = |id: &String| {
@@ -178,6 +233,12 @@ impl Runbook {
                 let runs: Vec<_> = led.values().filter_map(run).collect();
                 assert!(runs.len() == 2 && !runs.iter().any(|run| run == "yesterday"), "led to {runs:?}");
                 assert_eq!(left(sandbox), Vec::<String>::new());
+            }
+            Rehearsal => {
+                assert_eq!(versions(sandbox).await, ["16.14", "16.14", "16.14"]);
+                assert_eq!(left(sandbox), Vec::<String>::new());
+                let records = sandbox.s3.list(BUCKET, "upgrades/").into_iter();
+                assert!(records.filter(|key| key.ends_with("/rehearsal.json")).count() == 1);
             }
             SyncOfSync => {
                 assert!(published(sandbox).await.contains_key(environments::DEV));
@@ -196,6 +257,23 @@ impl Runbook {
                 assert!(sandbox.s3.get(exports::BUCKET, "exports/shared/latest.json").is_some());
             }
         }
+    }
+}
+
+/// A person who says yes within a minute, however often they are asked.
+async fn says_yes(sandbox: &Sandbox) -> Infallible {
+    let mut answered = String::new();
+    loop {
+        sandbox.clock.sleep(Duration::from_secs(61)).await;
+        let asked = sandbox.s3.get(BUCKET, &question_key(GUARDED));
+        let asked = asked.and_then(|question| serde_json::from_slice::<Question>(&question).ok());
+        let Some(Question { token, .. }) = asked.filter(|asked| asked.token != answered) else { continue };
+        let yes = sandbox.sfn().send_task_success().task_token(&token).output(r#"{"by": "Ada"}"#);
+        if let Err(error) = yes.send().await {
+            let error = error.into_service_error();
+            assert!(error.is_task_timed_out(), "a question that another one has replaced: {error:?}");
+        }
+        answered = token;
     }
 }
 

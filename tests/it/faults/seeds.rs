@@ -5,7 +5,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use sandbox::faults::Kind;
 
 use super::{
-    calls::Calls,
+    calls::{Calls, may_meet},
     driver::{Wrong, times},
     plan::{KINDS, Plan, Planned},
     runbooks::Runbook,
@@ -31,11 +31,14 @@ fn plan(runbook: Runbook, calls: &Calls, seed: u64) -> Plan {
     let sites: Vec<_> = calls.sites.iter().collect();
     let fault = |random: &mut StdRng| {
         let (site, count) = sites.choose(random).expect("there are calls");
-        let may_be = |kind: &&Kind| **kind != Kind::Stale || calls.looks.contains_key(site);
+        let may_be = |kind: &&Kind| match **kind {
+            Kind::Stale => calls.looks.contains_key(site),
+            kind => may_meet(site, kind),
+        };
         let kinds: Vec<Kind> = KINDS.iter().filter(may_be).copied().collect();
         let kind = *kinds.choose(random).expect("there are kinds");
         let after = if random.random() { 0 } else { random.random_range(0..**count) };
-        let times = if random.random() { times(kind) } else { 1 };
+        let times = if random.random() { times(kind, site) } else { 1 };
         Planned { kind, site: (*site).clone(), after, times }
     };
     let count = random.random_range(2..=5);
@@ -98,6 +101,11 @@ fn several_faults(runbook: Runbook) {
 #[test]
 fn several_faults_at_a_time_do_no_harm_to_an_upgrade() {
     several_faults(Runbook::Upgrade);
+}
+
+#[test]
+fn several_faults_at_a_time_do_no_harm_to_an_upgrade_that_asks_and_waits() {
+    several_faults(Runbook::GuardedUpgrade);
 }
 
 #[test]

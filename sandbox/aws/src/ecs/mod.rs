@@ -140,6 +140,11 @@ impl Ecs {
         self.tasks.lock().unwrap().clone()
     }
 
+    /// Forgets the stopped ones: those of a fleet's month do not fit into memory.
+    pub fn forget_stopped(&self) {
+        self.tasks.lock().unwrap().retain(|task| task.last_status != "STOPPED");
+    }
+
     /// The next RunTask starts nothing and answers a failure with this reason, e.g.
     /// `RESOURCE:MEMORY`
     /// (https://docs.aws.amazon.com/AmazonECS/latest/developerguide/api_failures_messages.html).

@@ -117,6 +117,12 @@ impl Events {
         self.deliveries.lock().unwrap().clone()
     }
 
+    /// Forgets them: those of a fleet's month do not fit into memory.
+    pub fn forget(&self) {
+        self.published.lock().unwrap().clear();
+        self.deliveries.lock().unwrap().clear();
+    }
+
     /// What was given up: every rule has the same dead-letter queue.
     pub fn dead_letters(&self) -> Vec<DeadLetter> {
         self.dead_letters.lock().unwrap().clone()

@@ -1,24 +1,49 @@
-//! An upgrade is begun once, and with a snapshot to go back to.
+//! An upgrade is begun once, with a snapshot to go back to, and when it may be.
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use sandbox::{
     orders,
     rds::model::{Cluster, World},
 };
 
-use crate::faults::observer::{Breaches, Invariant, Places};
+use crate::faults::observer::{Breaches, Invariant, Places, Seen, Subject};
+
+/// What users feel, and what is taken before it.
+const FELT: [&str; 4] =
+    ["ApplyPendingMaintenanceAction", "CreateDBClusterSnapshot", "ModifyDBCluster", "RebootDBInstance"];
 
 pub struct Upgrades {
     watched: bool,
     under_way: bool,
     /// The versions to which one was begun.
     begun: BTreeSet<String>,
+    not_before: Option<Timestamp>,
+    /// Somebody without a worker's part has answered a token.
+    said_yes: bool,
 }
 
 impl Upgrades {
-    pub fn of(watched: bool) -> Self {
-        Self { watched, under_way: false, begun: BTreeSet::new() }
+    pub fn of(subject: &Subject) -> Self {
+        Self {
+            watched: subject.upgraded,
+            under_way: false,
+            begun: BTreeSet::new(),
+            not_before: subject.not_before,
+            said_yes: false,
+        }
+    }
+
+    /// What has begun is finished, even after the window.
+    pub fn felt(&mut self, call: &Seen<'_>, breaches: &mut Breaches) {
+        let is_done = call.status < 300 || call.status == 504;
+        self.said_yes |= is_done && call.principal == "owner" && call.action == "SendTaskSuccess";
+        let Some(opens) = self.not_before else { return };
+        if is_done && FELT.contains(&call.action) && !(self.said_yes && call.at >= opens) {
+            let said = if self.said_yes { "a yes" } else { "no yes" };
+            breaches.add(Invariant::Guarded, format!("{} at {} with {said}", call.action, call.at));
+        }
     }
 
     pub fn check(&mut self, places: &Places, breaches: &mut Breaches) {
