@@ -108,5 +108,21 @@ resource "aws_s3_object" "policy" {
         "an installation reaches one account of production.",
       ])
     }
+    # A role's own policies have 10,240 characters together
+    # (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html); the rest of
+    # swap-target's, which names most, has under 3,200.
+    precondition {
+      condition = 7000 >= length(jsonencode(concat(
+        local.lists.new_names_of_clusters, local.lists.new_names_of_instances,
+      )))
+      error_message = join(" ", [
+        "target_names: IAM has no room in a role for the names of ${length(local.target_names)} targets;",
+        "give what they have in common.",
+      ])
+    }
+    precondition {
+      condition     = length(local.unnamed_targets) == 0
+      error_message = "target_names: no name there is that of ${join(", ", local.unnamed_targets)}."
+    }
   }
 }

@@ -16,21 +16,22 @@ locals {
     roles   = distinct([for sync in local.syncs : try(sync.source.role, "")])
     # A target's cluster, what it may be renamed to, and what the next one is called until then: with
     # the eight digits of a run's short id.
-    stable = local.target_names
-    new    = flatten([for name in local.target_names : [name, "${name}-old-????????"]])
-    fresh  = [for name in local.target_names : "${name}-????????"]
+    stable = local.allowed_names
+    new    = flatten([for name in local.allowed_names : [name, "${name}-old-????????"]])
+    fresh  = [for name in local.allowed_names : "${name}-????????"]
   }
   exports = try(local.policy_document.exports, {})
   exported = {
     buckets = distinct([for export in local.exports : try(export.bucket, "")])
     roles   = distinct([for export in local.exports : try(export.role, "")])
-    # What an event has to name: RDS's own snapshots of the cluster, or what the sync has sanitised.
-    # Some of AWS's samples put rds: before a manual snapshot's name, too.
-    snapshots = distinct(flatten([
-      for export in local.exports : can(export.source.sync) ? [
-        "sanitized-${export.source.sync}-", "rds:sanitized-${export.source.sync}-",
-      ] : ["rds:${try(export.source.cluster, "-")}-"]
-    ]))
+    # EventBridge takes a pattern of 2,048 characters
+    # (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html). Where the names do not
+    # fit, every snapshot's event starts an execution, which leaves alone what is exported nowhere.
+    snapshots = length(join("' }, { 'prefix': '", local.exported_snapshots)) <= 1500 ? (
+      local.exported_snapshots
+      ) : distinct([
+        for name in local.exported_snapshots : startswith(name, "rds:") ? "rds:" : "sanitized-"
+    ])
     # By name, or as the ARN that the policy gives; Secrets Manager adds six characters to a name.
     masking_keys = distinct([
       for secret in [
@@ -46,6 +47,22 @@ locals {
       if can(export.source.account)
     ])
   }
+  # What an event has to name: RDS's own snapshots of the cluster, or what the sync has sanitised.
+  # Some of AWS's samples put rds: before a manual snapshot's name, too.
+  exported_snapshots = distinct(flatten([
+    for export in local.exports : can(export.source.sync) ? [
+      "sanitized-${export.source.sync}-", "rds:sanitized-${export.source.sync}-",
+    ] : ["rds:${try(export.source.cluster, "-")}-"]
+  ]))
+  allowed_names = length(var.target_names) > 0 ? var.target_names : local.target_names
+  # As a regular expression: a name has no other character that means something in one.
+  unnamed_targets = [
+    for name in local.target_names : name
+    if !anytrue([
+      for allowed in local.allowed_names :
+      can(regex("^${replace(replace(allowed, "*", ".*"), "?", ".")}$", name))
+    ])
+  ]
   target_names = distinct(flatten([for sync in local.syncs : try(sync.targets[*].cluster, [])]))
 
   # Another section of the policy file with schedules is another line here.
