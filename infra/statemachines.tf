@@ -27,6 +27,11 @@ resource "aws_sfn_state_machine" "this" {
       worker_cluster         = aws_ecs_cluster.workers.name
       worker_subnets         = join(",", var.worker_subnet_ids)
       worker_security_groups = aws_security_group.workers.id
+      # What another state machine starts: by its name, for each of the two starts the other.
+      major_upgrade            = "${local.stem.states}:stateMachine:${var.name}-major-upgrade:live"
+      rehearse_upgrade         = "${local.stem.states}:stateMachine:${var.name}-rehearse-upgrade:live"
+      rehearsal_subnet_group   = one(aws_db_subnet_group.rehearsal[*].name)
+      rehearsal_security_group = one(aws_security_group.rehearsal[*].id)
     },
   ))
 

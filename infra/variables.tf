@@ -1,5 +1,8 @@
 variable "runbooks" {
-  description = "The runbooks to deploy: `major-upgrade`, `daily-sync`, `snapshot-export`, or some of them."
+  description = <<-TEXT
+    The runbooks to deploy: `major-upgrade`, `rehearse-upgrade`, `daily-sync`, `snapshot-export`, or
+    some of them.
+  TEXT
   type        = set(string)
 
   validation {
@@ -12,6 +15,10 @@ variable "runbooks" {
       "runbooks: ${join(", ", setsubtract(var.runbooks, local.known_runbooks))} is no runbook;",
       "there are ${join(", ", local.known_runbooks)}.",
     ])
+  }
+  validation {
+    condition     = contains(var.runbooks, "major-upgrade") || !contains(var.runbooks, "rehearse-upgrade")
+    error_message = "runbooks: rehearse-upgrade runs major-upgrade on a clone, so name both."
   }
 }
 
@@ -204,6 +211,21 @@ variable "policy_file" {
   validation {
     condition     = var.policy_file == null ? true : fileexists(var.policy_file)
     error_message = "policy_file: there is no file ${coalesce(var.policy_file, "-")}."
+  }
+}
+
+variable "target_names" {
+  description = <<-TEXT
+    For daily-sync with more targets than IAM has room for, some 25: what the names of all targets
+    have in common, such as `*-dev`. The roles may then rename, restore and delete what is called so
+    and not only what the policy file names.
+  TEXT
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for name in var.target_names : can(regex("^[a-z*?][a-z0-9*?-]*[a-z0-9][a-z0-9*?-]*$", name))])
+    error_message = "target_names: give names in small letters, digits and hyphens, with * and ? for the rest."
   }
 }
 

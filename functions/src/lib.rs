@@ -6,6 +6,7 @@ use serde_json::Value;
 pub mod daily_sync;
 pub mod fail_stopped_task;
 pub mod major_upgrade;
+pub mod rehearse_upgrade;
 pub mod report_run;
 mod shared;
 pub mod snapshot_export;
@@ -44,6 +45,12 @@ runbook::table! {
         restore_snapshot::RestoreSnapshot,
         remove_leftovers::RemoveLeftovers,
         publish_export::PublishExport,
+    },
+    rehearse_upgrade::{
+        resolve_rehearsal::ResolveRehearsal,
+        clone_cluster::CloneCluster,
+        record_rehearsal::RecordRehearsal,
+        delete_clone::DeleteClone,
     },
 }
 

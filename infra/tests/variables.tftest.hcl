@@ -83,6 +83,53 @@ run "an_export_starts_by_its_schedule_and_by_the_events_of_its_snapshots_alone" 
   }
 }
 
+run "many_targets_and_exports_fit_by_what_their_names_have_in_common" {
+  command = plan
+  variables {
+    runbooks         = ["daily-sync", "snapshot-export"]
+    policy_file      = "tests/policies/many.yaml"
+    target_names     = ["*-dev"]
+    copy_key_arns    = ["arn:aws:kms:eu-west-1:111122223333:key/a"]
+    cluster_key_arns = ["arn:aws:kms:eu-west-1:444455556666:key/b"]
+    export_key_arns  = ["arn:aws:kms:eu-west-1:444455556666:key/c"]
+  }
+
+  assert {
+    condition     = local.policy.new == ["*-dev", "*-dev-old-????????"]
+    error_message = "the roles name what the targets have in common"
+  }
+  assert {
+    condition = (
+      [{ prefix = "rds:" }] ==
+      jsondecode(aws_cloudwatch_event_rule.this["snapshot-created"].event_pattern).detail.SourceIdentifier
+    )
+    error_message = "the pattern has room for what the names have in common alone"
+  }
+}
+
+run "more_targets_than_iam_has_room_for" {
+  command = plan
+  variables {
+    runbooks         = ["daily-sync"]
+    policy_file      = "tests/policies/many.yaml"
+    copy_key_arns    = ["arn:aws:kms:eu-west-1:111122223333:key/a"]
+    cluster_key_arns = ["arn:aws:kms:eu-west-1:444455556666:key/b"]
+  }
+  expect_failures = [aws_s3_object.policy]
+}
+
+run "a_target_that_has_no_such_name" {
+  command = plan
+  variables {
+    runbooks         = ["daily-sync"]
+    policy_file      = "tests/policies/many.yaml"
+    target_names     = ["c0?-dev", "*-support"]
+    copy_key_arns    = ["arn:aws:kms:eu-west-1:111122223333:key/a"]
+    cluster_key_arns = ["arn:aws:kms:eu-west-1:444455556666:key/b"]
+  }
+  expect_failures = [aws_s3_object.policy]
+}
+
 run "an_export_without_the_keys_of_its_files" {
   command = plan
   variables {
@@ -110,6 +157,27 @@ run "an_unknown_runbook" {
     runbooks = ["major-upgrades"]
   }
   expect_failures = [var.runbooks]
+}
+
+run "a_rehearsal_without_an_upgrade" {
+  command = plan
+  variables {
+    runbooks = ["rehearse-upgrade"]
+  }
+  expect_failures = [var.runbooks]
+}
+
+run "a_clone_of_a_rehearsal_lets_only_the_workers_in" {
+  command = plan
+  variables {
+    runbooks = ["major-upgrade", "rehearse-upgrade"]
+  }
+  assert {
+    condition = [
+      for rule in aws_vpc_security_group_ingress_rule.rehearsal : [rule.from_port, rule.to_port]
+    ] == [[5432, 5432]]
+    error_message = "PostgreSQL's port and no other"
+  }
 }
 
 run "no_runbook" {

@@ -16,6 +16,7 @@ pub mod major_upgrade;
 mod panics;
 pub mod patience;
 pub mod postgres;
+pub mod rehearse_upgrade;
 pub mod security_groups;
 pub mod snapshot_export;
 pub mod state;

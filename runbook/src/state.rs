@@ -4,7 +4,7 @@ use std::{future::Future, panic::AssertUnwindSafe, time::Duration};
 
 use futures::FutureExt;
 use heck::ToKebabCase;
-use jiff::Timestamp;
+use jiff::{Span, SpanRelativeTo, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -38,7 +38,17 @@ pub struct Run {
 }
 
 /// A duration as people write it: `8h`, `90m`, `PT8H`.
-pub use jiff::fmt::serde::unsigned_duration::friendly::compact::required as friendly_duration;
+pub use jiff::fmt::serde::unsigned_duration::friendly::compact::{
+    optional as friendly_duration_or_none, required as friendly_duration,
+};
+
+/// How old something may be: as people write it, with days of 24 hours (`7d`).
+pub fn age<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<Duration>, D::Error> {
+    let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
+    let span = text.parse::<Span>().map_err(serde::de::Error::custom)?;
+    let age = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(serde::de::Error::custom)?;
+    Duration::try_from(age).map(Some).map_err(serde::de::Error::custom)
+}
 
 /// RDS has been seen to take 5 hours for the snapshot of an upgrade (status.preset.io, 2026).
 pub fn default_deadline() -> Duration {

@@ -182,6 +182,52 @@ pub async fn major_upgrade(
     Ok(())
 }
 
+/// What an application has asked lately, whose plans a rehearsal compares.
+const QUERIES: [&str; 3] = [
+    "SELECT count(*) FROM public.orders",
+    "SELECT * FROM public.customers WHERE id = 7",
+    "SELECT c.email, count(*) FROM public.customers c JOIN public.orders o ON o.customer_id = c.id \
+     GROUP BY c.email ORDER BY 2 DESC LIMIT 10",
+];
+
+/// Rehearses an upgrade on a clone, which is gone at the end.
+pub async fn rehearse(options: Options, target: &str, out: &Path, terminal: Terminal) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    let sandbox = create_orders(options, terminal).await?;
+    environments::create_quarantine(&sandbox).await?;
+    let application = orders::connect(&orders::login(&sandbox).await?, "shop").await?;
+    for query in QUERIES {
+        application.simple_query(query).await?;
+    }
+    let input = json!({ "cluster": orders::CLUSTER, "target": target });
+    terminal.say(format!("\nStarting rehearse-upgrade with {input}\n"));
+    let execution = sandbox.start_execution("rehearse-upgrade", "sandbox-rehearsal", &input).await?;
+    watch(&sandbox, &execution, out, terminal).await?;
+    let report: Report = serde_json::from_value(sandbox.report(&execution).await?)?;
+    let rehearsal = report.rehearsal.context("the report has no rehearsal")?;
+    terminal.say("\nHow long each state took on the clone, in seconds of the local AWS:");
+    let mut phases = Table::new();
+    phases.load_style(presets::NOTHING);
+    for phase in &rehearsal.phases {
+        phases.add_row([format!("  {}", phase.state), phase.seconds.to_string()]);
+    }
+    terminal.say(phases);
+    if let Some(plans) = &rehearsal.plans {
+        terminal.say(format!(
+            "\nPlans: {} of {} queries have another one; {} queries cannot be planned.",
+            plans.changed,
+            plans.compared,
+            plans.unexplained.values().sum::<usize>()
+        ));
+    }
+    let clusters = sandbox.rds_client().describe_db_clusters().send().await?;
+    let names: Vec<&str> =
+        clusters.db_clusters().iter().filter_map(|one| one.db_cluster_identifier()).collect();
+    terminal.say(format!("Clusters that stand now: {}", names.join(", ")));
+    terminal.say(format!("\nWhole: {:.0} s", begun.elapsed().as_secs_f64()));
+    Ok(())
+}
+
 async fn create_two_accounts(options: Options, terminal: Terminal) -> anyhow::Result<Sandbox> {
     let step = spinner();
     step.set_message("Fetching PostgreSQL (once) and starting a local AWS with two accounts");

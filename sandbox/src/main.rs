@@ -38,6 +38,15 @@ enum Command {
         #[arg(long, default_value = "target/sandbox")]
         out: PathBuf,
     },
+    /// Rehearses an upgrade of the cluster `orders` on a clone.
+    Rehearse {
+        /// The target version.
+        #[arg(long, default_value = "18")]
+        target: String,
+        /// Where the run's objects are left.
+        #[arg(long, default_value = "target/sandbox")]
+        out: PathBuf,
+    },
     /// Syncs a sanitised copy of production's cluster into two environments of another account.
     DailySync {
         /// Where the run's objects are left.
@@ -87,6 +96,7 @@ async fn main() -> anyhow::Result<()> {
         Command::MajorUpgrade { target, out } => {
             console::major_upgrade(options, &target, &out, terminal).await
         }
+        Command::Rehearse { target, out } => console::rehearse(options, &target, &out, terminal).await,
         Command::DailySync { out } => console::daily_sync(options, &out, terminal).await,
         Command::SnapshotExport { out } => export::snapshot_export(options, &out, terminal).await,
         Command::Try(order) => trial::command::run(&order).await,

@@ -11,7 +11,7 @@ use crate::{aws, executables::root};
 pub const PREFIX: &str = "aurora-runbooks";
 /// What schedules and rules start (infra/statemachines.tf).
 pub const ALIAS: &str = "live";
-pub const RUNBOOKS: [&str; 3] = ["major-upgrade", "daily-sync", "snapshot-export"];
+pub const RUNBOOKS: [&str; 4] = ["major-upgrade", "rehearse-upgrade", "daily-sync", "snapshot-export"];
 
 /// The ASL as it stands in the file.
 pub fn source(runbook: &str) -> anyhow::Result<String> {
@@ -32,8 +32,14 @@ pub fn placeholders() -> BTreeMap<String, String> {
         ("worker_cluster", PREFIX),
         ("worker_subnets", "subnet-0a,subnet-0b"),
         ("worker_security_groups", "sg-workers"),
+        ("rehearsal_subnet_group", "quarantine"),
+        ("rehearsal_security_group", "sg-quarantine"),
     ];
-    functions.chain(workers).chain(network.map(|(name, value)| (name.to_owned(), value.to_owned()))).collect()
+    let network = network.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    // What another state machine starts.
+    let machines = ["major-upgrade", "rehearse-upgrade"]
+        .map(|name| (snake(name), aws::arn("states", &format!("stateMachine:{PREFIX}-{name}:{ALIAS}"))));
+    functions.chain(workers).chain(network).chain(machines).collect()
 }
 
 pub fn render(source: &str) -> anyhow::Result<String> {

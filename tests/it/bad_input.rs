@@ -257,7 +257,7 @@ async fn begun(sandbox: &Sandbox) -> (usize, BTreeSet<String>) {
         functions.iter().any(|name| delivery.target.contains(name)) && delivery.rule != "runs-under-way"
     });
     let mut executions = BTreeSet::new();
-    for runbook in ["major-upgrade", "daily-sync", "snapshot-export"] {
+    for runbook in sandbox::statemachine::RUNBOOKS {
         let machine = arn("states", &format!("stateMachine:{PREFIX}-{runbook}"));
         let listed = sandbox.sfn().list_executions().state_machine_arn(machine).send().await.unwrap();
         executions.extend(listed.executions().iter().map(|one| one.execution_arn().to_owned()));

@@ -194,6 +194,17 @@ async fn of_upgrades_nothing_comes_of_an_event_that_comes_again_late_or_from_els
     nothing_comes_of_more(&sandbox, &["execution-status-change", "worker-stopped"]).await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn of_rehearsals_nothing_comes_of_an_event_that_comes_again_late_or_from_elsewhere() {
+    let sandbox = model(1, orders::Shape::default()).await;
+    environments::create_quarantine(&sandbox).await.unwrap();
+    let arn = sandbox.start_execution("rehearse-upgrade", "stopped", &to_18()).await.unwrap();
+    called(&sandbox, "clone-cluster", "CreateDBInstance", 1).await;
+    stop(&sandbox, &arn).await;
+    hours(&sandbox, 1).await;
+    nothing_comes_of_more(&sandbox, &["execution-status-change", "rehearsal-stopped"]).await;
+}
+
 /// Every rule that waits for an event is met by one of the tests above, or by those of the
 /// messages.
 #[test]
@@ -206,6 +217,7 @@ fn every_rule_is_tried() {
         "execution-status-change",
         "export-failed",
         "export-stopped",
+        "rehearsal-stopped",
         "slack",
         "snapshot-created",
         "sync-stopped",

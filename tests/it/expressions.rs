@@ -23,10 +23,11 @@ fn bindings() -> Value {
                 "task": "a", "counted": "0a1b", "Payload": { "summary": "said \"so\"", "task": "a",
                     "snapshot": "before-upgrade-orders",
                     "opens": null,
-                    "left": [] } },
+                    "cluster": "orders", "left": [] },
+                "Output": { "summary": "so" }, "compared": 3, "changed": 1 },
             "context": {
                 "Execution": { "Id": "arn:aws:states:eu-west-1:444455556666:execution:m:run-1",
-                    "Input": { "cluster": "orders", "target": "18" } },
+                    "Name": "run-1", "Input": { "cluster": "orders", "target": "18" } },
                 "State": { "EnteredTime": "2026-11-25T02:00:00Z" },
                 "Task": { "Token": "token" },
                 "Map": { "Item": { "Value": "orders-dev" } }
@@ -39,6 +40,8 @@ fn bindings() -> Value {
             "secretArn": null,
             "decision": "0123456789abcdef", "window": "Sun 02:00-04:00 Europe/Berlin",
             "expectedDuration": "1h", "changeCalendars": ["releases", "databases"],
+            "upgradeName": "rehearsal-01234567", "upgrade": { "cluster": "quarantine-orders-01234567" },
+            "planRegression": null,
             "sync": "orders", "skipped": false, "sanitized": false,
             "snapshot": "arn:aws:rds:eu-west-1:111122223333:cluster-snapshot:rds:orders",
             "engineVersion": "16.14",
@@ -47,6 +50,9 @@ fn bindings() -> Value {
             "due": true, "again": false, "shared": false, "counted": true, "cleans": true, "export": "orders",
             "taken": "2026-11-25T00:10:00Z"
         },
+        "clone": "quarantine-orders-01234567",
+        "plans": { "compared": 3, "changed": 1 },
+        "rehearsal": { "summary": "so" },
         "approved": null,
         "begun": false,
         "opens": "2026-11-29T01:00:00Z",

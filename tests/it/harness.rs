@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use local_aws::gateway::Call;
 use sandbox::{
     Options, Sandbox, environments, orders, production,
     worlds::{findings, wires},
@@ -86,7 +87,12 @@ impl std::fmt::Display for CallSite {
 /// Every distinct call that functions and workers have made.
 pub fn call_sites(sandbox: &Sandbox) -> BTreeSet<CallSite> {
     let ours = ours();
-    let calls = sandbox.gateway.calls().into_iter().filter(|call| ours.contains(&call.principal));
+    // A state that calls a service without a function or worker; how those are started is tried by
+    // what becomes of them.
+    let is_machines =
+        |call: &Call| call.principal == STATES && !["lambda", "ecs"].contains(&call.service.as_str());
+    let is_ours = |call: &Call| ours.contains(&call.principal) || is_machines(call);
+    let calls = sandbox.gateway.calls().into_iter().filter(is_ours);
     calls
         .map(|call| CallSite { principal: call.principal, service: call.service, action: call.action })
         .collect()
@@ -107,6 +113,9 @@ pub fn repeated_looks(sandbox: &Sandbox) -> BTreeMap<CallSite, u32> {
     }
     repeated
 }
+
+/// Whom the calls of a state machine itself come from.
+pub const STATES: &str = "states";
 
 /// Functions and workers, by the names that they call AWS with.
 pub fn ours() -> BTreeSet<String> {

@@ -48,6 +48,16 @@ use crate::{
     python::packages,
 };
 
+/// What Step Functions itself does with a state machine's role to wait for an execution that it has
+/// started (https://docs.aws.amazon.com/step-functions/latest/dg/connect-stepfunctions.html).
+const TO_WAIT_FOR_AN_EXECUTION: [&str; 5] = [
+    "events:DescribeRule",
+    "events:PutRule",
+    "events:PutTargets",
+    "states:DescribeExecution",
+    "states:StopExecution",
+];
+
 /// What Step Functions itself does with a state machine's role, where it writes logs and traces: no
 /// scenario can use it (infra/iam/README.md).
 const BY_STEP_FUNCTIONS: [&str; 14] = [

@@ -94,7 +94,7 @@ fn read_by_all(value: &Value) {
 /// Valid ones, of which a property changes a field.
 fn examples() -> Vec<Value> {
     let mut found = Vec::new();
-    for runbook in ["major-upgrade", "daily-sync", "snapshot-export"] {
+    for runbook in sandbox::statemachine::RUNBOOKS {
         let folder = root().join("statemachines").join(runbook).join("examples");
         for entry in fs::read_dir(folder).expect("a runbook has examples") {
             let text = fs::read_to_string(entry.expect("an example").path()).expect("a text");

@@ -2,7 +2,7 @@
 
 use functions::{
     daily_sync::select_snapshot::SelectSnapshot, major_upgrade::resolve_upgrade::ResolveUpgrade,
-    snapshot_export::select_export::SelectExport,
+    rehearse_upgrade::resolve_rehearsal::ResolveRehearsal, snapshot_export::select_export::SelectExport,
 };
 use sandbox::{executables::root, golden};
 use serde::de::DeserializeOwned;
@@ -37,6 +37,7 @@ fn check_examples<T: schemars::JsonSchema + DeserializeOwned>(runbook: &str) {
 #[test]
 fn the_input_schemas_are_current() {
     check_golden::<ResolveUpgrade>("major-upgrade");
+    check_golden::<ResolveRehearsal>("rehearse-upgrade");
     check_golden::<SelectSnapshot>("daily-sync");
     check_golden::<SelectExport>("snapshot-export");
 }
@@ -44,6 +45,7 @@ fn the_input_schemas_are_current() {
 #[test]
 fn the_examples_satisfy_the_schema_and_the_type() {
     check_examples::<ResolveUpgrade>("major-upgrade");
+    check_examples::<ResolveRehearsal>("rehearse-upgrade");
     check_examples::<SelectSnapshot>("daily-sync");
     check_examples::<SelectExport>("snapshot-export");
 }

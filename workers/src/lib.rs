@@ -2,6 +2,7 @@
 
 pub mod daily_sync;
 pub mod major_upgrade;
+pub mod rehearse_upgrade;
 pub mod shared;
 pub mod snapshot_export;
 
@@ -11,6 +12,10 @@ runbook::table! {
         run_analyze::RunAnalyze,
         reindex_collations::ReindexCollations,
         verify_upgrade::VerifyUpgrade,
+    },
+    rehearse_upgrade::{
+        capture_plans::CapturePlans,
+        compare_plans::ComparePlans,
     },
     daily_sync::{
         sanitize_databases::SanitizeDatabases,

@@ -16,7 +16,7 @@ pub const WORKER_CHARACTERS: usize = 4800;
 
 impl ResolveUpgrade {
     /// Everything that can be seen without AWS.
-    pub(super) fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         let valid = |name: &str| {
             name.len() <= 63
                 && name.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -100,9 +100,10 @@ impl ResolveUpgrade {
         }
         match &self.window {
             Some(window)
-                if window.standing(Timestamp::UNIX_EPOCH, self.expected_duration) == Standing::TooShort =>
+                if let Some(takes) = self.expected_duration
+                    && window.standing(Timestamp::UNIX_EPOCH, takes) == Standing::TooShort =>
             {
-                Err(too_short(window, self.expected_duration))
+                Err(too_short(window, takes))
             }
             _ => Ok(()),
         }

@@ -19,18 +19,20 @@
 //!    upgrade of ours. It stops when RDS cannot apply a group.
 //! 9. RunAnalyze, ReindexCollations and VerifyUpgrade, workers.
 //!
-//! What they share: what of the [`input`] is refused, [`parameters`], the [`path`] between
-//! versions, the [`way_back`], and why an upgrade failed ([`failure`]).
+//! What they share: what of the [`input`] is refused, the [`migration`] of parameters, the [`path`]
+//! between versions, what was found when it was [`rehearsed`], the [`way_back`], and why an upgrade
+//! failed ([`failure`]).
 
 pub mod apply_pending_maintenance;
 pub mod ask_approval;
 pub mod check_window;
 pub mod failure;
 pub mod input;
+mod migration;
 pub mod modify_cluster_version;
-mod parameters;
 mod path;
 pub mod prepare_parameter_groups;
+mod rehearsed;
 pub mod resolve_upgrade;
 pub mod sync_parameter_groups;
 pub mod take_snapshot;

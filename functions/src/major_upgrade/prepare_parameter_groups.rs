@@ -20,12 +20,10 @@ use runbook::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    parameters::{
-        groups::{Kind, tags},
-        migration::{Family, Outcome, Row, migrate},
-    },
+    migration::{Outcome, Row, migrate},
     resolve_upgrade::ParameterOverride,
 };
+use crate::shared::groups::{Family, Kind, tags};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

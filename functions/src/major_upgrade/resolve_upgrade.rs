@@ -11,21 +11,25 @@ use std::time::Duration;
 use aws_sdk_rds::types::PendingModifiedValues;
 use policy::Tell;
 use runbook::{
-    Context, Error, Finding, Result, Run, SkippedFinding, State,
+    Arn, Context, Error, Finding, Result, Run, SkippedFinding, State,
     aurora::{self, Cluster, EngineVersion, Instance, ResourceId, Status},
+    daily_sync::tags::Maker,
     error::{Then, aws},
     lease,
     major_upgrade::Collations,
-    state::{self, default_deadline, friendly_duration},
+    rehearse_upgrade::plans::PlanRegression,
+    state::{self, default_deadline, friendly_duration, friendly_duration_or_none},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{
+    check_window::too_short,
     path::{Targets, shortest},
+    rehearsed,
     ties::{self, Ties, finding},
-    window::Window,
+    window::{Standing, Window},
 };
 
 /// The module sets it where every upgrade of the installation is to be approved.
@@ -70,10 +74,11 @@ pub struct ResolveUpgrade {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub window: Option<Window>,
-    /// How long maintenance, snapshot and upgrade are expected to take, e.g. "1h" (the default).
-    #[serde(default = "expected_duration", with = "friendly_duration")]
-    #[schemars(with = "String")]
-    pub expected_duration: Duration,
+    /// How long maintenance, snapshot and upgrade are expected to take, e.g. "90m"; by default the
+    /// most that the last rehearsal expects, or "1h" where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "friendly_duration_or_none")]
+    #[schemars(with = "Option<String>")]
+    pub expected_duration: Option<Duration>,
     /// Change Calendars of AWS Systems Manager, by name or ARN: the upgrade begins when all are
     /// open.
     #[serde(default)]
@@ -83,6 +88,27 @@ pub struct ResolveUpgrade {
     /// "blocked" (it waits for a person).
     #[serde(default = "policy::default_tell", deserialize_with = "policy::tell")]
     pub tell: Vec<Tell>,
+    /// Whether the upgrade is only rehearsed, on a clone that is deleted: the runbook
+    /// rehearse-upgrade, with this input. What says when to begin then means nothing.
+    #[serde(default)]
+    pub rehearse: bool,
+    /// Of a rehearsal: what is done about a query whose plan has become that much more expensive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan_regression: Option<PlanRegression>,
+    /// How old a rehearsal of the same path may be for the upgrade to begin, e.g. "7d".
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(serialize_with = "friendly_duration_or_none::serialize", deserialize_with = "state::age")]
+    #[schemars(with = "Option<String>")]
+    pub require_rehearsal: Option<Duration>,
+    /// The execution that has started this one, by AWS's convention
+    /// (https://docs.aws.amazon.com/step-functions/latest/dg/concepts-nested-workflows.html).
+    #[serde(
+        default,
+        rename = "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schemars(with = "Option<String>")]
+    pub started_by: Option<Arn>,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
@@ -125,9 +151,8 @@ pub struct Plan {
     change_calendars: Vec<String>,
 }
 
-fn expected_duration() -> Duration {
-    Duration::from_hours(1)
-}
+/// Where neither the input nor a rehearsal says.
+const EXPECTED: Duration = Duration::from_hours(1);
 
 impl State for ResolveUpgrade {
     const NAME: &'static str = "ResolveUpgrade";
@@ -151,12 +176,23 @@ impl State for ResolveUpgrade {
             return Err(Error::Blocked(blockers));
         }
         let target = path.last().unwrap_or(&from).clone();
+        let is_rehearsal = Maker::rehearsal(&cluster.tags).is_some();
+        let last = if is_rehearsal { None } else { rehearsed::last(cx, run, &cluster, &path).await? };
+        if let Some(within) = self.require_rehearsal.filter(|_| !is_rehearsal && !path.is_empty()) {
+            rehearsed::require(cx, &cluster, last.as_ref(), within, &target)?;
+        }
         let hops: Vec<String> = path.iter().map(EngineVersion::to_string).collect();
         let summary = match path.as_slice() {
             [] => format!("{} is at {from}: nothing to upgrade", cluster.id),
-            _ => format!("{} goes from {from} to {}", cluster.id, hops.join(" and then to ")),
+            _ => format!(
+                "{} goes from {from} to {}{}",
+                cluster.id,
+                hops.join(" and then to "),
+                rehearsed::words(last.as_ref())
+            ),
         };
-        let asked = self.approval || cx.variable(REQUIRE_APPROVAL) == Some("true");
+        // Nobody feels what happens to a clone.
+        let asked = !is_rehearsal && (self.approval || cx.variable(REQUIRE_APPROVAL) == Some("true"));
         let decision = asked.then(|| self.decision(&cluster, &path));
         let Self {
             deadline,
@@ -169,6 +205,14 @@ impl State for ResolveUpgrade {
             change_calendars,
             ..
         } = self;
+        let expected_duration = expected_duration
+            .or(last.map(|last| Duration::from_secs(last.duration.at_most)))
+            .unwrap_or(EXPECTED);
+        if let Some(window) = &window
+            && window.standing(cx.clock.now(), expected_duration) == Standing::TooShort
+        {
+            return Err(too_short(window, expected_duration));
+        }
         Ok(Plan {
             summary,
             cluster: cluster.id,

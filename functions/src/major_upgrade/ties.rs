@@ -6,7 +6,7 @@
 use aws_sdk_rds::types::{BlueGreenDeployment, GlobalCluster, Integration};
 use runbook::{Arn, Context, Error, Finding, Level, Result, aurora::Cluster, error::aws};
 
-use super::parameters::groups::Kind;
+use crate::shared::groups::Kind;
 
 /// What the cluster itself does not show.
 #[derive(Debug, Default)]

@@ -12,6 +12,7 @@ use runbook::{
     state::default_deadline,
 };
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::{
     history::History,
@@ -29,7 +30,8 @@ struct Restored {
 
 impl Report {
     pub(super) async fn add_asked(&mut self, cx: &Context, history: &History, folder: &str) -> Result<()> {
-        if let Some(tell) = self.input.get("tell").filter(|_| self.runbook == "major-upgrade") {
+        let by_input = ["major-upgrade", "rehearse-upgrade"].contains(&self.runbook.as_str());
+        if let Some(tell) = self.input.get("tell").filter(|_| by_input) {
             // What is not understood is refused by the run itself.
             if let Ok(tell) = serde_json::from_value(tell.clone()) {
                 self.tell = tell;
@@ -53,6 +55,17 @@ impl Report {
             self.keep_journal(&sync.targets, history);
         }
         Ok(())
+    }
+
+    /// An upgrade of a clone is told by its rehearsal, and so is an upgrade that is only rehearsed,
+    /// unless it could not begin that.
+    pub(super) fn is_told_by_another(&self) -> bool {
+        let by = self.input.get("AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID").and_then(Value::as_str);
+        let by = by.and_then(|by| Arn::try_from(by.to_owned()).ok());
+        let of_clone = by.is_some_and(|by| by.name().contains("rehearse-upgrade:"));
+        let rehearses = self.input.get("rehearse") == Some(&Value::Bool(true));
+        let began = self.error.as_deref().is_none_or(|error| error == "States.TaskFailed");
+        self.runbook == "major-upgrade" && (of_clone || (rehearses && began))
     }
 
     /// The export's name; of one that an event has started it is known once SelectExport is done.

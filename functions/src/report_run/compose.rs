@@ -83,10 +83,11 @@ impl Report {
     }
 
     /// What to type when what stopped the run is out of the way. A sync has cleaned up behind
-    /// itself, so it begins again; an upgrade goes on, where Step Functions lets it: for 14 days
+    /// itself, and so has a rehearsal: they begin again. An upgrade goes on, where Step Functions
+    /// lets it: for 14 days
     /// (https://docs.aws.amazon.com/step-functions/latest/dg/redrive-executions.html).
     fn again(&self, redrivable: bool) -> String {
-        if redrivable && self.runbook != "daily-sync" {
+        if redrivable && !["daily-sync", "rehearse-upgrade"].contains(&self.runbook.as_str()) {
             return format!("aws stepfunctions redrive-execution --execution-arn {}", self.execution);
         }
         format!(
@@ -175,7 +176,7 @@ impl Report {
 
 /// The machine's name is the runbook's behind the deployment's prefix.
 fn plain_runbook(machine: &str) -> &str {
-    const RUNBOOKS: [&str; 3] = ["major-upgrade", "daily-sync", "snapshot-export"];
+    const RUNBOOKS: [&str; 4] = ["major-upgrade", "rehearse-upgrade", "daily-sync", "snapshot-export"];
     RUNBOOKS.into_iter().find(|runbook| machine.ends_with(runbook)).unwrap_or(machine)
 }
 

@@ -6,7 +6,9 @@
 //! (RDS-EVENT-0363 "Upgrade preparation in progress: …"). RDS promises no event: without the one
 //! that begins an outage, or the one that ends it, nothing is measured.
 
+use aws_sdk_rds::{primitives::DateTime, types::SourceType};
 use jiff::Timestamp;
+use runbook::{Context, Result, error::aws};
 
 use super::report::{Downtime, Outage};
 
@@ -31,6 +33,16 @@ impl Event {
     fn brings_back(&self) -> bool {
         self.message == "DB instance restarted"
     }
+}
+
+/// RDS keeps them for 14 days
+/// (https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/USER_ListEvents.html).
+pub async fn events(cx: &Context, kind: SourceType, from: Timestamp, until: Timestamp) -> Result<Vec<Event>> {
+    let date = |at: Timestamp| DateTime::from_millis(at.as_millisecond());
+    let request = cx.rds.describe_events().source_type(kind).start_time(date(from)).end_time(date(until));
+    let events: Vec<_> =
+        request.into_paginator().items().send().try_collect().await.map_err(aws("rds:DescribeEvents"))?;
+    Ok(events.iter().filter_map(Event::parse).collect())
 }
 
 /// Of an upgrade: from when the cluster or its writer goes offline to the writer's next start.

@@ -6,21 +6,24 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_rds::types::SourceType;
-use jiff::Timestamp;
 use runbook::{
     Context, Finding, Result, aurora,
     error::aws,
     major_upgrade::{Question, question_key},
+    rehearse_upgrade::plans::{Node, Outcome, Plans},
     snapshot_export::reconciliation::{Reconciliation, Table},
 };
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{
     cost::Prices,
-    downtime::{self, Event},
+    downtime,
     history::{self, History},
     report::{Kind, Place, Progress, Report, Step},
-    sections::{Approval, Column, Difference, ExportedTable, KeptWire, ParameterGroup, Statement},
+    sections::{
+        Approval, Column, Difference, ExportedTable, KeptWire, ParameterGroup, PlanChange, PlanCheck,
+        Statement,
+    },
 };
 
 /// No report of ours is as large; a larger object is somebody else's.
@@ -45,6 +48,7 @@ impl Report {
             self.add_asked(cx, history, &folder).await,
             self.add_upgrade(cx, history, &folder).await,
             self.add_question(cx).await,
+            self.add_plans(cx, &folder).await,
             self.add_sanitized(cx, &folder).await,
             self.add_reconciliation(cx, &folder).await,
             self.add_progress(cx, &folder).await,
@@ -99,6 +103,18 @@ impl Report {
         Ok(())
     }
 
+    /// Also of a rehearsal that its plans have stopped, which has no record.
+    async fn add_plans(&mut self, cx: &Context, folder: &str) -> Result<()> {
+        if !self.entered("ComparePlans") {
+            return Ok(());
+        }
+        let found: Option<Plans> = read(cx, &format!("{folder}/plans.json")).await?;
+        if let (Some(found), Some(rehearsal)) = (found, &mut self.rehearsal) {
+            rehearsal.plans = Some(PlanCheck::of(found));
+        }
+        Ok(())
+    }
+
     async fn add_states(&mut self, cx: &Context) -> Result<()> {
         if self.kind == Kind::Succeeded {
             return Ok(());
@@ -106,7 +122,9 @@ impl Report {
         let describe = cx.sfn.describe_state_machine_for_execution().execution_arn(&self.execution);
         let machine = describe.send().await.map_err(aws("states:DescribeStateMachineForExecution"))?;
         let tasks = history::tasks(machine.definition());
-        self.ahead = tasks.into_iter().filter(|state| !self.entered(state)).collect();
+        // An upgrade that is not only rehearsed does not come to it.
+        let is_ahead = |state: &String| !self.entered(state) && state != "Rehearse";
+        self.ahead = tasks.into_iter().filter(is_ahead).collect();
         Ok(())
     }
 
@@ -171,7 +189,7 @@ impl Report {
         if !upgraded && !self.entered("SwapTarget") {
             return Ok(());
         }
-        let clusters = self.events(cx, SourceType::DbCluster).await?;
+        let clusters = downtime::events(cx, SourceType::DbCluster, self.started, self.until()).await?;
         for target in &mut self.targets {
             target.downtime = downtime::of_a_rename(&target.name, &clusters);
         }
@@ -179,26 +197,51 @@ impl Report {
         let all = aurora::clusters(cx).await?;
         let writer = all.iter().find(|cluster| cluster.id == *name).and_then(aurora::Cluster::writer);
         let Some(writer) = writer else { return Ok(()) };
-        let instances = self.events(cx, SourceType::DbInstance).await?;
+        let instances = downtime::events(cx, SourceType::DbInstance, self.started, self.until()).await?;
         self.downtime = downtime::of_a_writer(name, &clusters, writer, &instances);
         Ok(())
     }
+}
 
-    /// RDS keeps them for 14 days
-    /// (https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/USER_ListEvents.html).
-    async fn events(&self, cx: &Context, kind: SourceType) -> Result<Vec<Event>> {
-        let pages = cx
-            .rds
-            .describe_events()
-            .source_type(kind)
-            .start_time(date(self.started))
-            .end_time(date(self.until()))
-            .into_paginator()
-            .items()
-            .send();
-        let events: Vec<_> = pages.try_collect().await.map_err(aws("rds:DescribeEvents"))?;
-        Ok(events.iter().filter_map(Event::parse).collect())
+impl PlanCheck {
+    fn of(plans: Plans) -> Self {
+        let queries = plans.queries.into_iter().filter_map(|query| {
+            let (ratio, before, after) = match query.outcome {
+                Outcome::Compared { ratio, before, after, .. } => {
+                    (format!("{ratio:.1}"), steps(&before, 0), steps(&after, 0))
+                }
+                Outcome::Lost { reason } => (reason, Vec::new(), Vec::new()),
+                Outcome::Unexplained { .. } => return None,
+            };
+            Some(PlanChange {
+                database: query.database,
+                role: query.role,
+                calls: query.calls,
+                text: query.text.unwrap_or_else(|| "(its text is not shown)".to_owned()),
+                ratio,
+                before,
+                after,
+            })
+        });
+        Self {
+            compared: plans.compared as u64,
+            changed: plans.changed as u64,
+            notes: plans.notes,
+            unexplained: plans.unexplained,
+            queries: queries.collect(),
+        }
     }
+}
+
+/// A line a step, those below it further in.
+fn steps(nodes: &[Node], depth: usize) -> Vec<String> {
+    let line = |node: &Node| {
+        let of = [&node.relation, &node.index].into_iter().flatten().map(String::as_str);
+        let of: Vec<&str> = of.collect();
+        let on = if of.is_empty() { String::new() } else { format!(" on {}", of.join(" by ")) };
+        format!("{}{}{on}", "· ".repeat(depth), node.kind)
+    };
+    nodes.iter().flat_map(|node| [vec![line(node)], steps(&node.below, depth + 1)].concat()).collect()
 }
 
 fn exported(table: Table) -> ExportedTable {
@@ -219,10 +262,6 @@ fn exported(table: Table) -> ExportedTable {
         files: table.files,
         differences: differences.collect(),
     }
-}
-
-fn date(at: Timestamp) -> aws_sdk_rds::primitives::DateTime {
-    aws_sdk_rds::primitives::DateTime::from_millis(at.as_millisecond())
 }
 
 /// The keys that PrepareParameterGroups has answered, one a hop; only of this run's folder.

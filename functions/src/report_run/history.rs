@@ -221,10 +221,7 @@ mod tests {
     #[test]
     fn the_tasks_of_a_machine_are_found_in_branches_and_in_maps_too() {
         let upgrade = tasks(include_str!("../../../statemachines/major-upgrade/statemachine.asl.json"));
-        assert_eq!(
-            (upgrade[0].as_str(), upgrade.last().unwrap().as_str()),
-            ("ResolveUpgrade", "VerifyUpgrade")
-        );
+        assert_eq!((upgrade[0].as_str(), upgrade.last().unwrap().as_str()), ("Rehearse", "VerifyUpgrade"));
         let sync = tasks(include_str!("../../../statemachines/daily-sync/statemachine.asl.json"));
         assert_eq!(sync.last().unwrap(), "CleanUp");
         assert!(sync.contains(&"SwapTarget".to_owned()), "{sync:?}");

@@ -9,10 +9,10 @@
 mod asked;
 mod compose;
 mod cost;
-mod downtime;
+pub(crate) mod downtime;
 pub mod events;
 mod evidence;
-mod history;
+pub(crate) mod history;
 mod html;
 pub mod messages;
 pub mod metrics;

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::{
     history::History,
     report::{Carried, Kind, Report, Step, Target},
-    sections::{Analyzed, Attestation, Export, Extension, Masking, RowCounts, Wires},
+    sections::{Analyzed, Attestation, Export, Extension, Masking, Rehearsal, RowCounts, Wires},
 };
 
 /// Of an output only what is shown; what a state answers besides is its own.
@@ -216,6 +216,13 @@ impl Report {
             }
             "ApplyPendingMaintenance" => {
                 self.warnings.extend(read(output).map(|left: Left| left.left).unwrap_or_default());
+            }
+            "RecordRehearsal" => {
+                if let Some(rehearsal) = read::<Rehearsal>(output) {
+                    self.from = Some(rehearsal.from.clone());
+                    self.to = rehearsal.path.last().cloned();
+                    self.rehearsal = Some(rehearsal);
+                }
             }
             "CleanUp" => self.left = read(output).map(|left: Left| left.left).unwrap_or_default(),
             "PrepareTarget" => {

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::sections::{
     Analyzed, Approval, Attestation, Copies, Export, Extension, FreshBy, Journal, Masking, ParameterGroup,
-    RowCounts, Wires,
+    Rehearsal, RowCounts, Wires,
 };
 
 /// Raised when a reader of the former form would misread the new one; an added field does not.
@@ -28,8 +28,8 @@ pub struct Report {
     /// The execution's ARN.
     pub execution: String,
     pub state_machine: String,
-    /// `major-upgrade`, `daily-sync`, `snapshot-export`: the state machine's name without the
-    /// deployment's prefix.
+    /// `major-upgrade`, `rehearse-upgrade`, `daily-sync`, `snapshot-export`: the state machine's
+    /// name without the deployment's prefix.
     pub runbook: String,
     /// As Step Functions says it: RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED.
     pub status: String,
@@ -131,6 +131,9 @@ pub struct Report {
     pub masking: Option<Masking>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attestation: Option<Attestation>,
+    /// Of a rehearsal: what an upgrade of the cluster has to expect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rehearsal: Option<Rehearsal>,
     /// Absent when there was nothing to export.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub export: Option<Export>,

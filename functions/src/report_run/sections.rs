@@ -6,7 +6,10 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use policy::Swap;
-use runbook::major_upgrade::Question;
+use runbook::{
+    major_upgrade::Question,
+    rehearse_upgrade::{Phase, Span},
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +41,58 @@ impl Approval {
             shell: format!("{console}/cloudshell/home?region={region}"),
         }
     }
+}
+
+/// What happened to a clone, for the upgrade that is to come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Rehearsal {
+    pub resource_id: String,
+    pub from: String,
+    /// The versions that the clone went through.
+    pub path: Vec<String>,
+    /// How long the states took, in order.
+    pub phases: Vec<Phase>,
+    /// Absent when RDS showed no event by which it can be measured.
+    pub downtime: Option<Span>,
+    /// Maintenance, snapshot and upgrade together: what has to fit in a window.
+    pub duration: Span,
+    /// What InspectDatabases found.
+    #[serde(default)]
+    pub findings: Vec<String>,
+    /// The queries whose plans are others or cost more, worst first.
+    #[serde(default)]
+    pub plans: Option<PlanCheck>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PlanCheck {
+    pub compared: u64,
+    pub changed: u64,
+    /// Why there are fewer queries than one would expect.
+    #[serde(default)]
+    pub notes: Vec<String>,
+    /// Queries without a plan, by reason.
+    #[serde(default)]
+    pub unexplained: BTreeMap<String, usize>,
+    #[serde(default)]
+    pub queries: Vec<PlanChange>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PlanChange {
+    pub database: String,
+    pub role: String,
+    pub calls: i64,
+    /// Without comments and values.
+    pub text: String,
+    /// The cost after the upgrade divided by the one before it, as `12.5`; or why there is none.
+    pub ratio: String,
+    /// Steps of the plan, outermost first.
+    pub before: Vec<String>,
+    pub after: Vec<String>,
 }
 
 /// A parameter group of the new family, and what became of each value.

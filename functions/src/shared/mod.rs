@@ -4,5 +4,6 @@ pub mod after;
 pub mod choice;
 pub mod copy;
 pub mod denied;
+pub mod groups;
 pub mod removal;
 pub mod restore;

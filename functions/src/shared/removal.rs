@@ -116,6 +116,11 @@ pub async fn remove_snapshot(cx: &Context, maker: Maker<'_>, snapshot: &Snapshot
             "snapshot {name} was not made by {maker}, and nothing else is ever deleted"
         )));
     }
+    delete_snapshot(cx, name).await
+}
+
+/// Whoever calls it has seen whose it is.
+pub async fn delete_snapshot(cx: &Context, name: &str) -> Result<()> {
     let delete = cx.rds.delete_db_cluster_snapshot().db_cluster_snapshot_identifier(name);
     match delete.send().await {
         Ok(_) => Ok(()),

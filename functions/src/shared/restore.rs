@@ -1,11 +1,14 @@
-//! A cluster restored from a snapshot, with everything said that RDS would otherwise choose by
-//! itself, in an order that leaves no moment at which production's password opens it: cluster
-//! without instance, new master password, instance.
+//! A cluster restored from a snapshot, or cloned from another one, with everything said that RDS
+//! would otherwise choose by itself, in an order that leaves no moment at which production's
+//! password opens it: cluster without instance, new master password, instance.
 //!
-//! A restore takes no password and the cluster answers to the snapshot's
-//! (RestoreDBClusterFromSnapshot, botocore rds 2014-10-31); a cluster without an instance cannot be
-//! connected to (AuroraUserGuide, Aurora.Overview). What is left out falls to the default VPC's
-//! security group, default groups and possibly a public address, so nothing is left out.
+//! A restore takes no password and the cluster answers to the source's
+//! (RestoreDBClusterFromSnapshot and RestoreDBClusterToPointInTime, botocore rds 2014-10-31); a
+//! cluster without an instance cannot be connected to (AuroraUserGuide, Aurora.Overview). What is
+//! left out falls to the default VPC's security group, default groups and possibly a public
+//! address, so nothing is left out.
+
+use std::fmt::{self, Display};
 
 use aws_sdk_rds::types::{ClusterPendingModifiedValues, ServerlessV2ScalingConfiguration, Tag};
 use policy::{Capacity, LifecycleSupport, Quarantine};
@@ -21,11 +24,26 @@ use runbook::{
 
 pub const ENGINE: &str = "aurora-postgresql";
 
+/// Where the data comes from.
+#[derive(Debug, Clone, Copy)]
+pub enum From<'a> {
+    /// A snapshot: its name, or its ARN when another account shares it.
+    Snapshot(&'a str),
+    /// A cluster of this account, whose volume is cloned copy-on-write, under its own key.
+    Cluster(&'a str),
+}
+
+impl Display for From<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Snapshot(name) | Self::Cluster(name)) = self;
+        f.write_str(name)
+    }
+}
+
 pub struct Wanted<'a> {
     pub maker: Maker<'a>,
     pub cluster: String,
-    /// A name, or an ARN when it is shared by another account.
-    pub snapshot: &'a str,
+    pub from: From<'a>,
     pub engine_version: &'a EngineVersion,
     pub subnet_group: &'a str,
     pub security_groups: &'a [String],
@@ -33,7 +51,8 @@ pub struct Wanted<'a> {
     /// The security groups of whom alone these two must let in, where the copy is raw.
     pub only_for: Option<&'a [String]>,
     pub parameter_group: Option<&'a str>,
-    pub kms_key: &'a str,
+    /// None where it stays the source's.
+    pub kms_key: Option<&'a str>,
     pub instance_class: &'a str,
     /// Of the class `db.serverless`.
     pub capacity: Option<Capacity>,
@@ -59,14 +78,14 @@ impl<'a> Wanted<'a> {
         Self {
             maker,
             cluster: names::quarantine(maker.name(), run),
-            snapshot: raw.snapshot,
+            from: From::Snapshot(raw.snapshot),
             engine_version: raw.engine_version,
             subnet_group: &quarantine.subnet_group,
             security_groups: std::slice::from_ref(&quarantine.security_group),
             cluster_parameter_group: &quarantine.cluster_parameter_group,
             only_for: Some(raw.workers),
             parameter_group: None,
-            kms_key: &quarantine.kms_key,
+            kms_key: Some(&quarantine.kms_key),
             instance_class: &quarantine.instance_class,
             capacity: quarantine.capacity,
             storage_type: raw.storage_type,
@@ -101,7 +120,7 @@ pub async fn reconcile(cx: &Context, run: &Run, wanted: &Wanted<'_>) -> Result<R
     if cluster.status.is_lost() {
         return Err(failed(format!(
             "RDS could not restore {} as {name}: it is {}",
-            wanted.snapshot, cluster.status
+            wanted.from, cluster.status
         )));
     }
     aurora::ready(&cluster, &[])?;
@@ -196,10 +215,12 @@ fn differences(cluster: &Cluster, wanted: &Wanted<'_>) -> Vec<String> {
     // Left out by RDS where the Region has no Data API.
     check("Data API", shown.http_endpoint_enabled().unwrap_or(false).to_string(), "false".into());
     check("exported logs", shown.enabled_cloudwatch_logs_exports().join(" "), String::new());
-    check("encrypted", flag(shown.storage_encrypted()), "true".into());
-    // An alias is resolved by RDS: it shows the key's ARN.
-    if wanted.kms_key.starts_with("arn:") && wanted.kms_key.contains(":key/") {
-        check("key", name(shown.kms_key_id()), wanted.kms_key.to_owned());
+    if let Some(key) = wanted.kms_key {
+        check("encrypted", flag(shown.storage_encrypted()), "true".into());
+        // An alias is resolved by RDS: it shows the key's ARN.
+        if key.starts_with("arn:") && key.contains(":key/") {
+            check("key", name(shown.kms_key_id()), key.to_owned());
+        }
     }
     // `aurora` is not said by RDS (CreateDBCluster, botocore rds 2014-10-31).
     let storage = |name: Option<&str>| name.unwrap_or("aurora").to_owned();
@@ -218,11 +239,63 @@ fn differences(cluster: &Cluster, wanted: &Wanted<'_>) -> Vec<String> {
 
 /// Begins the restore, without roles and exported logs: both come only when they are named.
 async fn restore(cx: &Context, run: &Run, wanted: &Wanted<'_>) -> Result<()> {
-    let (name, snapshot) = (&wanted.cluster, wanted.snapshot);
     if let Some(workers) = wanted.only_for {
         let (groups, values) = (wanted.security_groups, wanted.cluster_parameter_group);
         quarantine::before_a_restore(cx, groups, values, workers).await?;
     }
+    match wanted.from {
+        From::Snapshot(snapshot) => restore_snapshot(cx, run, wanted, snapshot).await,
+        From::Cluster(source) => clone(cx, wanted, source).await,
+    }
+}
+
+impl Wanted<'_> {
+    fn scaling(&self) -> Option<ServerlessV2ScalingConfiguration> {
+        self.capacity.map(|capacity| {
+            let scaling = ServerlessV2ScalingConfiguration::builder();
+            scaling.min_capacity(capacity.min).max_capacity(capacity.max).build()
+        })
+    }
+}
+
+/// A clone shares its source's pages until one of the two writes
+/// (https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/Aurora.Managing.Clone.html).
+async fn clone(cx: &Context, wanted: &Wanted<'_>, source: &str) -> Result<()> {
+    let name = &wanted.cluster;
+    let clone = cx.rds.restore_db_cluster_to_point_in_time().db_cluster_identifier(name);
+    let clone = clone
+        .restore_type("copy-on-write")
+        .source_db_cluster_identifier(source)
+        .use_latest_restorable_time(true)
+        .db_subnet_group_name(wanted.subnet_group)
+        .set_vpc_security_group_ids(Some(wanted.security_groups.to_vec()))
+        .db_cluster_parameter_group_name(wanted.cluster_parameter_group)
+        .publicly_accessible(false)
+        .enable_iam_database_authentication(false)
+        // So that what RDS takes before the upgrade of the clone is known as ours.
+        .copy_tags_to_snapshot(true)
+        .deletion_protection(false)
+        .backup_retention_period(1)
+        .set_storage_type(wanted.storage_type.map(str::to_owned))
+        .engine_lifecycle_support(wanted.lifecycle_support.as_str())
+        .set_serverless_v2_scaling_configuration(wanted.scaling())
+        .set_tags(Some(wanted.tags.clone()));
+    let Err(error) = clone.send().await else { return Ok(()) };
+    let fault = Fault::of(&error);
+    Err(match fault {
+        Some(Fault::DBClusterAlreadyExistsFault) => return Ok(()),
+        Some(Fault::InvalidDBClusterStateFault) => {
+            Error::Busy(format!("{source} to be cloned ({})", message(&error)))
+        }
+        fault => match fault.and_then(Fault::needs_a_person) {
+            Some(remedy) => refused(name, message(&error), remedy),
+            None => aws("rds:RestoreDBClusterToPointInTime")(error),
+        },
+    })
+}
+
+async fn restore_snapshot(cx: &Context, run: &Run, wanted: &Wanted<'_>, snapshot: &str) -> Result<()> {
+    let name = &wanted.cluster;
     let restore = cx.rds.restore_db_cluster_from_snapshot().db_cluster_identifier(name);
     let restore = restore
         .snapshot_identifier(snapshot)
@@ -231,7 +304,7 @@ async fn restore(cx: &Context, run: &Run, wanted: &Wanted<'_>) -> Result<()> {
         .db_subnet_group_name(wanted.subnet_group)
         .set_vpc_security_group_ids(Some(wanted.security_groups.to_vec()))
         .db_cluster_parameter_group_name(wanted.cluster_parameter_group)
-        .kms_key_id(wanted.kms_key)
+        .set_kms_key_id(wanted.kms_key.map(str::to_owned))
         .publicly_accessible(false)
         .enable_iam_database_authentication(false)
         .copy_tags_to_snapshot(false)
@@ -239,10 +312,7 @@ async fn restore(cx: &Context, run: &Run, wanted: &Wanted<'_>) -> Result<()> {
         .backup_retention_period(1)
         .set_storage_type(wanted.storage_type.map(str::to_owned))
         .engine_lifecycle_support(wanted.lifecycle_support.as_str())
-        .set_serverless_v2_scaling_configuration(wanted.capacity.map(|capacity| {
-            let scaling = ServerlessV2ScalingConfiguration::builder();
-            scaling.min_capacity(capacity.min).max_capacity(capacity.max).build()
-        }))
+        .set_serverless_v2_scaling_configuration(wanted.scaling())
         .set_tags(Some(wanted.tags.clone()));
     let Err(error) = restore.send().await else { return Ok(()) };
     let fault = Fault::of(&error);
@@ -342,14 +412,14 @@ mod tests {
         Wanted {
             maker: Maker::Sync("orders"),
             cluster: "quarantine-orders-01234567".into(),
-            snapshot: "s",
+            from: From::Snapshot("s"),
             engine_version,
             subnet_group: "quarantine",
             security_groups: groups,
             cluster_parameter_group: "quarantine-pg16",
             only_for: None,
             parameter_group: None,
-            kms_key: "alias/sync",
+            kms_key: Some("alias/sync"),
             instance_class: "db.r6g.large",
             capacity: None,
             storage_type: None,

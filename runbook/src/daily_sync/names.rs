@@ -7,8 +7,10 @@
 
 use crate::Run;
 
-pub fn quarantine(sync: &str, run: &Run) -> String {
-    format!("quarantine-{sync}-{}", run.short_id())
+/// Of a sync or an export, by its name; of a rehearsal by the cluster's, which may be too long.
+pub fn quarantine(of: &str, run: &Run) -> String {
+    let of = of.get(..40).unwrap_or(of).trim_end_matches('-');
+    format!("quarantine-{of}-{}", run.short_id()).to_lowercase()
 }
 
 /// Our copy of production's snapshot, in production's account.
@@ -43,7 +45,7 @@ mod tests {
     fn the_longest_names_of_the_policy_make_names_that_rds_takes() {
         let run = Run::of("arn:aws:states:eu-west-1:444455556666:execution:daily-sync:orders-20260101");
         for cluster in
-            [quarantine(&"s".repeat(40), &run), fresh(&"t".repeat(48), &run), old(&"t".repeat(48), &run)]
+            [quarantine(&"s-".repeat(31), &run), fresh(&"t".repeat(48), &run), old(&"t".repeat(48), &run)]
         {
             assert!(instance(&cluster).len() <= 63, "{cluster}");
         }

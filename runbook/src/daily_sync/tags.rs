@@ -13,6 +13,8 @@ use crate::{
 pub const RUNBOOK: &str = "runbook";
 pub const SYNC: &str = "sync";
 pub const EXPORT: &str = "export";
+/// On the clone of a rehearsal: the cluster that it is a clone of.
+pub const REHEARSAL: &str = "rehearsal";
 pub const EXECUTION: &str = "execution";
 pub const ROLE: &str = "role";
 pub const TARGET: &str = "target";
@@ -26,11 +28,12 @@ pub const ATTESTED_RESOURCE: &str = "attested-resource";
 /// On an export's copy of a snapshot: from when on nobody is expected to go on with it.
 pub const DELETE_AFTER: &str = "delete-after";
 
-/// Whose runs made a thing, by the name in the policy.
+/// Whose runs made a thing, by the name in the policy; a rehearsal's, by the cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Maker<'a> {
     Sync(&'a str),
     Export(&'a str),
+    Rehearsal(&'a str),
 }
 
 impl<'a> Maker<'a> {
@@ -39,15 +42,21 @@ impl<'a> Maker<'a> {
         tags.get(EXPORT).map(Self::Export).filter(|maker| maker.made(tags))
     }
 
+    /// The cluster whose rehearsal made what has these tags.
+    pub fn rehearsal(tags: &'a Tags) -> Option<Self> {
+        tags.get(REHEARSAL).map(Self::Rehearsal).filter(|maker| maker.made(tags))
+    }
+
     fn runbook(self) -> &'static str {
         match self {
             Self::Sync(_) => "daily-sync",
             Self::Export(_) => "snapshot-export",
+            Self::Rehearsal(_) => "rehearse-upgrade",
         }
     }
 
     pub fn name(self) -> &'a str {
-        let (Self::Sync(name) | Self::Export(name)) = self;
+        let (Self::Sync(name) | Self::Export(name) | Self::Rehearsal(name)) = self;
         name
     }
 
@@ -55,6 +64,7 @@ impl<'a> Maker<'a> {
         match self {
             Self::Sync(_) => SYNC,
             Self::Export(_) => EXPORT,
+            Self::Rehearsal(_) => REHEARSAL,
         }
     }
 

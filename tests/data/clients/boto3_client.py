@@ -212,7 +212,7 @@ def a_run_with_bad_input_is_refused():
     sfn = boto3.client("stepfunctions")
     (machine,) = [one for one in sfn.list_state_machines()["stateMachines"] if one["name"] == "aurora-runbooks-major-upgrade"]
     described = sfn.describe_state_machine(stateMachineArn=machine["stateMachineArn"])
-    equal("first state", json.loads(described["definition"])["StartAt"], "ResolveUpgrade")
+    equal("first state", json.loads(described["definition"])["StartAt"], "IsRehearsal")
     bad = json.dumps({"cluster": CLUSTER, "target": "19"})
     execution = sfn.start_execution(stateMachineArn=machine["stateMachineArn"], name="bad-input", input=bad)["executionArn"]
     until("the execution to end", lambda: sfn.describe_execution(executionArn=execution)["status"] != "RUNNING")

@@ -178,16 +178,25 @@ const OF_LAMBDA: [&str; 6] = [
 const OF_ECS: [&str; 4] =
     ["AmazonECS.Unknown", "ECS.AmazonECSException", "ECS.SdkClientException", "ECS.ThrottlingException"];
 
+/// The generic ones of the integration of Step Functions itself (local_aws::states).
+const OF_STEP_FUNCTIONS: [&str; 2] =
+    ["StepFunctions.AWSStepFunctionsException", "StepFunctions.SdkClientException"];
+
 fn errors(machine: &Machine, task: &Value) -> BTreeSet<String> {
     let mut found: BTreeSet<String> = OF_TASKS.map(str::to_owned).into();
     let Some(resource) = Resource::read(task) else { return found };
-    let prefix = if resource.service == "ecs" { "ECS".to_owned() } else { capital(resource.service) };
+    let prefix = match resource.service {
+        "ecs" => "ECS".to_owned(),
+        "stepfunctions" => "StepFunctions".to_owned(),
+        other => capital(other),
+    };
+    // So says every history that was found (StepFunctions.ExecutionAlreadyExistsException).
+    let as_exceptions = resource.is_sdk || resource.service == "stepfunctions";
     let operation = machine.operations.get(&resource.key()).and_then(Option::as_ref);
     let of_model = operation.into_iter().flat_map(|operation| &operation.errors);
     // The names of an AWS SDK integration are those of the second Java SDK's exceptions
     // (https://docs.aws.amazon.com/step-functions/latest/dg/supported-services-awssdk.html).
-    let ending =
-        |error: &str| if resource.is_sdk && !error.ends_with("Exception") { "Exception" } else { "" };
+    let ending = |error: &str| if as_exceptions && !error.ends_with("Exception") { "Exception" } else { "" };
     found.extend(of_model.map(|error| format!("{prefix}.{error}{}", ending(error))));
     if resource.is_sdk {
         found.extend([format!("{prefix}.{prefix}Exception"), format!("{prefix}.SdkClientException")]);
@@ -195,6 +204,7 @@ fn errors(machine: &Machine, task: &Value) -> BTreeSet<String> {
     let others: &[&str] = match resource.service {
         "lambda" => &OF_LAMBDA,
         "ecs" => &OF_ECS,
+        "stepfunctions" => &OF_STEP_FUNCTIONS,
         _ => &[],
     };
     found.extend(others.iter().map(|name| (*name).to_owned()));
@@ -259,7 +269,8 @@ fn deadline() -> f64 {
 /// Else the state ends with `NotReady`, which says what it waited for, not that it took too long.
 fn polls_long_enough(place: &Place) -> Result<(), String> {
     // A call of AWS's is made once.
-    if !is_task(place) || Resource::read(place.state).is_some_and(|resource| resource.is_sdk) {
+    let of_aws = |resource: Resource<'_>| resource.is_sdk || resource.service == "stepfunctions";
+    if !is_task(place) || Resource::read(place.state).is_some_and(of_aws) {
         return Ok(());
     }
     let poll = retriers(place).find(|retrier| is_poll(retrier)).ok_or("NotReady is not retried")?;

@@ -3,7 +3,7 @@
 use super::*;
 
 /// Roles of no state: AWS services act with them, or our functions in production's account.
-const OTHERS: [&str; 11] = [
+const OTHERS: [&str; 12] = [
     "fail-stopped-task",
     "report-run",
     "major-upgrade",
@@ -15,6 +15,7 @@ const OTHERS: [&str; 11] = [
     "events",
     "destinations",
     "watch-raw-copies",
+    "rehearse-upgrade",
 ];
 
 /// The reference that is not ours.
@@ -152,7 +153,7 @@ fn what_is_deleted_renamed_or_modified_carries_our_tag() {
 
 #[test]
 fn step_functions_may_log_and_trace_only_where_that_is_switched_on() {
-    let machines = ["daily-sync", "major-upgrade", "snapshot-export"];
+    let machines = ["daily-sync", "major-upgrade", "rehearse-upgrade", "snapshot-export"];
     let of = |switches: &Switches, name: &str| {
         let all = permissions::documents(switches).unwrap();
         let document = all.into_iter().find(|document| document.name == name).unwrap();

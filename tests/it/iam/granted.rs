@@ -1,8 +1,10 @@
 //! Nothing is granted in vain: bad days and weeks use all of it.
 
 use super::*;
-use crate::{another_account, reindex};
+use crate::{another_account, rehearsal, reindex};
 use sandbox::worlds::findings;
+
+const ENGINE: &str = "aurora-postgresql";
 
 /// The lease is always another's whose execution is over, so that every state takes it over.
 async fn rob(sandbox: &Sandbox, over: &str) {
@@ -204,6 +206,51 @@ async fn a_day_of_another_account() -> Sandbox {
     sandbox
 }
 
+/// A rehearsal of a cluster with a customer's key, which is asked for as an upgrade, and one that a
+/// person stops, whose upgrade another one redrives and whose clone a third has protected and
+/// stopped.
+async fn a_day_of_rehearsals() -> Sandbox {
+    let sandbox = world_of_upgrade(Options { customer_keys: true, ..Options::model(1) }).await;
+    environments::create_quarantine(&sandbox).await.unwrap();
+    let owner = sandbox.rds_client();
+    let snapshot = owner.create_db_cluster_snapshot().db_cluster_identifier(orders::CLUSTER);
+    snapshot.db_cluster_snapshot_identifier("of-orders").send().await.unwrap();
+    sandbox.clock.sleep(Duration::from_secs(3600)).await;
+    let keyed = owner.restore_db_cluster_from_snapshot().db_cluster_identifier("keyed").engine(ENGINE);
+    let keyed = keyed.snapshot_identifier("of-orders").engine_version("16.14");
+    keyed.kms_key_id("alias/aurora-runbooks-environments").send().await.unwrap();
+    let writer = owner.create_db_instance().db_instance_identifier("keyed-1").engine(ENGINE);
+    writer.db_cluster_identifier("keyed").db_instance_class("db.r6g.large").send().await.unwrap();
+    sandbox.clock.sleep(Duration::from_secs(3600)).await;
+
+    let rehearsal = arn("states", &format!("execution:{PREFIX}-rehearse-upgrade:keyed-rehearsal"));
+    let upgrade = runbook::rehearse_upgrade::upgrade_name(&runbook::Run::of(&rehearsal));
+    let store = orders::context(&sandbox).store;
+    store.put_json(&format!("runs/{upgrade}/findings.json"), &json!([])).await.unwrap();
+    let input = json!({ "cluster": "keyed", "target": "18", "rehearse": true });
+    run(&sandbox, "keyed", &input).await.succeeded();
+    let stopped = sandbox.start_execution("rehearse-upgrade", "stopped", &to_18()).await.unwrap();
+    let rehearsal = runbook::Run::of(&stopped);
+    let clone = runbook::daily_sync::names::quarantine(orders::CLUSTER, &rehearsal);
+    let upgrade = runbook::rehearse_upgrade::upgrade_of(&rehearsal).unwrap();
+    let is_snapshot = async || {
+        let taken = owner.describe_db_cluster_snapshots().db_cluster_identifier(&clone).send().await;
+        taken.is_ok_and(|taken| !taken.db_cluster_snapshots().is_empty())
+    };
+    while !is_snapshot().await {
+        sandbox.clock.sleep(Duration::from_secs(5)).await;
+    }
+    sandbox.sfn().stop_execution().execution_arn(&stopped).send().await.unwrap();
+    sandbox.redrive(upgrade.as_str()).await.unwrap();
+    let protect = owner.modify_db_cluster().db_cluster_identifier(&clone).deletion_protection(true);
+    protect.apply_immediately(true).send().await.unwrap();
+    owner.stop_db_cluster().db_cluster_identifier(&clone).send().await.unwrap();
+    sandbox.clock.sleep(Duration::from_secs(2 * 3600)).await;
+    let left = owner.describe_db_clusters().db_cluster_identifier(&clone).send().await;
+    assert!(left.is_err(), "{clone} is left");
+    sandbox
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_functions_use_all_that_they_are_granted() {
     let mut used: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
@@ -212,6 +259,7 @@ async fn the_functions_use_all_that_they_are_granted() {
         a_bad_week_of_syncs().await,
         a_bad_week_of_exports().await,
         a_day_of_another_account().await,
+        a_day_of_rehearsals().await,
     ] {
         assert_eq!(sandbox.iam.denied(), []);
         play_the_services(&sandbox).await;
@@ -239,6 +287,7 @@ async fn the_workers_use_all_that_they_are_granted() {
     };
     let sandbox = Sandbox::start(options()).await.unwrap();
     let id = orders::create(&sandbox, orders::Shape::default()).await.unwrap();
+    rehearsal::a_shop_is_rehearsed(&sandbox, &id).await;
     run(&sandbox, "upgrade", &to_18()).await.succeeded();
     findings::apply(sandbox.engine.as_ref().unwrap(), &id, reindex::WORN_CLUSTER).await.unwrap();
     let again = run(&sandbox, "again", &to_18()).await.succeeded();
@@ -292,8 +341,9 @@ fn report(mut used: BTreeMap<String, BTreeSet<String>>, looked_at: impl Fn(&str,
         }
         let (granted, used) = (granted(&document), used.remove(&document.arn).unwrap_or_default());
         table += &format!("{name:<28}{:>8}{:>8}\n", granted.len(), used.len());
-        let by_itself =
-            |action: &str| trust.contains("states.amazonaws.com") && BY_STEP_FUNCTIONS.contains(&action);
+        let of_step_functions =
+            |action: &str| BY_STEP_FUNCTIONS.contains(&action) || TO_WAIT_FOR_AN_EXECUTION.contains(&action);
+        let by_itself = |action: &str| trust.contains("states.amazonaws.com") && of_step_functions(action);
         let unused: Vec<_> = granted.difference(&used).filter(|action| !by_itself(action)).cloned().collect();
         if !unused.is_empty() {
             never.push(format!("{name}: {}", unused.join(", ")));

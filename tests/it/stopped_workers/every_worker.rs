@@ -38,6 +38,11 @@ impl Place {
         let sandbox = match *runbook {
             "daily-sync" => World::WHOLE.start(Options::model(1)).await.0,
             "snapshot-export" => snapshot_export_restore::world().await,
+            "rehearse-upgrade" => {
+                let sandbox = model(1, Shape::default()).await;
+                environments::create_quarantine(&sandbox).await.unwrap();
+                sandbox
+            }
             _ => model(1, Shape::default()).await,
         };
         Self { sandbox, worker, runbook }

@@ -15,11 +15,12 @@ use std::{collections::BTreeMap, fmt::Write};
 use futures::{StreamExt, TryStreamExt, stream};
 use policy::TableName;
 use runbook::{
-    Context, Error, Result, Run, SkippedFinding, State,
+    Context, Error, Finding, Result, Run, SkippedFinding, State,
     aurora::{self, Cluster, EngineVersion, Instance, Tags},
     error::{Then, aws},
     major_upgrade::MANAGED_BY,
     postgres::{self, Login, query_failed},
+    rehearse_upgrade::{Rehearsal, rehearsal_key},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -75,7 +76,7 @@ impl State for VerifyUpgrade {
     const NAME: &'static str = "VerifyUpgrade";
     type Output = Verified;
 
-    async fn reconcile(self, cx: &Context, _run: &Run) -> Result<Verified> {
+    async fn reconcile(self, cx: &Context, run: &Run) -> Result<Verified> {
         let cluster = aurora::cluster(cx, &self.cluster).await?;
         let members = aurora::members(cx, &cluster).await?;
         members::verify(&cluster, &members, &self.target)?;
@@ -98,6 +99,7 @@ impl State for VerifyUpgrade {
         let missing = missing(&looks, before.as_ref());
         let mut warnings = members::out_of_sync(&cluster, &members);
         warnings.extend(looks.iter().flat_map(|look| look.warnings.clone()));
+        warnings.extend(self.not_rehearsed(cx, run, &cluster).await?);
         if warnings.len() > WARNINGS {
             let more = warnings.len() - WARNINGS;
             warnings.truncate(WARNINGS);
@@ -121,6 +123,22 @@ impl State for VerifyUpgrade {
             rows,
             warnings,
         })
+    }
+}
+
+impl VerifyUpgrade {
+    /// What InspectDatabases found of the cluster that its rehearsal had not found.
+    async fn not_rehearsed(&self, cx: &Context, run: &Run, cluster: &Cluster) -> Result<Vec<String>> {
+        let rehearsal: Option<Rehearsal> = cx.store.get_json(&rehearsal_key(&cluster.resource_id)).await?;
+        let Some(rehearsal) = rehearsal.filter(|one| one.path.last() == Some(&self.target)) else {
+            return Ok(Vec::new());
+        };
+        let found: Option<Vec<Finding>> =
+            cx.store.get_json(&format!("{}/findings.json", run.prefix())).await?;
+        let found = found.unwrap_or_default().into_iter().map(|finding| finding.id());
+        let new = found.filter(|id| !rehearsal.findings.contains(id));
+        let day = rehearsal.rehearsed.strftime("%Y-%m-%d");
+        Ok(new.map(|id| format!("{id} was not there in the rehearsal of {day}")).collect())
     }
 }
 

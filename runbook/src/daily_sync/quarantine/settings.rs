@@ -106,6 +106,20 @@ pub fn check(name: &str, group: &Values, server: Option<&Values>) -> Vec<String>
     wrong
 }
 
+/// The values of a group made quiet: what is loud is taken out of what is loaded.
+pub fn quiet(values: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let mut quiet = values.clone();
+    for (parameter, libraries) in &mut quiet {
+        if PRELOADED.contains(&parameter.as_str()) {
+            let loud = |one: &&str| LOUD.iter().any(|(library, _)| names(one, library));
+            *libraries = libraries.split(',').filter(|one| !loud(one)).collect::<Vec<_>>().join(",");
+        }
+    }
+    let set = |(parameter, value, _): (&str, &str, &str)| (parameter.to_owned(), value.to_owned());
+    quiet.extend(QUIET.into_iter().chain([FORCE_SSL]).map(set));
+    quiet
+}
+
 /// A list as PostgreSQL reads it: separated by commas, perhaps quoted, perhaps with a path.
 fn names(libraries: &str, library: &str) -> bool {
     libraries.split(',').any(|one| {
@@ -162,6 +176,21 @@ mod tests {
             absent.remove(name);
             assert_eq!(check("q", &absent, Some(&quiet())).len(), 1, "{name}");
         }
+    }
+
+    #[test]
+    fn a_loud_group_made_quiet_keeps_the_rest() {
+        let set = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        let loud = [
+            ("work_mem", "65536"),
+            ("log_statement", "all"),
+            ("shared_preload_libraries", "pg_cron,pg_stat_statements,pgaudit"),
+        ];
+        let made = super::quiet(&loud.map(set).into());
+        assert_eq!((made["work_mem"].as_str(), made["log_statement"].as_str()), ("65536", "none"));
+        assert_eq!(made["shared_preload_libraries"], "pg_stat_statements");
+        let values = made.into_iter().map(|(name, value)| (name, Some(value))).collect();
+        assert_eq!(check("q", &values, None), Vec::<String>::new());
     }
 
     #[test]

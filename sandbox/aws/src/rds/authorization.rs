@@ -47,6 +47,11 @@ impl Rds {
         self.customer_key(account, &key)
     }
 
+    pub fn customer_key_of_cluster(&self, account: &str, id: &str) -> Option<String> {
+        let key = self.in_account(account)?.world().cluster(id).ok()?.kms_key.clone()?;
+        self.customer_key(account, &key)
+    }
+
     /// `alias/…` of a customer's key.
     pub fn alias_of_key(&self, arn: &str) -> Option<String> {
         let keys = self.shared.keys.lock();

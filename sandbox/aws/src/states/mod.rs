@@ -25,7 +25,7 @@ use rand::rngs::StdRng;
 use crate::http::{Endpoint, EventSender, Request, Response};
 pub use jsonata::{evaluate, expressions};
 use registry::Registry;
-use run::execution::{Execution, World};
+use run::execution::{Execution, Status, World};
 
 pub struct StepFunctions {
     world: Arc<World>,
@@ -38,6 +38,15 @@ impl StepFunctions {
         let world = World { clock, gateway, events, tokens, executions };
         let registry = Registry::new(StdRng::seed_from_u64(seed));
         Arc::new(Self { world: Arc::new(world), registry: Mutex::new(registry) })
+    }
+
+    /// Forgets the executions that have ended, with their histories: those of a fleet's month do
+    /// not fit into memory.
+    pub fn forget_ended(&self) {
+        let Registry { executions, started, .. } = &mut *self.registry();
+        executions.retain(|_, execution| execution.ledger().status == Status::Running);
+        started.retain(|arn| executions.contains_key(arn));
+        self.world.executions.lock().retain(|arn, _| executions.contains_key(arn));
     }
 
     fn registry(&self) -> MutexGuard<'_, Registry> {

@@ -13,6 +13,13 @@ const NEW: [&str; 5] = ["CreateGrant", "Decrypt", "DescribeKey", "GenerateDataKe
 /// RDS reads what this key has encrypted.
 const SOURCE: [&str; 5] = ["CreateGrant", "Decrypt", "DescribeKey", "GenerateDataKey", "ReEncryptFrom"];
 
+/// A clone shares its source's volume, and so its key.
+const CLONE: [&str; 4] = ["CreateGrant", "Decrypt", "DescribeKey", "GenerateDataKey"];
+
+pub fn clone(call: &Call<'_>, key: &str) -> Vec<Access> {
+    use_of(call, "rds", key, &CLONE)
+}
+
 pub fn new(call: &Call<'_>, key: &str) -> Vec<Access> {
     use_of(call, "rds", key, &NEW)
 }

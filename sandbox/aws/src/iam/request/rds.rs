@@ -133,8 +133,12 @@ fn defaults(call: &Call<'_>, form: &Form<'_>, named: &[String]) -> Vec<String> {
     let cluster =
         form.text("DBClusterIdentifier").and_then(|id| call.world.rds.seen(&call.caller.account, id));
     let (kinds, major): (&[&str], _) = match call.operation {
-        "RestoreDBClusterFromSnapshot" => {
-            (&["cluster-pg", "og", "subgrp"], form.text("EngineVersion").unwrap_or_default().to_owned())
+        "RestoreDBClusterFromSnapshot" | "RestoreDBClusterToPointInTime" => {
+            let source = form.text("SourceDBClusterIdentifier");
+            let source = source.and_then(|id| call.world.rds.seen(&call.caller.account, id));
+            let version = form.text("EngineVersion").map(str::to_owned);
+            let version = version.or(source.map(|seen| seen.engine_version)).unwrap_or_default();
+            (&["cluster-pg", "og", "subgrp"], version)
         }
         "CreateDBInstance" => (
             &["og", "pg", "subgrp"],
@@ -182,6 +186,10 @@ fn dependent(call: &Call<'_>, form: &Form<'_>) -> Option<Vec<Access>> {
     let source = form.text("SnapshotIdentifier").or(form.text("SourceDBClusterSnapshotIdentifier"));
     if let Some(key) = source.and_then(|id| rds.customer_key_of_snapshot(account, id)) {
         found.extend(keys::source(call, &key));
+    }
+    let cloned = form.text("SourceDBClusterIdentifier");
+    if let Some(key) = cloned.and_then(|id| rds.customer_key_of_cluster(account, id)) {
+        found.extend(keys::clone(call, &key));
     }
     if let Some(seen) = form.text("DBClusterIdentifier").and_then(|id| rds.seen(account, id))
         && call.operation == "ModifyDBCluster"

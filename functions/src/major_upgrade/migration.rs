@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use aws_sdk_rds::types::Parameter;
 use serde::Serialize;
 
-use crate::major_upgrade::resolve_upgrade::ParameterOverride;
+use super::resolve_upgrade::ParameterOverride;
+use crate::shared::groups::Family;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase", tag = "outcome")]
@@ -50,8 +51,6 @@ pub struct Migration {
     /// Parameter → value, as they must stand in the new group.
     pub desired: BTreeMap<String, String>,
 }
-
-pub type Family = BTreeMap<String, Parameter>;
 
 /// Parameters that live on under another name. PostgreSQL 18's release notes, "Migration":
 /// `ssl_ecdh_curve` became `ssl_groups`.

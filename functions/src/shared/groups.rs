@@ -13,7 +13,8 @@ use runbook::{
     error::{Then, aws},
 };
 
-use super::migration::Family;
+/// The parameters of a family, by name.
+pub type Family = BTreeMap<String, Parameter>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
@@ -148,6 +149,45 @@ impl Kind {
         }
     }
 
+    /// Deletes a group of ours, unless it is gone.
+    pub async fn delete(self, cx: &Context, name: &str) -> Result<()> {
+        match self {
+            Self::Cluster => {
+                let delete = cx.rds.delete_db_cluster_parameter_group();
+                let answer = delete.db_cluster_parameter_group_name(name).send().await.map(drop);
+                deleted(answer, "rds:DeleteDBClusterParameterGroup", name)
+            }
+            Self::Instance => {
+                let delete = cx.rds.delete_db_parameter_group().db_parameter_group_name(name);
+                deleted(delete.send().await.map(drop), "rds:DeleteDBParameterGroup", name)
+            }
+        }
+    }
+
+    /// The names and ARNs of all groups of this account whose name begins so.
+    pub async fn named(self, cx: &Context, prefix: &str) -> Result<Vec<(String, String)>> {
+        let all: Vec<(Option<String>, Option<String>)> = match self {
+            Self::Cluster => {
+                let pages = cx.rds.describe_db_cluster_parameter_groups().into_paginator().items().send();
+                let groups = pages.try_collect().await;
+                let groups = groups.map_err(aws("rds:DescribeDBClusterParameterGroups"))?.into_iter();
+                groups
+                    .map(|group| {
+                        (group.db_cluster_parameter_group_name, group.db_cluster_parameter_group_arn)
+                    })
+                    .collect()
+            }
+            Self::Instance => {
+                let pages = cx.rds.describe_db_parameter_groups().into_paginator().items().send();
+                let groups = pages.try_collect().await.map_err(aws("rds:DescribeDBParameterGroups"))?;
+                let groups = groups.into_iter();
+                groups.map(|group| (group.db_parameter_group_name, group.db_parameter_group_arn)).collect()
+            }
+        };
+        let known = all.into_iter().filter_map(|(name, arn)| Some((name?, arn?)));
+        Ok(known.filter(|(name, _)| name.starts_with(prefix)).collect())
+    }
+
     /// Sets as many of the values as one call takes.
     pub async fn set(
         self,
@@ -214,6 +254,17 @@ fn created<E: Refusal>(answer: Answer<(), E>, action: &str, name: &str) -> Resul
     }
 }
 
+fn deleted<E: Refusal>(answer: Answer<(), E>, action: &str, name: &str) -> Result<()> {
+    let Err(error) = answer else { return Ok(()) };
+    match Fault::of(&error) {
+        Some(Fault::DBParameterGroupNotFound | Fault::DBClusterParameterGroupNotFound) => Ok(()),
+        Some(Fault::InvalidDBParameterGroupState) => {
+            Err(Error::NotReady(format!("parameter group {name} to be used by nobody ({})", message(&error))))
+        }
+        _ => Err(aws(action)(error)),
+    }
+}
+
 fn taken<E: Refusal>(answer: Answer<(), E>, action: &str, name: &str) -> Result<()> {
     let Err(error) = answer else { return Ok(()) };
     match Fault::of(&error) {
@@ -228,6 +279,16 @@ fn taken<E: Refusal>(answer: Answer<(), E>, action: &str, name: &str) -> Result<
 }
 
 pub async fn tags(cx: &Context, arn: &str) -> Result<Tags> {
-    let answer = cx.rds.list_tags_for_resource().resource_name(arn).send().await;
-    Ok(answer.map_err(aws("rds:ListTagsForResource"))?.tag_list().into())
+    match cx.rds.list_tags_for_resource().resource_name(arn).send().await {
+        Ok(answer) => Ok(answer.tag_list().into()),
+        // A describe may still show what is gone, or not yet show it everywhere.
+        Err(error) => Err(match Fault::of(&error) {
+            Some(
+                Fault::DBParameterGroupNotFound
+                | Fault::DBClusterParameterGroupNotFound
+                | Fault::InvalidParameterValue,
+            ) => Error::NotReady(format!("RDS to know of {arn} what it shows ({})", message(&error))),
+            _ => aws("rds:ListTagsForResource")(error),
+        }),
+    }
 }
