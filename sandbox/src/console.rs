@@ -204,7 +204,7 @@ pub async fn rehearse(options: Options, target: &str, out: &Path, terminal: Term
     let execution = sandbox.start_execution("rehearse-upgrade", "sandbox-rehearsal", &input).await?;
     watch(&sandbox, &execution, out, terminal).await?;
     let report: Report = serde_json::from_value(sandbox.report(&execution).await?)?;
-    let rehearsal = report.rehearsal.context("the report has no rehearsal")?;
+    let rehearsal = report.rehearsal.as_ref().context("the report has no rehearsal")?;
     terminal.say("\nHow long each state took on the clone, in seconds of the local AWS:");
     let mut phases = Table::new();
     phases.load_style(presets::NOTHING);
@@ -212,7 +212,7 @@ pub async fn rehearse(options: Options, target: &str, out: &Path, terminal: Term
         phases.add_row([format!("  {}", phase.state), phase.seconds.to_string()]);
     }
     terminal.say(phases);
-    if let Some(plans) = &rehearsal.plans {
+    if let Some(plans) = &report.plans {
         terminal.say(format!(
             "\nPlans: {} of {} queries have another one; {} queries cannot be planned.",
             plans.changed,

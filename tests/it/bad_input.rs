@@ -23,6 +23,7 @@ use crate::{
 };
 
 const UPGRADES: &str = include_str!("../data/bad-input/major-upgrade.txt");
+const REHEARSALS: &str = include_str!("../data/bad-input/rehearse-upgrade.txt");
 const SYNCS: &str = include_str!("../data/bad-input/daily-sync.txt");
 const EXPORT_INPUTS: &str = include_str!("../data/bad-input/snapshot-export.txt");
 const POLICIES: &str = include_str!("../data/bad-input/policies.txt");
@@ -157,6 +158,11 @@ async fn inputs(runbook: &'static str, text: &str, least: usize) {
 #[tokio::test(start_paused = true)]
 async fn a_malformed_input_of_an_upgrade_is_refused_and_changes_nothing() {
     inputs("major-upgrade", UPGRADES, 80).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_malformed_input_of_a_rehearsal_is_refused_and_changes_nothing() {
+    inputs("rehearse-upgrade", REHEARSALS, 24).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use runbook::rehearse_upgrade::Rehearsal;
+use runbook::{Run, daily_sync::names, rehearse_upgrade::Rehearsal};
 use sandbox::{
     Sandbox, environments,
     faults::{Fault, Kind},
@@ -76,7 +76,7 @@ pub async fn a_shop_is_rehearsed(sandbox: &Sandbox, id: &str) {
     let record = record(sandbox, &ended);
     assert!(record.downtime.is_some() && record.phases.len() > 6, "{record:?}");
     let plans = record.plans.expect("pg_stat_statements is loaded");
-    assert!(plans.compared > 0, "{:#}", ended.report["rehearsal"]);
+    assert!(plans.compared > 0, "{:#}", ended.report["plans"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -210,7 +210,35 @@ async fn an_open_quarantine_and_a_clone_of_a_clone_are_refused() {
     refused.says(&["the quarantine is not set up as it has to be"]);
     assert_eq!(calls(&sandbox, "clone-cluster", "RestoreDBClusterToPointInTime"), 0);
     assert_eq!(left(&sandbox).await, BTreeSet::new());
-    for bad in [json!({}), json!({ "cluster": "orders" }), json!({ "after": "yesterday" })] {
-        rehearse(&sandbox, &format!("bad-{}", bad.to_string().len()), &bad).await.failed("Refused");
+
+    let sandbox = world().await;
+    let first = sandbox.start_execution("rehearse-upgrade", "first", &to_18()).await.unwrap();
+    while calls(&sandbox, "clone-cluster", "CreateDBInstance") == 0 {
+        sandbox.clock.sleep(Duration::from_secs(20)).await;
     }
+    let clone = names::quarantine(orders::CLUSTER, &Run::of(&first));
+    let of_clone = rehearse(&sandbox, "second", &json!({ "cluster": clone, "target": "18" })).await;
+    of_clone.failed("Refused").says(&["is the clone of a rehearsal itself"]);
+    ended(&sandbox, first).await.succeeded();
+}
+
+/// An owner's cluster was called as a clone is, and is not any more: what its upgrade took to go
+/// back to outlives every rehearsal.
+#[tokio::test(start_paused = true)]
+async fn the_way_back_of_an_owners_cluster_is_never_taken_for_a_clones() {
+    let sandbox = world().await;
+    let owner = sandbox.rds_client();
+    let rename = async |from: &str, to: &str| {
+        let rename = owner.modify_db_cluster().db_cluster_identifier(from).apply_immediately(true);
+        rename.new_db_cluster_identifier(to).send().await.unwrap();
+        sandbox.clock.sleep(Duration::from_hours(1)).await;
+    };
+    rename(orders::CLUSTER, "quarantine-orders").await;
+    let input = json!({ "cluster": "quarantine-orders", "target": "18" });
+    harness::run(&sandbox, "owners", &input).await.succeeded();
+    rename("quarantine-orders", orders::CLUSTER).await;
+    let before = left(&sandbox).await;
+    assert!(before.iter().any(|name| name.starts_with("before-upgrade-")), "{before:?}");
+    rehearse(&sandbox, "rehearsal", &to_18()).await;
+    assert_eq!(left(&sandbox).await, before);
 }

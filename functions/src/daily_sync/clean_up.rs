@@ -24,7 +24,7 @@ use runbook::{
 use serde::{Deserialize, Serialize};
 
 use super::{after_swap, production::Source, swap};
-use crate::shared::removal;
+use crate::shared::{leftovers::FIRST_LOOK, removal};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -40,8 +40,6 @@ pub struct Clean {
     left: Vec<String>,
 }
 
-/// A call whose answer was lost may show its effect only now.
-const FIRST_LOOK: Duration = Duration::from_secs(60);
 /// A rename shows within minutes.
 const RENAME: Duration = Duration::from_secs(10 * 60);
 /// DeleteDBCluster was seen to take 12 minutes; what takes longer than this is named instead of

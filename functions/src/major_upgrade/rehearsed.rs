@@ -53,7 +53,7 @@ pub fn require(
     within: Duration,
     target: &EngineVersion,
 ) -> Result<()> {
-    let (id, days) = (&cluster.id, within.as_secs().div_ceil(86_400));
+    let (id, hours) = (&cluster.id, within.as_secs().div_ceil(3600));
     let age = |last: &Rehearsal| {
         Duration::try_from(cx.clock.now().duration_since(last.rehearsed)).unwrap_or_default()
     };
@@ -62,7 +62,7 @@ pub fn require(
         Some(last) => format!("the last rehearsal of {id} to {target} ended at {}", last.rehearsed),
         None => format!("nobody has rehearsed the upgrade of {id} from {} to {target}", cluster.version),
     };
-    Err(Error::refused(format!("{found}, and requireRehearsal asks for one within {days} days"))
+    Err(Error::refused(format!("{found}, and requireRehearsal asks for one of the last {hours} hours"))
         .fix(format!(
             "rehearse it: start an execution with {{\"cluster\": \"{id}\", \"target\": \"{target}\", \
              \"rehearse\": true}}"

@@ -91,7 +91,7 @@ pub struct Plan {
     upgrade: Option<Value>,
 }
 
-/// "You can't create more than 15 copy-on-write clones": the 16th is a full copy
+/// The 16th clone of a volume is a full copy
 /// (https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/Aurora.Managing.Clone.html).
 const MOST_CLONES: usize = 15;
 

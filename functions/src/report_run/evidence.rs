@@ -109,9 +109,7 @@ impl Report {
             return Ok(());
         }
         let found: Option<Plans> = read(cx, &format!("{folder}/plans.json")).await?;
-        if let (Some(found), Some(rehearsal)) = (found, &mut self.rehearsal) {
-            rehearsal.plans = Some(PlanCheck::of(found));
-        }
+        self.plans = found.map(PlanCheck::of);
         Ok(())
     }
 

@@ -29,10 +29,8 @@ pub fn all(report: &Report) -> Markup {
         (list("left", "What was left behind", "Not removable, or yours to decide.", &report.left))
         (list("warnings", "Worth a look", "No reason to fail.", &report.warnings))
         (downtime(report))
-        @if let Some(rehearsed) = &report.rehearsal {
-            (rehearsal::expected(rehearsed))
-            @if let Some(plans) = &rehearsed.plans { (rehearsal::plans(plans)) }
-        }
+        @if let Some(rehearsed) = &report.rehearsal { (rehearsal::expected(rehearsed)) }
+        @if let Some(plans) = &report.plans { (rehearsal::plans(plans)) }
         @if let Some(analyzed) = &report.analyzed { (upgrade::statistics(analyzed)) }
         (upgrade::extensions(&report.extensions))
         (upgrade::parameters(&report.parameters))

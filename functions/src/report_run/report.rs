@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::sections::{
     Analyzed, Approval, Attestation, Copies, Export, Extension, FreshBy, Journal, Masking, ParameterGroup,
-    Rehearsal, RowCounts, Wires,
+    PlanCheck, Rehearsal, RowCounts, Wires,
 };
 
 /// Raised when a reader of the former form would misread the new one; an added field does not.
@@ -134,6 +134,8 @@ pub struct Report {
     /// Of a rehearsal: what an upgrade of the cluster has to expect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rehearsal: Option<Rehearsal>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plans: Option<PlanCheck>,
     /// Absent when there was nothing to export.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub export: Option<Export>,

@@ -60,11 +60,9 @@ pub struct Rehearsal {
     /// What InspectDatabases found.
     #[serde(default)]
     pub findings: Vec<String>,
-    /// The queries whose plans are others or cost more, worst first.
-    #[serde(default)]
-    pub plans: Option<PlanCheck>,
 }
 
+/// The queries that take most time, whose plans are compared.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PlanCheck {
@@ -76,6 +74,7 @@ pub struct PlanCheck {
     /// Queries without a plan, by reason.
     #[serde(default)]
     pub unexplained: BTreeMap<String, usize>,
+    /// Those whose plans are others or cost more, worst first.
     #[serde(default)]
     pub queries: Vec<PlanChange>,
 }

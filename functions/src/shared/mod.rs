@@ -5,5 +5,6 @@ pub mod choice;
 pub mod copy;
 pub mod denied;
 pub mod groups;
+pub mod leftovers;
 pub mod removal;
 pub mod restore;

@@ -10,17 +10,21 @@
 
 use std::fmt::{self, Display};
 
-use aws_sdk_rds::types::{ClusterPendingModifiedValues, ServerlessV2ScalingConfiguration, Tag};
+use aws_sdk_rds::types::{ClusterPendingModifiedValues, Tag};
 use policy::{Capacity, LifecycleSupport, Quarantine};
 use runbook::{
     Context, Error, Result, Run,
     aurora::{self, Cluster, EngineVersion, Fault, Instance, ResourceId, message},
     daily_sync::{
-        names, quarantine,
+        names,
         tags::{Maker, Role},
     },
     error::{Then, aws},
 };
+
+mod begin;
+
+use begin::{begin, refused};
 
 pub const ENGINE: &str = "aurora-postgresql";
 
@@ -109,7 +113,7 @@ pub async fn reconcile(cx: &Context, run: &Run, wanted: &Wanted<'_>) -> Result<R
     // the name that was asked counts.
     let cluster = aurora::find_cluster(cx, name).await?.filter(|cluster| cluster.id == *name);
     let Some(cluster) = cluster else {
-        restore(cx, run, wanted).await?;
+        begin(cx, run, wanted).await?;
         return Err(Error::NotReady(format!("cluster {name} to be restored, which was begun now")));
     };
     if !wanted.maker.made_in(&cluster.tags, run) {
@@ -235,113 +239,6 @@ fn differences(cluster: &Cluster, wanted: &Wanted<'_>) -> Vec<String> {
     let asked = wanted.capacity.map(|asked| acus(asked.min, asked.max));
     check("capacity", name(is.as_deref()), name(asked.as_deref()));
     found
-}
-
-/// Begins the restore, without roles and exported logs: both come only when they are named.
-async fn restore(cx: &Context, run: &Run, wanted: &Wanted<'_>) -> Result<()> {
-    if let Some(workers) = wanted.only_for {
-        let (groups, values) = (wanted.security_groups, wanted.cluster_parameter_group);
-        quarantine::before_a_restore(cx, groups, values, workers).await?;
-    }
-    match wanted.from {
-        From::Snapshot(snapshot) => restore_snapshot(cx, run, wanted, snapshot).await,
-        From::Cluster(source) => clone(cx, wanted, source).await,
-    }
-}
-
-impl Wanted<'_> {
-    fn scaling(&self) -> Option<ServerlessV2ScalingConfiguration> {
-        self.capacity.map(|capacity| {
-            let scaling = ServerlessV2ScalingConfiguration::builder();
-            scaling.min_capacity(capacity.min).max_capacity(capacity.max).build()
-        })
-    }
-}
-
-/// A clone shares its source's pages until one of the two writes
-/// (https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/Aurora.Managing.Clone.html).
-async fn clone(cx: &Context, wanted: &Wanted<'_>, source: &str) -> Result<()> {
-    let name = &wanted.cluster;
-    let clone = cx.rds.restore_db_cluster_to_point_in_time().db_cluster_identifier(name);
-    let clone = clone
-        .restore_type("copy-on-write")
-        .source_db_cluster_identifier(source)
-        .use_latest_restorable_time(true)
-        .db_subnet_group_name(wanted.subnet_group)
-        .set_vpc_security_group_ids(Some(wanted.security_groups.to_vec()))
-        .db_cluster_parameter_group_name(wanted.cluster_parameter_group)
-        .publicly_accessible(false)
-        .enable_iam_database_authentication(false)
-        // So that what RDS takes before the upgrade of the clone is known as ours.
-        .copy_tags_to_snapshot(true)
-        .deletion_protection(false)
-        .backup_retention_period(1)
-        .set_storage_type(wanted.storage_type.map(str::to_owned))
-        .engine_lifecycle_support(wanted.lifecycle_support.as_str())
-        .set_serverless_v2_scaling_configuration(wanted.scaling())
-        .set_tags(Some(wanted.tags.clone()));
-    let Err(error) = clone.send().await else { return Ok(()) };
-    let fault = Fault::of(&error);
-    Err(match fault {
-        Some(Fault::DBClusterAlreadyExistsFault) => return Ok(()),
-        Some(Fault::InvalidDBClusterStateFault) => {
-            Error::Busy(format!("{source} to be cloned ({})", message(&error)))
-        }
-        fault => match fault.and_then(Fault::needs_a_person) {
-            Some(remedy) => refused(name, message(&error), remedy),
-            None => aws("rds:RestoreDBClusterToPointInTime")(error),
-        },
-    })
-}
-
-async fn restore_snapshot(cx: &Context, run: &Run, wanted: &Wanted<'_>, snapshot: &str) -> Result<()> {
-    let name = &wanted.cluster;
-    let restore = cx.rds.restore_db_cluster_from_snapshot().db_cluster_identifier(name);
-    let restore = restore
-        .snapshot_identifier(snapshot)
-        .engine(ENGINE)
-        .engine_version(wanted.engine_version.to_string())
-        .db_subnet_group_name(wanted.subnet_group)
-        .set_vpc_security_group_ids(Some(wanted.security_groups.to_vec()))
-        .db_cluster_parameter_group_name(wanted.cluster_parameter_group)
-        .set_kms_key_id(wanted.kms_key.map(str::to_owned))
-        .publicly_accessible(false)
-        .enable_iam_database_authentication(false)
-        .copy_tags_to_snapshot(false)
-        .deletion_protection(false)
-        .backup_retention_period(1)
-        .set_storage_type(wanted.storage_type.map(str::to_owned))
-        .engine_lifecycle_support(wanted.lifecycle_support.as_str())
-        .set_serverless_v2_scaling_configuration(wanted.scaling())
-        .set_tags(Some(wanted.tags.clone()));
-    let Err(error) = restore.send().await else { return Ok(()) };
-    let fault = Fault::of(&error);
-    Err(match fault {
-        // Who owns it is seen at the next look.
-        Some(Fault::DBClusterAlreadyExistsFault) => return Ok(()),
-        Some(Fault::InvalidDBClusterSnapshotStateFault) => {
-            Error::NotReady(format!("snapshot {snapshot} to be restorable ({})", message(&error)))
-        }
-        // A share is seen in the other account after a moment.
-        Some(Fault::DBClusterSnapshotNotFoundFault) if run.waited(cx.clock.now()).as_secs() < 600 => {
-            Error::NotReady(format!("snapshot {snapshot} to be seen in this account"))
-        }
-        Some(Fault::DBClusterSnapshotNotFoundFault) => {
-            refused(name, message(&error), "share the snapshot with this account")
-        }
-        fault => match fault.and_then(Fault::needs_a_person) {
-            Some(remedy) => refused(name, message(&error), remedy),
-            None => aws("rds:RestoreDBClusterFromSnapshot")(error),
-        },
-    })
-}
-
-/// What a person has to fix in account or policy.
-fn refused(name: &str, message: &str, remedy: &str) -> Error {
-    Error::refused(format!("RDS does not make {name}: {message}"))
-        .changed("what this run made before stays until it is cleaned up after")
-        .fix(remedy)
-        .then(Then::StartAgain)
 }
 
 /// Replaces the snapshot's master password with one that RDS makes and keeps.

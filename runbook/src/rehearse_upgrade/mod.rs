@@ -85,39 +85,32 @@ pub fn rehearsal_key(resource_id: &ResourceId) -> String {
     format!("upgrades/{resource_id}/rehearsal.json")
 }
 
+/// The name of the upgrade of a clone begins so.
+pub const UPGRADE: &str = "rehearsal-";
+
 /// The execution of major-upgrade that a rehearsal starts on its clone: its name follows from the
 /// rehearsal's, so that who cleans up finds it.
 pub fn upgrade_of(rehearsal: &Run) -> Result<Arn> {
-    let other = |machine: &str| Some(format!("{}major-upgrade", machine.strip_suffix(RUNBOOK)?));
-    execution(rehearsal, other, &upgrade_name(rehearsal))
+    let machine = beside(rehearsal, RUNBOOK, "major-upgrade");
+    let machine =
+        machine.ok_or_else(|| Error::unexpected(format!("{} is no {RUNBOOK}", rehearsal.execution)))?;
+    Arn::try_from(format!("{machine}:{}", upgrade_name(rehearsal))).map_err(Error::unexpected)
 }
 
 pub fn upgrade_name(rehearsal: &Run) -> String {
-    format!("rehearsal-{}", rehearsal.short_id())
+    format!("{UPGRADE}{}", rehearsal.short_id())
 }
 
-/// Whether it is an execution of the rehearse-upgrade beside this run's state machine.
-pub fn is_rehearsal(execution: &Arn, run: &Run) -> bool {
-    let prefix = run.machine().strip_suffix("major-upgrade");
-    let beside = Run { execution: execution.clone(), ..run.clone() };
-    prefix.is_some_and(|prefix| beside.machine() == format!("{prefix}{RUNBOOK}"))
-        && same_place(execution, &run.execution)
+/// Whether it is an execution of the rehearse-upgrade beside this upgrade's state machine.
+pub fn is_rehearsal(execution: &Arn, upgrade: &Run) -> bool {
+    let machine = execution.as_str().rsplit_once(':').map(|(machine, _)| machine.to_owned());
+    machine.is_some() && machine == beside(upgrade, "major-upgrade", RUNBOOK)
 }
 
-fn same_place(one: &Arn, other: &Arn) -> bool {
-    let place = |arn: &Arn| arn.as_str().rsplitn(3, ':').last().map(str::to_owned);
-    place(one) == place(other)
-}
-
-/// `arn:…:execution:<machine>:<name>` of another state machine of this installation.
-fn execution(run: &Run, machine: impl Fn(&str) -> Option<String>, name: &str) -> Result<Arn> {
-    let own = run.execution.as_str();
-    let parts: Vec<&str> = own.rsplitn(3, ':').collect();
-    let [_, of, before] = parts[..] else {
-        return Err(Error::unexpected(format!("{own} is no execution")));
-    };
-    let machine = machine(of).ok_or_else(|| Error::unexpected(format!("{of} is no {RUNBOOK}")))?;
-    Arn::try_from(format!("{before}:{machine}:{name}")).map_err(Error::unexpected)
+/// `arn:…:execution:<prefix>-<to>` of a run of `<prefix>-<from>`.
+fn beside(run: &Run, from: &str, to: &str) -> Option<String> {
+    let (machine, _) = run.execution.as_str().rsplit_once(':')?;
+    Some(format!("{}{to}", machine.strip_suffix(from)?))
 }
 
 #[cfg(test)]

@@ -13,7 +13,8 @@ const NEW: [&str; 5] = ["CreateGrant", "Decrypt", "DescribeKey", "GenerateDataKe
 /// RDS reads what this key has encrypted.
 const SOURCE: [&str; 5] = ["CreateGrant", "Decrypt", "DescribeKey", "GenerateDataKey", "ReEncryptFrom"];
 
-/// A clone shares its source's volume, and so its key.
+/// A clone shares its source's volume, and so its key. Which of the actions RDS asks for then, no
+/// page says: assumed are those of a new volume, without what encrypts data again.
 const CLONE: [&str; 4] = ["CreateGrant", "Decrypt", "DescribeKey", "GenerateDataKey"];
 
 pub fn clone(call: &Call<'_>, key: &str) -> Vec<Access> {
