@@ -12,6 +12,7 @@ use tokio_postgres::Client;
 
 use super::{
     area::{Area, private_folder},
+    blue_green::Feed,
     configuration, export, extensions,
     install::Installs,
     precheck,
@@ -19,7 +20,7 @@ use super::{
     template::{self, SUPERUSER},
     upgrade,
 };
-use crate::rds::engine::{Engine, NewCluster, Parameters, UpgradeFailure};
+use crate::rds::engine::{BlueGreen, Engine, NewCluster, Parameters, UpgradeFailure};
 use crate::rds::exports::Source;
 
 pub struct PostgresEngine {
@@ -28,12 +29,13 @@ pub struct PostgresEngine {
     area: Area,
     clusters: Mutex<BTreeMap<String, Cluster>>,
     snapshots: Mutex<BTreeMap<String, Snapshot>>,
+    pub(super) feeds: Mutex<BTreeMap<String, Feed>>,
 }
 
 #[derive(Debug, Clone)]
-struct Cluster {
-    server: Server,
-    master: String,
+pub(super) struct Cluster {
+    pub(super) server: Server,
+    pub(super) master: String,
 }
 
 #[derive(Debug, Clone)]
@@ -45,7 +47,14 @@ struct Snapshot {
 impl PostgresEngine {
     pub fn new(installs: Installs, clock: Clock) -> anyhow::Result<Arc<Self>> {
         let area = Area::new(&installs)?;
-        Ok(Arc::new(Self { installs, clock, area, clusters: Mutex::default(), snapshots: Mutex::default() }))
+        Ok(Arc::new(Self {
+            installs,
+            clock,
+            area,
+            clusters: Mutex::default(),
+            snapshots: Mutex::default(),
+            feeds: Mutex::default(),
+        }))
     }
 
     /// A session without a password, as any role.
@@ -74,7 +83,7 @@ impl PostgresEngine {
         self.area.sockets()
     }
 
-    fn cluster(&self, resource_id: &str) -> anyhow::Result<Cluster> {
+    pub(super) fn cluster(&self, resource_id: &str) -> anyhow::Result<Cluster> {
         let clusters = self.clusters.lock().expect("no thread panics with the clusters in hand");
         clusters.get(resource_id).cloned().with_context(|| format!("there is no cluster {resource_id}"))
     }
@@ -92,7 +101,7 @@ impl PostgresEngine {
     }
 
     /// An empty folder for a new cluster, and its server, not started yet.
-    fn place(&self, resource_id: &str, major: u32, port: u16) -> anyhow::Result<Server> {
+    pub(super) fn place(&self, resource_id: &str, major: u32, port: u16) -> anyhow::Result<Server> {
         ensure!(self.cluster(resource_id).is_err(), "cluster {resource_id} exists");
         let server = Server {
             major,
@@ -107,7 +116,7 @@ impl PostgresEngine {
     }
 
     /// Keeps a cluster whose data directory is `Ok`, not started; what fails leaves nothing behind.
-    async fn settle(
+    pub(super) async fn settle(
         &self,
         resource_id: &str,
         cluster: Cluster,
@@ -117,6 +126,8 @@ impl PostgresEngine {
         let server = &cluster.server;
         let written = async {
             prepared?;
+            // What the sandbox has set on the server that it is a copy of, in the name of RDS.
+            tokio::fs::write(server.data().join("postgresql.auto.conf"), "").await?;
             server.write_parameters(&server.data(), parameters).await
         };
         if let Err(error) = written.await {
@@ -130,6 +141,10 @@ impl PostgresEngine {
 
 #[async_trait]
 impl Engine for PostgresEngine {
+    fn blue_green(&self) -> Option<&dyn BlueGreen> {
+        Some(self)
+    }
+
     fn majors(&self) -> BTreeSet<u32> {
         self.installs.majors().collect()
     }

@@ -3,6 +3,7 @@
 //! `pg_upgrade`.
 
 mod area;
+mod blue_green;
 mod configuration;
 mod engine;
 mod export;

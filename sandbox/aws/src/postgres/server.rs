@@ -111,6 +111,10 @@ impl Server {
             .user(user)
             .dbname(database)
             .application_name("sandbox");
+        if user == SUPERUSER {
+            // Whatever a blue/green deployment forbids clients.
+            config.options("-c default_transaction_read_only=off");
+        }
         let (client, connection) = config
             .connect(NoTls)
             .await
@@ -119,11 +123,8 @@ impl Server {
         Ok(client)
     }
 
-    /// Copies the data directory, of a running server as a base backup that is complete in itself.
-    pub async fn copy_data(&self, to: &Path) -> anyhow::Result<()> {
-        if !self.is_running() {
-            return super::template::copy(self.user, &self.data(), to).await;
-        }
+    /// Copies the data directory of a running server, complete in itself and without its slots.
+    pub async fn base_backup(&self, to: &Path) -> anyhow::Result<()> {
         let mut backup = self.program("pg_basebackup");
         backup.arg("-D").arg(to).arg("-h").arg(&self.sockets).args([
             "-p",
@@ -132,7 +133,15 @@ impl Server {
             SUPERUSER,
         ]);
         backup.args(["--wal-method=stream", "--checkpoint=fast", "--no-sync", "--no-manifest"]);
-        run(backup).await?;
+        run(backup).await.map(drop)
+    }
+
+    /// Copies the data directory, of a running server as a base backup.
+    pub async fn copy_data(&self, to: &Path) -> anyhow::Result<()> {
+        if !self.is_running() {
+            return super::template::copy(self.user, &self.data(), to).await;
+        }
+        self.base_backup(to).await?;
         // A base backup leaves the slots out
         // (https://www.postgresql.org/docs/18/protocol-replication.html, BASE_BACKUP); on Aurora
         // they lie on the volume that a snapshot is of, and a restored copy has them: with a

@@ -21,6 +21,15 @@ impl Rds {
         rds.world().tags_of(arn).ok().cloned()
     }
 
+    /// Of the cluster that a blue/green deployment is of: all its members have them.
+    pub fn tags_of_blue(&self, account: &str, deployment: &str) -> Option<Tags> {
+        let rds = self.in_account(account)?;
+        let world = rds.world();
+        let id = deployment.rsplit(':').next()?.to_lowercase();
+        let cluster = world.clusters.get(world.deployments.get(&id)?.blue())?;
+        Some(cluster.tags.clone())
+    }
+
     pub fn seen(&self, account: &str, cluster: &str) -> Option<Seen> {
         let rds = self.in_account(account)?;
         let world = rds.world();

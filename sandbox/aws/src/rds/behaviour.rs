@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::blue_green;
 use super::engine::UpgradeFailure;
 use super::exports::Exports;
 
@@ -63,6 +64,7 @@ pub struct Behaviour {
     /// fails before the downtime.
     pub fail_next_upgrade: Option<UpgradeFailure>,
     pub exports: Exports,
+    pub blue_green: blue_green::Behaviour,
 }
 
 impl Default for Behaviour {
@@ -92,6 +94,7 @@ impl Default for Behaviour {
             upgrade: seconds(480),
             fail_next_upgrade: None,
             exports: Exports::default(),
+            blue_green: blue_green::Behaviour::default(),
         }
     }
 }

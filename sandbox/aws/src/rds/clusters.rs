@@ -108,6 +108,16 @@ impl Rds {
                 cluster.id, cluster.status
             )));
         }
+        if !world.read_replicas(&cluster.resource_id).is_empty() {
+            return Err(Fault::cluster_state(format!(
+                "DB cluster {} is the source of a read replica DB cluster. Delete the replica cluster \
+                 before deleting",
+                cluster.id
+            )));
+        }
+        if cluster.switching {
+            cluster.available()?;
+        }
         let snapshot = last
             .map(|name| self.add_snapshot(&mut world, name, "manual", &cluster, Default::default()))
             .transpose()?;
@@ -120,7 +130,7 @@ impl Rds {
         Ok(answer)
     }
 
-    async fn tear_down(&self, cluster: Cluster, snapshot: Option<String>, keep_automated: bool) {
+    pub(super) async fn tear_down(&self, cluster: Cluster, snapshot: Option<String>, keep_automated: bool) {
         if let Some(snapshot) = snapshot {
             self.take_snapshot(&snapshot, &cluster.resource_id).await;
         }
@@ -212,7 +222,8 @@ fn describe(world: &World, cluster: &Cluster) -> Value {
         "MasterUsername": cluster.master_username,
         "PreferredBackupWindow": cluster.backup_window,
         "PreferredMaintenanceWindow": cluster.maintenance_window,
-        "ReadReplicaIdentifiers": [],
+        "ReplicationSourceIdentifier": world.replication_source(&cluster.resource_id),
+        "ReadReplicaIdentifiers": world.read_replicas(&cluster.resource_id),
     });
     let rest = json!({
         "DBClusterMembers": members,
@@ -222,7 +233,7 @@ fn describe(world: &World, cluster: &Cluster) -> Value {
         "KmsKeyId": cluster.kms_key,
         "DbClusterResourceId": cluster.resource_id,
         "DBClusterArn": cluster.arn(),
-        "AssociatedRoles": [],
+        "AssociatedRoles": super::roles::describe(cluster),
         "IAMDatabaseAuthenticationEnabled": cluster.iam_authentication,
         "CloneGroupId": cluster.clone_group,
         "ClusterCreateTime": stamp(cluster.created),

@@ -14,7 +14,7 @@ use super::settings::{checked_password, lifecycle_support, no_backtrack, storage
 use super::{Answer, Rds, families, names, parameters, subnet_groups, tags, versions, windows};
 
 /// https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/CHAP_Limits.html
-const MOST_CLUSTERS: usize = 40;
+pub const MOST_CLUSTERS: usize = 40;
 
 /// Of Aurora PostgreSQL (botocore rds 2014-10-31, CreateDBCluster).
 const DEFAULT_PORT: u16 = 5432;
@@ -203,6 +203,10 @@ impl Rds {
             log_exports: input.texts("EnableCloudwatchLogsExports"),
             scaling,
             ties: Default::default(),
+            roles: Default::default(),
+            read_only: false,
+            switching: false,
+            closed: false,
             clone_group: world.random_uuid(),
             tags,
         };

@@ -4,6 +4,8 @@
 //!
 //! Only the model gear's endpoints have names; real servers are told apart by their addresses.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::Rds;
@@ -39,8 +41,14 @@ impl Rds {
     }
 
     /// Notes that the cluster has another name than it had.
-    pub(super) fn rename_endpoints(&self, world: &mut World, before: &Cluster, now: &Cluster) {
-        let (at, effective) = (self.clock.now(), self.clock.now() + self.behaviour().dns_delay);
+    pub(super) fn rename_endpoints(
+        &self,
+        world: &mut World,
+        before: &Cluster,
+        now: &Cluster,
+        delay: Duration,
+    ) {
+        let (at, effective) = (self.clock.now(), self.clock.now() + delay);
         for kind in KINDS {
             let record = |cluster, from, until| Record {
                 name: self.endpoint(cluster, kind),

@@ -32,8 +32,56 @@ pub struct UpgradeFailure {
     pub files: Vec<(String, String)>,
 }
 
+/// What a blue/green deployment finds on its source.
+#[derive(Debug, Clone, Default)]
+pub struct Look {
+    /// Each needs a slot of its own.
+    pub databases: usize,
+    /// Names of logical slots that somebody else reads.
+    pub logical_slots: Vec<String>,
+}
+
+/// How one cluster's server follows another's by logical replication. All are named by their
+/// resource ids, slots and the like by the deployment's.
+#[async_trait]
+pub trait BlueGreen: Send + Sync {
+    async fn look(&self, blue: &str) -> anyhow::Result<Look>;
+    /// Green as a copy of blue, running, and slots on blue that begin where the copy ends: of what
+    /// blue commits, green has each transaction or will be sent it, and none twice.
+    async fn branch(
+        &self,
+        deployment: &str,
+        blue: &str,
+        green: &str,
+        port: u16,
+        parameters: &Parameters,
+    ) -> anyhow::Result<()>;
+    /// From now on green, upgraded by now, applies what blue commits and takes no client's write.
+    async fn follow(&self, deployment: &str, blue: &str, green: &str) -> anyhow::Result<()>;
+    /// Why green must not take over.
+    async fn obstacle(&self, deployment: &str, blue: &str, green: &str) -> anyhow::Result<Option<String>>;
+    /// Drops every client, and waits until it has gone.
+    async fn drop_clients(&self, resource_id: &str) -> anyhow::Result<()>;
+    /// Waits until green has all that blue has.
+    async fn catch_up(
+        &self,
+        deployment: &str,
+        blue: &str,
+        green: &str,
+        deadline: tokio::time::Instant,
+    ) -> anyhow::Result<()>;
+    async fn copy_sequences(&self, blue: &str, green: &str) -> anyhow::Result<()>;
+    /// Ends the following, and leaves nothing of it on either side.
+    async fn part(&self, deployment: &str, blue: &str, green: &str) -> anyhow::Result<()>;
+    async fn set_read_only(&self, resource_id: &str, read_only: bool) -> anyhow::Result<()>;
+}
+
 #[async_trait]
 pub trait Engine: Send + Sync {
+    /// For blue/green deployments; none: it can be no side of one.
+    fn blue_green(&self) -> Option<&dyn BlueGreen> {
+        None
+    }
     /// The major versions that it has a server for.
     fn majors(&self) -> BTreeSet<u32>;
     /// initdb, start, roles (`rdsadmin` superuser, `rds_superuser`, the master user), the first

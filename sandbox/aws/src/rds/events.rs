@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::behaviour::EventDelivery;
+use super::blue_green::Deployment;
 use super::error::Fault;
 use super::model::{Cluster, Event, Instance, Snapshot, World, stamp};
 use super::paging::page;
@@ -44,6 +45,12 @@ impl From<&Snapshot> for Source {
     }
 }
 
+impl From<&Deployment> for Source {
+    fn from(deployment: &Deployment) -> Self {
+        Self { kind: "blue-green-deployment", id: deployment.id.clone(), arn: deployment.arn() }
+    }
+}
+
 impl Source {
     pub fn parameter_group(account: &str, name: &str, instance: bool) -> Self {
         let resource = if instance { "pg" } else { "cluster-pg" };
@@ -57,9 +64,9 @@ impl Source {
 
 fn categories(id: &str) -> &'static [&'static str] {
     match id {
-        "0005" | "0170" => &["creation"],
-        "0489" => &["failure"],
-        "0003" | "0171" => &["deletion"],
+        "0005" | "0170" | "0244" => &["creation"],
+        "0245" | "0249" | "0261" | "0489" => &["failure"],
+        "0003" | "0171" | "0246" => &["deletion"],
         "0004" | "0006" => &["availability"],
         "0070" | "0071" | "0072" | "0073" => &["failover"],
         "0074" | "0075" | "0168" | "0169" => &["backup"],
@@ -75,6 +82,8 @@ fn detail_type(kind: &str) -> &'static str {
         "db-cluster" => "RDS DB Cluster Event",
         "db-instance" => "RDS DB Instance Event",
         "db-cluster-snapshot" => "RDS DB Cluster Snapshot Event",
+        // https://docs.aws.amazon.com/eventbridge/latest/ref/events-ref-rds.html
+        "blue-green-deployment" => "RDS Blue Green Deployment Event",
         _ => "RDS DB Parameter Group Event",
     }
 }
@@ -86,6 +95,8 @@ fn envelope_type(kind: &str) -> &'static str {
         "db-cluster" => "CLUSTER",
         "db-instance" => "DB_INSTANCE",
         "db-cluster-snapshot" => "CLUSTER_SNAPSHOT",
+        // Assumed by analogy.
+        "blue-green-deployment" => "BLUE_GREEN_DEPLOYMENT",
         _ => "DB_PARAMETER_GROUP",
     }
 }
@@ -139,7 +150,13 @@ impl Rds {
     }
 
     pub(super) fn describe_events(&self, input: &Input) -> Answer {
-        const KINDS: [&str; 4] = ["db-cluster", "db-instance", "db-cluster-snapshot", "db-parameter-group"];
+        const KINDS: [&str; 5] = [
+            "db-cluster",
+            "db-instance",
+            "db-cluster-snapshot",
+            "db-parameter-group",
+            "blue-green-deployment",
+        ];
         let kind = input.text("SourceType");
         if kind.is_some_and(|kind| {
             !KINDS.contains(&kind) && kind != "db-security-group" && kind != "db-snapshot"

@@ -13,7 +13,7 @@ use super::xml::joined;
 use super::{Answer, Rds, families, scaling, subnet_groups, tags, versions, windows};
 
 /// https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/CHAP_Limits.html
-const MOST_INSTANCES: usize = 40;
+pub const MOST_INSTANCES: usize = 40;
 
 impl Rds {
     pub(super) fn create_db_instance(&self, input: &Input) -> Answer {
@@ -102,6 +102,7 @@ impl Rds {
             echo: None,
             tags: tags::read(input)?,
             logs: BTreeMap::new(),
+            switching: false,
         };
         if let Some(found) = world.clusters.get_mut(&cluster.resource_id) {
             found.writer.get_or_insert_with(|| instance.resource_id.clone());
@@ -228,7 +229,13 @@ impl Rds {
             ));
         }
         let mut world = self.world();
-        let instance = world.instance_mut(input.required("DBInstanceIdentifier")?)?;
+        let instance = world.instance(input.required("DBInstanceIdentifier")?)?;
+        self.check_last_of_replica(&world, instance)?;
+        let id = instance.id.clone();
+        let instance = world.instance_mut(&id)?;
+        if instance.switching {
+            instance.available()?;
+        }
         if instance.status == "deleting" {
             return Err(Fault::instance_state(format!("Instance {} is already being deleted.", instance.id)));
         }
@@ -246,7 +253,20 @@ impl Rds {
         Ok(answer)
     }
 
-    async fn take_down_instance(&self, instance: Instance) {
+    /// AWS's words: hashicorp/terraform-provider-aws looks for them in
+    /// internal/service/rds/cluster_instance.go.
+    fn check_last_of_replica(&self, world: &World, instance: &Instance) -> Result<(), Fault> {
+        let others = world.members(&instance.cluster);
+        let last = !others.iter().any(|other| other.id != instance.id && other.status != "deleting");
+        match world.replication_source(&instance.cluster) {
+            Some(_) if last && instance.status != "deleting" => {
+                Err(Fault::cluster_state("Cannot delete the last instance of the read replica DB cluster"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) async fn take_down_instance(&self, instance: Instance) {
         self.pause(self.behaviour().delete).await;
         let last = {
             let mut world = self.world();

@@ -10,6 +10,7 @@
 mod api;
 mod authorization;
 pub mod behaviour;
+pub mod blue_green;
 mod clusters;
 mod create_cluster;
 mod dns;
@@ -36,6 +37,7 @@ mod query;
 #[cfg(test)]
 mod refusals;
 mod restore;
+mod roles;
 mod scaling;
 mod secret;
 mod settings;
@@ -218,7 +220,15 @@ impl Rds {
                 self.describe_engine_defaults(action, input)
             }
             "DescribeGlobalClusters" => self.describe_global_clusters(input),
+            "CreateBlueGreenDeployment" => self.create_blue_green_deployment(input),
             "DescribeBlueGreenDeployments" => self.describe_blue_green_deployments(input),
+            "SwitchoverBlueGreenDeployment" => self.switchover_blue_green_deployment(input),
+            "DeleteBlueGreenDeployment" => self.delete_blue_green_deployment(input),
+            "PromoteReadReplicaDBCluster" => self.promote_read_replica_db_cluster(input),
+            "AddRoleToDBCluster" => self.add_role_to_db_cluster(input),
+            "RemoveRoleFromDBCluster" => self.remove_role_from_db_cluster(input),
+            "DescribeDBClusterEndpoints" => self.describe_db_cluster_endpoints(input),
+            "DescribeAccountAttributes" => Ok(self.describe_account_attributes()),
             "DescribeIntegrations" => self.describe_integrations(input),
             "CreateDBSubnetGroup" => self.create_db_subnet_group(input),
             "DescribeDBSubnetGroups" => self.describe_db_subnet_groups(input),

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
+use super::blue_green::Deployment;
 use super::dns::Record;
 use super::engine::Parameters;
 use super::error::Fault;
@@ -36,6 +37,8 @@ pub struct World {
     pub events: Vec<Event>,
     /// By identifier.
     pub exports: BTreeMap<String, Task>,
+    /// Blue/green deployments, by identifier.
+    pub deployments: BTreeMap<String, Deployment>,
     pub dns: Vec<Record>,
     /// The majors that a server can be had for; none: all, in the model gear.
     pub majors: Option<BTreeSet<u32>>,
@@ -97,6 +100,14 @@ pub struct Cluster {
     pub log_exports: Vec<String>,
     pub scaling: Option<Scaling>,
     pub ties: BTreeSet<Tie>,
+    /// ARNs of IAM roles and the features that they are for.
+    pub roles: BTreeMap<String, Option<String>>,
+    /// A blue/green deployment keeps clients from writing.
+    pub read_only: bool,
+    /// A switchover is under way: nothing about it can be changed.
+    pub switching: bool,
+    /// Nobody new gets in.
+    pub closed: bool,
     /// Clones of one volume share it; the 16th is a full copy.
     pub clone_group: String,
     pub tags: Tags,
@@ -160,6 +171,8 @@ pub struct Instance {
     pub echo: Option<Echo>,
     pub tags: Tags,
     pub logs: BTreeMap<String, LogFile>,
+    /// As of its cluster.
+    pub switching: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -251,6 +264,7 @@ impl World {
             maintenance: Vec::new(),
             events: Vec::new(),
             exports: BTreeMap::new(),
+            deployments: BTreeMap::new(),
             dns: Vec::new(),
             majors: None,
             quotas: 1,
@@ -348,6 +362,10 @@ impl Cluster {
 
     pub fn available(&self) -> Result<(), Fault> {
         match self.status {
+            "available" if self.switching => Err(Fault::cluster_state(format!(
+                "DB cluster {} takes part in a blue/green deployment that is being switched over.",
+                self.id
+            ))),
             "available" => Ok(()),
             _ => Err(Fault::cluster_state(format!(
                 "DB cluster {} is not currently in the available state. Current state: {}",
@@ -364,6 +382,10 @@ impl Instance {
 
     pub fn available(&self) -> Result<(), Fault> {
         match self.status {
+            "available" if self.switching => Err(Fault::instance_state(format!(
+                "DB instance {} takes part in a blue/green deployment that is being switched over.",
+                self.id
+            ))),
             "available" => Ok(()),
             _ => Err(Fault::instance_state(format!(
                 "Instance {} is not in available state. Current state: {}",

@@ -235,7 +235,7 @@ impl Rds {
             cluster.pending.identifier = None;
             cluster.id = name.to_owned();
             let after = cluster.clone();
-            self.rename_endpoints(&mut world, &before, &after);
+            self.rename_endpoints(&mut world, &before, &after, self.behaviour().dns_delay);
             before.id
         };
         self.pause(self.behaviour().rename_blackout).await;

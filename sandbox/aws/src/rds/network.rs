@@ -9,18 +9,18 @@
 //! looked at again (https://docs.aws.amazon.com/vpc/latest/userguide/vpc-security-groups.html).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr, TcpListener as Listener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener as Listener};
 use std::sync::{Arc, Weak};
 
 use futures::future::BoxFuture;
 use parking_lot::MutexGuard;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 
 use super::create_cluster::DEFAULT_SECURITY_GROUP;
 use super::error::Fault;
-use super::model::Cluster;
+use super::model::{Cluster, World};
 use super::query::Input;
 use super::{Rds, Shared};
 
@@ -40,6 +40,8 @@ pub struct Network {
     ways_out: BTreeMap<String, BTreeSet<String>>,
     /// By resource id.
     doors: BTreeMap<String, JoinHandle<()>>,
+    /// Connections that stand, by resource id.
+    passing: BTreeMap<String, Vec<AbortHandle>>,
     /// What stands between clients and servers in place of the plain way.
     wire: Option<Wire>,
 }
@@ -58,6 +60,7 @@ impl Default for Network {
             rules,
             ways_out: BTreeMap::new(),
             doors: BTreeMap::new(),
+            passing: BTreeMap::new(),
             wire: None,
         }
     }
@@ -96,21 +99,25 @@ impl Shared {
         self.network.lock()
     }
 
-    /// The server's port, if that client may reach it.
-    fn way_in(&self, account: &str, resource_id: &str, client: IpAddr) -> Option<u16> {
-        let (groups, public, port) = {
+    /// The server's port and whose it is, if that client may reach it. Who has an endpoint's
+    /// address is asked each time: a switchover moves it.
+    fn way_in(&self, account: &str, at: (Ipv4Addr, u16), client: IpAddr) -> Option<(u16, String)> {
+        let (groups, public, port, resource_id) = {
             let world = self.worlds[account].lock();
-            let cluster = world.clusters.get(resource_id)?;
-            let members = world.members(resource_id);
+            let cluster = world.clusters.values().find(|cluster| (cluster.address, cluster.port) == at)?;
+            if cluster.closed {
+                return None;
+            }
+            let members = world.members(&cluster.resource_id);
             // An endpoint answers when an instance is up, with the master password that was set
             // before.
             members.iter().find(|member| member.status != "creating")?;
             let public = members.iter().any(|member| member.publicly_accessible);
-            (cluster.security_groups.clone(), public, cluster.server_port)
+            (cluster.security_groups.clone(), public, cluster.server_port, cluster.resource_id.clone())
         };
         let network = self.network();
         let from = network.places.get(&client)?;
-        network.admits(from, &groups, public).then_some(port)
+        network.admits(from, &groups, public).then_some((port, resource_id))
     }
 }
 
@@ -228,12 +235,39 @@ impl Rds {
     ) -> std::io::Result<()> {
         listener.set_nonblocking(true)?;
         let listener = TcpListener::from_std(listener)?;
+        let at = match listener.local_addr()? {
+            SocketAddr::V4(address) => (*address.ip(), address.port()),
+            SocketAddr::V6(address) => (Ipv4Addr::LOCALHOST, address.port()),
+        };
         let shared = std::sync::Arc::downgrade(&self.shared);
-        let door = tokio::spawn(keep_door(listener, shared, self.account, cluster.resource_id.clone()));
+        let door = tokio::spawn(keep_door(listener, shared, self.account, at));
         if let Some(former) = self.shared.network().doors.insert(cluster.resource_id.clone(), door) {
             former.abort();
         }
         Ok(())
+    }
+
+    /// Each cluster gets the other's endpoint, as the names of both have moved.
+    pub(super) fn swap_doors(&self, world: &mut World, one: &str, other: &str) {
+        let place = |id: &str| world.clusters.get(id).map(|cluster| (cluster.address, cluster.port));
+        let (Some(of_one), Some(of_other)) = (place(one), place(other)) else { return };
+        for (id, place) in [(one, of_other), (other, of_one)] {
+            if let Some(cluster) = world.clusters.get_mut(id).filter(|_| self.engine.is_some()) {
+                (cluster.address, cluster.port) = place;
+            }
+        }
+        let mut network = self.shared.network();
+        if let (Some(door_one), Some(door_other)) = (network.doors.remove(one), network.doors.remove(other)) {
+            network.doors.insert(one.to_owned(), door_other);
+            network.doors.insert(other.to_owned(), door_one);
+        }
+    }
+
+    /// Ends every connection to the cluster that stands.
+    pub(super) fn cut_connections(&self, resource_id: &str) {
+        for connection in self.shared.network().passing.remove(resource_id).into_iter().flatten() {
+            connection.abort();
+        }
     }
 
     pub(super) fn close_door(&self, resource_id: &str) {
@@ -258,7 +292,7 @@ pub fn free_port() -> Result<(u16, Listener), Fault> {
     bound.map_err(|error| Fault::new("InternalFailure", format!("find a free port: {error}")))
 }
 
-async fn keep_door(listener: TcpListener, shared: Weak<Shared>, account: &'static str, resource_id: String) {
+async fn keep_door(listener: TcpListener, shared: Weak<Shared>, account: &'static str, at: (Ipv4Addr, u16)) {
     loop {
         let Ok((client, address)) = listener.accept().await else {
             // No file descriptor is left, for now.
@@ -266,18 +300,19 @@ async fn keep_door(listener: TcpListener, shared: Weak<Shared>, account: &'stati
             continue;
         };
         let Some(shared) = shared.upgrade() else { return };
-        let Some(port) = shared.way_in(account, &resource_id, address.ip()) else { continue };
-        let wire = shared.network().wire.clone();
-        drop(shared);
-        if let Some(wire) = wire {
-            tokio::spawn(wire(client, port));
-            continue;
-        }
-        tokio::spawn(async move {
-            if let Err(error) = pass(client, port).await {
-                tracing::debug!(error = error.to_string(), "a connection to a cluster ended");
-            }
-        });
+        let Some((port, resource_id)) = shared.way_in(account, at, address.ip()) else { continue };
+        let mut network = shared.network();
+        let passing = match &network.wire {
+            Some(wire) => tokio::spawn(wire(client, port)),
+            None => tokio::spawn(async move {
+                if let Err(error) = pass(client, port).await {
+                    tracing::debug!(error = error.to_string(), "a connection to a cluster ended");
+                }
+            }),
+        };
+        let standing = network.passing.entry(resource_id).or_default();
+        standing.retain(|connection| !connection.is_finished());
+        standing.push(passing.abort_handle());
     }
 }
 

@@ -12,7 +12,7 @@ use super::query::Input;
 use super::{Answer, Rds, tags};
 use crate::aws;
 
-const MOST: usize = 50;
+pub(super) const MOST: usize = 50;
 
 /// Which of the two an action is about, and the names that its members carry then.
 #[derive(Clone, Copy)]
@@ -119,7 +119,7 @@ impl World {
     }
 
     fn add_group(&mut self, kind: Kind, group: Group) -> Answer {
-        let account = self.account;
+        let (account, most) = (self.account, MOST * self.quotas);
         let groups = kind.groups_mut(self);
         if groups.contains_key(&group.name) {
             return Err(Fault::new(
@@ -127,10 +127,10 @@ impl World {
                 format!("Parameter group {} already exists", group.name),
             ));
         }
-        if groups.len() >= MOST {
+        if groups.len() >= most {
             return Err(Fault::new(
                 "DBParameterGroupQuotaExceeded",
-                format!("Cannot create more than {MOST} parameter groups"),
+                format!("Cannot create more than {most} parameter groups"),
             ));
         }
         let answer = json!({kind.noun(): kind.describe(account, &group)});

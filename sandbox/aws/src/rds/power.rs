@@ -32,6 +32,13 @@ impl Rds {
             )));
         }
         let id = cluster.resource_id.clone();
+        // Page blue-green-deployments-considerations; the words are assumed.
+        if world.deployment_of(&id).is_some() {
+            return Err(Fault::cluster_state(format!(
+                "DB cluster {} takes part in a blue/green deployment and can't be stopped.",
+                world.clusters[&id].id
+            )));
+        }
         if let Some(member) = world.members(&id).into_iter().find(|member| member.status != from) {
             return Err(Fault::instance_state(format!(
                 "DB instance {} is in {} state.",

@@ -57,6 +57,9 @@ impl World {
                 self.cluster_groups.get_mut(name).map(|group| &mut group.tags).ok_or_else(invalid)
             }
             "pg" => self.instance_groups.get_mut(name).map(|group| &mut group.tags).ok_or_else(invalid),
+            "deployment" => {
+                self.deployments.get_mut(name).map(|deployment| &mut deployment.tags).ok_or_else(invalid)
+            }
             "subgrp" => self.subnet_groups.get_mut(name).map(|group| &mut group.tags).ok_or_else(invalid),
             _ => Err(invalid()),
         }

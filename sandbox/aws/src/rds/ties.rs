@@ -1,7 +1,7 @@
 //! What ties a cluster to more than itself: a global cluster, an activity stream, a blue/green
-//! deployment, a zero-ETL integration, Babelfish, Serverless v1. The sandbox runs none of them: a
-//! test's world plants one with [`Rds::tie`], and it shows wherever RDS would show it (botocore rds
-//! 2014-10-31).
+//! deployment, a zero-ETL integration, Babelfish, Serverless v1. But for the deployment the sandbox
+//! runs none of them: a test's world plants one with [`Rds::tie`], and it shows wherever RDS would
+//! show it (botocore rds 2014-10-31).
 
 use serde_json::{Value, json};
 
@@ -17,6 +17,7 @@ use crate::aws;
 pub enum Tie {
     GlobalCluster,
     ActivityStream,
+    /// Green as it is when all of it has been made.
     BlueGreenDeployment,
     ZeroEtlIntegration,
     /// Only the cluster's parameter group tells: `rds.babelfish_status`
@@ -27,6 +28,9 @@ pub enum Tie {
 
 impl Rds {
     pub fn tie(&self, cluster: &str, tie: Tie) -> anyhow::Result<()> {
+        if tie == Tie::BlueGreenDeployment {
+            return self.plant_deployment(cluster);
+        }
         let mut world = self.world();
         let found = world.cluster_mut(cluster).map_err(|fault| anyhow::anyhow!("{}", fault.message))?;
         found.ties.insert(tie);
@@ -71,34 +75,6 @@ impl Rds {
             }
         }
         page("GlobalClusters", found.into_iter().map(describe_global).collect(), input)
-    }
-
-    pub(super) fn describe_blue_green_deployments(&self, input: &Input) -> Answer {
-        let filters = Filters::read(
-            input,
-            &["blue-green-deployment-identifier", "blue-green-deployment-name", "source", "target"],
-        )?;
-        let world = self.world();
-        let deployments: Vec<Value> = tied(&world, Tie::BlueGreenDeployment)
-            .map(describe_deployment)
-            .filter(|deployment| {
-                let text = |member: &str| deployment[member].as_str().unwrap_or_default();
-                filters.allow("blue-green-deployment-identifier", text("BlueGreenDeploymentIdentifier"))
-                    && filters.allow("blue-green-deployment-name", text("BlueGreenDeploymentName"))
-                    && filters.allow("source", text("Source"))
-                    && filters.allow("target", text("Target"))
-            })
-            .collect();
-        let wanted = input.text("BlueGreenDeploymentIdentifier");
-        let found: Vec<Value> = deployments
-            .into_iter()
-            .filter(|deployment| wanted.is_none_or(|id| deployment["BlueGreenDeploymentIdentifier"] == id))
-            .collect();
-        if let (Some(id), true) = (wanted, found.is_empty()) {
-            let message = format!("BlueGreenDeployment {id} not found.");
-            return Err(Fault::new("BlueGreenDeploymentNotFoundFault", message));
-        }
-        page("BlueGreenDeployments", found, input)
     }
 
     /// The filters are those of the AWS CLI's page of describe-integrations.
@@ -146,19 +122,6 @@ fn describe_global(cluster: &Cluster) -> Value {
         "StorageEncrypted": cluster.storage_encrypted,
         "DeletionProtection": false,
         "GlobalClusterMembers": [{"DBClusterArn": cluster.arn(), "Readers": [], "IsWriter": true}],
-        "TagList": [],
-    })
-}
-
-fn describe_deployment(cluster: &Cluster) -> Value {
-    let id = format!("bgd-{}", cluster.resource_id.trim_start_matches("cluster-")[..16].to_lowercase());
-    json!({
-        "BlueGreenDeploymentIdentifier": id,
-        "BlueGreenDeploymentName": format!("{}-deployment", cluster.id),
-        "Source": cluster.arn(),
-        "Target": format!("{}-green", cluster.arn()),
-        "Status": "AVAILABLE",
-        "CreateTime": stamp(cluster.created),
         "TagList": [],
     })
 }

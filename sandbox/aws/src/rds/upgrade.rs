@@ -15,7 +15,7 @@ use super::parameter_groups::is_default;
 use super::upgrade_checks::Upgrade;
 
 /// What a failed upgrade goes back to: the cluster's group, and each member's group and statuses.
-struct Before {
+pub struct Before {
     cluster_group: String,
     members: Vec<(String, String, &'static str, &'static str)>,
 }
@@ -35,7 +35,7 @@ impl Rds {
         }
     }
 
-    fn begin_upgrade(&self, id: &str, upgrade: &Upgrade) -> Option<Before> {
+    pub(super) fn begin_upgrade(&self, id: &str, upgrade: &Upgrade) -> Option<Before> {
         let mut world = self.world();
         let cluster = world.clusters.get_mut(id)?;
         cluster.status = "upgrading";
@@ -70,10 +70,7 @@ impl Rds {
 
     async fn run_upgrade(&self, id: &str, upgrade: &Upgrade) -> Result<(), UpgradeFailure> {
         let behaviour = self.behaviour();
-        let mut planned = None;
-        if self.engine.is_none() {
-            self.behave(|behaviour| planned = behaviour.fail_next_upgrade.take());
-        }
+        let planned = self.planned_failure();
         let tell = |event: &'static str, message: &str| self.cluster_event(id, event, message);
         tell("0363", "Upgrade preparation in progress: Starting online upgrade prechecks.");
         self.pause(behaviour.upgrade_prechecks).await;
@@ -93,23 +90,7 @@ impl Rds {
         let snapshot = self.take_preupgrade_snapshot(id, upgrade).await;
         tell("0177", "Upgrade in progress: Cloning volume.");
         tell("0177", "Upgrade in progress: Upgrading writer.");
-        let outcome = match &self.engine {
-            None => {
-                self.pause(behaviour.upgrade).await;
-                planned.map_or(Ok(()), Err)
-            }
-            Some(engine) => {
-                let parameters = self.world().effective(id);
-                engine.upgrade(id, &upgrade.target, &parameters).await.unwrap_or_else(|error| {
-                    tracing::error!(
-                        cluster = id,
-                        error = format!("{error:#}"),
-                        "upgrade the cluster's server"
-                    );
-                    Err(UpgradeFailure { reason: format!("{error:#}"), files: Vec::new() })
-                })
-            }
-        };
+        let outcome = self.upgrade_server(id, upgrade, planned).await;
         if let (Err(failure), Some(snapshot)) = (&outcome, snapshot)
             && in_prechecks(failure)
         {
@@ -118,6 +99,32 @@ impl Rds {
             self.drop_snapshot(&mut self.world(), &snapshot);
         }
         outcome
+    }
+
+    /// What a test has planned for the model gear's next upgrade.
+    pub(super) fn planned_failure(&self) -> Option<UpgradeFailure> {
+        let mut planned = None;
+        if self.engine.is_none() {
+            self.behave(|behaviour| planned = behaviour.fail_next_upgrade.take());
+        }
+        planned
+    }
+
+    pub(super) async fn upgrade_server(
+        &self,
+        id: &str,
+        upgrade: &Upgrade,
+        planned: Option<UpgradeFailure>,
+    ) -> Result<(), UpgradeFailure> {
+        let Some(engine) = &self.engine else {
+            self.pause(self.behaviour().upgrade).await;
+            return planned.map_or(Ok(()), Err);
+        };
+        let parameters = self.world().effective(id);
+        engine.upgrade(id, &upgrade.target, &parameters).await.unwrap_or_else(|error| {
+            tracing::error!(cluster = id, error = format!("{error:#}"), "upgrade the cluster's server");
+            Err(UpgradeFailure { reason: format!("{error:#}"), files: Vec::new() })
+        })
     }
 
     async fn upgrade_minor(&self, id: &str) -> Result<(), UpgradeFailure> {
@@ -218,7 +225,7 @@ impl Rds {
         self.event(&mut world, &member, "0006", "DB instance restarted");
     }
 
-    fn fail_upgrade(&self, id: &str, before: Before, failure: &UpgradeFailure) {
+    pub(super) fn fail_upgrade(&self, id: &str, before: Before, failure: &UpgradeFailure) {
         let now = self.clock.now();
         let spoken = in_prechecks(failure) || failure.reason.starts_with("fatal");
         let reason = if spoken { failure.reason.clone() } else { format!("fatal : {}", failure.reason) };

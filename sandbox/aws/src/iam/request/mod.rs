@@ -65,7 +65,9 @@ fn complete(world: &World, caller: &Caller, access: &mut Access) -> Option<()> {
     keys.set("aws:SecureTransport", "true");
     for (tag, value) in tags(world, caller, service, &access.resource) {
         keys.set(&format!("aws:ResourceTag/{tag}"), value.clone());
-        if let Some(kind) = kind.filter(|_| service == "rds") {
+        // These two have no such key of their own (Service Authorization Reference).
+        let has_key = |kind: &&str| service == "rds" && !["deployment", "integration"].contains(kind);
+        if let Some(kind) = kind.filter(has_key) {
             keys.set(&format!("rds:{kind}-tag/{tag}"), value);
         }
     }

@@ -48,6 +48,7 @@ pub fn json(call: &Call<'_>) -> Option<Vec<Access>> {
     Some(match name.as_str() {
         "states:StartExecution" => vec![start(call, &name, &text("stateMachineArn"))],
         "states:ListExecutions" => vec![call.access(&name, text("stateMachineArn"))],
+        "states:ListTagsForResource" => vec![call.access(&name, text("resourceArn"))],
         "states:DescribeExecution"
         | "states:DescribeStateMachineForExecution"
         | "states:GetExecutionHistory"

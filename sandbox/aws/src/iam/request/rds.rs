@@ -8,7 +8,7 @@ use crate::iam::table::{self, Action};
 use crate::rds::exports;
 
 /// Which parameter names a resource of which type.
-const NAMES: [(&str, &str); 15] = [
+const NAMES: [(&str, &str); 19] = [
     ("DBClusterIdentifier", "cluster"),
     // Whether RDS checks a rename on the new name, too, no page says; the new name has no tags.
     ("NewDBClusterIdentifier", "cluster"),
@@ -25,6 +25,10 @@ const NAMES: [(&str, &str); 15] = [
     ("DBInstanceParameterGroupName", "pg"),
     ("DBSubnetGroupName", "subgrp"),
     ("OptionGroupName", "og"),
+    ("BlueGreenDeploymentIdentifier", "deployment"),
+    ("TargetDBClusterParameterGroupName", "cluster-pg"),
+    ("TargetDBParameterGroupName", "pg"),
+    ("DBClusterEndpointIdentifier", "cluster-endpoint"),
 ];
 
 /// Which type of resource a call makes, and so tags.
@@ -107,6 +111,11 @@ fn resources(call: &Call<'_>, action: &Action, form: &Form<'_>) -> Vec<String> {
     let whole =
         ["ResourceName", "ResourceIdentifier", "SourceArn"].into_iter().filter_map(|name| form.text(name));
     found.extend(whole.map(str::to_owned));
+    if call.operation == "CreateBlueGreenDeployment" {
+        found.extend(form.text("Source").map(str::to_owned));
+        // What is made has no identifier yet.
+        found.push(arn(call, "deployment", "*"));
+    }
     found.extend(defaults(call, form, &found));
     if found.is_empty() {
         // A describe of all asks for all of them.
@@ -178,11 +187,17 @@ fn dependent(call: &Call<'_>, form: &Form<'_>) -> Option<Vec<Access>> {
             _ => keys::new(call, &key),
         });
     }
+    if let Some(role) = form.text("RoleArn").filter(|_| call.operation == "AddRoleToDBCluster") {
+        let mut pass = call.access("iam:PassRole", role.to_owned());
+        pass.keys.set("iam:PassedToService", "rds.amazonaws.com");
+        found.push(pass);
+    }
     if let Some(role) = form.text("IamRoleArn").filter(|_| call.operation == "StartExportTask") {
         let mut pass = call.access("iam:PassRole", role.to_owned());
         pass.keys.set("iam:PassedToService", exports::SERVICE);
         found.push(pass);
     }
+    found.extend(blue_green(call, form));
     let source = form.text("SnapshotIdentifier").or(form.text("SourceDBClusterSnapshotIdentifier"));
     if let Some(key) = source.and_then(|id| rds.customer_key_of_snapshot(account, id)) {
         found.extend(keys::source(call, &key));
@@ -210,4 +225,49 @@ fn dependent(call: &Call<'_>, form: &Form<'_>) -> Option<Vec<Access>> {
     }
     debug_assert!(found.iter().all(|access| account_of(&access.resource).is_some()));
     Some(found)
+}
+
+/// What the calls on blue/green deployments do along with themselves
+/// (https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/blue-green-deployments-authorizing-access.html).
+/// "Name patterns, such as my-prefix-*, don't work": whatever is made or changed has any name, and
+/// only its tags tell. Assumed: which types of resources, the required ones of each action.
+fn blue_green(call: &Call<'_>, form: &Form<'_>) -> Vec<Access> {
+    const MADE: [(&str, &[&str]); 4] = [
+        ("rds:CreateDBCluster", &["cluster", "cluster-pg", "og", "subgrp"]),
+        ("rds:CreateDBInstance", &["db"]),
+        ("rds:CreateDBClusterEndpoint", &["cluster", "cluster-endpoint"]),
+        ("rds:AddTagsToResource", &["cluster", "db", "deployment"]),
+    ];
+    const SWITCHED: [(&str, &[&str]); 2] =
+        [("rds:ModifyDBCluster", &["cluster"]), ("rds:PromoteReadReplicaDBCluster", &["cluster"])];
+    const DELETED: [(&str, &[&str]); 3] = [
+        ("rds:DeleteDBCluster", &["cluster", "cluster-snapshot"]),
+        ("rds:DeleteDBInstance", &["db"]),
+        ("rds:DeleteDBClusterEndpoint", &["cluster-endpoint"]),
+    ];
+    let actions: &[(&str, &[&str])] = match call.operation {
+        "CreateBlueGreenDeployment" => &MADE,
+        "SwitchoverBlueGreenDeployment" => &SWITCHED,
+        "DeleteBlueGreenDeployment" => &DELETED,
+        _ => return Vec::new(),
+    };
+    let deployment = form.text("BlueGreenDeploymentIdentifier");
+    let tags = deployment.and_then(|id| call.world.rds.tags_of_blue(&call.caller.account, id));
+    let mut found = Vec::new();
+    for (action, kinds) in actions {
+        let known = table::action(action);
+        for kind in *kinds {
+            let mut access = call.access(action, arn(call, kind, "*"));
+            let Some(known) = known else { continue };
+            if deployment.is_none() {
+                access.keys = form.keys(known);
+            }
+            for (tag, value) in tags.iter().flatten().filter(|_| ["cluster", "db"].contains(kind)) {
+                access.keys.set(&format!("aws:ResourceTag/{tag}"), value.clone());
+                access.keys.set(&format!("rds:{kind}-tag/{tag}"), value.clone());
+            }
+            found.push(access);
+        }
+    }
+    found
 }
