@@ -77,6 +77,7 @@ locals {
         input   = { (of.input) = name }
         cron    = try(split(" ", entry.schedule.cron), [])
         zone    = try(entry.schedule["time-zone"], null)
+        window  = try(entry.schedule["maximum-window-in-minutes"], null)
         of      = "${section}.${name}"
         # The line is the name's first as a key of its own.
         at = "${var.policy_file}:${try(1 + index(local.policy_lines, "${name}:"), 1)}: ${section}.${name}"
@@ -111,7 +112,8 @@ resource "aws_scheduler_schedule" "this" {
   )
 
   flexible_time_window {
-    mode = "OFF"
+    mode                      = each.value.window == null ? "OFF" : "FLEXIBLE"
+    maximum_window_in_minutes = each.value.window
   }
 
   target {

@@ -209,6 +209,12 @@ pub struct Schedule {
     /// A run tells whether they had; nothing is done about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fresh_by: Option<TimeOfDay>,
+    /// Within how many minutes after that time EventBridge Scheduler starts the run, at a moment
+    /// that it chooses: many schedules then do not ask RDS in the same minute. A run starts at the
+    /// time itself without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1440))]
+    pub maximum_window_in_minutes: Option<u16>,
 }
 
 /// The cluster that holds raw data for the time of a run. Nothing of it is taken over from

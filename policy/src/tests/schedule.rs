@@ -7,6 +7,7 @@ fn schedule(cron: &str, zone: &str, fresh_by: Option<&str>) -> Schedule {
         cron: cron.parse().unwrap(),
         time_zone: jiff::tz::TimeZone::get(zone).unwrap(),
         fresh_by: fresh_by.map(|time| time.parse().unwrap()),
+        maximum_window_in_minutes: None,
     }
 }
 
