@@ -1,7 +1,7 @@
 variable "runbooks" {
   description = <<-TEXT
-    The runbooks to deploy: `major-upgrade`, `rehearse-upgrade`, `daily-sync`, `snapshot-export`, or
-    some of them.
+    The runbooks to deploy: `major-upgrade`, `rehearse-upgrade`, `upgrade-fleet`, `daily-sync`,
+    `snapshot-export`, or some of them.
   TEXT
   type        = set(string)
 
@@ -19,6 +19,13 @@ variable "runbooks" {
   validation {
     condition     = contains(var.runbooks, "major-upgrade") || !contains(var.runbooks, "rehearse-upgrade")
     error_message = "runbooks: rehearse-upgrade runs major-upgrade on a clone, so name both."
+  }
+  validation {
+    condition = alltrue([
+      for runbook in ["major-upgrade", "rehearse-upgrade"] :
+      contains(var.runbooks, runbook) || !contains(var.runbooks, "upgrade-fleet")
+    ])
+    error_message = "runbooks: upgrade-fleet starts major-upgrade and rehearse-upgrade, so name all three."
   }
 }
 

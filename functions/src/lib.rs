@@ -12,6 +12,7 @@ mod shared;
 pub mod snapshot_export;
 #[cfg(test)]
 mod testing;
+pub mod upgrade_fleet;
 pub mod watch_raw_copies;
 
 runbook::table! {
@@ -20,6 +21,9 @@ runbook::table! {
         prepare_parameter_groups::PrepareParameterGroups,
         ask_approval::AskApproval,
         check_window::CheckWindow,
+        enable_logical_replication::EnableLogicalReplication,
+        create_green::CreateGreen,
+        prepare_green::PrepareGreen,
         apply_pending_maintenance::ApplyPendingMaintenance,
         take_snapshot::TakeSnapshot,
         modify_cluster_version::ModifyClusterVersion,
@@ -51,6 +55,10 @@ runbook::table! {
         clone_cluster::CloneCluster,
         record_rehearsal::RecordRehearsal,
         delete_clone::DeleteClone,
+    },
+    upgrade_fleet::{
+        resolve_fleet::ResolveFleet,
+        select_wave::SelectWave,
     },
 }
 

@@ -61,6 +61,10 @@ run "a_sync_starts_by_the_policy_files_schedule" {
     condition     = output.schedules == { "daily-sync-orders" = "cron(30 3 ? * MON-FRI *) Europe/Berlin" }
     error_message = "the cron and the zone of the policy file, as Scheduler writes them"
   }
+  assert {
+    condition     = aws_scheduler_schedule.this["daily-sync-orders"].flexible_time_window[0].mode == "OFF"
+    error_message = "at the minute itself"
+  }
 }
 
 run "an_export_starts_by_its_schedule_and_by_the_events_of_its_snapshots_alone" {
@@ -74,6 +78,13 @@ run "an_export_starts_by_its_schedule_and_by_the_events_of_its_snapshots_alone" 
   assert {
     condition     = keys(aws_scheduler_schedule.this) == ["snapshot-export-orders"]
     error_message = "one export has a schedule"
+  }
+  assert {
+    condition = [
+      for window in aws_scheduler_schedule.this["snapshot-export-orders"].flexible_time_window :
+      [window.mode, tostring(window.maximum_window_in_minutes)]
+    ] == [["FLEXIBLE", "30"]]
+    error_message = "Scheduler chooses the moment"
   }
   assert {
     condition = [
@@ -163,6 +174,14 @@ run "a_rehearsal_without_an_upgrade" {
   command = plan
   variables {
     runbooks = ["rehearse-upgrade"]
+  }
+  expect_failures = [var.runbooks]
+}
+
+run "a_fleet_without_a_rehearsal" {
+  command = plan
+  variables {
+    runbooks = ["major-upgrade", "upgrade-fleet"]
   }
   expect_failures = [var.runbooks]
 }

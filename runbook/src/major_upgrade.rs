@@ -7,6 +7,7 @@ use aws_sdk_rds::types::Tag;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::{
     Run,
@@ -20,6 +21,27 @@ pub enum Collations {
     #[default]
     Reindex,
     Tell,
+}
+
+/// How a cluster comes to its next version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Method {
+    /// The cluster itself is upgraded, and is away while it is.
+    #[default]
+    InPlace,
+    /// A copy is upgraded, follows the cluster and takes its place: a Blue/Green deployment.
+    BlueGreen,
+}
+
+/// The only idempotency that CreateBlueGreenDeployment knows: 1 to 60 letters, digits and single
+/// hyphens (botocore rds 2014-10-31, BlueGreenDeploymentName). Another one for each cluster, though
+/// their names begin alike, and for each version.
+pub fn deployment_name(cluster: &str, resource_id: &ResourceId, version: &EngineVersion) -> String {
+    let digest = Sha256::digest(format!("{resource_id} {version}"));
+    let end = format!("-{}-{}", version.to_string().replace('.', "-"), hex::encode(&digest[..4]));
+    let cut = cluster.len().min(60 - end.len());
+    format!("{}{end}", cluster[..cut].trim_end_matches('-')).to_lowercase()
 }
 
 /// The groups of the target family, chosen before the upgrade and attached during and after it.
@@ -88,4 +110,23 @@ pub fn tags(run: &Run) -> Vec<Tag> {
     [MANAGED_BY, ("runbook", "major-upgrade"), ("execution", run.name())]
         .map(|(key, value)| Tag::builder().key(key).value(value).build())
         .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_deployment_is_one_that_rds_takes_and_of_one_cluster_and_version() {
+        let version: EngineVersion = "18.4".parse().unwrap();
+        let id = |text: &str| ResourceId::try_from(text.to_owned()).unwrap();
+        for length in 1..=63 {
+            let name = deployment_name(&"c-".repeat(32)[..length], &id("cluster-A"), &version);
+            assert!(name.len() <= 60 && !name.contains("--") && !name.ends_with('-'), "{name}");
+        }
+        let name = deployment_name("orders", &id("cluster-A"), &version);
+        assert_eq!(name, deployment_name("orders", &id("cluster-A"), &version));
+        assert_ne!(name, deployment_name("orders", &id("cluster-B"), &version));
+        assert_ne!(name, deployment_name("orders", &id("cluster-A"), &"17.5".parse().unwrap()));
+    }
 }

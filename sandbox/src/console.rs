@@ -11,18 +11,18 @@ use aws_sdk_sfn::types::ExecutionStatus;
 use comfy_table::{CellAlignment, Table, presets};
 use functions::report_run::{
     report::{Kind, Report},
-    words::visible,
+    words::{self, visible},
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use serde_json::json;
 
-use runbook::postgres::Login;
+use runbook::{aurora, postgres::Login};
 
 use crate::{
     Options, Sandbox,
     aws::{ACCOUNT, PRODUCTION},
-    environments, export, exports, orders,
+    environments, export, exports, fleet, orders,
     probe::Probe,
     production,
     sandbox::BUCKET,
@@ -224,6 +224,50 @@ pub async fn rehearse(options: Options, target: &str, out: &Path, terminal: Term
     let names: Vec<&str> =
         clusters.db_clusters().iter().filter_map(|one| one.db_cluster_identifier()).collect();
     terminal.say(format!("Clusters that stand now: {}", names.join(", ")));
+    terminal.say(format!("\nWhole: {:.0} s", begun.elapsed().as_secs_f64()));
+    Ok(())
+}
+
+/// Upgrades three clusters that have a tag, and not the fourth, which has none.
+pub async fn fleet(options: Options, target: &str, out: &Path, terminal: Terminal) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    let sandbox = create_orders(options, terminal).await?;
+    let rows_before = orders::count_rows(&sandbox).await?;
+    environments::create_quarantine(&sandbox).await?;
+    let cx = orders::context(&sandbox);
+    let orders = aurora::cluster(&cx, orders::CLUSTER).await?;
+    let tags = sandbox.rds_client().add_tags_to_resource().resource_name(orders.arn.as_str());
+    tags.tags(fleet::tag()).send().await?;
+    for (name, tagged) in [("billing", true), ("orders-test", true), ("search", false)] {
+        fleet::create(&sandbox, name, tagged).await?;
+        orders::wait_available(&cx, name).await?;
+    }
+    let (key, value) = fleet::TAG;
+    terminal
+        .say(format!("So are billing, orders-test and search; all but search have the tag {key}={value}."));
+    let input = json!({
+        "tag": format!("{key}={value}"), "target": target, "canary": ["orders-test"], "atOnce": 2,
+    });
+    terminal.say(format!("\nStarting upgrade-fleet with {input}\n"));
+    let execution = sandbox.start_execution("upgrade-fleet", "sandbox-fleet", &input).await?;
+    watch(&sandbox, &execution, out, terminal).await?;
+    let report: Report = serde_json::from_value(sandbox.report(&execution).await?)?;
+    let fleet = report.fleet.as_ref().context("the report has no fleet")?;
+    terminal.say("\nWhat each cluster has come to:");
+    for one in &fleet.clusters {
+        let wave = one.wave.map(|wave| format!("wave {wave}")).unwrap_or_default();
+        terminal.say(format!("  {:12} {wave}", one.cluster));
+        let runs = [("rehearsed", &one.rehearsal), ("upgraded", &one.upgrade)];
+        for (what, run) in runs.into_iter().filter_map(|(what, run)| Some((what, run.as_ref()?))) {
+            let said = run.said.as_deref().unwrap_or_default();
+            terminal.say(format!("    {what:9} {:>7}  {said}", words::duration(run.seconds)));
+        }
+    }
+    let clusters = aurora::clusters(&cx).await?;
+    let versions: Vec<String> =
+        clusters.iter().map(|cluster| format!("{} {}", cluster.id, cluster.version)).collect();
+    terminal.say(format!("\nClusters that stand now: {}", versions.join(", ")));
+    terminal.say(compare(&rows_before, &orders::count_rows(&sandbox).await?));
     terminal.say(format!("\nWhole: {:.0} s", begun.elapsed().as_secs_f64()));
     Ok(())
 }

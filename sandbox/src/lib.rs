@@ -6,12 +6,14 @@
 #![allow(clippy::panic, reason = "goldens are asserted for the tests")]
 
 pub mod bench;
+pub mod blue_green;
 pub mod console;
 pub mod deployment;
 pub mod executables;
 pub mod export;
 pub mod golden;
 pub mod graph;
+pub mod load;
 mod model_workers;
 pub mod outside;
 pub mod permissions;
@@ -27,4 +29,4 @@ pub mod worlds;
 
 pub use local_aws::{aws, events, faults, iam, postgres, rds, states};
 pub use sandbox::{Gear, Options, Sandbox};
-pub use worlds::{environments, exports, orders, production};
+pub use worlds::{environments, exports, fleet, orders, production};

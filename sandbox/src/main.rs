@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 use sandbox::{
     Gear, Options,
     bench::{self, Bench},
+    blue_green,
     console::{self, World},
     export, preview,
     terminal::Terminal,
@@ -40,6 +41,24 @@ enum Command {
     },
     /// Rehearses an upgrade of the cluster `orders` on a clone.
     Rehearse {
+        /// The target version.
+        #[arg(long, default_value = "18")]
+        target: String,
+        /// Where the run's objects are left.
+        #[arg(long, default_value = "target/sandbox")]
+        out: PathBuf,
+    },
+    /// Upgrades the cluster `orders` by Blue/Green and a twin of it in place, under the same load.
+    BlueGreen {
+        /// The target version.
+        #[arg(long, default_value = "18")]
+        target: String,
+        /// Where the runs' objects are left.
+        #[arg(long, default_value = "target/sandbox")]
+        out: PathBuf,
+    },
+    /// Upgrades the clusters with a tag, after rehearsing them: a canary first.
+    Fleet {
         /// The target version.
         #[arg(long, default_value = "18")]
         target: String,
@@ -97,6 +116,8 @@ async fn main() -> anyhow::Result<()> {
             console::major_upgrade(options, &target, &out, terminal).await
         }
         Command::Rehearse { target, out } => console::rehearse(options, &target, &out, terminal).await,
+        Command::BlueGreen { target, out } => blue_green::blue_green(options, &target, &out, terminal).await,
+        Command::Fleet { target, out } => console::fleet(options, &target, &out, terminal).await,
         Command::DailySync { out } => console::daily_sync(options, &out, terminal).await,
         Command::SnapshotExport { out } => export::snapshot_export(options, &out, terminal).await,
         Command::Try(order) => trial::command::run(&order).await,

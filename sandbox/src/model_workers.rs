@@ -6,7 +6,7 @@ use std::time::Duration;
 use policy::TableName;
 use runbook::{
     Context, Error, Result, Run,
-    aurora::{self, ResourceId, Status},
+    aurora::{self, Cluster, ResourceId, Status},
     daily_sync::{
         attestation::{self, Attestation},
         tags,
@@ -15,7 +15,10 @@ use runbook::{
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
-use workers::snapshot_export::counts;
+use workers::{
+    major_upgrade::switch_over::{Eyes, SwitchOver, probe::Downtime},
+    snapshot_export::counts,
+};
 
 /// Not a multiple of a heartbeat's interval: what happens at the same instant has no order.
 const TIME: Duration = Duration::from_secs(290);
@@ -50,6 +53,7 @@ pub async fn work(cx: &Context, state: &str, payload: Result<Value>) -> Result<V
             "summary": "no PostgreSQL stands behind the model gear",
             "drifted": u8::from(payload.run.name().contains("drifted")),
         })),
+        "switch-over" => switch_over(cx, payload).await,
         "compare-plans" => Ok(json!({
             "summary": "no PostgreSQL stands behind the model gear", "compared": 0, "changed": 0,
         })),
@@ -57,6 +61,30 @@ pub async fn work(cx: &Context, state: &str, payload: Result<Value>) -> Result<V
             "summary": "no PostgreSQL stands behind the model gear", "roles": 0, "kept": [], "smoke": 0,
         })),
         _ => Ok(json!({"summary": "no PostgreSQL stands behind the model gear"})),
+    }
+}
+
+/// The shipped code, but for what only SQL shows.
+async fn switch_over(cx: &Context, Payload { run, input }: Payload) -> Result<Value> {
+    let input: SwitchOver = runbook::state::read(input).map_err(Error::refused)?;
+    let switched = input.switch(cx, &run, &NoServers).await?;
+    serde_json::to_value(switched).map_err(|error| Error::Unexpected(error.into()))
+}
+
+/// Green always follows, and nobody measures.
+struct NoServers;
+
+impl Eyes for NoServers {
+    async fn check(&self, _: &Cluster, _: &Cluster) -> Result<()> {
+        Ok(())
+    }
+
+    async fn watch<T: Send>(
+        &self,
+        _: &Cluster,
+        done: impl Future<Output = T> + Send,
+    ) -> (T, Option<Downtime>) {
+        (done.await, None)
     }
 }
 

@@ -82,6 +82,9 @@ pub struct Options {
     pub postgres_15: bool,
     /// Whether upgrades of the real gear leave the planner's statistics behind.
     pub without_statistics: bool,
+    /// Whether functions and workers run as the shipped executables in the real gear, which have to
+    /// be built first; a scenario that calls none of them need not wait for it.
+    pub executables: bool,
     /// Roles beside those of infra/iam.
     pub roles: Vec<iam::Role>,
     /// Rules beside those of infra/events, and policies of buses by their ARN.
@@ -102,6 +105,7 @@ impl Options {
             customer_keys: false,
             postgres_15: false,
             without_statistics: false,
+            executables: true,
             roles: Vec::new(),
             rules: Vec::new(),
             bus_policies: Vec::new(),
@@ -166,7 +170,10 @@ impl Sandbox {
             options.deployment.as_ref().map(|deployed| deployed.run_buckets.clone()).unwrap_or_default();
         let (url, engine, runtime, runner) = match options.gear {
             Gear::Real { .. } => {
-                let executables = executables::build().await?;
+                let executables = match options.executables {
+                    true => Some(executables::build().await?),
+                    false => None,
+                };
                 let installs = postgres::install().await?;
                 let installs = if options.postgres_15 { installs.with_15().await? } else { installs };
                 let installs = match options.without_statistics {
@@ -181,19 +188,28 @@ impl Sandbox {
                 environment.extend(outside::variables(&format!("http://sandbox@{address}/1")));
                 tasks.push(served);
                 std::fs::create_dir_all(&logs)?;
-                let functions = lambda::Processes {
-                    executable: executables.bootstrap,
-                    gateway_url: url.clone(),
-                    environment: environment.clone(),
-                    log_folder: logs.clone(),
+                let (runtime, runner) = match executables {
+                    Some(executables) => {
+                        let functions = lambda::Processes {
+                            executable: executables.bootstrap,
+                            gateway_url: url.clone(),
+                            environment: environment.clone(),
+                            log_folder: logs.clone(),
+                        };
+                        let workers = ecs::Processes {
+                            executable: executables.worker,
+                            gateway_url: url.clone(),
+                            environment,
+                            log_folder: logs.clone(),
+                        };
+                        (lambda::Runtime::Processes(functions), ecs::Runner::Processes(workers))
+                    }
+                    None => {
+                        let (functions, workers) = in_process(clock, &gateway, run_buckets);
+                        (lambda::Runtime::InProcess(functions), ecs::Runner::InProcess(workers))
+                    }
                 };
-                let workers = ecs::Processes {
-                    executable: executables.worker,
-                    gateway_url: url.clone(),
-                    environment,
-                    log_folder: logs.clone(),
-                };
-                (url, Some(engine), lambda::Runtime::Processes(functions), ecs::Runner::Processes(workers))
+                (url, Some(engine), runtime, runner)
             }
             Gear::Served { .. } | Gear::Model => {
                 let url = if options.gear == Gear::Model {

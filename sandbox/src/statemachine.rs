@@ -11,7 +11,8 @@ use crate::{aws, executables::root};
 pub const PREFIX: &str = "aurora-runbooks";
 /// What schedules and rules start (infra/statemachines.tf).
 pub const ALIAS: &str = "live";
-pub const RUNBOOKS: [&str; 4] = ["major-upgrade", "rehearse-upgrade", "daily-sync", "snapshot-export"];
+pub const RUNBOOKS: [&str; 5] =
+    ["major-upgrade", "rehearse-upgrade", "upgrade-fleet", "daily-sync", "snapshot-export"];
 
 /// The ASL as it stands in the file.
 pub fn source(runbook: &str) -> anyhow::Result<String> {

@@ -23,7 +23,7 @@ async fn start(sandbox: &Sandbox, more: &Value) -> String {
 }
 
 /// The report of a run that asks, as the minute's rule has it made; another question than `former`.
-async fn question(sandbox: &Sandbox, former: Option<&str>) -> Value {
+pub async fn question(sandbox: &Sandbox, former: Option<&str>) -> Value {
     for _ in 0..240 {
         sandbox.clock.sleep(Duration::from_secs(60)).await;
         sandbox.renew_reports().await.unwrap();
@@ -37,18 +37,18 @@ async fn question(sandbox: &Sandbox, former: Option<&str>) -> Value {
 }
 
 /// As it stands in the command that a person pastes.
-fn token(report: &Value) -> String {
+pub fn token(report: &Value) -> String {
     let command = report["approval"]["approve"].as_str().unwrap();
     command.split('\'').nth(1).unwrap().to_owned()
 }
 
-async fn approve(sandbox: &Sandbox, token: &str) {
+pub async fn approve(sandbox: &Sandbox, token: &str) {
     let answer = sandbox.sfn().send_task_success().task_token(token).output(r#"{"by": "Ada"}"#);
     answer.send().await.unwrap();
 }
 
 /// What users would feel.
-fn felt(sandbox: &Sandbox) -> Vec<String> {
+pub fn felt(sandbox: &Sandbox) -> Vec<String> {
     let of_groups = |call: &String| call.contains("ParameterGroup");
     mutations(sandbox).into_iter().filter(|call| !of_groups(call)).collect()
 }

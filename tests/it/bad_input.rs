@@ -24,6 +24,7 @@ use crate::{
 
 const UPGRADES: &str = include_str!("../data/bad-input/major-upgrade.txt");
 const REHEARSALS: &str = include_str!("../data/bad-input/rehearse-upgrade.txt");
+const FLEETS: &str = include_str!("../data/bad-input/upgrade-fleet.txt");
 const SYNCS: &str = include_str!("../data/bad-input/daily-sync.txt");
 const EXPORT_INPUTS: &str = include_str!("../data/bad-input/snapshot-export.txt");
 const POLICIES: &str = include_str!("../data/bad-input/policies.txt");
@@ -163,6 +164,11 @@ async fn a_malformed_input_of_an_upgrade_is_refused_and_changes_nothing() {
 #[tokio::test(start_paused = true)]
 async fn a_malformed_input_of_a_rehearsal_is_refused_and_changes_nothing() {
     inputs("rehearse-upgrade", REHEARSALS, 24).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_malformed_input_of_a_fleet_is_refused_and_changes_nothing() {
+    inputs("upgrade-fleet", FLEETS, 40).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -330,10 +330,11 @@ fn no_worker_gets_more_than_run_task_takes() {
                 "cluster": identifier, "from": "9999.9999", "target": "9999.9999", "secretArn": null,
                 "deadline": format!("{}s", u64::MAX), "skip": longest_skip(letter),
                 "planRegression": {"costRatio": 1e300, "action": "block"}, "sync": "s".repeat(40),
-                "collations": "reindex",
+                "collations": "reindex", "method": "blue-green", "switchoverTimeout": 3600,
                 "export": "e".repeat(30)
             },
             "clone": identifier,
+            "green": {"deployment": "d".repeat(20), "green": identifier, "resourceId": resource_id},
             "exported": "a".repeat(400), "task": "t".repeat(60), "counted": "c".repeat(64),
             "quarantine": {"cluster": identifier, "resourceId": resource_id},
             "fresh": {"target": identifier, "cluster": identifier, "resourceId": resource_id,

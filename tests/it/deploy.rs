@@ -302,7 +302,7 @@ fn only_the_upgrade(read: &ReadBack) {
 }
 
 fn all_of_it(read: &ReadBack) {
-    let runbooks = ["major-upgrade", "rehearse-upgrade", "daily-sync", "snapshot-export"];
+    let runbooks = ["major-upgrade", "rehearse-upgrade", "upgrade-fleet", "daily-sync", "snapshot-export"];
     of_every_deployment(read, &runbooks);
     roles_are_those_of_the_files(read, &[&["both"][..], &runbooks].concat(), &[]);
     let states = |states: &[&str]| -> BTreeSet<String> {

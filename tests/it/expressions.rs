@@ -15,14 +15,16 @@ const REFERENCE: &str = "jsonata@2.0.6";
 fn bindings() -> Value {
     json!({
         "states": {
-            "input": { "target": "orders-dev", "targets": [] },
+            "input": { "target": "orders-dev", "targets": [], "cluster": "orders",
+                "name": "fleet-01234567-orders" },
             "errorOutput": { "Error": "Blocked", "Cause": "{\"errorType\":\"Blocked\",\"errorMessage\":\"a \
             \\\"new\\\" column\"}" },
             "result": { "by": "Ada", "drifted": 2, "State": "CLOSED",
                 "NextTransitionTime": "2026-11-27T10:00:00Z",
                 "task": "a", "counted": "0a1b", "Payload": { "summary": "said \"so\"", "task": "a",
                     "snapshot": "before-upgrade-orders",
-                    "opens": null,
+                    "opens": null, "next": "upgrade", "clusters": [{ "cluster": "orders", "name": "n" }],
+                    "input": { "target": "18" }, "until": null, "progress": { "upgraded": [0] },
                     "cluster": "orders", "left": [] },
                 "Output": { "summary": "so" }, "compared": 3, "changed": 1 },
             "context": {
@@ -30,14 +32,14 @@ fn bindings() -> Value {
                     "Name": "run-1", "Input": { "cluster": "orders", "target": "18" } },
                 "State": { "EnteredTime": "2026-11-25T02:00:00Z" },
                 "Task": { "Token": "token" },
-                "Map": { "Item": { "Value": "orders-dev" } }
+                "Map": { "Item": { "Index": 3, "Value": "orders-dev" } }
             }
         },
         "plan": {
             "cluster": "orders", "resourceId": "cluster-X", "from": "16.14", "target": "18.4",
             "path": ["17.5", "18.4"], "deadline": "28800s",
             "parameters": [{ "name": "work_mem", "value": "1", "reason": "it's \"so\"" }], "skip": [],
-            "secretArn": null,
+            "secretArn": null, "method": "blue-green", "stage": "switch-over", "switchoverTimeout": 300,
             "decision": "0123456789abcdef", "window": "Sun 02:00-04:00 Europe/Berlin",
             "expectedDuration": "1h", "changeCalendars": ["releases", "databases"],
             "upgradeName": "rehearsal-01234567", "upgrade": { "cluster": "quarantine-orders-01234567" },
@@ -50,6 +52,12 @@ fn bindings() -> Value {
             "due": true, "again": false, "shared": false, "counted": true, "cleans": true, "export": "orders",
             "taken": "2026-11-25T00:10:00Z"
         },
+        "green": { "deployment": "bgd-0123456789abcdef", "green": "orders-green-3rnukl",
+            "resourceId": "cluster-G" },
+        "wave": { "next": "upgrade", "clusters": [{ "cluster": "orders", "name": "n" }],
+            "input": { "target": "18" }, "until": "2026-11-29T01:00:00Z", "summary": "so" },
+        "progress": { "upgraded": [0] },
+        "ended": [{ "cluster": "orders", "came": "upgraded" }],
         "clone": "quarantine-orders-01234567",
         "plans": { "compared": 3, "changed": 1 },
         "rehearsal": { "summary": "so" },

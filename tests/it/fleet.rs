@@ -26,8 +26,8 @@ use serde_json::{Value, json};
 
 use crate::harness::ours;
 
-const BURST: u32 = 50;
-const PER_SECOND: f64 = 10.0;
+pub const BURST: u32 = 50;
+pub const PER_SECOND: f64 = 10.0;
 /// Of so many targets the roles have room for the names (infra/README.md, target_names).
 const NAMED: usize = 25;
 

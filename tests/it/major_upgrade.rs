@@ -138,6 +138,7 @@ async fn every_planted_finding_blocks_with_its_remedy_and_what_is_skipped_fails_
     }
     assert_eq!(blocked.cause.matches("\n  do:  ").count(), blocked.cause.matches("\n  why: ").count());
     assert_eq!(mutations(&sandbox), Vec::<String>::new(), "nothing was changed");
+    crate::blue_green::what_green_would_not_follow_is_found(&sandbox, &resource_id).await;
 
     // All but one are fixed. That one is skipped on purpose: then the real pg_upgrade says no.
     for finding in planted.iter().filter(|finding| finding.slug != "reg-column") {

@@ -3,6 +3,7 @@
 use functions::{
     daily_sync::select_snapshot::SelectSnapshot, major_upgrade::resolve_upgrade::ResolveUpgrade,
     rehearse_upgrade::resolve_rehearsal::ResolveRehearsal, snapshot_export::select_export::SelectExport,
+    upgrade_fleet::resolve_fleet::ResolveFleet,
 };
 use sandbox::{executables::root, golden};
 use serde::de::DeserializeOwned;
@@ -38,6 +39,7 @@ fn check_examples<T: schemars::JsonSchema + DeserializeOwned>(runbook: &str) {
 fn the_input_schemas_are_current() {
     check_golden::<ResolveUpgrade>("major-upgrade");
     check_golden::<ResolveRehearsal>("rehearse-upgrade");
+    check_golden::<ResolveFleet>("upgrade-fleet");
     check_golden::<SelectSnapshot>("daily-sync");
     check_golden::<SelectExport>("snapshot-export");
 }
@@ -46,6 +48,7 @@ fn the_input_schemas_are_current() {
 fn the_examples_satisfy_the_schema_and_the_type() {
     check_examples::<ResolveUpgrade>("major-upgrade");
     check_examples::<ResolveRehearsal>("rehearse-upgrade");
+    check_examples::<ResolveFleet>("upgrade-fleet");
     check_examples::<SelectSnapshot>("daily-sync");
     check_examples::<SelectExport>("snapshot-export");
 }

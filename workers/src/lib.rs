@@ -9,6 +9,8 @@ pub mod snapshot_export;
 runbook::table! {
     major_upgrade::{
         inspect_databases::InspectDatabases,
+        analyze_green::AnalyzeGreen,
+        switch_over::SwitchOver,
         run_analyze::RunAnalyze,
         reindex_collations::ReindexCollations,
         verify_upgrade::VerifyUpgrade,

@@ -13,7 +13,12 @@ use aws_sdk_rds::{
     error::ProvideErrorMetadata,
     types::{Filter, PendingMaintenanceAction},
 };
-use runbook::{Arn, Context, Error, Result, Run, State, aurora, error::aws, lease};
+use runbook::{
+    Arn, Context, Error, Result, Run, State,
+    aurora::{self, Cluster, Instance},
+    error::aws,
+    lease,
+};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Deserialize)]
@@ -41,12 +46,7 @@ impl State for ApplyPendingMaintenance {
         lease::take(cx, run, cluster.resource_id.as_str()).await?;
         let members = aurora::members(cx, &cluster).await?;
         aurora::ready(&cluster, &members)?;
-        // A cluster filter does not return its instances (botocore rds 2014-10-31,
-        // DescribePendingMaintenanceActions).
-        let mut pending = pending(cx, "db-cluster-id", &cluster.arn).await?;
-        for member in &members {
-            pending.extend(self::pending(cx, "db-instance-id", &member.arn).await?);
-        }
+        let pending = all(cx, &cluster, &members).await?;
         for Pending { on, action, decision } in &pending {
             match decision {
                 Decision::Leave => {}
@@ -91,6 +91,27 @@ fn decide(name: &str, action: &PendingMaintenanceAction) -> Decision {
         _ if action.opt_in_status() == Some("immediate") => Decision::Wait,
         _ => Decision::Apply,
     }
+}
+
+async fn all(cx: &Context, cluster: &Cluster, members: &[Instance]) -> Result<Vec<Pending>> {
+    // A cluster filter does not return its instances (botocore rds 2014-10-31,
+    // DescribePendingMaintenanceActions).
+    let mut pending = pending(cx, "db-cluster-id", &cluster.arn).await?;
+    for member in members {
+        pending.extend(self::pending(cx, "db-instance-id", &member.arn).await?);
+    }
+    Ok(pending)
+}
+
+/// The ARN and the action of each that stands in the way of a change.
+pub(super) async fn standing(
+    cx: &Context,
+    cluster: &Cluster,
+    members: &[Instance],
+) -> Result<Vec<(String, String)>> {
+    let all = all(cx, cluster, members).await?.into_iter();
+    let in_the_way = all.filter(|pending| pending.decision != Decision::Leave);
+    Ok(in_the_way.map(|Pending { on, action, .. }| (on.to_string(), action)).collect())
 }
 
 async fn pending(cx: &Context, filter: &str, arn: &Arn) -> Result<Vec<Pending>> {

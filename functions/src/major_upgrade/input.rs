@@ -42,6 +42,12 @@ impl ResolveUpgrade {
                     .fix("give one: whoever reads the report will ask for it"));
             }
         }
+        if !(30..=3600).contains(&self.switchover_timeout) {
+            return Err(Error::refused(format!(
+                "switchoverTimeout {} is not between 30 and 3600 seconds",
+                self.switchover_timeout
+            )));
+        }
         self.check_parameters()?;
         self.check_secret()?;
         self.check_room()?;
@@ -154,6 +160,8 @@ mod tests {
             serde_json::json!({"cluster": "orders", "target": "18.4.1"}),
             serde_json::json!({"cluster": "orders", "target": "18", "dryRun": true}),
             serde_json::json!({"cluster": "orders", "target": "18", "deadline": "soon"}),
+            serde_json::json!({"cluster": "orders", "target": "18", "method": "green"}),
+            serde_json::json!({"cluster": "orders", "target": "18", "switchoverTimeout": 29}),
             serde_json::json!({"cluster": "orders", "target": "18", "skip": [{"finding": "x"}]}),
             serde_json::json!({
                 "cluster": "orders", "target": "18", "skip": [{"finding": "x", "reason": " "}],

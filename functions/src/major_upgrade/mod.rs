@@ -19,23 +19,31 @@
 //!    upgrade of ours. It stops when RDS cannot apply a group.
 //! 9. RunAnalyze, ReindexCollations and VerifyUpgrade, workers.
 //!
-//! What they share: what of the [`input`] is refused, the [`migration`] of parameters, the [`path`]
-//! between versions, what was found when it was [`rehearsed`], the [`way_back`], and why an upgrade
-//! failed ([`failure`]).
+//! By Blue/Green 5 to 7 are others: [`enable_logical_replication`], where it is off; before the
+//! person is asked [`create_green`] and [`prepare_green`], then AnalyzeGreen, a worker; and in the
+//! end SwitchOver, a worker too.
+//!
+//! What they share: the [`blue_green`] way, what of the [`input`] is refused, the [`migration`] of
+//! parameters, the [`path`] between versions, what was found when it was [`rehearsed`], the
+//! [`way_back`], and why an upgrade failed ([`failure`]).
 
 pub mod apply_pending_maintenance;
 pub mod ask_approval;
+mod blue_green;
 pub mod check_window;
+pub mod create_green;
+pub mod enable_logical_replication;
 pub mod failure;
 pub mod input;
 mod migration;
 pub mod modify_cluster_version;
-mod path;
+pub mod path;
+pub mod prepare_green;
 pub mod prepare_parameter_groups;
-mod rehearsed;
+pub(crate) mod rehearsed;
 pub mod resolve_upgrade;
 pub mod sync_parameter_groups;
 pub mod take_snapshot;
-mod ties;
+pub(crate) mod ties;
 mod way_back;
 mod window;

@@ -87,7 +87,7 @@ impl State for ModifyClusterVersion {
             return Err(self.explain(cx, &cluster, earlier, &key).await?);
         }
         self.check_snapshot(cx).await?;
-        let groups = self.groups(cx, &cluster).await?;
+        let groups = groups(cx, &cluster, &self.version).await?;
         if groups.usable.is_some_and(|usable| cx.clock.now() < usable) {
             return Err(Error::NotReady(
                 "the new parameter groups to be usable (RDS asks for 5 minutes after their creation)".into(),
@@ -160,18 +160,6 @@ impl ModifyClusterVersion {
         .then(Then::StartAgain))
     }
 
-    async fn groups(&self, cx: &Context, cluster: &Cluster) -> Result<ParameterGroups> {
-        let key = major_upgrade::parameter_groups_key(&cluster.resource_id);
-        let groups = cx.store.get_json::<ParameterGroups>(&key).await?;
-        groups.filter(|groups| groups.version == self.version).ok_or_else(|| {
-            Error::conflict(format!(
-                "{key} does not hold the parameter groups for {}; another run has changed it",
-                self.version
-            ))
-            .then(Then::StartAgain)
-        })
-    }
-
     /// RDS takes one instance group for all instances; SyncParameterGroups gives each its own
     /// afterwards.
     async fn modify(
@@ -213,4 +201,20 @@ impl ModifyClusterVersion {
             None => aws("rds:ModifyDBCluster")(error),
         })
     }
+}
+
+/// What PrepareParameterGroups has chosen for that version.
+pub(super) async fn groups(
+    cx: &Context,
+    cluster: &Cluster,
+    version: &EngineVersion,
+) -> Result<ParameterGroups> {
+    let key = major_upgrade::parameter_groups_key(&cluster.resource_id);
+    let groups = cx.store.get_json::<ParameterGroups>(&key).await?;
+    groups.filter(|groups| groups.version == *version).ok_or_else(|| {
+        Error::conflict(format!(
+            "{key} does not hold the parameter groups for {version}; another run has changed it"
+        ))
+        .then(Then::StartAgain)
+    })
 }

@@ -16,7 +16,7 @@ use runbook::{
     daily_sync::tags::Maker,
     error::{Then, aws},
     lease,
-    major_upgrade::Collations,
+    major_upgrade::{Collations, Method},
     rehearse_upgrade::plans::PlanRegression,
     state::{self, default_deadline, friendly_duration, friendly_duration_or_none},
 };
@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{
+    blue_green::{Stage, Way},
     check_window::too_short,
     path::{Targets, shortest},
     rehearsed,
@@ -65,6 +66,15 @@ pub struct ResolveUpgrade {
     /// default), concurrently and after the upgrade, or "tell".
     #[serde(default)]
     pub collations: Collations,
+    /// "in-place" (the default), or "blue-green": a copy is upgraded, follows the cluster and takes
+    /// its place. A rehearsal is in place all the same.
+    #[serde(default)]
+    pub method: Method,
+    /// By Blue/Green: for how many seconds RDS tries to switch over before it takes everything
+    /// back.
+    #[serde(default = "default_switchover")]
+    #[schemars(range(min = 30, max = 3600))]
+    pub switchover_timeout: u32,
     /// Whether a person is asked before anything is done that users feel. An installation may ask
     /// for every upgrade (`require_approval` of the module).
     #[serde(default)]
@@ -111,6 +121,12 @@ pub struct ResolveUpgrade {
     pub started_by: Option<Arn>,
 }
 
+/// SwitchoverTimeout takes 30 to 3,600 seconds, and 300 is its default (botocore rds 2014-10-31;
+/// AuroraUserGuide, blue-green-deployments-switching).
+fn default_switchover() -> u32 {
+    300
+}
+
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ParameterOverride {
@@ -143,6 +159,13 @@ pub struct Plan {
     skip: Vec<SkippedFinding>,
     secret_arn: Option<String>,
     collations: Collations,
+    method: Method,
+    /// What is done next that users feel.
+    stage: Stage,
+    switchover_timeout: u32,
+    /// In place: whether Blue/Green would fit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    other_way: Option<String>,
     /// What a person decides on; null when nobody is asked.
     decision: Option<String>,
     window: Option<Window>,
@@ -171,7 +194,8 @@ impl State for ResolveUpgrade {
         let from = cluster.version.clone();
         let path = shortest(&upgrade_targets(cx).await?, &from, &self.target)
             .ok_or_else(|| no_path(&from, &self.target))?;
-        let blockers = blockers(cx, &cluster, &members, &path).await?;
+        let way = Way::of(cx, self.method, &cluster, &path).await?;
+        let blockers = blockers(cx, &cluster, &members, &path, (&way, &self.skip)).await?;
         if !blockers.is_empty() {
             return Err(Error::Blocked(blockers));
         }
@@ -188,24 +212,28 @@ impl State for ResolveUpgrade {
                 "{} goes from {from} to {}{}",
                 cluster.id,
                 hops.join(" and then to "),
-                rehearsed::words(last.as_ref())
+                way.words(members.len()).unwrap_or_else(|| rehearsed::words(last.as_ref()))
             ),
         };
         // Nobody feels what happens to a clone.
         let asked = !is_rehearsal && (self.approval || cx.variable(REQUIRE_APPROVAL) == Some("true"));
-        let decision = asked.then(|| self.decision(&cluster, &path));
+        let other_way = way.other(&cluster, &path);
+        let decision = asked.then(|| self.decision(&cluster, &path, way.stage));
         let Self {
             deadline,
             parameters,
             skip,
             secret_arn,
             collations,
+            method,
+            switchover_timeout,
             window,
             expected_duration,
             change_calendars,
             ..
         } = self;
         let expected_duration = expected_duration
+            .or(way.expected())
             .or(last.map(|last| Duration::from_secs(last.duration.at_most)))
             .unwrap_or(EXPECTED);
         if let Some(window) = &window
@@ -225,6 +253,10 @@ impl State for ResolveUpgrade {
             skip,
             secret_arn,
             collations,
+            method,
+            stage: way.stage,
+            switchover_timeout,
+            other_way,
             decision,
             window,
             expected_duration,
@@ -236,9 +268,16 @@ impl State for ResolveUpgrade {
 impl ResolveUpgrade {
     /// The same for the same upgrade: of another one, such as to a minor version that RDS has since
     /// begun to offer, the answer to this question says nothing.
-    fn decision(&self, cluster: &Cluster, path: &[EngineVersion]) -> String {
-        let about =
-            serde_json::json!([cluster.resource_id, cluster.version, path, self.parameters, self.skip]);
+    /// A yes to a reboot is none to a switchover.
+    fn decision(&self, cluster: &Cluster, path: &[EngineVersion], stage: Stage) -> String {
+        let about = serde_json::json!([
+            cluster.resource_id,
+            cluster.version,
+            path,
+            self.parameters,
+            self.skip,
+            stage
+        ]);
         hex::encode(&Sha256::digest(about.to_string())[..8])
     }
 }
@@ -281,7 +320,7 @@ fn no_path(from: &EngineVersion, target: &EngineVersion) -> Error {
     .fix("choose another target")
 }
 
-async fn upgrade_targets(cx: &Context) -> Result<Targets> {
+pub(crate) async fn upgrade_targets(cx: &Context) -> Result<Targets> {
     let request = cx.rds.describe_db_engine_versions().engine("aurora-postgresql").include_all(true);
     let versions = request.into_paginator().items().send();
     let versions = versions.try_collect().await.map_err(aws("rds:DescribeDBEngineVersions"))?;
@@ -307,12 +346,17 @@ async fn blockers(
     cluster: &Cluster,
     members: &[Instance],
     path: &[EngineVersion],
+    (way, skip): (&Way, &[SkippedFinding]),
 ) -> Result<Vec<Finding>> {
     if path.is_empty() {
         return Ok(Vec::new());
     }
     let is_major = path.iter().any(|version| version.major() != cluster.version.major());
-    let mut findings = Ties::look(cx, cluster).await?.findings(cluster, is_major)?;
+    let ties = Ties::look(cx, cluster).await?;
+    let ours = way.deployment.as_deref();
+    let mut findings = ties.findings_beside(ours, cluster, is_major || ours.is_some())?;
+    let of_way = way.findings(cx, cluster, members, &ties).await?.into_iter();
+    findings.extend(of_way.filter(|found| !skip.iter().any(|skip| skip.names(found))));
     for member in members {
         let id = &member.id;
         if member

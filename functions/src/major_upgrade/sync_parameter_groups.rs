@@ -73,22 +73,14 @@ impl State for SyncParameterGroups {
                 )));
             }
         }
-        for member in &members {
-            let id = &member.id;
-            match decide(id, statuses(&cluster, member), &chosen.rebooted, cx.clock.now())? {
-                Decision::InSync => {}
-                Decision::Reboot => {
-                    // Written before the call: what is not written, no later look knows of.
-                    chosen.rebooted.insert(id.clone(), cx.clock.now());
-                    if cx.store.put_json_when(&key, &chosen, When::Unchanged(&etag)).await? {
-                        let reboot = cx.rds.reboot_db_instance().db_instance_identifier(id);
-                        reboot.send().await.map_err(aws("rds:RebootDBInstance"))?;
-                    }
-                    return Err(Error::NotReady(format!(
-                        "instance {id} to reboot into its parameter groups"
-                    )));
-                }
+        if let Some(id) = next_reboot(&cluster, &members, &chosen.rebooted, cx.clock.now())? {
+            // Written before the call: what is not written, no later look knows of.
+            chosen.rebooted.insert(id.clone(), cx.clock.now());
+            if cx.store.put_json_when(&key, &chosen, When::Unchanged(&etag)).await? {
+                let reboot = cx.rds.reboot_db_instance().db_instance_identifier(&id);
+                reboot.send().await.map_err(aws("rds:RebootDBInstance"))?;
             }
+            return Err(Error::NotReady(format!("instance {id} to reboot into its parameter groups")));
         }
         chosen.synced = Some(cx.clock.now());
         cx.store.put_json(&key, &chosen).await?;
@@ -96,6 +88,21 @@ impl State for SyncParameterGroups {
             format!("{} instances are in-sync with {} and their own groups", members.len(), chosen.cluster);
         Ok(InSync { summary })
     }
+}
+
+/// The first member that a reboot brings into its groups; none when all are in-sync.
+pub(super) fn next_reboot(
+    cluster: &Cluster,
+    members: &[Instance],
+    rebooted: &BTreeMap<String, Timestamp>,
+    now: Timestamp,
+) -> Result<Option<String>> {
+    for member in members {
+        if decide(&member.id, statuses(cluster, member), rebooted, now)? == Decision::Reboot {
+            return Ok(Some(member.id.clone()));
+        }
+    }
+    Ok(None)
 }
 
 #[derive(Debug, PartialEq)]
@@ -115,7 +122,7 @@ fn decide(
             "RDS could not apply a parameter group to {id} (failed-to-apply); the instance's events name the \
              parameter"
         ))
-        .changed("the version is raised, and that is done")
+        .changed("nothing but what was done before")
         .fix("correct its value in the group and reboot the instance")
         .then(Then::Redrive));
     }

@@ -14,8 +14,8 @@ pub struct Ties {
     global: Option<String>,
     /// The value of `rds.babelfish_status`.
     babelfish: Option<String>,
-    /// Identifier and status of each.
-    deployments: Vec<(String, String)>,
+    /// Identifier, name and status of each.
+    deployments: Vec<(String, String, String)>,
     /// ARNs.
     integrations: Vec<String>,
 }
@@ -69,7 +69,7 @@ impl Ties {
         Ok(Self { babelfish, ..Self::of(&cluster.arn, &global, &deployments, &integrations) })
     }
 
-    fn of(
+    pub fn of(
         cluster: &Arn,
         global: &[GlobalCluster],
         deployments: &[BlueGreenDeployment],
@@ -89,14 +89,32 @@ impl Ties {
             global: global.map(|global| text(global.global_cluster_identifier())),
             babelfish: None,
             deployments: deployments
-                .map(|one| (text(one.blue_green_deployment_identifier()), text(one.status())))
+                .map(|one| {
+                    let name = one.blue_green_deployment_name();
+                    (text(one.blue_green_deployment_identifier()), text(name), text(one.status()))
+                })
                 .collect(),
             integrations: integrations.map(|one| text(one.integration_arn())).collect(),
         }
     }
 
+    /// The status of the deployment of that name.
+    pub fn status(&self, ours: &str) -> Option<&str> {
+        self.deployments.iter().find(|(_, name, _)| name == ours).map(|(_, _, status)| status.as_str())
+    }
+
     /// What is in the way of an upgrade, or what this runbook is not for.
     pub fn findings(&self, cluster: &Cluster, is_major: bool) -> Result<Vec<Finding>> {
+        self.findings_beside(None, cluster, is_major)
+    }
+
+    /// The same of an upgrade by the deployment of that name.
+    pub fn findings_beside(
+        &self,
+        ours: Option<&str>,
+        cluster: &Cluster,
+        is_major: bool,
+    ) -> Result<Vec<Finding>> {
         let Cluster { id, arn, shown, .. } = cluster;
         if let Some(global) = &self.global {
             return Err(global_cluster(id, global));
@@ -126,7 +144,8 @@ impl Ties {
         // "You can't change a blue DB cluster to a higher engine version than its corresponding
         // green DB cluster" (AuroraUserGuide, blue-green-deployments-considerations), and green
         // would no longer follow it.
-        findings.extend(self.deployments.iter().map(|(deployment, status)| {
+        let others = self.deployments.iter().filter(|(_, name, _)| Some(name.as_str()) != ours);
+        findings.extend(others.map(|(deployment, _, status)| {
             finding(
                 "blue-green-deployment",
                 deployment,

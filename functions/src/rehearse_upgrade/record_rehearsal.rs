@@ -97,6 +97,7 @@ impl RecordRehearsal {
         };
         let found = match findings.len() {
             0 => String::new(),
+            1 => "; 1 finding".to_owned(),
             number => format!("; {number} findings"),
         };
         format!("{} was rehearsed to {to}: {downtime}{plans}{found}", self.cluster)

@@ -72,6 +72,14 @@ pub struct ResolveRehearsal {
     /// "blocked" (it waits for a person).
     #[serde(default = "policy::default_tell", deserialize_with = "policy::tell")]
     tell: Vec<Tell>,
+    /// As of the upgrade: a fleet that has started it.
+    #[serde(
+        default,
+        rename = "AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schemars(with = "Option<String>")]
+    started_by: Option<Arn>,
 }
 
 #[derive(Debug, Default, Serialize)]

@@ -30,7 +30,8 @@ struct Restored {
 
 impl Report {
     pub(super) async fn add_asked(&mut self, cx: &Context, history: &History, folder: &str) -> Result<()> {
-        let by_input = ["major-upgrade", "rehearse-upgrade"].contains(&self.runbook.as_str());
+        let by_input = ["major-upgrade", "rehearse-upgrade", "upgrade-fleet"];
+        let by_input = by_input.contains(&self.runbook.as_str());
         if let Some(tell) = self.input.get("tell").filter(|_| by_input) {
             // What is not understood is refused by the run itself.
             if let Ok(tell) = serde_json::from_value(tell.clone()) {
@@ -57,15 +58,19 @@ impl Report {
         Ok(())
     }
 
-    /// An upgrade of a clone is told by its rehearsal, and so is an upgrade that is only rehearsed,
-    /// unless it could not begin that.
+    /// An upgrade of a clone is told by its rehearsal, what goes well of a fleet by the fleet, and
+    /// so is an upgrade that is only rehearsed, unless it could not begin that.
     pub(super) fn is_told_by_another(&self) -> bool {
         let by = self.input.get("AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID").and_then(Value::as_str);
         let by = by.and_then(|by| Arn::try_from(by.to_owned()).ok());
-        let of_clone = by.is_some_and(|by| by.name().contains("rehearse-upgrade:"));
+        let of_clone = by.as_ref().is_some_and(|by| by.name().contains("rehearse-upgrade:"));
         let rehearses = self.input.get("rehearse") == Some(&Value::Bool(true));
         let began = self.error.as_deref().is_none_or(|error| error == "States.TaskFailed");
-        self.runbook == "major-upgrade" && (of_clone || (rehearses && began))
+        // A fleet tells how many have come through; who is asked or has to do something is told by
+        // the run itself.
+        let of_fleet = by.is_some_and(|by| by.name().contains("upgrade-fleet:"));
+        let is_quiet = matches!(self.kind, Kind::Running | Kind::Succeeded) && self.approval.is_none();
+        (of_fleet && is_quiet) || (self.runbook == "major-upgrade" && (of_clone || (rehearses && began)))
     }
 
     /// The export's name; of one that an event has started it is known once SelectExport is done.

@@ -63,6 +63,7 @@ impl Report {
             !matches!(status, aws_sdk_sfn::types::ExecutionRedriveStatus::NotRedrivable)
         }));
         report.read_outputs(&history);
+        report.gather_fleet(&history);
         report.outcome = report.sentence(output["summary"].as_str().map(str::to_owned));
         report.links = report.console();
         (report, history)
@@ -83,11 +84,12 @@ impl Report {
     }
 
     /// What to type when what stopped the run is out of the way. A sync has cleaned up behind
-    /// itself, and so has a rehearsal: they begin again. An upgrade goes on, where Step Functions
-    /// lets it: for 14 days
+    /// itself, and so has a rehearsal; a fleet looks at every cluster: they begin again. An upgrade
+    /// goes on, where Step Functions lets it: for 14 days
     /// (https://docs.aws.amazon.com/step-functions/latest/dg/redrive-executions.html).
     fn again(&self, redrivable: bool) -> String {
-        if redrivable && !["daily-sync", "rehearse-upgrade"].contains(&self.runbook.as_str()) {
+        let begins_again = ["daily-sync", "rehearse-upgrade", "upgrade-fleet"];
+        if redrivable && !begins_again.contains(&self.runbook.as_str()) {
             return format!("aws stepfunctions redrive-execution --execution-arn {}", self.execution);
         }
         format!(
@@ -137,14 +139,20 @@ impl Report {
     }
 
     /// The addresses are as the console shows them.
+    /// The console's page of an execution in the Region of this one.
+    pub(super) fn page_of(&self, execution: &str) -> Option<String> {
+        let (region, console) = self.region()?;
+        let execution = in_address(execution);
+        Some(format!("{console}/states/home?region={region}#/v2/executions/details/{execution}"))
+    }
+
     fn console(&self) -> Vec<Link> {
         let Some((region, console)) = self.region() else { return Vec::new() };
         let link =
             |title: &str, path: String| Link { title: title.to_owned(), url: format!("{console}/{path}") };
-        let mut links = vec![link(
-            "Execution",
-            format!("states/home?region={region}#/v2/executions/details/{}", in_address(&self.execution)),
-        )];
+        let execution = self.page_of(&self.execution);
+        let mut links: Vec<Link> =
+            execution.map(|url| Link { title: "Execution".to_owned(), url }).into_iter().collect();
         // The console writes a log group's slashes twice escaped, with $ for %.
         let machine = self.state_machine.rsplit(':').next().unwrap_or_default();
         let prefix = machine.strip_suffix(&format!("-{}", self.runbook)).filter(|prefix| is_plain(prefix));
@@ -176,7 +184,8 @@ impl Report {
 
 /// The machine's name is the runbook's behind the deployment's prefix.
 fn plain_runbook(machine: &str) -> &str {
-    const RUNBOOKS: [&str; 4] = ["major-upgrade", "rehearse-upgrade", "daily-sync", "snapshot-export"];
+    const RUNBOOKS: [&str; 5] =
+        ["major-upgrade", "rehearse-upgrade", "upgrade-fleet", "daily-sync", "snapshot-export"];
     RUNBOOKS.into_iter().find(|runbook| machine.ends_with(runbook)).unwrap_or(machine)
 }
 

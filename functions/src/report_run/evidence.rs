@@ -17,7 +17,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{
     cost::Prices,
-    downtime,
+    downtime, fleet,
     history::{self, History},
     report::{Kind, Place, Progress, Report, Step},
     sections::{
@@ -47,6 +47,7 @@ impl Report {
             self.add_states(cx).await,
             self.add_asked(cx, history, &folder).await,
             self.add_upgrade(cx, history, &folder).await,
+            self.add_fleet(cx, &folder).await,
             self.add_question(cx).await,
             self.add_plans(cx, &folder).await,
             self.add_sanitized(cx, &folder).await,
@@ -99,7 +100,11 @@ impl Report {
         self.approval = Some(Approval::of(&question, region, &console));
         let plan = self.steps.iter().rev().find(|step| step.state == "ResolveUpgrade");
         let plan = plan.and_then(|step| step.summary.as_deref()).unwrap_or("the upgrade is ready");
-        self.outcome = format!("A person is asked: {plan}. Nothing that users feel has been done.");
+        let done = match self.entered("EnableLogicalReplication") {
+            true => "Since the reboot nothing that users feel has been done.",
+            false => "Nothing that users feel has been done.",
+        };
+        self.outcome = format!("A person is asked: {plan}. {done}");
         Ok(())
     }
 
@@ -121,7 +126,12 @@ impl Report {
         let machine = describe.send().await.map_err(aws("states:DescribeStateMachineForExecution"))?;
         let tasks = history::tasks(machine.definition());
         // An upgrade that is not only rehearsed does not come to it.
-        let is_ahead = |state: &String| !self.entered(state) && state != "Rehearse";
+        let blue_green = self.input.get("method").is_some_and(|method| method == "blue-green");
+        let others = if blue_green { &OF_IN_PLACE[..] } else { &OF_BLUE_GREEN[..] };
+        // What a fleet starts is no step of its own.
+        let not_ahead =
+            |state: &str| state == "Rehearse" || others.contains(&state) || fleet::STARTS.contains(&state);
+        let is_ahead = |state: &String| !self.entered(state) && !not_ahead(state);
         self.ahead = tasks.into_iter().filter(is_ahead).collect();
         Ok(())
     }
@@ -182,7 +192,12 @@ impl Report {
     }
 
     async fn add_downtime(&mut self, cx: &Context) -> Result<()> {
-        let disturbing = ["ApplyPendingMaintenance", "ModifyClusterVersion", "SyncParameterGroups"];
+        let disturbing = [
+            "ApplyPendingMaintenance",
+            "EnableLogicalReplication",
+            "ModifyClusterVersion",
+            "SyncParameterGroups",
+        ];
         let upgraded = disturbing.iter().any(|state| self.entered(state));
         if !upgraded && !self.entered("SwapTarget") {
             return Ok(());
@@ -200,6 +215,11 @@ impl Report {
         Ok(())
     }
 }
+
+/// What an upgrade comes to by the one way and not by the other.
+const OF_IN_PLACE: [&str; 3] = ["ApplyPendingMaintenance", "TakeSnapshot", "ModifyClusterVersion"];
+const OF_BLUE_GREEN: [&str; 5] =
+    ["CreateGreen", "PrepareGreen", "AnalyzeGreen", "EnableLogicalReplication", "SwitchOver"];
 
 impl PlanCheck {
     fn of(plans: Plans) -> Self {
@@ -273,7 +293,7 @@ fn parameter_reports(history: &History, folder: &str) -> Vec<String> {
     keys
 }
 
-async fn list<T: DeserializeOwned>(cx: &Context, key: &str) -> Result<Vec<T>> {
+pub(super) async fn list<T: DeserializeOwned>(cx: &Context, key: &str) -> Result<Vec<T>> {
     Ok(read(cx, key).await?.unwrap_or_default())
 }
 

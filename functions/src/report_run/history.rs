@@ -7,7 +7,10 @@ use aws_sdk_sfn::{primitives::DateTime, types::HistoryEvent};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::report::{Answer, Place, Step};
+use super::{
+    fleet,
+    report::{Answer, Place, Step},
+};
 
 /// Names of errors that no state machine of ours retries: they end a state.
 const FINAL: [&str; 6] =
@@ -82,7 +85,9 @@ impl Reader {
             let output: Value =
                 succeeded.output().and_then(|output| serde_json::from_str(output).ok()).unwrap_or_default();
             let output = output.get("Payload").cloned().unwrap_or(output);
-            step.summary = output.get("summary").and_then(Value::as_str).map(str::to_owned);
+            // Of another execution, what that has answered.
+            let summary = output.get("summary").or_else(|| output.pointer("/Output/summary"));
+            step.summary = summary.and_then(Value::as_str).map(str::to_owned);
             self.history.outputs.insert(owner, output);
             self.end_try(owner, at);
         } else if let Some(details) =
@@ -125,7 +130,18 @@ fn failure(event: &HistoryEvent) -> Option<(String, String)> {
     } else {
         return None;
     };
-    Some((error.unwrap_or_default().to_owned(), cause.map(plain_cause).unwrap_or_default()))
+    let (error, cause) = (error.unwrap_or_default(), cause.unwrap_or_default());
+    Some(of_execution(error, cause).unwrap_or_else(|| (error.to_owned(), plain_cause(cause))))
+}
+
+/// Of another execution that has failed, what stopped it: the cause is what DescribeExecution says
+/// (https://docs.aws.amazon.com/step-functions/latest/dg/connect-stepfunctions.html).
+fn of_execution(error: &str, cause: &str) -> Option<(String, String)> {
+    let described: Value = serde_json::from_str(cause).ok().filter(|_| error == "States.TaskFailed")?;
+    described.get("ExecutionArn")?;
+    let text = |name: &str| described.get(name).and_then(Value::as_str);
+    let cause = text("Cause").map_or("it was stopped".to_owned(), plain_cause);
+    Some((text("Error").unwrap_or("OperationFailed").to_owned(), cause))
 }
 
 impl Step {
@@ -171,6 +187,10 @@ impl Step {
 /// worker's in its environment.
 fn target(parameters: &str) -> Option<String> {
     let parameters: Value = serde_json::from_str(parameters).ok()?;
+    let is_of_fleet = parameters["Name"].as_str().is_some_and(|name| name.starts_with(fleet::CHILD));
+    if is_of_fleet {
+        return parameters.pointer("/Input/cluster")?.as_str().map(str::to_owned);
+    }
     let environment =
         parameters.pointer("/Overrides/ContainerOverrides/0/Environment").and_then(Value::as_array);
     let of_worker =

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::{
     report::{Kind, Report, Target},
+    sections::{Fleet, Switchover},
     words::{duration, money, number, visible},
 };
 
@@ -120,6 +121,7 @@ fn fields(report: &Report) -> Vec<Value> {
     let exported = report.export.as_ref().filter(|export| export.is_latest);
     let fields = [
         ("Cluster", report.cluster.clone()),
+        ("Clusters", report.fleet.as_ref().map(Fleet::words).filter(|words| !words.is_empty())),
         ("Version", versions),
         ("Data from", report.data_taken.map(|taken| taken.strftime("%Y-%m-%d %H:%M UTC").to_string())),
         ("Age of the data", report.data_age.map(duration)),
@@ -129,6 +131,7 @@ fn fields(report: &Report) -> Vec<Value> {
         ),
         ("Took", (!running).then(|| duration(report.total))),
         ("Downtime", report.downtime.as_ref().map(|downtime| duration(downtime.seconds))),
+        ("Switchover", report.switchover.as_ref().map(Switchover::words)),
         ("Tables", exported.map(|export| number(export.tables))),
         ("Rows", exported.map(|export| number(export.rows))),
         ("Size", exported.map(|export| bytes(export.bytes))),

@@ -12,6 +12,7 @@ mod cost;
 pub(crate) mod downtime;
 pub mod events;
 mod evidence;
+mod fleet;
 pub(crate) mod history;
 mod html;
 pub mod messages;

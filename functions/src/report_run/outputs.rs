@@ -151,6 +151,10 @@ impl Report {
                     self.to = Some(plan.target);
                 }
             }
+            "SwitchOver" => {
+                self.switchover = read(output);
+                self.left.extend(read(output).map(|left: Left| left.left).unwrap_or_default());
+            }
             "SelectSnapshot" => {
                 if let Some(selected) = read::<Selected>(output) {
                     self.sync.get_or_insert(selected.sync);

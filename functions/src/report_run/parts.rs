@@ -10,6 +10,7 @@ use super::{
 };
 
 mod export;
+mod fleet;
 mod rehearsal;
 mod sync;
 mod upgrade;
@@ -28,7 +29,9 @@ pub fn all(report: &Report) -> Markup {
         (sync::journal(&report.targets))
         (list("left", "What was left behind", "Not removable, or yours to decide.", &report.left))
         (list("warnings", "Worth a look", "No reason to fail.", &report.warnings))
+        @if let Some(fleet) = &report.fleet { (fleet::clusters(fleet)) }
         (downtime(report))
+        @if let Some(switchover) = &report.switchover { (upgrade::switchover(switchover)) }
         @if let Some(rehearsed) = &report.rehearsal { (rehearsal::expected(rehearsed)) }
         @if let Some(plans) = &report.plans { (rehearsal::plans(plans)) }
         @if let Some(analyzed) = &report.analyzed { (upgrade::statistics(analyzed)) }

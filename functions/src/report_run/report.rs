@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::sections::{
-    Analyzed, Approval, Attestation, Copies, Export, Extension, FreshBy, Journal, Masking, ParameterGroup,
-    PlanCheck, Rehearsal, RowCounts, Wires,
+    Analyzed, Approval, Attestation, Copies, Export, Extension, Fleet, FreshBy, Journal, Masking,
+    ParameterGroup, PlanCheck, Rehearsal, RowCounts, Switchover, Wires,
 };
 
 /// Raised when a reader of the former form would misread the new one; an added field does not.
@@ -28,8 +28,8 @@ pub struct Report {
     /// The execution's ARN.
     pub execution: String,
     pub state_machine: String,
-    /// `major-upgrade`, `rehearse-upgrade`, `daily-sync`, `snapshot-export`: the state machine's
-    /// name without the deployment's prefix.
+    /// `major-upgrade`, `rehearse-upgrade`, `upgrade-fleet`, `daily-sync`, `snapshot-export`: the
+    /// state machine's name without the deployment's prefix.
     pub runbook: String,
     /// As Step Functions says it: RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED.
     pub status: String,
@@ -61,6 +61,9 @@ pub struct Report {
     /// Absent when RDS showed no event by which it can be measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub downtime: Option<Downtime>,
+    /// Of an upgrade by Blue/Green, once it is switched over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub switchover: Option<Switchover>,
     /// How long the run took in seconds, or has taken so far.
     pub total: i64,
     /// Absent without prices.
@@ -139,6 +142,9 @@ pub struct Report {
     /// Absent when there was nothing to export.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub export: Option<Export>,
+    /// Of a fleet: what each of its clusters has come to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fleet: Option<Fleet>,
     /// The snapshots that the run took or went by.
     #[serde(default)]
     pub copies: Copies,
@@ -332,7 +338,8 @@ impl Report {
     /// The cluster, the sync or the export that it is about.
     pub fn subject(&self) -> &str {
         let export = self.export.as_ref().map(|export| export.name.as_str());
-        self.sync.as_deref().or(export).or(self.cluster.as_deref()).unwrap_or_default()
+        let fleet = self.fleet.as_ref().and_then(|_| self.input.get("tag")?.as_str());
+        self.sync.as_deref().or(export).or(self.cluster.as_deref()).or(fleet).unwrap_or_default()
     }
 
     /// An event has started it, and there was nothing to do: nobody waits to hear of it.

@@ -13,6 +13,8 @@ use runbook::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::report::Kind;
+
 /// A person is asked, and nothing goes on before the answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Approval {
@@ -286,6 +288,47 @@ pub struct Copies {
     pub sanitized: Option<String>,
 }
 
+/// Of an upgrade by Blue/Green.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Switchover {
+    /// Absent when nobody has measured it: the worker died, or a person has switched over.
+    #[serde(default)]
+    pub downtime: Option<Probed>,
+    /// The commands that go back, without what was written since.
+    #[serde(default)]
+    pub way_back: Vec<String>,
+}
+
+/// By a probe every 100 ms through the cluster's endpoint.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Probed {
+    /// The database answered, and would have refused a write.
+    pub writes_refused_seconds: f64,
+    /// Nobody answered.
+    pub unreachable_seconds: f64,
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub first_failure: Option<Timestamp>,
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub last_failure: Option<Timestamp>,
+}
+
+impl Switchover {
+    /// As `writes refused for 0.3 s, nobody reached for 2.1 s`.
+    pub fn words(&self) -> String {
+        match &self.downtime {
+            Some(Probed { writes_refused_seconds, unreachable_seconds, .. }) => format!(
+                "writes refused for {writes_refused_seconds:.1} s, nobody reached for \
+                 {unreachable_seconds:.1} s"
+            ),
+            None => "not measured".to_owned(),
+        }
+    }
+}
+
 /// Whether every environment of a sync had the data by the time of day that the policy names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -403,4 +446,38 @@ pub struct Difference {
     pub what: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accepted: Option<String>,
+}
+
+/// What each cluster of a fleet has come to: first those that failed, last those that were left
+/// out.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Fleet {
+    pub clusters: Vec<FleetCluster>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FleetCluster {
+    pub cluster: String,
+    /// The engine version when the fleet was resolved.
+    pub from: Option<String>,
+    /// From 1.
+    pub wave: Option<usize>,
+    /// Why nothing is done to it.
+    pub left_out: Option<String>,
+    pub rehearsal: Option<FleetRun>,
+    pub upgrade: Option<FleetRun>,
+}
+
+/// An execution that a fleet has started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FleetRun {
+    /// Its ARN.
+    pub execution: String,
+    /// Of its page in the console.
+    pub url: Option<String>,
+    pub kind: Kind,
+    pub seconds: i64,
+    /// Its own summary, or what stopped it.
+    pub said: Option<String>,
 }

@@ -51,7 +51,7 @@ resource "aws_kms_alias" "environments" {
 module "runbooks" {
   source = "../.."
 
-  runbooks                  = ["major-upgrade", "rehearse-upgrade", "daily-sync", "snapshot-export"]
+  runbooks                  = ["major-upgrade", "rehearse-upgrade", "upgrade-fleet", "daily-sync", "snapshot-export"]
   package                   = var.package
   architecture              = var.architecture
   image_tag                 = var.image_tag

@@ -18,10 +18,13 @@ macro_rules! faults {
 }
 
 faults! {
+    BlueGreenDeploymentAlreadyExistsFault,
+    BlueGreenDeploymentNotFoundFault,
     DBClusterAlreadyExistsFault,
     DBClusterNotFoundFault,
     DBClusterParameterGroupNotFound,
     DBClusterQuotaExceededFault,
+    DBClusterRoleAlreadyExists,
     DBClusterSnapshotAlreadyExistsFault,
     DBClusterSnapshotNotFoundFault,
     DBInstanceAlreadyExists,
@@ -41,6 +44,7 @@ faults! {
     InsufficientDBClusterCapacityFault,
     InsufficientDBInstanceCapacity,
     InsufficientStorageClusterCapacity,
+    InvalidBlueGreenDeploymentStateFault,
     InvalidDBClusterSnapshotStateFault,
     InvalidDBClusterStateFault,
     InvalidDBInstanceState,
@@ -56,6 +60,8 @@ faults! {
     KMSKeyNotAccessibleFault,
     SharedSnapshotQuotaExceeded,
     SnapshotQuotaExceeded,
+    SourceClusterNotSupportedFault,
+    SourceDatabaseNotSupportedFault,
     StorageQuotaExceeded,
 }
 

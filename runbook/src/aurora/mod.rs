@@ -1,6 +1,7 @@
 //! RDS, as every state asks it: its answers parsed once into types of ours, one look-up of each
 //! kind.
 
+mod deployment;
 mod fault;
 mod login;
 mod types;
@@ -8,6 +9,9 @@ mod version;
 
 use aws_sdk_rds::types::{Filter, Tag};
 
+pub use deployment::{
+    Deployment, Member, Phase, deployment_named, deployment_that_led_to, find_deployment, identifier, said_of,
+};
 pub use fault::{Fault, is_denied, message};
 pub use login::{login, read_login};
 pub use types::{Cluster, Instance, ResourceId, Snapshot, Status, Tags};

@@ -92,6 +92,22 @@ pub async fn connect_with_notices(cx: &Context, login: &Login, database: &str) -
     reach(cx, login, database).await?.map_err(|server| error::not_taken(&server, &place(login, database)))
 }
 
+/// One attempt, for whoever wants to know whether there is a way at this moment.
+pub async fn connect_once(
+    cx: &Context,
+    login: &Login,
+    database: &str,
+    timeout: Duration,
+) -> anyhow::Result<Client> {
+    let mut config = config(login, database);
+    config.connect_timeout(timeout);
+    let (client, _) = match cx.tls.as_ref().context("this process is not set up to speak to PostgreSQL")? {
+        Tls::VerifyFull(tls) => open(cx, config.ssl_mode(SslMode::Require), tls.clone()).await?,
+        Tls::Disable => open(cx, config.ssl_mode(SslMode::Disable), NoTls).await?,
+    };
+    Ok(client)
+}
+
 /// Whether the server takes that user name and password.
 pub async fn accepts(cx: &Context, login: &Login) -> Result<bool> {
     match reach(cx, login, "postgres").await? {

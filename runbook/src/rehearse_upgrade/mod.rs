@@ -101,10 +101,12 @@ pub fn upgrade_name(rehearsal: &Run) -> String {
     format!("{UPGRADE}{}", rehearsal.short_id())
 }
 
-/// Whether it is an execution of the rehearse-upgrade beside this upgrade's state machine.
-pub fn is_rehearsal(execution: &Arn, upgrade: &Run) -> bool {
+/// Whether it is an execution of the rehearse-upgrade beside this run's state machine, which is
+/// that of an upgrade or of a fleet of them.
+pub fn is_rehearsal(execution: &Arn, run: &Run) -> bool {
     let machine = execution.as_str().rsplit_once(':').map(|(machine, _)| machine.to_owned());
-    machine.is_some() && machine == beside(upgrade, "major-upgrade", RUNBOOK)
+    let beside = ["major-upgrade", "upgrade-fleet"].iter().find_map(|from| beside(run, from, RUNBOOK));
+    machine.is_some() && machine == beside
 }
 
 /// `arn:…:execution:<prefix>-<to>` of a run of `<prefix>-<from>`.

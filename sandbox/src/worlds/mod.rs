@@ -3,6 +3,7 @@
 pub mod environments;
 pub mod exports;
 pub mod findings;
+pub mod fleet;
 pub mod orders;
 pub mod production;
 pub mod shop;

@@ -13,6 +13,7 @@ pub struct Place<'a> {
     /// The states beside it.
     pub beside: &'a Value,
     pub inside: Vec<&'a Value>,
+    pub root: &'a Value,
 }
 
 pub struct Machine<'a> {
@@ -41,7 +42,7 @@ pub const RULES: [(&str, Rule); 12] = [
 impl<'a> Machine<'a> {
     pub fn new(root: &'a Value, operations: &'a Operations) -> Self {
         let mut places = Vec::new();
-        collect(root, &[], &mut places);
+        collect(root, root, &[], &mut places);
         Self { root, places, operations }
     }
 
@@ -59,11 +60,11 @@ fn branches(state: &Value) -> impl Iterator<Item = &Value> {
     state["Branches"].as_array().into_iter().flatten().chain(state.get("ItemProcessor"))
 }
 
-fn collect<'a>(machine: &'a Value, inside: &[&'a Value], places: &mut Vec<Place<'a>>) {
+fn collect<'a>(root: &'a Value, machine: &'a Value, inside: &[&'a Value], places: &mut Vec<Place<'a>>) {
     for (name, state) in machine["States"].as_object().into_iter().flatten() {
-        places.push(Place { name, state, beside: &machine["States"], inside: inside.to_vec() });
+        places.push(Place { name, state, beside: &machine["States"], inside: inside.to_vec(), root });
         for branch in branches(state) {
-            collect(branch, &[inside, &[state]].concat(), places);
+            collect(root, branch, &[inside, &[state]].concat(), places);
         }
     }
 }
@@ -316,7 +317,7 @@ fn events_of_attempt(state: &Value) -> f64 {
 /// The events of eight hours of polling, of the states that can poll at one time.
 fn events_of_polls(machine: &Value) -> f64 {
     let of_state = |state: &Value| {
-        let place = Place { name: "", state, beside: &machine["States"], inside: Vec::new() };
+        let place = Place { name: "", state, beside: &machine["States"], inside: Vec::new(), root: machine };
         let of_task = retriers(&place).filter(|retrier| is_poll(retrier)).map(|poll| {
             let mut left = deadline();
             let polls = pauses(poll).take_while(|pause| {
@@ -393,15 +394,26 @@ fn ends_well<'a>(beside: &'a Value, from: &'a str, seen: &mut BTreeSet<&'a str>)
     next.find_map(|next| ends_well(beside, next.as_str()?, seen))
 }
 
+/// What the Map's items came to is what the next state gets, every one of them.
+fn is_given_on(place: &Place, map: &Value) -> bool {
+    let all = map["Assign"].as_object().into_iter().flatten();
+    let mut all = all.filter(|(_, made)| **made == "{% $states.result %}").map(|(name, _)| name);
+    let next = map["Next"].as_str().and_then(|next| place.root["States"].get(next));
+    let input = next.map(|next| next["Arguments"]["Payload"]["input"].to_string()).unwrap_or_default();
+    all.any(|name| input.contains(&format!("\"{{% ${name} %}}\"")))
+}
+
 /// A catcher leads to Fail states; or it sets `$failure`, without which no Choice on the way ends
 /// well; or, inside of a Map, it makes an item with an `error`, of which a state around it makes
-/// `$failure`; or it leads back, so that no good end is reached but by the state itself.
+/// `$failure`, or which the Map gives to a function that fails by it; or it leads back, so that no
+/// good end is reached but by the state itself.
 fn caught_is_a_failure(place: &Place) -> Result<(), String> {
     for catcher in place.state["Catch"].as_array().into_iter().flatten() {
         let next = catcher["Next"].as_str().ok_or("a catcher without Next")?;
         let good_end = ends_well(place.beside, next, &mut BTreeSet::new());
         let collected = |around: &&Value| {
             around["Assign"]["failure"].as_str().is_some_and(|made| made.contains("$exists(error)"))
+                || is_given_on(place, around)
         };
         let is_item = !catcher["Output"]["error"].is_null() && place.inside.iter().any(collected);
         match good_end {

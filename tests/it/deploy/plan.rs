@@ -80,10 +80,10 @@ pub async fn bad_input_is_refused() {
     terraform.variables = good;
     let main = root().join("infra/examples/complete/main.tf");
     let main = std::fs::read_to_string(main).expect("the example can be read");
-    let all = r#"["major-upgrade", "rehearse-upgrade", "daily-sync", "snapshot-export"]"#;
+    let all = r#"["major-upgrade", "rehearse-upgrade", "upgrade-fleet", "daily-sync", "snapshot-export"]"#;
     terraform.write("main.tf", &main.replace(all, r#"["major-upgrades"]"#));
     let said = "runbooks: major-upgrades is no runbook; there are daily-sync, major-upgrade, \
-         rehearse-upgrade, snapshot-export.";
+         rehearse-upgrade, snapshot-export, upgrade-fleet.";
     terraform.run(&["plan", "-input=false"]).await.refused(&[said]);
 }
 

@@ -17,7 +17,7 @@ use serde_json::json;
 
 use super::observer::Subject;
 use crate::{
-    another_account,
+    another_account, blue_green,
     daily_sync_model::{minutes, published},
     harness::{self, Ended, World, ended, redrive, to_18, versions},
     snapshot_export_model::{TONIGHT, at},
@@ -29,6 +29,8 @@ pub enum Runbook {
     /// A person is asked, a window and a Change Calendar are waited for, and a collation has
     /// changed.
     GuardedUpgrade,
+    /// Logical replication is off at first.
+    BlueGreen,
     /// Of an upgrade, on a clone.
     Rehearsal,
     /// Two targets: one is swapped by name, one by secret.
@@ -41,9 +43,14 @@ pub enum Runbook {
     CountedExport,
     /// What production has shared.
     SharedExport,
+    /// A fleet of one, which is not rehearsed.
+    Fleet,
 }
 
-use Runbook::{CountedExport, Export, GuardedUpgrade, Rehearsal, SharedExport, Sync, SyncOfSync, Upgrade};
+use Runbook::{
+    BlueGreen, CountedExport, Export, Fleet, GuardedUpgrade, Rehearsal, SharedExport, Sync, SyncOfSync,
+    Upgrade,
+};
 
 /// When the window of the guarded upgrade opens: the run begins an hour before.
 pub const OPENS: &str = "2026-11-25T04:00:00Z";
@@ -52,19 +59,37 @@ pub const OPENS: &str = "2026-11-25T04:00:00Z";
 const GUARDED: &str = "drifted";
 
 impl Runbook {
-    pub const ALL: [Self; 8] =
-        [Upgrade, GuardedUpgrade, Rehearsal, Sync, SyncOfSync, Export, CountedExport, SharedExport];
+    pub const ALL: [Self; 10] = [
+        Upgrade,
+        GuardedUpgrade,
+        BlueGreen,
+        Rehearsal,
+        Fleet,
+        Sync,
+        SyncOfSync,
+        Export,
+        CountedExport,
+        SharedExport,
+    ];
+
+    /// All of them, or the one that FAULT_RUN names: for whoever works on one.
+    pub fn chosen() -> Vec<Self> {
+        let named = std::env::var("FAULT_RUN").ok();
+        let is_chosen = |run: &Self| named.as_deref().is_none_or(|named| named == run.name());
+        Self::ALL.into_iter().filter(is_chosen).collect()
+    }
 
     /// The world that comes to all other calls and states of this one, too: one at a time they meet
     /// each fault there alone. Several at a time meet all of them here, too.
     pub fn adds_to(self) -> Option<Self> {
-        matches!(self, GuardedUpgrade | Rehearsal).then_some(Upgrade)
+        matches!(self, GuardedUpgrade | BlueGreen | Rehearsal | Fleet).then_some(Upgrade)
     }
 
     pub fn machine(self) -> &'static str {
         match self {
-            Upgrade | GuardedUpgrade => "major-upgrade",
+            Upgrade | GuardedUpgrade | BlueGreen => "major-upgrade",
             Rehearsal => "rehearse-upgrade",
+            Fleet => "upgrade-fleet",
             Sync | SyncOfSync => "daily-sync",
             Export | CountedExport | SharedExport => "snapshot-export",
         }
@@ -75,7 +100,9 @@ impl Runbook {
         match self {
             Upgrade => "major-upgrade",
             GuardedUpgrade => "major-upgrade-guarded",
+            BlueGreen => "major-upgrade-blue-green",
             Rehearsal => "rehearse-upgrade",
+            Fleet => "upgrade-fleet",
             Sync => "daily-sync",
             SyncOfSync => "daily-sync-of-a-sync",
             Export => "snapshot-export",
@@ -87,7 +114,8 @@ impl Runbook {
     pub async fn world(self) -> Sandbox {
         let options = Options::model(1);
         let sandbox = match self {
-            Upgrade | GuardedUpgrade => harness::model(1, Shape::default()).await,
+            Upgrade | GuardedUpgrade | Fleet => harness::model(1, Shape::default()).await,
+            BlueGreen => blue_green::world(Shape::default()).await,
             Rehearsal => {
                 let sandbox = harness::model(1, Shape { maintenance: false, ..Shape::default() }).await;
                 environments::create_quarantine(&sandbox).await.unwrap();
@@ -131,7 +159,7 @@ impl Runbook {
     pub fn subject(self) -> Subject {
         let orders_of = |account| (account, "orders");
         let (read_only, targets) = match self {
-            Upgrade | GuardedUpgrade => (vec![], false),
+            Upgrade | GuardedUpgrade | BlueGreen | Fleet => (vec![], false),
             Sync => (vec![orders_of(PRODUCTION)], true),
             SyncOfSync => (vec![orders_of(PRODUCTION)], false),
             Export | CountedExport | Rehearsal => (vec![orders_of(ACCOUNT)], false),
@@ -142,7 +170,7 @@ impl Runbook {
             SharedExport => Some("exports/shared/"),
             _ => None,
         };
-        let upgraded = matches!(self, Upgrade | GuardedUpgrade);
+        let upgraded = matches!(self, Upgrade | GuardedUpgrade | Fleet);
         let not_before = (self == GuardedUpgrade).then(|| at(OPENS));
         Subject { read_only, yesterdays_targets: targets, upgraded, not_before, folder }
     }
@@ -159,6 +187,7 @@ impl Runbook {
     async fn start(self, sandbox: &Sandbox, name: &str) -> Ended {
         let input = match self {
             Upgrade | Rehearsal => to_18(),
+            BlueGreen => blue_green::by_blue_green(),
             GuardedUpgrade => json!({
                 "cluster": orders::CLUSTER,
                 "target": "18",
@@ -166,6 +195,7 @@ impl Runbook {
                 "window": "04:00-22:00 UTC",
                 "changeCalendars": ["releases"],
             }),
+            Fleet => json!({ "clusters": [orders::CLUSTER], "target": "18", "rehearse": false }),
             Sync => json!({ "sync": environments::SYNC }),
             SyncOfSync => json!({ "sync": "orders-test" }),
             Export | CountedExport | SharedExport => json!({ "export": "shared" }),
@@ -189,8 +219,8 @@ impl Runbook {
     /// failed run has cleaned up after itself, start again.
     pub async fn again(self, sandbox: &Sandbox, failed: &Ended, attempt: usize) -> Ended {
         match self {
-            Sync | SyncOfSync | Rehearsal => self.start(sandbox, &format!("again-{attempt}")).await,
-            Upgrade | GuardedUpgrade | Export | CountedExport | SharedExport => {
+            Sync | SyncOfSync | Rehearsal | Fleet => self.start(sandbox, &format!("again-{attempt}")).await,
+            Upgrade | GuardedUpgrade | BlueGreen | Export | CountedExport | SharedExport => {
                 self.answered(sandbox, redrive(sandbox, failed)).await
             }
         }
@@ -200,7 +230,7 @@ impl Runbook {
     pub async fn after_failure(self, sandbox: &Sandbox, failed: &Ended) {
         match self {
             // What DeleteClone could not delete goes with the next one.
-            Upgrade | GuardedUpgrade | Rehearsal | Export | SharedExport => {}
+            Upgrade | GuardedUpgrade | BlueGreen | Rehearsal | Fleet | Export | SharedExport => {}
             Sync | SyncOfSync => {
                 let left = left(sandbox);
                 // Without a look there are no names, and the person knows that nobody has looked.
@@ -224,7 +254,12 @@ impl Runbook {
     /// What a run that succeeded has made.
     pub async fn good_end(self, sandbox: &Sandbox) {
         match self {
-            Upgrade | GuardedUpgrade => assert_eq!(versions(sandbox).await, ["18.4", "18.4", "18.4"]),
+            Upgrade | GuardedUpgrade | Fleet => assert_eq!(versions(sandbox).await, ["18.4", "18.4", "18.4"]),
+            BlueGreen => {
+                assert_eq!(versions(sandbox).await, ["18.4", "18.4", "18.4"]);
+                // One green was made, once it has taken the name, and the way back is there.
+                assert_eq!(blue_green::clusters(sandbox).await, ["orders", "orders-old1"]);
+            }
             Sync => {
                 let led = published(sandbox).await;
                 let run = |id: &String| {
@@ -292,6 +327,9 @@ fn hasten(behaviour: &mut Behaviour) {
     behaviour.upgrade_snapshot = seconds(20);
     behaviour.upgrade = seconds(60);
     behaviour.reader_lag = seconds(30);
+    behaviour.blue_green.begin = seconds(10);
+    behaviour.blue_green.late_instance = seconds(20);
+    behaviour.blue_green.after_renames = seconds(10);
 }
 
 /// What runs of ours have made for themselves and not taken away.

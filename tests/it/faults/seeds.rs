@@ -109,6 +109,11 @@ fn several_faults_at_a_time_do_no_harm_to_an_upgrade_that_asks_and_waits() {
 }
 
 #[test]
+fn several_faults_at_a_time_do_no_harm_to_an_upgrade_by_blue_green() {
+    several_faults(Runbook::BlueGreen);
+}
+
+#[test]
 fn several_faults_at_a_time_do_no_harm_to_a_sync() {
     several_faults(Runbook::Sync);
 }

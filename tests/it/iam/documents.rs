@@ -3,7 +3,7 @@
 use super::*;
 
 /// Roles of no state: AWS services act with them, or our functions in production's account.
-const OTHERS: [&str; 12] = [
+const OTHERS: [&str; 13] = [
     "fail-stopped-task",
     "report-run",
     "major-upgrade",
@@ -16,6 +16,7 @@ const OTHERS: [&str; 12] = [
     "destinations",
     "watch-raw-copies",
     "rehearse-upgrade",
+    "upgrade-fleet",
 ];
 
 /// The reference that is not ours.
@@ -129,8 +130,18 @@ fn what_starts_by_itself_starts_the_alias_live_and_may_start_nothing_else() {
 fn what_is_deleted_renamed_or_modified_carries_our_tag() {
     // The upgrade changes the owner's own cluster: its lease and its snapshot are the guards there.
     // An export leaves its snapshot as it is.
-    let of_owner =
-        ["apply-pending-maintenance", "export-snapshot", "modify-cluster-version", "sync-parameter-groups"];
+    // RDS deletes a green that it could not make with our permissions, and its tags are blue's: the
+    // deployment's own tag is the guard there.
+    let of_owner = [
+        "apply-pending-maintenance",
+        "create-green",
+        "enable-logical-replication",
+        "export-snapshot",
+        "modify-cluster-version",
+        "prepare-green",
+        "switch-over",
+        "sync-parameter-groups",
+    ];
     for (name, document) in documents() {
         for statement in statements(&document) {
             let changes = actions(statement).find(|action| {
@@ -153,7 +164,7 @@ fn what_is_deleted_renamed_or_modified_carries_our_tag() {
 
 #[test]
 fn step_functions_may_log_and_trace_only_where_that_is_switched_on() {
-    let machines = ["daily-sync", "major-upgrade", "rehearse-upgrade", "snapshot-export"];
+    let machines = ["daily-sync", "major-upgrade", "rehearse-upgrade", "snapshot-export", "upgrade-fleet"];
     let of = |switches: &Switches, name: &str| {
         let all = permissions::documents(switches).unwrap();
         let document = all.into_iter().find(|document| document.name == name).unwrap();

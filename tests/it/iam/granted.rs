@@ -1,8 +1,13 @@
 //! Nothing is granted in vain: bad days and weeks use all of it.
 
 use super::*;
-use crate::{another_account, rehearsal, reindex};
+use crate::{another_account, blue_green, rehearsal, reindex};
 use sandbox::worlds::findings;
+
+/// The worker whose RDS is the same in the model gear.
+const SWITCH_OVER: &str = "switch-over";
+/// Does what RunAnalyze does.
+const ANALYZE_GREEN: &str = "analyze-green";
 
 const ENGINE: &str = "aurora-postgresql";
 
@@ -64,6 +69,32 @@ async fn a_bad_day_of_an_upgrade() -> Sandbox {
     }
     sandbox.renew_reports().await.unwrap();
     sandbox.raw_copies().await.unwrap();
+    sandbox
+}
+
+/// An upgrade by Blue/Green whose green RDS first cannot make and whose switchover it first
+/// refuses, while the lease is always another's.
+async fn a_bad_day_of_blue_green() -> Sandbox {
+    let sandbox = Sandbox::start(Options { customer_keys: true, ..Options::model(1) }).await.unwrap();
+    orders::create(&sandbox, Shape { maintenance: false, ..Shape::default() }).await.unwrap();
+    blue_green::own_password(&sandbox).await;
+    let role = sandbox.rds_client().add_role_to_db_cluster().db_cluster_identifier(orders::CLUSTER);
+    let role = role.role_arn(arn("iam", "role/imports").replace(":eu-west-1:", "::"));
+    role.feature_name("s3Import").send().await.unwrap();
+    let bad = json!({ "cluster": "orders", "target": "15" });
+    let over = run(&sandbox, "over", &bad).await.failed("Refused").arn;
+    sandbox.rds.behave(|behaviour| behaviour.blue_green.fail_next_creation = Some("why".into()));
+    let refused = Fault::once(Kind::Denied, "rds", "SwitchoverBlueGreenDeployment").by("switch-over");
+    sandbox.gateway.lay(refused);
+    let upgrade = async {
+        let failed = run(&sandbox, "upgrade", &blue_green::by_blue_green()).await.failed("OperationFailed");
+        let refused = redrive(&sandbox, &failed).await.failed("Refused");
+        redrive(&sandbox, &refused).await.succeeded();
+    };
+    tokio::select! {
+        () = upgrade => {}
+        () = rob(&sandbox, &over) => unreachable!("it never ends"),
+    }
     sandbox
 }
 
@@ -251,15 +282,42 @@ async fn a_day_of_rehearsals() -> Sandbox {
     sandbox
 }
 
+/// A fleet of one whose rehearsal fails, that a person stops while its upgrade is at work, and
+/// starts again: the rehearsal is there already.
+async fn a_day_of_a_fleet() -> Sandbox {
+    let sandbox = world_of_upgrade(Options { customer_keys: true, ..Options::model(1) }).await;
+    environments::create_quarantine(&sandbox).await.unwrap();
+    let input = json!({ "clusters": [orders::CLUSTER], "target": "18" });
+    let resolve = format!("{PREFIX}-resolve-rehearsal");
+    sandbox.gateway.lay(Fault::once(Kind::Fail("OperationFailed"), "lambda", "Invoke").of(resolve));
+    let failed = sandbox.start_execution("upgrade-fleet", "failed", &input).await.unwrap();
+    ended(&sandbox, failed).await.failed("OperationFailed");
+    let stopped = sandbox.start_execution("upgrade-fleet", "stopped", &input).await.unwrap();
+    let machine = arn("states", &format!("stateMachine:{PREFIX}-major-upgrade"));
+    let has_begun = async || {
+        let listed = sandbox.sfn().list_executions().state_machine_arn(&machine).send().await.unwrap();
+        listed.executions().iter().any(|run| run.name().starts_with("fleet-"))
+    };
+    while !has_begun().await {
+        sandbox.clock.sleep(Duration::from_secs(60)).await;
+    }
+    sandbox.sfn().stop_execution().execution_arn(stopped).send().await.unwrap();
+    let again = sandbox.start_execution("upgrade-fleet", "again", &input).await.unwrap();
+    ended(&sandbox, again).await.succeeded();
+    sandbox
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_functions_use_all_that_they_are_granted() {
     let mut used: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for sandbox in [
         a_bad_day_of_an_upgrade().await,
+        a_bad_day_of_blue_green().await,
         a_bad_week_of_syncs().await,
         a_bad_week_of_exports().await,
         a_day_of_another_account().await,
         a_day_of_rehearsals().await,
+        a_day_of_a_fleet().await,
     ] {
         assert_eq!(sandbox.iam.denied(), []);
         play_the_services(&sandbox).await;
@@ -267,8 +325,15 @@ async fn the_functions_use_all_that_they_are_granted() {
             used.entry(role).or_default().extend(actions);
         }
     }
+    // The model's workers have no login.
+    let logs_in = ["secretsmanager:GetSecretValue", "kms:Decrypt"];
+    let of_switch_over = used.entry(permissions::role_arn(SWITCH_OVER, ACCOUNT)).or_default();
+    of_switch_over.extend(logs_in.map(str::to_owned));
+    let documents = documents();
+    assert_eq!(granted(&documents[ANALYZE_GREEN]), granted(&documents["run-analyze"]));
     report(used, |name, trust| {
-        name == "reconcile-export" || ["lambda", "states", "root"].iter().any(|by| trust.contains(by))
+        ["reconcile-export", SWITCH_OVER].contains(&name)
+            || ["lambda", "states", "root"].iter().any(|by| trust.contains(by))
     });
 }
 
@@ -310,7 +375,7 @@ async fn the_workers_use_all_that_they_are_granted() {
         }
     }
     // One speaks no SQL: the functions' test has it. The other's is that of snapshot_export.rs.
-    let elsewhere = ["count-rows", "reconcile-export"];
+    let elsewhere = ["count-rows", "reconcile-export", SWITCH_OVER, ANALYZE_GREEN];
     report(used, |name, trust| trust.contains("ecs-tasks") && !elsewhere.contains(&name));
 }
 

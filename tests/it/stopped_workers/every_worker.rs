@@ -15,6 +15,7 @@ use sandbox::{
 use serde_json::json;
 
 use crate::{
+    blue_green,
     harness::{Ended, World, calls, ended, model, to_18},
     snapshot_export_model::{TONIGHT, at},
     snapshot_export_restore,
@@ -22,6 +23,9 @@ use crate::{
 
 /// In the middle of a worker's work: in the model gear each takes 290 s.
 const MIDDLE: Duration = Duration::from_secs(100);
+
+/// Those that an upgrade comes to by Blue/Green alone.
+const BLUE_GREEN: [&str; 2] = ["analyze-green", "switch-over"];
 
 struct Place {
     sandbox: Sandbox,
@@ -43,6 +47,7 @@ impl Place {
                 environments::create_quarantine(&sandbox).await.unwrap();
                 sandbox
             }
+            _ if BLUE_GREEN.contains(&worker.as_str()) => blue_green::ready().await,
             _ => model(1, Shape::default()).await,
         };
         Self { sandbox, worker, runbook }
@@ -55,6 +60,7 @@ impl Place {
                 exports::take_snapshot(&self.sandbox, at(TONIGHT)).await.unwrap();
                 return exports::started(&self.sandbox).await.unwrap();
             }
+            _ if BLUE_GREEN.contains(&self.worker.as_str()) => blue_green::by_blue_green(),
             _ => to_18(),
         };
         // The model's RunAnalyze finds an index of a changed collation in a run of that name.

@@ -22,6 +22,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use runbook::{
     Context, Error, Finding, Level, Result, Run, SkippedFinding, State,
     aurora::{self, EngineVersion},
+    major_upgrade::Method,
     postgres::{self, Login, query_failed},
 };
 use schemars::JsonSchema;
@@ -33,6 +34,7 @@ use crate::major_upgrade::{
     statistics,
 };
 
+mod blue_green;
 mod check;
 mod checks;
 mod target_lacks;
@@ -60,6 +62,10 @@ pub struct InspectDatabases {
     /// Findings that shall not block, each with a reason.
     #[serde(default)]
     pub skip: Vec<SkippedFinding>,
+    /// By Blue/Green, more must be in order, and nothing is written: a new schema is a change that
+    /// green would not follow.
+    #[serde(default)]
+    pub method: Method,
 }
 
 #[derive(Debug, Serialize)]
@@ -85,11 +91,14 @@ impl State for InspectDatabases {
         let login = aurora::login(cx, &cluster, self.secret_arn.as_deref()).await?;
         let client = open(cx, &login, "postgres").await?;
         let version = server_version(&client).await?;
-        let hop = Hop { from: version.major(), to: self.target.major() };
+        let blue_green = self.method == Method::BlueGreen;
+        let hop = Hop { from: version.major(), to: self.target.major(), blue_green };
         let databases = postgres::databases(&client).await?;
 
-        let found =
-            if hop.from < hop.to { find(cx, &login, &client, &databases, hop).await? } else { Vec::new() };
+        let found = match hop.from < hop.to || blue_green {
+            true => find(cx, &login, &client, &databases, hop).await?,
+            false => Vec::new(),
+        };
         let (findings, blocking) = judge(found, &self.skip);
         let findings_key = format!("{}/findings.json", run.prefix());
         cx.store.put_json(&findings_key, &findings).await?;
@@ -108,7 +117,7 @@ impl State for InspectDatabases {
         let kept = fresh.merge(cx.store.get_json(&key).await?);
         cx.store.put_json(&key, &kept).await?;
 
-        let carried = hop.from < hop.to && hop.to >= statistics::SINCE;
+        let carried = hop.from < hop.to && hop.to >= statistics::SINCE && !blue_green;
         let without = match carried {
             true => keep_statistics(cx, &login, &databases).await?,
             false => Vec::new(),
@@ -137,7 +146,9 @@ async fn find(
     hop: Hop,
 ) -> Result<Vec<Finding>> {
     let lacks = Lacks::of(hop.to);
-    let applying = || CHECKS.iter().filter(move |check| (check.applies)(hop));
+    let of_upgrade: &[check::Check] = if hop.from < hop.to { CHECKS } else { &[] };
+    let all = || of_upgrade.iter().chain(blue_green::CHECKS);
+    let applying = || all().filter(move |check| (check.applies)(hop));
     let mut found = Vec::from_iter(beyond(hop));
     for check in applying().filter(|check| check.scope == Scope::Cluster) {
         found.extend(check.run(client, "postgres", &lacks).await?);
@@ -163,7 +174,8 @@ async fn find(
         .try_collect()
         .await?;
     found.extend(in_databases.into_iter().flatten());
-    let place = |finding: &Finding| CHECKS.iter().position(|check| check.slug == finding.check);
+    found.retain(|finding| !hop.blue_green || !blue_green::is_of_rds(finding));
+    let place = |finding: &Finding| all().position(|check| check.slug == finding.check);
     found.sort_by_key(place);
     Ok(found)
 }
@@ -282,6 +294,10 @@ mod tests {
         Finding { check: check.to_owned(), level, database: Some("shop".to_owned()), object, reason, remedy }
     }
 
+    fn hop(from: u32, to: u32) -> Hop {
+        Hop { from, to, blue_green: false }
+    }
+
     fn skip(finding: &str) -> SkippedFinding {
         SkippedFinding { finding: finding.to_owned(), reason: "the consumer starts again".to_owned() }
     }
@@ -313,8 +329,8 @@ mod tests {
 
     #[test]
     fn a_target_that_the_lists_do_not_know_is_told() {
-        assert!(beyond(Hop { from: 16, to: 18 }).is_none());
-        assert_eq!(beyond(Hop { from: 17, to: 19 }).unwrap().level, Level::Warn);
+        assert!(beyond(hop(16, 18)).is_none());
+        assert_eq!(beyond(hop(17, 19)).unwrap().level, Level::Warn);
     }
 
     #[test]
@@ -332,6 +348,7 @@ mod tests {
             from: "16.14".parse().unwrap(),
             target: "18.4".parse().unwrap(),
             skip: vec![skip("logical-slot:shop/gone")],
+            method: Method::InPlace,
         };
         assert!(summary(&input, &[], 2, 20).contains("logical-slot:shop/gone"));
     }

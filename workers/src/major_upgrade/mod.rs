@@ -13,11 +13,16 @@
 //!    what was recorded. It stops at a table that lost its rows or lacks statistics; the way back
 //!    is the snapshot that was taken before the upgrade. It changes nothing.
 //!
+//! By Blue/Green [`analyze_green`] does the second on green, before [`switch_over`] makes green
+//! production and measures how long nobody could write.
+//!
 //! What they share: the [`inspection`], one object a cluster, and the record of the statistics.
 
+pub mod analyze_green;
 pub mod inspect_databases;
 pub mod inspection;
 pub mod reindex_collations;
 pub mod run_analyze;
 pub mod statistics;
+pub mod switch_over;
 pub mod verify_upgrade;

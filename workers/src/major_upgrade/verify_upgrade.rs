@@ -268,9 +268,9 @@ fn failed(rows: Option<&Rows>, missing: &[String], skip: &[SkippedFinding]) -> O
 }
 
 fn summary(target: &EngineVersion, members: usize, tables: usize, rows: Option<&Rows>) -> String {
-    let mut text = format!(
-        "The cluster and its {members} instances run {target}; {tables} tables have their statistics"
-    );
+    let instances = if members == 1 { "instance".to_owned() } else { format!("{members} instances") };
+    let mut text =
+        format!("The cluster and its {instances} run {target}; {tables} tables have their statistics");
     match rows {
         None => text.push_str(". Rows were not counted before the upgrade."),
         Some(rows) => {
@@ -329,10 +329,13 @@ async fn read_group(
     let (Some(arn), Some(family)) = (arn, family) else {
         return Err(Error::unexpected(format!("RDS shows no ARN or no family of parameter group {name}")));
     };
-    let answer = cx.rds.list_tags_for_resource().resource_name(arn).send().await;
-    let tags = Tags::from(answer.map_err(aws("rds:ListTagsForResource"))?.tag_list());
-    // Everything that a run makes carries this tag.
-    let ours = tags.is(MANAGED_BY.0, MANAGED_BY.1);
+    // A default group is RDS's own, and nobody can tag it.
+    let ours = !name.starts_with("default.") && {
+        let answer = cx.rds.list_tags_for_resource().resource_name(arn).send().await;
+        let tags = Tags::from(answer.map_err(aws("rds:ListTagsForResource"))?.tag_list());
+        // Everything that a run makes carries this tag.
+        tags.is(MANAGED_BY.0, MANAGED_BY.1)
+    };
     Ok(Group { kind, name: name.to_owned(), family: family.to_owned(), ours })
 }
 

@@ -4,8 +4,8 @@ use maud::{Markup, html};
 
 use super::{MOST, amount, code, long, part, short, table, text};
 use crate::report_run::{
-    sections::{Analyzed, Change, Extension, Outcome, ParameterGroup, RowCounts, Statement},
-    words::{count, cut, milliseconds, number},
+    sections::{Analyzed, Change, Extension, Outcome, ParameterGroup, RowCounts, Statement, Switchover},
+    words::{count, cut, milliseconds, number, time},
 };
 
 pub fn statistics(analyzed: &Analyzed) -> Markup {
@@ -44,6 +44,32 @@ pub fn statistics(analyzed: &Analyzed) -> Markup {
                 &rows,
             ))
         }
+        },
+    )
+}
+
+pub fn switchover(switchover: &Switchover) -> Markup {
+    part(
+        "switchover",
+        "The switchover",
+        html! {
+            p { (switchover.words()) "." }
+            @if let Some(probed) = &switchover.downtime {
+                p.about {
+                    "By a probe every 100 ms through the cluster's endpoint: each a new connection, which \
+                    asks whether a write would be taken. "
+                    @if let (Some(first), Some(last)) = (probed.first_failure, probed.last_failure) {
+                        "The first that failed was of " (time(first)) " UTC, the last of " (time(last)) "."
+                    } @else { "None failed." }
+                }
+            }
+            @if !switchover.way_back.is_empty() {
+                details {
+                    summary { "The way back" }
+                    p { "To the old cluster, as it was at the switchover: what was written since is lost." }
+                    pre { code { (cut(&switchover.way_back.join("\n"), 6_000)) } }
+                }
+            }
         },
     )
 }

@@ -15,6 +15,8 @@ use super::target_lacks::Lacks;
 pub struct Hop {
     pub from: u32,
     pub to: u32,
+    /// By a Blue/Green deployment, in which green has to follow the cluster.
+    pub blue_green: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

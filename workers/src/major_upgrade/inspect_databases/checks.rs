@@ -409,7 +409,11 @@ mod tests {
     use super::*;
 
     fn slugs(from: u32, to: u32) -> BTreeSet<&'static str> {
-        CHECKS.iter().filter(|check| (check.applies)(Hop { from, to })).map(|check| check.slug).collect()
+        CHECKS
+            .iter()
+            .filter(|check| (check.applies)(Hop { from, to, blue_green: false }))
+            .map(|check| check.slug)
+            .collect()
     }
 
     #[test]
