@@ -9,7 +9,7 @@ use aws_sdk_rds::{
 };
 use runbook::{
     Context, Error, Result,
-    aurora::{Fault, Tags, message},
+    aurora::{Fault, Tags, is_denied, message},
     error::{Then, aws},
 };
 
@@ -149,17 +149,23 @@ impl Kind {
         }
     }
 
-    /// Deletes a group of ours, unless it is gone.
+    /// Deletes a group of ours, unless it is gone. One that another run has deleted meanwhile has
+    /// no tags, by which the call would be allowed.
     pub async fn delete(self, cx: &Context, name: &str) -> Result<()> {
         match self {
             Self::Cluster => {
                 let delete = cx.rds.delete_db_cluster_parameter_group();
-                let answer = delete.db_cluster_parameter_group_name(name).send().await.map(drop);
-                deleted(answer, "rds:DeleteDBClusterParameterGroup", name)
+                match delete.db_cluster_parameter_group_name(name).send().await {
+                    Err(error) if is_denied(&error) && self.find(cx, name).await?.is_none() => Ok(()),
+                    answer => deleted(answer.map(drop), "rds:DeleteDBClusterParameterGroup", name),
+                }
             }
             Self::Instance => {
                 let delete = cx.rds.delete_db_parameter_group().db_parameter_group_name(name);
-                deleted(delete.send().await.map(drop), "rds:DeleteDBParameterGroup", name)
+                match delete.send().await {
+                    Err(error) if is_denied(&error) && self.find(cx, name).await?.is_none() => Ok(()),
+                    answer => deleted(answer.map(drop), "rds:DeleteDBParameterGroup", name),
+                }
             }
         }
     }
