@@ -58,7 +58,7 @@ impl Store {
 
     /// What expires (`runs_expire_after_days` of `infra/`); all else stays.
     pub async fn put_json_for_a_while(&self, key: &str, value: &(impl Serialize + Sync)) -> Result<()> {
-        let body = serde_json::to_vec_pretty(value).map_err(|error| Error::Unexpected(error.into()))?;
+        let body = serde_json::to_vec(value).map_err(|error| Error::Unexpected(error.into()))?;
         self.write(key, "application/json", body, When::Always, Some(EXPIRES)).await.map(drop)
     }
 

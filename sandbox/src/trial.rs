@@ -19,6 +19,7 @@ use workers::{
             cut::{self, Wire},
             record::{Record, Records},
             sanitize,
+            tables::CONNECTIONS,
         },
     },
     shared::{seal::Seal, sessions::Sessions},
@@ -40,6 +41,9 @@ const BUCKET: &str = "a-trial";
 pub struct Trial {
     pub cx: Context,
     pub login: Login,
+    /// By which rows are copied at a time.
+    pub connections: usize,
+    bucket: Arc<S3>,
     run: Run,
     resource_id: ResourceId,
 }
@@ -49,7 +53,7 @@ impl Trial {
         let gateway = Gateway::new(Clock::System);
         let s3 = S3::new(Clock::System);
         s3.create_bucket(BUCKET);
-        gateway.connect(BTreeMap::from([("s3", s3 as Arc<dyn Endpoint>)]), Box::new(|_| {}));
+        gateway.connect(BTreeMap::from([("s3", s3.clone() as Arc<dyn Endpoint>)]), Box::new(|_| {}));
         let keys = Credentials::new("trial", "trial", None, None, "trial");
         let config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
@@ -62,11 +66,18 @@ impl Trial {
         let execution =
             format!("arn:aws:states:eu-central-1:444455556666:execution:trial:{}", random_password());
         let resource_id = ResourceId::try_from("cluster-TRIAL".to_owned()).map_err(anyhow::Error::msg)?;
-        Ok(Self { cx, login, run: Run::of(&execution), resource_id })
+        let run = Run::of(&execution);
+        Ok(Self { cx, login, connections: CONNECTIONS, bucket: s3, run, resource_id })
     }
 
     pub fn sessions(&self) -> Sessions<'_> {
         Sessions { cx: &self.cx, login: &self.login }
+    }
+
+    /// How large what a run would keep is.
+    pub fn kept_bytes(&self) -> usize {
+        let keys = self.bucket.list(BUCKET, "");
+        keys.iter().filter_map(|key| self.bucket.get(BUCKET, key)).map(|object| object.len()).sum()
     }
 
     fn seal(&self, key: &str) -> Seal {
@@ -81,7 +92,7 @@ impl Trial {
     pub async fn mask(&self, masking: &Masking, wires: &[Wire], key: &str) -> Result<Vec<Record>> {
         let records = Records { cx: &self.cx, run: &self.run, seal: &self.seal(key) };
         let unknown = cut::unknown(&masking.exceptions, wires);
-        sanitize(&self.sessions(), masking, unknown, key, &records).await
+        sanitize(&self.sessions(), masking, unknown, key, &records, self.connections).await
     }
 
     pub async fn attest(&self, masking: &Masking, key: &str) -> Result<Seen> {

@@ -18,6 +18,7 @@ mod cold_start;
 mod export;
 mod masking;
 mod peers;
+mod sanitize;
 mod waiting;
 
 /// Of every benchmark's server.
@@ -78,6 +79,17 @@ pub enum Bench {
     },
     /// What of an upgrade and of a sync is AWS's own time, ours, and waiting for the next poll.
     Waiting,
+    /// A sync's masking and attesting as the number of tables grows, and the memory they take.
+    Sanitize {
+        #[arg(long, default_value_t = 1_000)]
+        tables: usize,
+        /// That the tables are spread over.
+        #[arg(long, default_value_t = 20)]
+        databases: usize,
+        /// Of each table.
+        #[arg(long, default_value_t = 400)]
+        rows: usize,
+    },
     /// Masking beside UPDATE and VACUUM FULL.
     Masking {
         #[arg(long, default_value_t = 300_000)]
@@ -101,6 +113,7 @@ pub async fn run(bench: Option<Bench>) -> anyhow::Result<()> {
         Bench::Analyze { runs: 3 },
         Bench::Statistics { tables: 1_000, rows: vec![100, 2_000] },
         Bench::Masking { rows: 300_000 },
+        Bench::Sanitize { tables: 1_000, databases: 20, rows: 400 },
         Bench::Export { tables: 1_000, files: 10 },
     ];
     let wanted = bench.map_or_else(|| all.to_vec(), |one| vec![one]);
@@ -111,6 +124,7 @@ pub async fn run(bench: Option<Bench>) -> anyhow::Result<()> {
             Bench::Statistics { tables, rows } => carried::run(tables, &rows).await?,
             Bench::Waiting => waiting::run()?,
             Bench::Masking { rows } => masking::run(rows).await?,
+            Bench::Sanitize { tables, databases, rows } => sanitize::run(tables, databases, rows).await?,
             Bench::Export { tables, files } => export::run(tables, files).await?,
         }
         println!();

@@ -137,6 +137,7 @@ pub async fn look(
     for record in &made {
         all.extend(places::places(&sessions, masking, record).await?);
     }
+    all.sort_by(|one, other| one.place.cmp(&other.place));
     survivors.looked_for =
         made.iter().flat_map(|r| r.fingerprints.iter().chain(&r.emptied)).map(|f| f.marks.len()).sum();
     let telling = survivors::telling(&all, &made);

@@ -44,26 +44,26 @@ pub enum Within {
 }
 
 /// The fingerprint of one value: 32 hexadecimal digits.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String")]
-pub struct Mark(String);
-
-impl Mark {
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Mark(pub [u8; 16]);
 
 impl TryFrom<String> for Mark {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let hex = |digit: u8| digit.is_ascii_digit() || (b'a'..=b'f').contains(&digit);
-        if text.len() == 32 && text.bytes().all(hex) {
-            Ok(Self(text))
-        } else {
-            Err("a fingerprint is 32 hexadecimal digits".to_owned())
+        let mut mark = [0; 16];
+        let upper = text.bytes().any(|digit| digit.is_ascii_uppercase());
+        match hex::decode_to_slice(text, &mut mark) {
+            Ok(()) if !upper => Ok(Self(mark)),
+            _ => Err("a fingerprint is 32 hexadecimal digits".to_owned()),
         }
+    }
+}
+
+impl From<Mark> for String {
+    fn from(Mark(mark): Mark) -> Self {
+        hex::encode(mark)
     }
 }
 

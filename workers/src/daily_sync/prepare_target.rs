@@ -41,11 +41,15 @@ pub struct PrepareTarget {
     former: Option<ResourceId>,
 }
 
+/// Kept tables of an answer, which Step Functions takes up to 262,144 bytes of.
+const LISTED: usize = 200;
+
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Prepared {
     summary: String,
     roles: usize,
+    /// At most 200; the summary counts all.
     kept: Vec<kept::Kept>,
     smoke: usize,
 }
@@ -110,6 +114,7 @@ impl State for PrepareTarget {
             kept.len(),
             target.smoke.len()
         );
+        let kept = kept.into_iter().take(LISTED).collect();
         Ok(Prepared { summary, roles: target.roles.len(), kept, smoke: target.smoke.len() })
     }
 }

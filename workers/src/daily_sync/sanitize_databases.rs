@@ -104,7 +104,7 @@ impl State for SanitizeDatabases {
         let wires = counts(&all);
         let records = Records { cx, run, seal: &seal };
         let unknown = cut::unknown(exceptions, &all);
-        let done = sanitize(&sessions, masking, unknown, &key, &records).await?;
+        let done = sanitize(&sessions, masking, unknown, &key, &records, tables::CONNECTIONS).await?;
         let masked = masked::masked(masking, &done);
         cx.store.put_json(&format!("{}/masking.json", run.prefix()), &masked).await?;
         lock.give_back(&sessions).await?;
@@ -147,9 +147,10 @@ pub async fn sanitize(
     found: Vec<Finding>,
     key: &str,
     records: &Records<'_>,
+    connections: usize,
 ) -> Result<Vec<Record>> {
     let (key, exceptions) = (Key::new(key), masking.exceptions.as_slice());
-    let rebuild = Rebuild { sessions, seal: records.seal, key: &key, exceptions };
+    let rebuild = Rebuild { sessions, seal: records.seal, key: &key, exceptions, connections };
     let mut done = finished(&rebuild, masking, records).await?;
     let before: BTreeSet<String> = done.iter().map(|record| record.database.clone()).collect();
     let plans = with(found, look(sessions, masking).await)?;
@@ -159,7 +160,7 @@ pub async fn sanitize(
             Ok(record) => {
                 records.put(&record).await?;
                 rebuild.take_over(&plan.database).await?;
-                done.push(record);
+                done.push(record.without_marks());
             }
             Err(found) => findings.extend(found),
         }
@@ -196,7 +197,7 @@ async fn finished(rebuild: &Rebuild<'_>, masking: &Masking, records: &Records<'_
         if there.contains(&rebuild.whole_name(database)) {
             rebuild.take_over(database).await?;
         }
-        done.push(record);
+        done.push(record.without_marks());
     }
     Ok(done)
 }
@@ -205,11 +206,8 @@ async fn finished(rebuild: &Rebuild<'_>, masking: &Masking, records: &Records<'_
 async fn remember_wires(cx: &Context, run: &Run, cut: Vec<cut::Wire>) -> Result<Vec<cut::Wire>> {
     let key = format!("{}/wires.json", run.prefix());
     let mut all: Vec<cut::Wire> = cx.store.get_json(&key).await?.unwrap_or_default();
-    for wire in cut {
-        if !all.contains(&wire) {
-            all.push(wire);
-        }
-    }
+    let mut known: BTreeSet<cut::Wire> = all.iter().cloned().collect();
+    all.extend(cut.into_iter().filter(|wire| known.insert(wire.clone())));
     cx.store.put_json_when(&key, &all, When::Always).await?;
     Ok(all)
 }

@@ -50,6 +50,7 @@ pub fn telling<'a>(places: &'a [MaskedPlace<'a>], records: &'a [Record]) -> Want
 pub struct Search<'a> {
     pub sessions: &'a Sessions<'a>,
     pub marker: Marker,
+    /// In order.
     pub places: &'a [MaskedPlace<'a>],
     pub telling: Wanted<'a>,
 }
@@ -88,7 +89,11 @@ impl Search<'_> {
         database: &'b str,
         name: &'b TableName,
     ) -> impl Iterator<Item = &'b MaskedPlace<'b>> {
-        self.places.iter().filter(move |place| place.place.database == database && place.place.table == *name)
+        let of = |place: &MaskedPlace<'_>| {
+            (place.place.database.as_str(), &place.place.table).cmp(&(database, name))
+        };
+        let from = self.places.partition_point(|place| of(place).is_lt());
+        self.places[from..].iter().take_while(move |place| of(place).is_eq())
     }
 
     async fn in_table(

@@ -57,9 +57,9 @@ impl Use {
     }
 
     pub(super) fn mark(&self, value: &str) -> Mark {
-        let mut text = String::with_capacity(32);
-        self.digest(value).hex(32, &mut text);
-        Mark::try_from(text).expect("it is 32 hexadecimal digits")
+        let mut mark = [0; 16];
+        mark.copy_from_slice(&self.digest(value).bytes()[..16]);
+        Mark(mark)
     }
 }
 

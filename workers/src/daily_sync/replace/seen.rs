@@ -46,7 +46,7 @@ impl Marks {
 
     /// Each with its rank, by which a value is found fast.
     pub fn ranked(&self) -> impl Iterator<Item = (u64, Mark)> + '_ {
-        self.0.iter().map(|(rank, mark)| (*rank, mark.clone()))
+        self.0.iter().map(|(rank, mark)| (*rank, *mark))
     }
 
     pub fn len(&self) -> usize {
@@ -59,7 +59,7 @@ impl Marks {
 
     /// The sample of both, as of a partitioned table or two columns that are one.
     pub fn add(&mut self, other: &Self) {
-        self.0.extend(other.0.iter().map(|(rank, mark)| (*rank, mark.clone())));
+        self.0.extend(other.0.iter().map(|(rank, mark)| (*rank, *mark)));
         while self.0.len() > MARKS {
             self.0.pop_last();
         }

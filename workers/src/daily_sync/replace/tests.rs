@@ -202,7 +202,7 @@ fn marks_are_of_original_values_and_an_even_sample_of_them() {
     let expected = "34998c3e1afdecf3fba3caa15adc1af5";
     let seen = one.seen();
     assert_eq!(seen.parts[0].marks.len(), 1);
-    assert_eq!(seen.parts[0].marks.iter().next().unwrap().as_str(), expected);
+    assert_eq!(String::from(*seen.parts[0].marks.iter().next().unwrap()), expected);
 
     let address = |n: u32| format!("customer{n}@shop.example");
     let marks = |numbers: &mut dyn Iterator<Item = u32>| {
@@ -217,7 +217,7 @@ fn marks_are_of_original_values_and_an_even_sample_of_them() {
     let mut sum = marks(&mut (0..2_500));
     sum.add(&marks(&mut (2_500..5_000)));
     assert_eq!(sum, all);
-    let first: BTreeSet<_> = marks(&mut (0..250)).iter().cloned().collect();
+    let first: BTreeSet<_> = marks(&mut (0..250)).iter().copied().collect();
     let of_first = all.iter().filter(|mark| first.contains(mark)).count();
     assert!((3..40).contains(&of_first), "{of_first} of 300 marks are of the first twentieth");
 }

@@ -39,20 +39,22 @@ impl Link {
 impl Links {
     pub fn of(schema: &Schema) -> Self {
         let by_oid = schema.by_oid();
+        // Each points at one of its group; the last one at itself.
+        let mut to: Vec<usize> = Vec::new();
         let mut group: BTreeMap<(u32, String), usize> = BTreeMap::new();
         for table in schema.roots() {
             for column in &table.columns {
-                let number = group.len();
-                group.insert((table.oid, column.name.clone()), number);
+                group.insert((table.oid, column.name.clone()), to.len());
+                to.push(to.len());
             }
         }
         for (one, other) in pairs(schema) {
             if let (Some(&one), Some(&other)) = (group.get(&one), group.get(&other)) {
-                for number in group.values_mut().filter(|number| **number == other) {
-                    *number = one;
-                }
+                let (one, other) = (last(&mut to, one), last(&mut to, other));
+                to[other] = one;
             }
         }
+        group.values_mut().for_each(|number| *number = last(&mut to, *number));
         let mut links: BTreeMap<usize, Link> = BTreeMap::new();
         for ((table, name), number) in &group {
             if let Some(column) = by_oid.get(table).and_then(|table| table.column(name)) {
@@ -67,6 +69,15 @@ impl Links {
         let number = self.group.get(&(table.oid, column.name.clone()));
         number.and_then(|number| self.links.get(number)).cloned().unwrap_or_else(|| Link::of(column))
     }
+}
+
+/// Where a number leads; the way there is halved for whoever asks next.
+fn last(to: &mut [usize], mut number: usize) -> usize {
+    while to[number] != number {
+        to[number] = to[to[number]];
+        number = to[number];
+    }
+    number
 }
 
 /// The columns that a foreign key holds equal, by the roots of their tables.

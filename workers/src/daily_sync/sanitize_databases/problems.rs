@@ -1,6 +1,9 @@
 //! What a person must add to or fix in the policy, each with the lines to paste.
 
-use std::{collections::BTreeSet, fmt::Write};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+};
 
 use policy::{
     DatabaseRules, Exception, ExceptionKind, Rule, TableName, TableRule,
@@ -117,8 +120,10 @@ impl Problems {
     /// What the policy names and the database has not: a rule that was meant for something protects
     /// nothing.
     pub fn unknown(&mut self, schema: &Schema, rules: &DatabaseRules) {
+        let there: BTreeMap<&TableName, &Table> =
+            schema.tables.iter().map(|table| (&table.name, table)).collect();
         for name in rules.tables.keys() {
-            match schema.tables.iter().find(|table| table.name == *name) {
+            match there.get(name) {
                 None => {
                     let remedy = "Remove it from the policy, or spell it as the database does.".to_owned();
                     self.add(

@@ -40,6 +40,8 @@ pub struct Rebuild<'a> {
     pub seal: &'a Seal,
     pub key: &'a Key,
     pub exceptions: &'a [Exception],
+    /// By which rows are copied at a time.
+    pub connections: usize,
 }
 
 impl Rebuild<'_> {
@@ -80,7 +82,8 @@ impl Rebuild<'_> {
             drop_database(&base, &new).await?;
             return Ok(Err(findings));
         }
-        let outcomes = tables::load(self.sessions, (old, &new), &plan.tables, self.key).await?;
+        let outcomes =
+            tables::load(self.sessions, (old, &new), &plan.tables, self.key, self.connections).await?;
         let mut problems = Problems::new(old);
         for plan in &plan.tables {
             match outcomes.get(&plan.table.name) {

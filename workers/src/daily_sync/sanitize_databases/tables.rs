@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// Two for each of two processors: one waits for the disk while the other replaces.
-const CONNECTIONS: usize = 4;
+pub const CONNECTIONS: usize = 4;
 /// 1 GiB.
 const PAGES: i64 = 131_072;
 const BATCH: usize = 256 * 1024;
@@ -79,8 +79,10 @@ pub async fn load<'a>(
     (old, new): (&str, &str),
     plans: &'a [TablePlan],
     key: &Key,
+    connections: usize,
 ) -> Result<BTreeMap<&'a TableName, Outcome>> {
-    let mut outcomes = run(sessions, (old, new), plans.iter().flat_map(parts).collect(), key).await?;
+    let all = plans.iter().flat_map(parts).collect();
+    let mut outcomes = run(sessions, (old, new), all, key, connections).await?;
     loop {
         let again: Vec<&TablePlan> = plans
             .iter()
@@ -98,7 +100,7 @@ pub async fn load<'a>(
                 .map_err(|error| query_failed("begin a table again", &error))?;
         }
         let parts = again.iter().copied().flat_map(parts).collect();
-        let second = run(sessions, (old, new), parts, key).await?;
+        let second = run(sessions, (old, new), parts, key, connections).await?;
         let helped = second.values().any(std::result::Result::is_ok);
         outcomes.extend(second);
         if !helped {
@@ -128,13 +130,14 @@ async fn run<'a>(
     databases: (&str, &str),
     mut parts: Vec<Part<'a>>,
     key: &Key,
+    connections: usize,
 ) -> Result<BTreeMap<&'a TableName, Outcome>> {
     let mut outcomes: BTreeMap<&TableName, Outcome> =
         parts.iter().map(|part| (&part.plan.table.name, Ok(Done::default()))).collect();
     parts.sort_by_key(|part| part.pages.1.unwrap_or(part.heap.pages) - part.pages.0);
     let total = parts.len();
     let (queue, shared) = (Mutex::new(VecDeque::from(parts)), Mutex::new(&mut outcomes));
-    let turns = (0..CONNECTIONS.min(total)).map(|_| async {
+    let turns = (0..connections.min(total)).map(|_| async {
         let from = sessions.open_to_copy(databases.0).await?;
         let to = sessions.open_to_copy(databases.1).await?;
         loop {
