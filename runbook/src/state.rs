@@ -74,6 +74,12 @@ pub fn deadline<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Resu
     Err(serde::de::Error::custom("a deadline is between 1m and 48h"))
 }
 
+/// `arn:…:execution:<prefix>-<to>`, for a run of `<prefix>-<from>`.
+pub(crate) fn beside(run: &Run, from: &str, to: &str) -> Option<String> {
+    let (machine, _) = run.execution.as_str().rsplit_once(':')?;
+    Some(format!("{}{to}", machine.strip_suffix(from)?))
+}
+
 impl Run {
     /// The execution's name: the last part of its ARN
     /// (https://docs.aws.amazon.com/step-functions/latest/dg/concepts-state-machine-executions.html).

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use aws_sdk_sfn::types::Tag as MachineTag;
+use aws_sdk_sfn::types::{ExecutionStatus, Tag as MachineTag};
 use local_aws::rds::Tie;
 use sandbox::{
     Options, Sandbox,
@@ -242,6 +242,9 @@ async fn a_fleet_that_is_stopped_is_started_again_with_the_same_input() {
     sandbox.clock.sleep(Duration::from_secs(900)).await;
     sandbox.sfn().stop_execution().execution_arn(&arn).send().await.unwrap();
     ended(&sandbox, arn).await;
+    let stopped = sandbox.sfn().list_executions().state_machine_arn(machine("major-upgrade")).send().await;
+    let stopped = stopped.unwrap().executions()[0].status().clone();
+    assert_eq!(stopped, ExecutionStatus::Aborted, "its upgrade was half-way");
     upgrade(&sandbox, "again", &input).await.succeeded();
     let expected = &at(&["c000", "c001", "c002"], "18.4") | &at(&["untagged"], "16.14");
     assert_eq!(versions(&sandbox).await, expected);
@@ -278,7 +281,7 @@ async fn no_more_are_rehearsed_side_by_side_than_the_account_has_room_for() {
     let said = done.report["steps"].to_string();
     assert!(
         said.contains(
-            "rehearses 1 (2 still to rehearse; 47 of 50 DBClusterParameterGroups leave no more room)"
+            "rehearses 1 (2 still to rehearse; 47 of 50 DBClusterParameterGroups leave room for no more)"
         ),
         "{said}"
     );

@@ -10,27 +10,27 @@ use std::{
     time::Duration,
 };
 
-use aws_sdk_rds::types::{BlueGreenDeployment, GlobalCluster};
 use futures::future::try_join_all;
 use policy::Tell;
 use runbook::{
     Context, Error, Result, Run, State,
-    aurora::{self, Cluster, EngineVersion, ResourceId, Status},
-    error::{Then, aws},
-    major_upgrade::MANAGED_BY,
+    aurora::{Cluster, EngineVersion, ResourceId},
+    error::Then,
     state::{self, friendly_duration, friendly_duration_or_none},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::waves::{Size, default_waves, ends};
+use super::{
+    account::Account,
+    waves::{Size, default_waves, ends},
+};
 use crate::{
     major_upgrade::{
         path::{Targets, shortest},
         rehearsed,
         resolve_upgrade::{ResolveUpgrade, upgrade_targets},
-        ties::{self, Ties},
     },
     rehearse_upgrade::resolve_rehearsal::ResolveRehearsal,
 };
@@ -93,8 +93,8 @@ pub struct ResolveFleet {
 /// An Inline Map runs 40 iterations at once
 /// (https://docs.aws.amazon.com/step-functions/latest/dg/state-map-inline.html).
 const MOST_AT_ONCE: usize = 40;
-/// Two entries a cluster of some ten events each, in a history of 25,000
-/// (https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html); measured for 500.
+/// Each takes 20 events, and each batch of rehearsals or upgrades 12, of a history of 25,000
+/// (https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html); a test measures it.
 const MOST_CLUSTERS: usize = 500;
 /// Records that are read side by side.
 const AT_A_TIME: usize = 8;
@@ -401,60 +401,7 @@ fn nothing(left_out: &[Listed]) -> Error {
         .map(|one| format!("\n  {}: {}", one.cluster, one.left_out.as_deref().unwrap_or("left out")));
     let found = match left_out.len() {
         0 => "no cluster has the tag".to_owned(),
-        number => format!("all {number} clusters are left out:{}", reasons.collect::<String>()),
+        number => format!("nothing is left of {number} chosen:{}", reasons.collect::<String>()),
     };
     Error::refused(found).fix("choose clusters that an upgrade is for").then(Then::StartAgain)
-}
-
-/// What RDS shows of the account, asked once for all clusters.
-struct Account {
-    clusters: Vec<Cluster>,
-    global: Vec<GlobalCluster>,
-    deployments: Vec<BlueGreenDeployment>,
-}
-
-impl Account {
-    async fn look(cx: &Context) -> Result<Self> {
-        let global = cx.rds.describe_global_clusters().into_paginator().items().send();
-        let deployments = cx.rds.describe_blue_green_deployments().into_paginator().items().send();
-        Ok(Self {
-            clusters: aurora::clusters(cx).await?,
-            global: global.try_collect().await.map_err(aws("rds:DescribeGlobalClusters"))?,
-            deployments: deployments.try_collect().await.map_err(aws("rds:DescribeBlueGreenDeployments"))?,
-        })
-    }
-
-    /// Whether an owner's upgrade is for this cluster, and now; or why not.
-    fn fits(&self, cluster: &Cluster) -> std::result::Result<(), String> {
-        let Cluster { id, arn, tags, shown, .. } = cluster;
-        ties::check(cluster).map_err(|error| error.reason())?;
-        let ties = Ties::of(arn, &self.global, &self.deployments, &[]);
-        if let Some(tie) = ties.findings(cluster, true).map_err(|error| error.reason())?.first() {
-            return Err(format!("{}: {}", tie.id(), tie.reason));
-        }
-        if tags.is(MANAGED_BY.0, MANAGED_BY.1) {
-            return Err("a runbook has made it: the next run makes it again of an upgraded cluster".into());
-        }
-        // Tags are copied to green, and stay with what a switchover has replaced
-        // (https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/blue-green-deployments-overview.html).
-        if let Some(source) = shown.replication_source_identifier().filter(|source| !source.is_empty()) {
-            return Err(format!("it is a replica of {source}"));
-        }
-        let of_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        let former = id.rsplit_once("-old").filter(|(_, number)| of_digits(number));
-        if let Some((plain, _)) = former
-            && aurora::by_name(&self.clusters, plain).is_some()
-        {
-            return Err(format!("a blue/green deployment has replaced it by {plain}"));
-        }
-        if cluster.status != Status::Available {
-            return Err(format!("it is {}", cluster.status));
-        }
-        if shown.master_user_secret().is_none() {
-            return Err("RDS does not manage its master password, and a fleet has no secret for each: \
-                        upgrade it by itself, with secretArn"
-                .into());
-        }
-        Ok(())
-    }
 }
