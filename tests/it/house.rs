@@ -239,22 +239,38 @@ fn every_path_that_the_page_on_the_local_aws_names_exists() {
     }
 }
 
-#[test]
-fn no_function_and_no_worker_carries_what_a_command_needs() {
+/// The crates that `cargo tree` lists.
+fn crates(arguments: &[&str], format: &str) -> BTreeSet<String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let tree = Command::new(cargo)
-        .args(["tree", "--locked", "--package", "functions", "--package", "workers"])
-        .args(["--edges", "normal", "--prefix", "none", "--format", "{p}"])
+        .args(["tree", "--locked", "--prefix", "none", "--format", format])
+        .args(arguments)
         .current_dir(root())
         .output()
         .unwrap();
     assert!(tree.status.success(), "{}", String::from_utf8_lossy(&tree.stderr));
     let tree = String::from_utf8(tree.stdout).unwrap();
-    let crates: BTreeSet<&str> = tree.lines().filter_map(|line| line.split(' ').next()).collect();
+    tree.lines().map(|line| line.trim_end_matches(" (*)").to_owned()).collect()
+}
+
+#[test]
+fn no_function_and_no_worker_carries_what_a_command_needs() {
+    let crates = crates(&["--package", "functions", "--package", "workers", "--edges", "normal"], "{lib}");
     assert!(crates.contains("policy") && crates.contains("tokio"), "{crates:?}");
-    for command in ["clap", "similar", "comfy-table", "indicatif", "axum"] {
+    for command in ["clap", "similar", "comfy_table", "indicatif", "axum"] {
         assert!(!crates.contains(command), "{command} is in an executable that runs on AWS");
     }
+}
+
+/// A crate that the tests have with one feature more is compiled once more for the executables that
+/// they start, and so is all that stands on it: minutes of a clean clone.
+#[test]
+fn the_tests_and_the_shipped_executables_share_every_crate() {
+    let of = |edges: &str| crates(&["--workspace", "--edges", edges], "{p} [{f}]");
+    let (shipped, tested) = (of("normal,build"), of("normal,build,dev"));
+    assert!(shipped.len() > 100, "cargo tree has listed {} crates", shipped.len());
+    let others: Vec<_> = shipped.difference(&tested).collect();
+    assert!(others.is_empty(), "give them the features that the tests have: {others:#?}");
 }
 
 #[test]
