@@ -25,6 +25,7 @@ pub struct Context {
     pub rds: Lazy<aws_sdk_rds::Client>,
     pub sfn: Lazy<aws_sdk_sfn::Client>,
     pub secrets: Lazy<aws_sdk_secretsmanager::Client>,
+    pub scaling: Lazy<aws_sdk_applicationautoscaling::Client>,
     pub store: Store,
     pub clock: Clock,
     pub progress: Progress,
@@ -56,11 +57,12 @@ impl Context {
             let s3 = aws_sdk_s3::config::Builder::from(&of_store).force_path_style(true).build();
             aws_sdk_s3::Client::from_conf(s3)
         });
-        let (rds, sfn, secrets) = clients(config);
+        let Clients { rds, sfn, secrets, scaling } = Clients::of(config);
         Self {
             rds,
             sfn,
             secrets,
+            scaling,
             store: Store::new(s3, bucket),
             clock,
             progress: Progress::default(),
@@ -123,20 +125,28 @@ impl Context {
             .await;
         let config =
             self.config.to_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build();
-        let (rds, sfn, secrets) = clients(&config);
-        Self { rds, sfn, secrets, config, ..self.clone() }
+        let Clients { rds, sfn, secrets, scaling } = Clients::of(&config);
+        Self { rds, sfn, secrets, scaling, config, ..self.clone() }
     }
 }
 
-type Clients = (Lazy<aws_sdk_rds::Client>, Lazy<aws_sdk_sfn::Client>, Lazy<aws_sdk_secretsmanager::Client>);
+struct Clients {
+    rds: Lazy<aws_sdk_rds::Client>,
+    sfn: Lazy<aws_sdk_sfn::Client>,
+    secrets: Lazy<aws_sdk_secretsmanager::Client>,
+    scaling: Lazy<aws_sdk_applicationautoscaling::Client>,
+}
 
-fn clients(config: &SdkConfig) -> Clients {
-    let (rds, sfn, secrets) = (config.clone(), config.clone(), config.clone());
-    (
-        Lazy::new(move || aws_sdk_rds::Client::new(&rds)),
-        Lazy::new(move || aws_sdk_sfn::Client::new(&sfn)),
-        Lazy::new(move || aws_sdk_secretsmanager::Client::new(&secrets)),
-    )
+impl Clients {
+    fn of(config: &SdkConfig) -> Self {
+        let (rds, sfn, secrets, scaling) = (config.clone(), config.clone(), config.clone(), config.clone());
+        Self {
+            rds: Lazy::new(move || aws_sdk_rds::Client::new(&rds)),
+            sfn: Lazy::new(move || aws_sdk_sfn::Client::new(&sfn)),
+            secrets: Lazy::new(move || aws_sdk_secretsmanager::Client::new(&secrets)),
+            scaling: Lazy::new(move || aws_sdk_applicationautoscaling::Client::new(&scaling)),
+        }
+    }
 }
 
 /// What a worker is doing, in one line: logged, and shown by whoever watches.

@@ -7,7 +7,7 @@ use std::{
 };
 
 /// A client of AWS: each reads the rules of its endpoints when it is made, and most functions use
-/// one or two of the four.
+/// one or two of the five.
 #[derive(Clone)]
 pub struct Lazy<T>(Arc<LazyLock<T, Box<dyn FnOnce() -> T + Send>>>);
 

@@ -22,6 +22,7 @@ pub mod snapshot_export;
 pub mod state;
 pub mod store;
 pub mod telemetry;
+pub mod upgrade_fleet;
 pub mod visible;
 pub mod worker;
 

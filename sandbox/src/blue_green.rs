@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, path::Path, time::Duration, time::Instant};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{bail, ensure};
 use comfy_table::{CellAlignment, Table, presets};
 use runbook::{aurora, postgres::Login};
 use serde_json::json;
@@ -19,7 +19,6 @@ use crate::{
 /// A clone of the orders with the same groups, instances and rows.
 const TWIN: &str = "orders-twin";
 const DATABASE: &str = "shop";
-const PASSWORD: &str = "correct-horse-battery";
 
 /// Blue/Green needs logical replication, and a worker for each of the shop's databases.
 const PARAMETERS: [(&str, &str); 2] =
@@ -73,7 +72,7 @@ async fn create(options: Options, terminal: Terminal) -> anyhow::Result<(Sandbox
     );
     let shape = Shape { parameters: &PARAMETERS, maintenance: false, ..Shape::default() };
     orders::create(&sandbox, shape).await?;
-    let secret = own_password(&sandbox).await?;
+    let secret = orders::own_password(&sandbox).await?;
     let login = login(&sandbox, orders::CLUSTER, &secret).await?;
     // The one table of the shop without a key.
     let billing = orders::connect(&login, "billing").await?;
@@ -87,21 +86,6 @@ async fn create(options: Options, terminal: Terminal) -> anyhow::Result<(Sandbox
          and a reader each, on 16.14.",
     ));
     Ok((sandbox, secret))
-}
-
-/// A master password that RDS does not manage: of others it makes no deployment.
-async fn own_password(sandbox: &Sandbox) -> anyhow::Result<String> {
-    let modify = sandbox.rds_client().modify_db_cluster().db_cluster_identifier(orders::CLUSTER);
-    let modify = modify.manage_master_user_password(false).master_user_password(PASSWORD);
-    modify.apply_immediately(true).send().await?;
-    let cx = orders::context(sandbox);
-    let cluster = aurora::cluster(&cx, orders::CLUSTER).await?;
-    let user = cluster.shown.master_username().context("RDS shows no master user")?;
-    let value = json!({"username": user, "password": PASSWORD}).to_string();
-    let secret = cx.secrets.create_secret().name("orders/master").secret_string(value).send().await?;
-    // The password is asked for only after a while.
-    sandbox.clock.sleep(Duration::from_secs(180)).await;
-    secret.arn.context("the secret has no ARN")
 }
 
 async fn clone(sandbox: &Sandbox) -> anyhow::Result<()> {

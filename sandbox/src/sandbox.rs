@@ -23,6 +23,7 @@ use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::mpsc, task::JoinHandle};
 
 use local_aws::{
+    autoscaling::AutoScaling,
     aws::{ACCOUNT, REGION, arn},
     client::InProcess,
     ec2::Ec2,
@@ -129,6 +130,7 @@ pub struct Sandbox {
     pub s3: Arc<S3>,
     pub secrets: Arc<SecretsManager>,
     pub ssm: Arc<Ssm>,
+    pub scaling: Arc<AutoScaling>,
     pub iam: Arc<Iam>,
     /// Slack, Sentry, Datadog.
     pub beside: Beside,
@@ -260,7 +262,7 @@ impl Sandbox {
         let events = Events::new(clock, weak, PREFIX, (rules, destinations), outside)?;
         tasks.push(tokio::spawn(events.clone().run(events_receiver)));
         let (s3, secrets, sts) = (S3::new(clock), SecretsManager::new(clock), Sts::new(clock));
-        let ssm = Ssm::new(clock);
+        let (ssm, scaling) = (Ssm::new(clock), AutoScaling::new(clock));
         s3.create_bucket(BUCKET);
         if let Some(key) = &switches.run_bucket {
             s3.encrypt(BUCKET, key);
@@ -291,6 +293,7 @@ impl Sandbox {
             ("s3", s3.clone()),
             ("secretsmanager", secrets.clone()),
             ("ssm", ssm.clone()),
+            ("application-autoscaling", scaling.clone()),
             ("sts", sts),
         ]);
         let (functions, workers) = (Arc::downgrade(&lambda), Arc::downgrade(&ecs));
@@ -313,6 +316,7 @@ impl Sandbox {
             s3,
             secrets,
             ssm,
+            scaling,
             iam,
             beside,
             engine,

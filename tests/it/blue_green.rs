@@ -1,8 +1,12 @@
-//! major-upgrade by Blue/Green in the model gear: green beside the cluster, and the switchover.
+//! major-upgrade by Blue/Green: green beside the cluster, and the switchover. Most of it in the
+//! model gear.
 
 use std::time::Duration;
 
-use runbook::{aurora::deployment_named, major_upgrade::deployment_name};
+use runbook::{
+    aurora::{deployment_named, identifier},
+    major_upgrade::deployment_name,
+};
 use sandbox::{
     Sandbox,
     orders::{self, Shape},
@@ -11,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::{
     approval,
-    harness::{Ended, calls, ended, model, mutations, redrive, run, versions},
+    harness::{Ended, calls, ended, model, mutations, real, redrive, run, versions},
 };
 
 const ON: (&str, &str) = ("rds.logical_replication", "1");
@@ -33,15 +37,8 @@ pub const WHOLE_WAY: [&str; 11] = [
 /// The orders with a master password of their owner's, which RDS does not manage.
 pub async fn world(shape: Shape<'_>) -> Sandbox {
     let sandbox = model(1, Shape { maintenance: false, ..shape }).await;
-    own_password(&sandbox).await;
+    orders::own_password(&sandbox).await.unwrap();
     sandbox
-}
-
-pub async fn own_password(sandbox: &Sandbox) {
-    let modify = sandbox.rds_client().modify_db_cluster().db_cluster_identifier(orders::CLUSTER);
-    let modify = modify.manage_master_user_password(false).master_user_password("correct-horse-battery");
-    modify.apply_immediately(true).send().await.unwrap();
-    sandbox.clock.sleep(Duration::from_secs(15 * 60)).await;
 }
 
 /// Logical replication is on, and nothing stands in the way.
@@ -278,11 +275,143 @@ async fn what_is_in_the_way_of_green_on_the_aws_side_blocks_before_anything_and_
 }
 
 #[tokio::test(start_paused = true)]
+async fn proxies_and_auto_scaling_of_the_cluster_are_told_of_before_green_is_made() {
+    let sandbox = ready().await;
+    let cx = orders::context(&sandbox);
+    let users = cx.rds.create_db_cluster().db_cluster_identifier("users").engine("aurora-postgresql");
+    users.master_username("root").master_user_password("long-enough").send().await.unwrap();
+    for (proxy, target) in [("app", orders::CLUSTER), ("batch", "orders-2"), ("theirs", "users")] {
+        sandbox.rds.plant_proxy(proxy, target).unwrap();
+    }
+    for cluster in [orders::CLUSTER, "users"] {
+        sandbox.scaling.plant_target(cluster, 1, 8);
+    }
+    let run = run(&sandbox, "told", &by_blue_green()).await.succeeded();
+    let told = ["rds-proxy:app", "rds-proxy:batch", "scaling-policy:orders"];
+    let said = step(&run, "ResolveUpgrade")["summary"].as_str().unwrap();
+    assert!(said.ends_with(&format!(". Worth knowing: {}", told.join(", "))), "{said}");
+    let findings: Vec<runbook::Finding> = serde_json::from_value(run.report["findings"].clone()).unwrap();
+    for id in told {
+        let found: Vec<_> = findings.iter().filter(|finding| finding.id() == id).collect();
+        assert!(found.len() == 1 && found[0].level == runbook::Level::Warn, "{id}: {findings:#?}");
+    }
+    assert!(!findings.iter().any(|finding| finding.object == "theirs"), "{findings:#?}");
+    let page = sandbox.s3.get(sandbox::sandbox::BUCKET, "runs/told/report.html").unwrap();
+    assert!(String::from_utf8_lossy(&page).contains("describe-db-proxy-targets --db-proxy-name app "));
+    // Once there is green nothing of it can be changed, and nobody asks any more.
+    assert_eq!(calls(&sandbox, "resolve-upgrade", "DescribeDBProxies"), 1);
+    assert_eq!(calls(&sandbox, "resolve-upgrade", "DescribeDBProxyTargets"), 3);
+    assert_eq!(calls(&sandbox, "resolve-upgrade", "DescribeScalableTargets"), 1);
+    let targets = cx.rds.describe_db_proxy_targets().db_proxy_name("app").send().await.unwrap();
+    let shown: Vec<_> = targets.targets().iter().filter_map(|target| target.rds_resource_id()).collect();
+    assert_eq!(shown, ["orders", "orders-1", "orders-2"], "it leads to the new cluster");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_custom_endpoint_stops_the_run_until_its_owner_has_looked_at_it_and_then_moves() {
+    let sandbox = ready().await;
+    let rds = sandbox.rds_client();
+    let make = rds.create_db_cluster_endpoint().db_cluster_identifier(orders::CLUSTER);
+    let make = make.db_cluster_endpoint_identifier("reports").endpoint_type("READER");
+    let address = make.send().await.unwrap().endpoint.unwrap();
+    let id = format!("custom-endpoint:{address}");
+    run(&sandbox, "blocked", &by_blue_green()).await.failed("Blocked").says(&[&id]);
+    assert_eq!(mutations(&sandbox), Vec::<String>::new());
+    let mut input = by_blue_green();
+    input["skip"] = json!([{ "finding": "custom-endpoint", "reason": "it has no list of instances" }]);
+    let run = run(&sandbox, "skipped", &input).await.succeeded();
+    assert_eq!(run.states(), WHOLE_WAY);
+    let findings = run.report["findings"].to_string();
+    assert!(findings.contains("[skipped: it has no list of instances]"), "{findings}");
+    let inspected = step(&run, "InspectDatabases")["summary"].to_string();
+    assert!(!inspected.contains("though to be skipped"), "{inspected}");
+    for (cluster, endpoint) in [(orders::CLUSTER, "reports"), ("orders-old1", "reports-old1")] {
+        let found = rds.describe_db_cluster_endpoints().db_cluster_identifier(cluster).send().await.unwrap();
+        let names = found.db_cluster_endpoints().iter();
+        let names: Vec<_> = names.filter_map(|one| one.db_cluster_endpoint_identifier()).collect();
+        assert_eq!(names, [endpoint], "{cluster}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_asks_for_proxies_in_place_and_the_other_way_is_told_until_it_is_done() {
+    let sandbox = world(Shape::default()).await;
+    sandbox.rds.plant_proxy("app", orders::CLUSTER).unwrap();
+    let input = json!({ "cluster": orders::CLUSTER, "target": "18", "approval": true });
+    let arn = sandbox.start_execution("major-upgrade", "upgrade", &input).await.unwrap();
+    let asked = approval::question(&sandbox, None).await;
+    let way = asked["otherWay"].as_str().unwrap();
+    assert!(way.starts_with("Blue/Green"), "{way}");
+    let page = sandbox.s3.get(sandbox::sandbox::BUCKET, "runs/upgrade/report.html").unwrap();
+    assert!(String::from_utf8_lossy(&page).contains("The other way"));
+    approval::approve(&sandbox, &approval::token(&asked)).await;
+    let ended = ended(&sandbox, arn).await.succeeded();
+    assert_eq!(ended.report["otherWay"], Value::Null, "there is nothing left to choose");
+    assert_eq!(calls(&sandbox, "resolve-upgrade", "DescribeDBProxies"), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_path_of_several_hops_is_refused_with_the_first_of_them() {
     let sandbox = world(Shape { version: "13.9", ..Shape::default() }).await;
     let refused = run(&sandbox, "hops", &by_blue_green()).await.failed("Refused");
     refused.says(&["goes one step", "as the target first, or upgrade in place"]);
     assert_eq!(mutations(&sandbox), Vec::<String>::new());
+}
+
+/// With the shipped workers on real PostgreSQL, after the question: green is late, then blue has
+/// what green has not, then green no longer takes what comes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn green_that_is_late_or_no_longer_follows_is_not_switched_over_to() {
+    let parameters = [ON, ("max_logical_replication_workers", "6")];
+    let shape = Shape { parameters: &parameters, maintenance: false, ..Shape::default() };
+    let (sandbox, blue) = real(shape).await;
+    let engine = sandbox.engine.clone().unwrap();
+    // The one table of the shop without a key.
+    let billing = engine.connect(&blue, "rdsadmin", "billing").await.unwrap();
+    billing.batch_execute("ALTER TABLE ledger.rates REPLICA IDENTITY FULL").await.unwrap();
+    let mut input = by_blue_green();
+    input["secretArn"] = orders::own_password(&sandbox).await.unwrap().into();
+    input["approval"] = true.into();
+    let arn = sandbox.start_execution("major-upgrade", "upgrade", &input).await.unwrap();
+    let asked = tokio::select! {
+        asked = approval::question(&sandbox, None) => asked,
+        ended = ended(&sandbox, arn.clone()) => panic!("nobody is asked: {}: {}", ended.error, ended.cause),
+    };
+
+    let target = deployment(&sandbox).await.unwrap().target.unwrap();
+    let green = runbook::aurora::cluster(&orders::context(&sandbox), identifier(&target)).await.unwrap();
+    let green = engine.connect(green.resource_id.as_str(), "rdsadmin", "shop").await.unwrap();
+    let shop = engine.connect(&blue, "rdsadmin", "shop").await.unwrap();
+    // Green waits for its own lock, and behind it is more than a moment's work.
+    green.batch_execute("BEGIN; LOCK TABLE customers IN EXCLUSIVE MODE").await.unwrap();
+    shop.batch_execute("UPDATE customers SET city = city WHERE id = 1").await.unwrap();
+    let bulk = "SELECT pg_logical_emit_message(false, 'bulk', repeat('x', 20000000))";
+    shop.query(bulk, &[]).await.unwrap();
+    approval::approve(&sandbox, &approval::token(&asked)).await;
+    while !failures(&sandbox, &arn).await.iter().any(|cause| cause.contains("green to catch up")) {
+        sandbox.clock.sleep(Duration::from_secs(20)).await;
+    }
+
+    shop.batch_execute("ALTER TABLE customers ADD COLUMN hurried int").await.unwrap();
+    green.batch_execute("ROLLBACK").await.unwrap();
+    let blocked = ended(&sandbox, arn).await.failed("Blocked");
+    blocked.says(&["ddl-on-blue:shop/public.customers", "delete the deployment with its green"]);
+
+    // A row of that column is on its way, and the column gone again: both look the same.
+    shop.batch_execute("UPDATE customers SET hurried = 1 WHERE id = 1").await.unwrap();
+    shop.batch_execute("ALTER TABLE customers DROP COLUMN hurried").await.unwrap();
+    let blocked = redrive(&sandbox, &blocked).await.failed("Blocked");
+    blocked.says(&["green-degraded:shop/rds", "green no longer follows"]);
+    assert_eq!(calls(&sandbox, "switch-over", "SwitchoverBlueGreenDeployment"), 0);
+    assert_eq!(versions(&sandbox).await, ["16.14", "16.14", "16.14"]);
+}
+
+/// Why tasks of that execution have failed so far.
+async fn failures(sandbox: &Sandbox, execution: &str) -> Vec<String> {
+    let history = sandbox.sfn().get_execution_history().execution_arn(execution);
+    let history = history.into_paginator().items().send().try_collect().await.unwrap();
+    let failures = history.iter().filter_map(|event| event.task_failed_event_details());
+    failures.map(|failure| failure.cause().unwrap_or_default().to_owned()).collect()
 }
 
 /// In a real cluster: what PostgreSQL shows that green would not follow, each once.
@@ -307,6 +436,8 @@ pub async fn what_green_would_not_follow_is_found(sandbox: &Sandbox, resource_id
         "ALTER TABLE public.identified OWNER TO postgres",
         "ALTER TABLE public.scratch OWNER TO postgres",
         "ALTER MATERIALIZED VIEW public.counted OWNER TO postgres",
+        "CREATE EXTENSION IF NOT EXISTS postgres_fdw",
+        "CREATE SERVER warehouse FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '10.0.0.9')",
     ] {
         admin.batch_execute(statement).await.unwrap_or_else(|error| panic!("{statement}: {error}"));
     }
@@ -329,11 +460,16 @@ pub async fn what_green_would_not_follow_is_found(sandbox: &Sandbox, resource_id
         "read-only-switched-off:shop/writes_anyway",
         "materialized-view:shop/public.counted",
         "always-trigger:shop/fires on public.identified",
+        "foreign-server:shop/warehouse",
+        // A plain server's defaults are too few for the shop's databases.
+        "replication-slots:max_logical_replication_workers",
+        "worker-processes:max_worker_processes",
     ] {
         assert_eq!(found(id), 1, "{id}: {findings:#?}");
     }
-    let of = |check: &str| findings.iter().filter(|finding| finding.check == check).count();
-    assert!(of("foreign-slot") > 0, "the planted slot is somebody else's");
+    let foreign = findings.iter().find(|finding| finding.check == "foreign-slot");
+    let foreign = foreign.expect("the planted slot is somebody else's");
+    assert!(foreign.reason.contains("DMS"), "{}", foreign.reason);
     let strange = findings.iter().filter(|finding| finding.object.starts_with("rds_bgd_0"));
     assert_eq!(strange.count(), 0, "what RDS makes for green is its own");
     let schema = "SELECT to_regnamespace('aurora_runbooks_statistics')::text";

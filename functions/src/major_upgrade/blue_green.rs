@@ -13,7 +13,7 @@ use runbook::{
 use serde::Serialize;
 
 use super::{
-    apply_pending_maintenance,
+    apply_pending_maintenance, beside,
     ties::{Ties, finding},
 };
 use crate::shared::groups::Kind;
@@ -126,8 +126,8 @@ impl Way {
         (self.stage != Stage::InPlace).then_some(EXPECTED)
     }
 
-    /// What RDS shows that is in the way of it (AuroraUserGuide, blue-green-deployments-creating
-    /// and -considerations).
+    /// What AWS shows that is in the way of it, or is worth knowing before it (AuroraUserGuide,
+    /// blue-green-deployments-creating and -considerations).
     pub async fn findings(
         &self,
         cx: &Context,
@@ -162,6 +162,8 @@ impl Way {
             let attributes = cx.rds.describe_account_attributes().send().await;
             let attributes = attributes.map_err(aws("rds:DescribeAccountAttributes"))?;
             findings.extend(quotas(attributes.account_quotas(), members.len()));
+            // Nothing of it can be changed any more once there is green.
+            findings.extend(beside::findings(cx, cluster, members).await?);
         }
         for (arn, action) in apply_pending_maintenance::standing(cx, cluster, members).await? {
             findings.push(finding(

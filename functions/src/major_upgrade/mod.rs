@@ -29,6 +29,7 @@
 
 pub mod apply_pending_maintenance;
 pub mod ask_approval;
+mod beside;
 mod blue_green;
 pub mod check_window;
 pub mod create_green;
@@ -37,7 +38,7 @@ pub mod failure;
 pub mod input;
 mod migration;
 pub mod modify_cluster_version;
-pub mod path;
+pub(crate) mod path;
 pub mod prepare_green;
 pub mod prepare_parameter_groups;
 pub(crate) mod rehearsed;

@@ -11,10 +11,10 @@ use std::time::Duration;
 use aws_sdk_rds::types::PendingModifiedValues;
 use policy::Tell;
 use runbook::{
-    Arn, Context, Error, Finding, Result, Run, SkippedFinding, State,
+    Arn, Context, Error, Finding, Level, Result, Run, SkippedFinding, State,
     aurora::{self, Cluster, EngineVersion, Instance, ResourceId, Status},
     daily_sync::tags::Maker,
-    error::{Then, aws},
+    error::{Then, aws, judge},
     lease,
     major_upgrade::{Collations, Method},
     rehearse_upgrade::plans::PlanRegression,
@@ -166,6 +166,9 @@ pub struct Plan {
     /// In place: whether Blue/Green would fit.
     #[serde(skip_serializing_if = "Option::is_none")]
     other_way: Option<String>,
+    /// Worth knowing, and what was skipped.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<Finding>,
     /// What a person decides on; null when nobody is asked.
     decision: Option<String>,
     window: Option<Window>,
@@ -195,9 +198,11 @@ impl State for ResolveUpgrade {
         let path = shortest(&upgrade_targets(cx).await?, &from, &self.target)
             .ok_or_else(|| no_path(&from, &self.target))?;
         let way = Way::of(cx, self.method, &cluster, &path).await?;
-        let blockers = blockers(cx, &cluster, &members, &path, (&way, &self.skip)).await?;
-        if !blockers.is_empty() {
-            return Err(Error::Blocked(blockers));
+        let findings = find(cx, &cluster, &members, &path, (&way, &self.skip)).await?;
+        let (blocking, warnings): (Vec<_>, Vec<_>) =
+            findings.into_iter().partition(|finding| finding.level == Level::Block);
+        if !blocking.is_empty() {
+            return Err(Error::Blocked(blocking));
         }
         let target = path.last().unwrap_or(&from).clone();
         let is_rehearsal = Maker::rehearsal(&cluster.tags).is_some();
@@ -206,7 +211,7 @@ impl State for ResolveUpgrade {
             rehearsed::require(cx, &cluster, last.as_ref(), within, &target)?;
         }
         let hops: Vec<String> = path.iter().map(EngineVersion::to_string).collect();
-        let summary = match path.as_slice() {
+        let mut summary = match path.as_slice() {
             [] => format!("{} is at {from}: nothing to upgrade", cluster.id),
             _ => format!(
                 "{} goes from {from} to {}{}",
@@ -215,6 +220,10 @@ impl State for ResolveUpgrade {
                 way.words(members.len()).unwrap_or_else(|| rehearsed::words(last.as_ref()))
             ),
         };
+        if !warnings.is_empty() {
+            let ids: Vec<String> = warnings.iter().map(Finding::id).collect();
+            summary.push_str(&format!(". Worth knowing: {}", ids.join(", ")));
+        }
         // Nobody feels what happens to a clone.
         let asked = !is_rehearsal && (self.approval || cx.variable(REQUIRE_APPROVAL) == Some("true"));
         let other_way = way.other(&cluster, &path);
@@ -222,7 +231,7 @@ impl State for ResolveUpgrade {
         let Self {
             deadline,
             parameters,
-            skip,
+            mut skip,
             secret_arn,
             collations,
             method,
@@ -232,6 +241,8 @@ impl State for ResolveUpgrade {
             change_calendars,
             ..
         } = self;
+        // The states behind look for other things.
+        skip.retain(|skip| !warnings.iter().any(|found| skip.names(found)));
         let expected_duration = expected_duration
             .or(way.expected())
             .or(last.map(|last| Duration::from_secs(last.duration.at_most)))
@@ -257,6 +268,7 @@ impl State for ResolveUpgrade {
             stage: way.stage,
             switchover_timeout,
             other_way,
+            warnings,
             decision,
             window,
             expected_duration,
@@ -267,8 +279,8 @@ impl State for ResolveUpgrade {
 
 impl ResolveUpgrade {
     /// The same for the same upgrade: of another one, such as to a minor version that RDS has since
-    /// begun to offer, the answer to this question says nothing.
-    /// A yes to a reboot is none to a switchover.
+    /// begun to offer, the answer to this question says nothing, and a yes to a reboot is none to a
+    /// switchover.
     fn decision(&self, cluster: &Cluster, path: &[EngineVersion], stage: Stage) -> String {
         let about = serde_json::json!([
             cluster.resource_id,
@@ -340,8 +352,9 @@ pub(crate) async fn upgrade_targets(cx: &Context) -> Result<Targets> {
     Ok(targets)
 }
 
-/// What a person must change on the AWS side before RDS would take the upgrade.
-async fn blockers(
+/// What a person must change on the AWS side before RDS would take the upgrade, and what is worth
+/// knowing before it.
+async fn find(
     cx: &Context,
     cluster: &Cluster,
     members: &[Instance],
@@ -355,8 +368,7 @@ async fn blockers(
     let ties = Ties::look(cx, cluster).await?;
     let ours = way.deployment.as_deref();
     let mut findings = ties.findings_beside(ours, cluster, is_major || ours.is_some())?;
-    let of_way = way.findings(cx, cluster, members, &ties).await?.into_iter();
-    findings.extend(of_way.filter(|found| !skip.iter().any(|skip| skip.names(found))));
+    findings.extend(judge(way.findings(cx, cluster, members, &ties).await?, skip).0);
     for member in members {
         let id = &member.id;
         if member

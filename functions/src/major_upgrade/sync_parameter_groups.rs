@@ -122,7 +122,7 @@ fn decide(
             "RDS could not apply a parameter group to {id} (failed-to-apply); the instance's events name the \
              parameter"
         ))
-        .changed("nothing but what was done before")
+        .changed("nothing since the reboot of that instance")
         .fix("correct its value in the group and reboot the instance")
         .then(Then::Redrive));
     }

@@ -6,10 +6,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use policy::{Policy, Schedule, Swap, Target};
 use runbook::{
-    Arn, Context, Result, Run,
+    Arn, Context, Result,
     daily_sync::{POLICY_KEY, names},
     kept_policy,
-    state::default_deadline,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -102,8 +101,7 @@ impl Report {
 
     /// Of each target whose stable name leads to this run's copy.
     fn keep_journal(&mut self, policy: &[Target], history: &History) {
-        let Ok(execution) = Arn::try_from(self.execution.clone()) else { return };
-        let run = Run { execution, entered: self.started, redriven: None, deadline: default_deadline() };
+        let Some(run) = self.run() else { return };
         for target in self.targets.iter_mut().filter(|target| target.published.is_some()) {
             // The policy's names are checked: nothing in them is more than a word of a command.
             let Some(asked) = policy.iter().find(|asked| asked.cluster == target.name) else { continue };
@@ -142,11 +140,10 @@ impl Report {
             self.steps.iter().any(|step| step.state == state && !step.is_open() && !step.caught)
         };
         let over = !matches!(self.kind, Kind::Running | Kind::Succeeded);
-        let (Some(sync), Ok(execution)) = (&self.sync, Arn::try_from(self.execution.clone())) else { return };
+        let (Some(sync), Some(run)) = (&self.sync, self.run()) else { return };
         if self.runbook != "daily-sync" || !over || ended_itself("CleanUp") {
             return;
         }
-        let run = Run { execution, entered: self.started, redriven: None, deadline: default_deadline() };
         let entered = |state: &str| self.steps.iter().any(|step| step.state == state);
         let raw = !ended_itself("DeleteQuarantine");
         let mut standing = Vec::new();

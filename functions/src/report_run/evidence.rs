@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_rds::types::SourceType;
 use runbook::{
-    Context, Finding, Result, aurora,
+    Context, Result, aurora,
     error::aws,
     major_upgrade::{Question, question_key},
     rehearse_upgrade::plans::{Node, Outcome, Plans},
@@ -70,10 +70,7 @@ impl Report {
 
     async fn add_upgrade(&mut self, cx: &Context, history: &History, folder: &str) -> Result<()> {
         if self.entered("InspectDatabases") {
-            let found: Vec<Finding> = list(cx, &format!("{folder}/findings.json")).await?;
-            if !found.is_empty() {
-                self.findings = found;
-            }
+            self.know(list(cx, &format!("{folder}/findings.json")).await?);
         }
         for key in parameter_reports(history, folder) {
             self.parameters.extend(list::<ParameterGroup>(cx, &key).await?);

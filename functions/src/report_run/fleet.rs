@@ -1,7 +1,10 @@
 //! What each cluster of a fleet has come to: its rehearsal and its upgrade are executions of their
 //! own, with reports of their own.
 
-use runbook::{Arn, Context, Result, Run, state::default_deadline};
+use runbook::{
+    Context, Result,
+    upgrade_fleet::{RUNBOOK, rehearsal_of, upgrade_of},
+};
 
 use super::{
     evidence,
@@ -9,26 +12,32 @@ use super::{
     report::{Kind, Report, Step},
     sections::{Fleet, FleetCluster, FleetRun},
 };
-use crate::upgrade_fleet::resolve_fleet::{FLEET, Listed};
+use crate::upgrade_fleet::{
+    resolve_fleet::{FLEET, Listed},
+    select_wave::LeftOut,
+};
 
-/// The name of an execution that a fleet has started begins so.
-pub const CHILD: &str = "fleet-";
 /// The states that start one.
 pub const STARTS: [&str; 2] = ["RehearseCluster", "UpgradeCluster"];
 
 impl Report {
     /// Those states are hundreds, and no steps that a reader would go through.
     pub(super) fn gather_fleet(&mut self, history: &History) {
-        if self.runbook != "upgrade-fleet" {
+        if self.runbook != RUNBOOK {
             return;
         }
         let is_start = |step: &Step| STARTS.contains(&step.state.as_str());
+        let Some(run) = self.run() else { return };
         let mut fleet = Fleet::default();
         for step in self.steps.iter().filter(|step| is_start(step)) {
             let Some(cluster) = &step.of else { continue };
             let is_over = !self.is_running();
-            let execution = self.child(&step.state, cluster).unwrap_or_default();
-            let run = FleetRun {
+            let execution = match step.state.as_str() {
+                "RehearseCluster" => rehearsal_of(&run, cluster),
+                _ => upgrade_of(&run, cluster),
+            };
+            let execution = execution.map(|arn| arn.to_string()).unwrap_or_default();
+            let came = FleetRun {
                 url: self.page_of(&execution),
                 execution,
                 kind: match step.failed_at(is_over) {
@@ -42,16 +51,16 @@ impl Report {
             };
             let entry = fleet.of(cluster);
             match step.state.as_str() {
-                "RehearseCluster" => entry.rehearsal = Some(run),
-                _ => entry.upgrade = Some(run),
+                "RehearseCluster" => entry.rehearsal = Some(came),
+                _ => entry.upgrade = Some(came),
             }
         }
         let selected = history.outputs.iter().filter(|(step, _)| history.steps[**step].state == "SelectWave");
         for (_, output) in selected {
-            let left_out: Vec<String> = serde_json::from_value(output["leftOut"].clone()).unwrap_or_default();
-            for line in left_out {
-                let Some((cluster, why)) = line.split_once(": ") else { continue };
-                fleet.of(cluster).left_out = Some(why.to_owned());
+            let left_out: Vec<LeftOut> =
+                serde_json::from_value(output["leftOut"].clone()).unwrap_or_default();
+            for LeftOut { cluster, why } in left_out {
+                fleet.of(&cluster).left_out = Some(why);
             }
         }
         self.steps.retain(|step| !is_start(step));
@@ -75,19 +84,6 @@ impl Report {
             key(a).cmp(&key(b))
         });
         Ok(())
-    }
-
-    fn child(&self, state: &str, cluster: &str) -> Option<String> {
-        let run = Run {
-            execution: Arn::try_from(self.execution.clone()).ok()?,
-            entered: self.started,
-            redriven: None,
-            deadline: default_deadline(),
-        };
-        let machine = if state == "RehearseCluster" { "rehearse-upgrade" } else { "major-upgrade" };
-        let (fleets, _) = self.execution.rsplit_once(':')?;
-        let prefix = fleets.strip_suffix("upgrade-fleet")?;
-        Some(format!("{prefix}{machine}:{CHILD}{}-{cluster}", run.short_id()))
     }
 }
 

@@ -5,12 +5,10 @@ use std::collections::BTreeMap;
 
 use aws_sdk_sfn::{primitives::DateTime, types::HistoryEvent};
 use jiff::Timestamp;
+use runbook::upgrade_fleet;
 use serde_json::Value;
 
-use super::{
-    fleet,
-    report::{Answer, Place, Step},
-};
+use super::report::{Answer, Place, Step};
 
 /// Names of errors that no state machine of ours retries: they end a state.
 const FINAL: [&str; 6] =
@@ -187,7 +185,7 @@ impl Step {
 /// worker's in its environment.
 fn target(parameters: &str) -> Option<String> {
     let parameters: Value = serde_json::from_str(parameters).ok()?;
-    let is_of_fleet = parameters["Name"].as_str().is_some_and(|name| name.starts_with(fleet::CHILD));
+    let is_of_fleet = parameters["Name"].as_str().is_some_and(|name| name.starts_with(upgrade_fleet::CHILD));
     if is_of_fleet {
         return parameters.pointer("/Input/cluster")?.as_str().map(str::to_owned);
     }

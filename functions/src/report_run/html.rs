@@ -98,6 +98,7 @@ fn facts(report: &Report) -> Markup {
                 (Some(from), None) => (fact("Version", text(from))),
                 _ => {},
             }
+            @if let Some(way) = &report.other_way { (fact("The other way", text(way))) }
             @if let Some(age) = report.data_age { (fact("Age of the data", text(&duration(age)))) }
             @if let Some(fresh) = &report.fresh_by {
                 (fact(&fresh.name(), text(&fresh.words(report.is_running()))))

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use runbook::Finding;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
@@ -18,6 +19,9 @@ use super::{
 struct Plan {
     from: String,
     target: String,
+    other_way: Option<String>,
+    #[serde(default)]
+    warnings: Vec<Finding>,
 }
 
 #[derive(Deserialize)]
@@ -142,6 +146,12 @@ impl Report {
         }
     }
 
+    /// What several have found is told once.
+    pub(super) fn know(&mut self, mut found: Vec<Finding>) {
+        found.retain(|found| self.findings.iter().all(|known| known.id() != found.id()));
+        self.findings.extend(found);
+    }
+
     fn read_output(&mut self, step: &Step, output: &Value) {
         match step.state.as_str() {
             "ResolveUpgrade" => {
@@ -149,6 +159,8 @@ impl Report {
                     // A hop resolves again, from where it has come.
                     self.from.get_or_insert(plan.from);
                     self.to = Some(plan.target);
+                    self.other_way = plan.other_way;
+                    self.know(plan.warnings);
                 }
             }
             "SwitchOver" => {

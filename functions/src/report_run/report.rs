@@ -5,7 +5,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use policy::Tell;
-use runbook::Finding;
+use runbook::{Arn, Finding, Run, state::default_deadline};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -48,6 +48,9 @@ pub struct Report {
     /// The engine version that it goes to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
+    /// Of an upgrade in place that is still to come: whether Blue/Green would fit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other_way: Option<String>,
     /// When the data that is copied was taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
@@ -345,6 +348,12 @@ impl Report {
     /// An event has started it, and there was nothing to do: nobody waits to hear of it.
     pub fn did_nothing(&self) -> bool {
         self.runbook == "snapshot-export" && self.kind == Kind::Succeeded && self.export.is_none()
+    }
+
+    /// The run that it is of, for the names that follow from it.
+    pub(super) fn run(&self) -> Option<Run> {
+        let execution = Arn::try_from(self.execution.clone()).ok()?;
+        Some(Run { execution, entered: self.started, redriven: None, deadline: default_deadline() })
     }
 
     pub fn is_running(&self) -> bool {

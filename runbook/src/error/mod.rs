@@ -7,7 +7,7 @@ mod aws;
 mod finding;
 
 pub use aws::aws;
-pub use finding::{Finding, Level, SkippedFinding};
+pub use finding::{Finding, Level, SkippedFinding, judge};
 
 use crate::{Run, patience::UNREACHABLE, visible::visible};
 

@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Arn, Error, Result, Run,
     aurora::{EngineVersion, ResourceId},
+    state::beside,
+    upgrade_fleet,
 };
 
 pub const RUNBOOK: &str = "rehearse-upgrade";
@@ -105,14 +107,8 @@ pub fn upgrade_name(rehearsal: &Run) -> String {
 /// that of an upgrade or of a fleet of them.
 pub fn is_rehearsal(execution: &Arn, run: &Run) -> bool {
     let machine = execution.as_str().rsplit_once(':').map(|(machine, _)| machine.to_owned());
-    let beside = ["major-upgrade", "upgrade-fleet"].iter().find_map(|from| beside(run, from, RUNBOOK));
+    let beside = ["major-upgrade", upgrade_fleet::RUNBOOK].iter().find_map(|from| beside(run, from, RUNBOOK));
     machine.is_some() && machine == beside
-}
-
-/// `arn:…:execution:<prefix>-<to>` of a run of `<prefix>-<from>`.
-fn beside(run: &Run, from: &str, to: &str) -> Option<String> {
-    let (machine, _) = run.execution.as_str().rsplit_once(':')?;
-    Some(format!("{}{to}", machine.strip_suffix(from)?))
 }
 
 #[cfg(test)]

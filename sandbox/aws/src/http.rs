@@ -20,7 +20,7 @@ pub struct Caller {
     /// The home account, unless the access key is of an assumed role of the other.
     pub account: String,
     pub region: String,
-    /// `ec2`, `rds`, `states`, `lambda`, `ecs`, `events`, `s3`, `secretsmanager`, `sts`.
+    /// `ec2`, `rds`, `states`, `lambda`, `ecs`, `events`, `s3`, `secretsmanager`, `sts`, …
     pub service: String,
     /// Of a role that was assumed, or that a service of AWS acts with.
     pub session: Option<Session>,

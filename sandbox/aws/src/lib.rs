@@ -7,6 +7,7 @@
     reason = "processes and sockets take their own time, whatever the clock says"
 )]
 
+pub mod autoscaling;
 pub mod aws;
 pub mod client;
 pub mod ec2;

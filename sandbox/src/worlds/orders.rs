@@ -13,6 +13,7 @@ use runbook::{
     aurora::{self, EngineVersion},
     postgres::{Login, Tls, databases},
 };
+use serde_json::json;
 
 use crate::{Sandbox, sandbox::BUCKET, worlds::shop::load_shop};
 
@@ -154,6 +155,20 @@ pub async fn login(sandbox: &Sandbox) -> anyhow::Result<Login> {
     let cx = context(sandbox);
     let cluster = aurora::cluster(&cx, CLUSTER).await?;
     Ok(aurora::read_login(&cx, &cluster, None).await?)
+}
+
+/// A master password that RDS does not manage, in a secret of the owner's: its ARN.
+pub async fn own_password(sandbox: &Sandbox) -> anyhow::Result<String> {
+    let password = "correct-horse-battery";
+    let modify = sandbox.rds_client().modify_db_cluster().db_cluster_identifier(CLUSTER);
+    let modify = modify.manage_master_user_password(false).master_user_password(password);
+    modify.apply_immediately(true).send().await?;
+    let cx = context(sandbox);
+    let login = json!({ "username": "postgres", "password": password }).to_string();
+    let secret = cx.secrets.create_secret().name("orders/master").secret_string(login).send().await?;
+    // The password is asked for only after a while.
+    sandbox.clock.sleep(Duration::from_secs(15 * 60)).await;
+    secret.arn.context("the secret has no ARN")
 }
 
 /// As libpq reads it.

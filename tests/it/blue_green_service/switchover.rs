@@ -3,6 +3,32 @@
 use super::*;
 
 #[tokio::test(start_paused = true)]
+async fn a_custom_endpoint_has_a_twin_that_takes_its_name() {
+    let world = World::new().await;
+    let make = world.rds.create_db_cluster_endpoint().db_cluster_identifier(BLUE).endpoint_type("READER");
+    make.db_cluster_endpoint_identifier("reports").static_members(READER).send().await.unwrap();
+    let id = world.created("shop-to-18").await;
+    let deployment = world.look(&id).await.unwrap();
+    assert_eq!(tasks(&deployment).last(), Some(&("CREATE_CUSTOM_ENDPOINTS", "COMPLETED")));
+    let all = members(&deployment);
+    let (source, twin, status) = all.last().unwrap();
+    let suffix = twin.strip_prefix("reports-green-").unwrap();
+    assert_eq!((source.as_str(), suffix.len(), status.as_str()), ("reports", 6, "AVAILABLE"));
+    assert!(!all[0].1.ends_with(suffix), "it has letters of its own");
+    let green = name(deployment.target());
+    world.switch(&id).await;
+    let completed = world.until(&id, "SWITCHOVER_COMPLETED").await;
+    let moved = ("reports-old1".to_owned(), "reports".to_owned(), "SWITCHOVER_COMPLETED".to_owned());
+    assert_eq!(members(&completed).last(), Some(&moved));
+    assert!(world.shown(&green).await.is_none());
+    for (cluster, endpoint) in [(BLUE, "reports"), ("shop-old1", "reports-old1")] {
+        let shown = world.shown(cluster).await.unwrap();
+        let [address] = shown.custom_endpoints() else { panic!("{:?}", shown.custom_endpoints()) };
+        assert!(address.starts_with(&format!("{endpoint}.cluster-custom-")), "{address}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_switchover_moves_names_tags_and_endpoints_and_leaves_the_ids_where_they_are() {
     let world = World::new().await;
     let answer = world.create("shop-to-18").send().await.unwrap().blue_green_deployment.unwrap();

@@ -126,6 +126,9 @@ impl Runbook {
             Export | CountedExport | SharedExport => self.exports_world(options).await,
         };
         sandbox.rds.behave(hasten);
+        if self == BlueGreen {
+            sandbox.rds.plant_proxy("app", orders::CLUSTER).unwrap();
+        }
         if self == GuardedUpgrade {
             sandbox.ssm.plant_calendar("releases", vec![(at(OPENS), at("2026-12-24T00:00:00Z"))]);
         }

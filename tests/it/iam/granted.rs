@@ -77,10 +77,11 @@ async fn a_bad_day_of_an_upgrade() -> Sandbox {
 async fn a_bad_day_of_blue_green() -> Sandbox {
     let sandbox = Sandbox::start(Options { customer_keys: true, ..Options::model(1) }).await.unwrap();
     orders::create(&sandbox, Shape { maintenance: false, ..Shape::default() }).await.unwrap();
-    blue_green::own_password(&sandbox).await;
+    orders::own_password(&sandbox).await.unwrap();
     let role = sandbox.rds_client().add_role_to_db_cluster().db_cluster_identifier(orders::CLUSTER);
     let role = role.role_arn(arn("iam", "role/imports").replace(":eu-west-1:", "::"));
     role.feature_name("s3Import").send().await.unwrap();
+    sandbox.rds.plant_proxy("app", orders::CLUSTER).unwrap();
     let bad = json!({ "cluster": "orders", "target": "15" });
     let over = run(&sandbox, "over", &bad).await.failed("Refused").arn;
     sandbox.rds.behave(|behaviour| behaviour.blue_green.fail_next_creation = Some("why".into()));

@@ -22,6 +22,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use runbook::{
     Context, Error, Finding, Level, Result, Run, SkippedFinding, State,
     aurora::{self, EngineVersion},
+    error::judge,
     major_upgrade::Method,
     postgres::{self, Login, query_failed},
 };
@@ -249,23 +250,6 @@ fn not_kept(without: &[(String, String)]) -> String {
     )
 }
 
-/// All findings with what was skipped turned into warnings, and those that block.
-fn judge(found: Vec<Finding>, skip: &[SkippedFinding]) -> (Vec<Finding>, Vec<Finding>) {
-    let findings: Vec<Finding> = found
-        .into_iter()
-        .map(|finding| match skip.iter().find(|skip| skip.names(&finding)) {
-            Some(skip) if finding.level == Level::Block => Finding {
-                level: Level::Warn,
-                reason: format!("{} [skipped: {}]", finding.reason, skip.reason),
-                ..finding
-            },
-            _ => finding,
-        })
-        .collect();
-    let blocking = findings.iter().filter(|finding| finding.level == Level::Block).cloned().collect();
-    (findings, blocking)
-}
-
 fn summary(input: &InspectDatabases, findings: &[Finding], databases: usize, tables: usize) -> String {
     let warnings = findings.iter().filter(|finding| finding.level == Level::Warn).count();
     let mut text = format!(
@@ -289,42 +273,12 @@ fn summary(input: &InspectDatabases, findings: &[Finding], databases: usize, tab
 mod tests {
     use super::*;
 
-    fn finding(check: &str, level: Level) -> Finding {
-        let (object, reason, remedy) = ("x".to_owned(), "because".to_owned(), "DROP x".to_owned());
-        Finding { check: check.to_owned(), level, database: Some("shop".to_owned()), object, reason, remedy }
-    }
-
     fn hop(from: u32, to: u32) -> Hop {
         Hop { from, to, blue_green: false }
     }
 
     fn skip(finding: &str) -> SkippedFinding {
         SkippedFinding { finding: finding.to_owned(), reason: "the consumer starts again".to_owned() }
-    }
-
-    #[test]
-    fn only_blocking_findings_block() {
-        let (findings, blocking) =
-            judge(vec![finding("logical-slot", Level::Block), finding("publication", Level::Warn)], &[]);
-        assert_eq!((findings.len(), blocking.len()), (2, 1));
-        assert_eq!(blocking[0].check, "logical-slot");
-    }
-
-    #[test]
-    fn a_skipped_finding_is_told_with_its_reason_and_blocks_no_more() {
-        let (findings, blocking) =
-            judge(vec![finding("logical-slot", Level::Block)], &[skip("logical-slot:shop/x")]);
-        assert!(blocking.is_empty());
-        assert_eq!(findings[0].level, Level::Warn);
-        assert!(findings[0].reason.contains("the consumer starts again"));
-    }
-
-    #[test]
-    fn a_skip_names_one_finding_or_a_whole_check() {
-        let blocking = |skipped| judge(vec![finding("logical-slot", Level::Block)], &[skip(skipped)]).1.len();
-        assert_eq!(blocking("logical-slot:shop/x"), 0);
-        assert_eq!(blocking("logical-slot"), 0);
-        assert_eq!(blocking("logical-slot:shop/y"), 1);
     }
 
     #[test]

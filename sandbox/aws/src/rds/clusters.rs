@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::endpoints::CustomEndpoint;
 use super::error::Fault;
 use super::model::{Cluster, ClusterPending, ENGINE, Echo, World, stamp};
 use super::paging::{Filters, page};
@@ -13,7 +14,7 @@ use super::xml::joined;
 use super::{Answer, Rds, tags, ties, versions};
 use crate::aws;
 
-const ACCOUNT_DOMAIN: &str = "c1a2b3c4d5e6";
+pub const ACCOUNT_DOMAIN: &str = "c1a2b3c4d5e6";
 
 impl Rds {
     pub(super) fn endpoint(&self, cluster: &Cluster, kind: &str) -> String {
@@ -171,6 +172,7 @@ impl Rds {
             self.drop_snapshot(&mut world, &snapshot);
         }
         world.clusters.remove(&cluster.resource_id);
+        world.endpoints.retain(|_, endpoint| endpoint.cluster != cluster.resource_id);
         world.maintenance.retain(|action| action.resource != cluster.resource_id);
         self.event(&mut world, &cluster, "0171", "DB cluster deleted");
     }
@@ -205,6 +207,7 @@ fn describe(world: &World, cluster: &Cluster) -> Value {
         .iter()
         .map(|id| json!({"VpcSecurityGroupId": id, "Status": "active"}))
         .collect();
+    let custom: Vec<_> = world.endpoints_of(&cluster.resource_id).map(CustomEndpoint::address).collect();
     let settings = json!({
         "AllocatedStorage": 1,
         "AvailabilityZones": versions::zones().collect::<Vec<_>>(),
@@ -218,6 +221,7 @@ fn describe(world: &World, cluster: &Cluster) -> Value {
         "MultiAZ": members.len() > 1,
         "Engine": ENGINE,
         "EngineVersion": cluster.engine_version,
+        "CustomEndpoints": custom,
         "Port": cluster.port,
         "MasterUsername": cluster.master_username,
         "PreferredBackupWindow": cluster.backup_window,

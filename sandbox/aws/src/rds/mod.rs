@@ -14,6 +14,7 @@ pub mod blue_green;
 mod clusters;
 mod create_cluster;
 mod dns;
+mod endpoints;
 pub mod engine;
 mod error;
 mod events;
@@ -33,6 +34,7 @@ mod paging;
 mod parameter_groups;
 mod parameters;
 mod power;
+mod proxies;
 mod query;
 #[cfg(test)]
 mod refusals;
@@ -227,7 +229,10 @@ impl Rds {
             "PromoteReadReplicaDBCluster" => self.promote_read_replica_db_cluster(input),
             "AddRoleToDBCluster" => self.add_role_to_db_cluster(input),
             "RemoveRoleFromDBCluster" => self.remove_role_from_db_cluster(input),
+            "CreateDBClusterEndpoint" => self.create_db_cluster_endpoint(input),
             "DescribeDBClusterEndpoints" => self.describe_db_cluster_endpoints(input),
+            "DescribeDBProxies" => self.describe_db_proxies(input),
+            "DescribeDBProxyTargets" => self.describe_db_proxy_targets(input),
             "DescribeAccountAttributes" => Ok(self.describe_account_attributes()),
             "DescribeIntegrations" => self.describe_integrations(input),
             "CreateDBSubnetGroup" => self.create_db_subnet_group(input),

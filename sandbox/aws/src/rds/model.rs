@@ -13,9 +13,11 @@ use rand::{Rng, SeedableRng};
 
 use super::blue_green::Deployment;
 use super::dns::Record;
+use super::endpoints::CustomEndpoint;
 use super::engine::Parameters;
 use super::error::Fault;
 use super::exports::Task;
+use super::proxies::Proxy;
 use super::scaling::Scaling;
 use super::ties::Tie;
 use crate::aws;
@@ -39,6 +41,10 @@ pub struct World {
     pub exports: BTreeMap<String, Task>,
     /// Blue/green deployments, by identifier.
     pub deployments: BTreeMap<String, Deployment>,
+    /// Custom ones, by resource id.
+    pub endpoints: BTreeMap<String, CustomEndpoint>,
+    /// RDS Proxies, by name.
+    pub proxies: BTreeMap<String, Proxy>,
     pub dns: Vec<Record>,
     /// The majors that a server can be had for; none: all, in the model gear.
     pub majors: Option<BTreeSet<u32>>,
@@ -265,6 +271,8 @@ impl World {
             events: Vec::new(),
             exports: BTreeMap::new(),
             deployments: BTreeMap::new(),
+            endpoints: BTreeMap::new(),
+            proxies: BTreeMap::new(),
             dns: Vec::new(),
             majors: None,
             quotas: 1,

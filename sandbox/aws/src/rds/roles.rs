@@ -6,7 +6,6 @@ use super::create_cluster::MOST_CLUSTERS;
 use super::error::Fault;
 use super::instances::MOST_INSTANCES;
 use super::model::Cluster;
-use super::paging::page;
 use super::parameter_groups::MOST;
 use super::query::Input;
 use super::{Answer, Rds};
@@ -39,14 +38,6 @@ impl Rds {
                 format!("Role ARN {role} isn't associated with DB Cluster {}.", cluster.id),
             )),
         }
-    }
-
-    /// The sandbox has no custom endpoints, and a cluster shows its own two itself.
-    pub(super) fn describe_db_cluster_endpoints(&self, input: &Input) -> Answer {
-        if let Some(cluster) = input.text("DBClusterIdentifier") {
-            self.world().cluster(cluster)?;
-        }
-        page("DBClusterEndpoints", Vec::new(), input)
     }
 
     /// The two that a new cluster counts towards (names: botocore rds 2014-10-31, AccountQuota).

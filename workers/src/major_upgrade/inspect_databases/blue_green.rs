@@ -43,8 +43,8 @@ pub const CHECKS: &[Check] = &[
         "foreign-slot",
         Cluster,
         Block,
-        "RDS makes no green of a cluster that somebody reads by logical replication, and the slot does not \
-        go over"
+        "RDS makes no green of a cluster that somebody reads by logical replication (a task of DMS, another \
+        CDC), and the slot does not go over: what reads it begins anew after the upgrade"
     ),
     check!(
         "publisher",

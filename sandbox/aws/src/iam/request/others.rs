@@ -72,6 +72,8 @@ pub fn json(call: &Call<'_>) -> Option<Vec<Access>> {
                 &body["Event"]["detail-type"],
             )]
         }
+        // It knows no resource.
+        "application-autoscaling:DescribeScalableTargets" => vec![call.access(&name, "*".to_owned())],
         "ssm:GetCalendarState" => calendars(call, &name, &body),
         "secretsmanager:GetSecretValue"
         | "secretsmanager:PutSecretValue"

@@ -132,6 +132,8 @@ fn arn(call: &Call<'_>, kind: &str, id: &str) -> String {
     if id.starts_with("arn:") {
         return id.to_owned();
     }
+    // The one whose ARN says more than its type.
+    let kind = if kind == "proxy" { "db-proxy" } else { kind };
     call.arn("rds", &format!("{kind}:{}", id.to_lowercase()))
 }
 

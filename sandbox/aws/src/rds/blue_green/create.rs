@@ -5,7 +5,8 @@ use serde_json::json;
 
 use super::checks::{self, Plan};
 use super::describe::describe;
-use super::{Deployment, INSTANCES, Member, Part, REPLICA, Task, UPGRADE};
+use super::green::add_green_endpoint;
+use super::{Deployment, ENDPOINTS, INSTANCES, Member, Part, REPLICA, Task, UPGRADE};
 use crate::rds::error::Fault;
 use crate::rds::model::{Cluster, Tags, World};
 use crate::rds::query::Input;
@@ -43,8 +44,9 @@ impl Rds {
         let mut deployment = self.new_deployment(&mut world, &name, &blue, &plan, Default::default());
         let target = self.add_green_cluster(&mut world, &blue, &plan).map_err(say)?;
         for member in &mut deployment.members {
-            let twin = &member.source.resource_id;
-            member.target = self.add_green_instance(&mut world, twin, &target.resource_id, &plan);
+            let (twin, green) = (&member.source.resource_id, &target.resource_id);
+            let made = self.add_green_instance(&mut world, twin, green, &plan);
+            member.target = made.or_else(|| add_green_endpoint(&mut world, twin, green));
         }
         for instance in world.members_mut(&target.resource_id) {
             instance.status = "available";
@@ -78,7 +80,12 @@ impl Rds {
         let mut members = vec![member(&cluster.resource_id, cluster.arn())];
         let instances = world.members(&cluster.resource_id).into_iter();
         members.extend(instances.map(|instance| member(&instance.resource_id, instance.arn())));
+        let endpoints = world.endpoints_of(&cluster.resource_id);
+        members.extend(endpoints.map(|endpoint| member(&endpoint.resource_id, endpoint.arn())));
         let mut tasks = vec![REPLICA, INSTANCES];
+        if world.endpoints_of(&cluster.resource_id).next().is_some() {
+            tasks.push(ENDPOINTS);
+        }
         if plan.version.is_some() {
             tasks.insert(1, UPGRADE);
         }

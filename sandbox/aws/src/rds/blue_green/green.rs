@@ -1,6 +1,7 @@
-//! Green's cluster and instances as the account shows them.
+//! Green's cluster, instances and custom endpoints as the account shows them.
 
 use crate::rds::Rds;
+use crate::rds::endpoints::CustomEndpoint;
 use crate::rds::error::Fault;
 use crate::rds::model::{Cluster, ClusterPending, Instance, World};
 use crate::rds::network::free_port;
@@ -107,6 +108,23 @@ impl Rds {
         world.instances.insert(instance.resource_id.clone(), instance);
         Some(part)
     }
+}
+
+/// The twin of one of blue's custom endpoints. Assumed: it has no list of instances; the guide
+/// only advises against endpoints with one (page blue-green-deployments-switching).
+pub fn add_green_endpoint(world: &mut World, blue: &str, green: &str) -> Option<Part> {
+    let twin = world.endpoints.get(blue)?.clone();
+    let endpoint = CustomEndpoint {
+        resource_id: world.random_id("cluster-endpoint-"),
+        id: green_name(world, &twin.id),
+        cluster: green.to_owned(),
+        members: Vec::new(),
+        excluded: Vec::new(),
+        ..twin
+    };
+    let part = Part { resource_id: endpoint.resource_id.clone(), arn: endpoint.arn() };
+    world.endpoints.insert(endpoint.resource_id.clone(), endpoint);
+    Some(part)
 }
 
 #[cfg(test)]

@@ -22,23 +22,25 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Rds;
+use super::endpoints::CustomEndpoint;
 use super::error::Fault;
 use super::model::{Cluster, Instance, Tags, World};
 use crate::aws;
 
 /// The tasks of an Aurora deployment, in their order (AWS CLI, example of
 /// create-blue-green-deployment for an Aurora MySQL cluster; the list of Aurora PostgreSQL is
-/// assumed to be the same). Custom endpoints, whose task would be the last, the sandbox has none.
+/// assumed to be the same). The last is there where blue has custom endpoints.
 const REPLICA: &str = "CREATING_READ_REPLICA_OF_SOURCE";
 const UPGRADE: &str = "DB_ENGINE_VERSION_UPGRADE";
 const INSTANCES: &str = "CREATE_DB_INSTANCES_FOR_CLUSTER";
+const ENDPOINTS: &str = "CREATE_CUSTOM_ENDPOINTS";
 
 #[derive(Debug, Clone)]
 pub struct Deployment {
     /// `bgd-` and 16 letters and digits.
     pub id: String,
     pub name: String,
-    /// The cluster first, then its instances.
+    /// The cluster first, then its instances, then its custom endpoints.
     pub members: Vec<Member>,
     pub tasks: Vec<Task>,
     pub status: &'static str,
@@ -56,7 +58,7 @@ pub struct Member {
     pub status: &'static str,
 }
 
-/// A cluster or an instance of one of the two sides.
+/// A cluster, an instance or a custom endpoint of one of the two sides.
 #[derive(Debug, Clone)]
 pub struct Part {
     pub resource_id: String,
@@ -125,11 +127,14 @@ impl Part {
     fn arn(&self, world: &World) -> String {
         let cluster = world.clusters.get(&self.resource_id).map(Cluster::arn);
         let instance = || world.instances.get(&self.resource_id).map(Instance::arn);
-        cluster.or_else(instance).unwrap_or_else(|| self.arn.clone())
+        let endpoint = || world.endpoints.get(&self.resource_id).map(CustomEndpoint::arn);
+        cluster.or_else(instance).or_else(endpoint).unwrap_or_else(|| self.arn.clone())
     }
 
     fn is_there(&self, world: &World) -> bool {
-        world.clusters.contains_key(&self.resource_id) || world.instances.contains_key(&self.resource_id)
+        world.clusters.contains_key(&self.resource_id)
+            || world.instances.contains_key(&self.resource_id)
+            || world.endpoints.contains_key(&self.resource_id)
     }
 }
 

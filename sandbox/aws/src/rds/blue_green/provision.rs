@@ -12,7 +12,8 @@ use crate::rds::upgrade_checks::Upgrade;
 use crate::rds::versions;
 
 use super::checks::Plan;
-use super::{INSTANCES, Part, REPLICA, UPGRADE};
+use super::green::add_green_endpoint;
+use super::{ENDPOINTS, INSTANCES, Part, REPLICA, UPGRADE};
 
 /// Why a task ends: what StatusDetails and the event say, or nothing where the deployment itself
 /// has gone.
@@ -43,6 +44,7 @@ impl Rds {
         self.begin_task(id, INSTANCES)?;
         let last = self.make_instances(id, &blue, &green, plan).await?;
         self.end_task(id, INSTANCES)?;
+        self.make_endpoints(id, &green)?;
         self.finish(id, &last).await
     }
 
@@ -190,6 +192,21 @@ impl Rds {
             last = made.resource_id;
         }
         Ok(last)
+    }
+
+    fn make_endpoints(&self, id: &str, green: &str) -> Step {
+        let mut world = self.world();
+        let deployment = world.deployments.get(id).ok_or(None)?;
+        if deployment.tasks.iter().all(|task| task.name != ENDPOINTS) {
+            return Ok(());
+        }
+        let sources: Vec<_> = deployment.members.iter().map(|one| one.source.resource_id.clone()).collect();
+        for source in sources {
+            let made = add_green_endpoint(&mut world, &source, green);
+            let deployment = world.deployments.get_mut(id).ok_or(None)?;
+            set_target(deployment, &source, made);
+        }
+        set_task(&mut world, id, ENDPOINTS, "COMPLETED")
     }
 
     async fn finish(&self, id: &str, last: &str) -> Step {

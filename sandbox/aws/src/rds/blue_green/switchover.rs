@@ -189,6 +189,7 @@ impl Rds {
                 member.status = "SWITCHOVER_COMPLETED";
             }
         }
+        world.lead_proxies(&deployment);
         let old = deployment.members[0].source.arn.rsplit(':').next().unwrap_or_default().to_owned();
         world.deployments.insert(id.to_owned(), deployment.clone());
         let text = format!(
@@ -282,6 +283,27 @@ impl World {
             for (id, name) in [(&old.resource_id, retired), (&new.resource_id, old.id.clone())] {
                 if let Some(instance) = self.instances.get_mut(id) {
                     (instance.id, instance.hidden, instance.tags) = (name, true, old.tags.clone());
+                }
+            }
+        }
+        if let Some(old) = self.endpoints.get(&blue.resource_id).map(|old| old.id.clone()) {
+            let retired = free_name(&old, |name| self.endpoints.values().any(|other| other.id == name));
+            for (id, name) in [(&blue.resource_id, retired), (&green.resource_id, old)] {
+                if let Some(endpoint) = self.endpoints.get_mut(id) {
+                    endpoint.id = name;
+                }
+            }
+        }
+    }
+
+    /// What a proxy leads to is shown anew "only after the switchover is fully complete", though
+    /// connections are led there before (page rds-proxy-blue-green).
+    fn lead_proxies(&mut self, deployment: &Deployment) {
+        for member in &deployment.members {
+            let Some(target) = &member.target else { continue };
+            for proxy in self.proxies.values_mut() {
+                if proxy.target == member.source.resource_id {
+                    proxy.target.clone_from(&target.resource_id);
                 }
             }
         }
