@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::{
     approval,
-    harness::{Ended, calls, ended, model, mutations, real, redrive, run, versions},
+    harness::{Ended, calls, causes, ended, model, mutations, real, redrive, run, versions},
 };
 
 const ON: (&str, &str) = ("rds.logical_replication", "1");
@@ -388,8 +388,14 @@ async fn green_that_is_late_or_no_longer_follows_is_not_switched_over_to() {
     let bulk = "SELECT pg_logical_emit_message(false, 'bulk', repeat('x', 20000000))";
     shop.query(bulk, &[]).await.unwrap();
     approval::approve(&sandbox, &approval::token(&asked)).await;
-    while !failures(&sandbox, &arn).await.iter().any(|cause| cause.contains("green to catch up")) {
-        sandbox.clock.sleep(Duration::from_secs(20)).await;
+    let late = async {
+        while !causes(&sandbox, &arn, "NotReady").await.iter().any(|cause| cause.contains("catch up")) {
+            sandbox.clock.sleep(Duration::from_secs(20)).await;
+        }
+    };
+    tokio::select! {
+        () = late => {}
+        ended = ended(&sandbox, arn.clone()) => panic!("green is not late: {}: {}", ended.error, ended.cause),
     }
 
     shop.batch_execute("ALTER TABLE customers ADD COLUMN hurried int").await.unwrap();
@@ -404,14 +410,6 @@ async fn green_that_is_late_or_no_longer_follows_is_not_switched_over_to() {
     blocked.says(&["green-degraded:shop/rds", "green no longer follows"]);
     assert_eq!(calls(&sandbox, "switch-over", "SwitchoverBlueGreenDeployment"), 0);
     assert_eq!(versions(&sandbox).await, ["16.14", "16.14", "16.14"]);
-}
-
-/// Why tasks of that execution have failed so far.
-async fn failures(sandbox: &Sandbox, execution: &str) -> Vec<String> {
-    let history = sandbox.sfn().get_execution_history().execution_arn(execution);
-    let history = history.into_paginator().items().send().try_collect().await.unwrap();
-    let failures = history.iter().filter_map(|event| event.task_failed_event_details());
-    failures.map(|failure| failure.cause().unwrap_or_default().to_owned()).collect()
 }
 
 /// In a real cluster: what PostgreSQL shows that green would not follow, each once.

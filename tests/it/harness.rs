@@ -179,6 +179,15 @@ pub async fn redrive(sandbox: &Sandbox, ended: &Ended) -> Ended {
     self::ended(sandbox, ended.arn.clone()).await
 }
 
+/// Why tasks of that execution have failed with that error so far.
+pub async fn causes(sandbox: &Sandbox, execution: &str, error: &str) -> Vec<String> {
+    let history = sandbox.sfn().get_execution_history().execution_arn(execution);
+    let history = history.into_paginator().items().send().try_collect().await.unwrap();
+    let failures = history.iter().filter_map(|event| event.task_failed_event_details());
+    let failures = failures.filter(|failure| failure.error() == Some(error));
+    failures.map(|failure| failure.cause().unwrap_or_default().to_owned()).collect()
+}
+
 pub async fn ended(sandbox: &Sandbox, arn: String) -> Ended {
     let described = sandbox.wait(&arn).await.expect("the execution is described");
     let report = sandbox.report(&arn).await.expect("every run ends in a report");

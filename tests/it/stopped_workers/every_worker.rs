@@ -16,7 +16,7 @@ use serde_json::json;
 
 use crate::{
     blue_green,
-    harness::{Ended, World, calls, ended, model, to_18},
+    harness::{Ended, World, calls, causes, ended, model, to_18},
     snapshot_export_model::{TONIGHT, at},
     snapshot_export_restore,
 };
@@ -96,15 +96,6 @@ impl Place {
         let said = calls(&self.sandbox, &self.worker, "SendTaskSuccess");
         assert_eq!(said, self.usual(), "{} × {what}: answers that Step Functions has taken", self.worker);
     }
-}
-
-/// The causes of failures with that error, in the execution's history.
-async fn causes(sandbox: &Sandbox, execution: &str, error: &str) -> Vec<String> {
-    let history = sandbox.sfn().get_execution_history().execution_arn(execution);
-    let history = history.into_paginator().items().send().try_collect().await.unwrap();
-    let failures = history.iter().filter_map(|event| event.task_failed_event_details());
-    let failures = failures.filter(|failure| failure.error() == Some(error));
-    failures.map(|failure| failure.cause().unwrap_or_default().to_owned()).collect()
 }
 
 /// One after another in the same run: the ASL starts a worker up to six times more.
