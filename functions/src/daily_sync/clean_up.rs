@@ -144,10 +144,9 @@ impl CleanUp {
                 }
             }
         }
-        let instances = aurora::instances(cx).await?;
         for cluster in leftovers(&clusters, policy, &self.sync, &used, &swapping) {
             let thing = format!("cluster {}", cluster.id);
-            let removed = removal::remove_cluster(cx, Maker::Sync(&self.sync), cluster, &instances).await;
+            let removed = removal::remove_cluster(cx, Maker::Sync(&self.sync), cluster).await;
             look.note(&thing, removed.and(gone(&thing)));
         }
         let snapshots = removal::snapshots(cx, Maker::Sync(&self.sync)).await?;

@@ -78,6 +78,6 @@ impl DeleteQuarantine {
         if !tags::is_of_run(&cluster.tags, &self.sync, run) {
             return Err(Error::conflict(format!("cluster {name} is not this run's")));
         }
-        removal::remove_cluster(cx, Maker::Sync(&self.sync), cluster, &aurora::instances(cx).await?).await
+        removal::remove_cluster(cx, Maker::Sync(&self.sync), cluster).await
     }
 }

@@ -50,12 +50,9 @@ impl State for RetireOld {
         let clusters = aurora::clusters(cx).await?;
         let Sorted { keep, retire, not_ours } =
             sort(&clusters, &policy, &self.sync, &self.target, &target.keep_old, cx.clock.now());
-        let instances = aurora::instances(cx).await?;
         let mut waiting = Vec::new();
         for cluster in &retire {
-            if let Err(error) =
-                removal::remove_cluster(cx, Maker::Sync(&self.sync), cluster, &instances).await
-            {
+            if let Err(error) = removal::remove_cluster(cx, Maker::Sync(&self.sync), cluster).await {
                 let what = error.waiting_for().map(str::to_owned);
                 waiting.push(what.ok_or(error)?);
             }

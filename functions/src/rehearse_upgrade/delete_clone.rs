@@ -43,13 +43,13 @@ impl State for DeleteClone {
 
     async fn reconcile(self, cx: &Context, run: &Run) -> Result<Deleted> {
         let mut left = Leftovers::new(cx, run);
-        let (clusters, instances) = (aurora::clusters(cx).await?, aurora::instances(cx).await?);
+        let clusters = aurora::clusters(cx).await?;
         for clone in clusters.iter().filter(|cluster| tags::has_role(&cluster.tags, Role::Quarantine)) {
             let Some(maker) = Maker::rehearsal(&clone.tags) else { continue };
             let Some(name) = clone.tags.get(EXECUTION) else { continue };
             let Some(execution) = left.over(name).await? else { continue };
             stop(cx, &Run { execution, ..run.clone() }).await?;
-            let removed = removal::remove_cluster(cx, maker, clone, &instances).await;
+            let removed = removal::remove_cluster(cx, maker, clone).await;
             left.note(format!("cluster {}", clone.id), removed);
         }
         if left.is_empty() {

@@ -204,9 +204,9 @@ impl Report {
             target.downtime = downtime::of_a_rename(&target.name, &clusters);
         }
         let (true, Some(name)) = (upgraded, &self.cluster) else { return Ok(()) };
-        let all = aurora::clusters(cx).await?;
-        let writer = all.iter().find(|cluster| cluster.id == *name).and_then(aurora::Cluster::writer);
-        let Some(writer) = writer else { return Ok(()) };
+        // Right after a rename RDS answers to a cluster's former name too.
+        let cluster = aurora::find_cluster(cx, name).await?.filter(|cluster| cluster.id == *name);
+        let Some(writer) = cluster.as_ref().and_then(aurora::Cluster::writer) else { return Ok(()) };
         let instances = downtime::events(cx, SourceType::DbInstance, self.started, self.until()).await?;
         self.downtime = downtime::of_a_writer(name, &clusters, writer, &instances);
         Ok(())

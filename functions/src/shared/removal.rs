@@ -23,7 +23,7 @@ enum Step<'a> {
     Deleting,
 }
 
-fn step<'a>(cluster: &Cluster, instances: &[&'a Instance]) -> Result<Step<'a>> {
+fn step<'a>(cluster: &Cluster, instances: &'a [Instance]) -> Result<Step<'a>> {
     match &cluster.status {
         Status::Deleting => return Ok(Step::Deleting),
         Status::Stopped => return Ok(Step::Start),
@@ -45,20 +45,15 @@ fn step<'a>(cluster: &Cluster, instances: &[&'a Instance]) -> Result<Step<'a>> {
 ///
 /// The cluster can be deleted as soon as all its instances are `deleting`, and before that RDS
 /// refuses (AuroraUserGuide, USER_DeleteCluster).
-pub async fn remove_cluster(
-    cx: &Context,
-    maker: Maker<'_>,
-    cluster: &Cluster,
-    instances: &[Instance],
-) -> Result<()> {
+pub async fn remove_cluster(cx: &Context, maker: Maker<'_>, cluster: &Cluster) -> Result<()> {
     let name = &cluster.id;
     if !maker.made(&cluster.tags) {
         return Err(Error::refused(format!(
             "cluster {name} was not made by {maker}, and nothing else is ever deleted"
         )));
     }
-    let own: Vec<&Instance> =
-        instances.iter().filter(|instance| instance.cluster.as_ref() == Some(name)).collect();
+    let mut own = aurora::members(cx, cluster).await?;
+    own.retain(|instance| instance.cluster.as_ref() == Some(name));
     let waiting = |what: &str| Err(Error::NotReady(format!("cluster {name}: {what}")));
     match step(cluster, &own)? {
         Step::Deleting => Ok(()),
@@ -162,15 +157,15 @@ mod tests {
             Instance::parse(shown.build()).unwrap()
         };
         let (alive, going) = (instance("available"), instance("deleting"));
-        let step = |cluster: aws_sdk_rds::types::builders::DbClusterBuilder, of: &[&Instance]| {
+        let step = |cluster: aws_sdk_rds::types::builders::DbClusterBuilder, of: &[Instance]| {
             format!("{:?}", super::step(&cluster.parse(), of))
         };
-        assert_eq!(step(cluster("available"), &[&going, &alive]), "Ok(DeleteInstance(\"c-1\"))");
-        assert_eq!(step(cluster("available").deletion_protection(true), &[&going]), "Ok(LiftProtection)");
-        assert_eq!(step(cluster("available"), &[&going]), "Ok(DeleteCluster)");
+        assert_eq!(step(cluster("available"), &[going.clone(), alive.clone()]), "Ok(DeleteInstance(\"c-1\"))");
+        assert_eq!(step(cluster("available").deletion_protection(true), &[going.clone()]), "Ok(LiftProtection)");
+        assert_eq!(step(cluster("available"), &[going.clone()]), "Ok(DeleteCluster)");
         assert_eq!(step(cluster("inaccessible-encryption-credentials"), &[]), "Ok(DeleteCluster)");
-        assert_eq!(step(cluster("deleting"), &[&alive]), "Ok(Deleting)");
-        assert_eq!(step(cluster("stopped"), &[&alive]), "Ok(Start)");
-        assert!(step(cluster("renaming"), &[&alive]).contains("NotReady"));
+        assert_eq!(step(cluster("deleting"), &[alive]), "Ok(Deleting)");
+        assert_eq!(step(cluster("stopped"), &[alive]), "Ok(Start)");
+        assert!(step(cluster("renaming"), &[alive]).contains("NotReady"));
     }
 }

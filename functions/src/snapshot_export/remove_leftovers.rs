@@ -37,11 +37,10 @@ impl State for RemoveLeftovers {
     async fn reconcile(self, cx: &Context, run: &Run) -> Result<Removed> {
         let policy = kept_policy::kept(cx, run).await?;
         let mut left = Leftovers::new(cx, run);
-        let (clusters, instances) = (aurora::clusters(cx).await?, aurora::instances(cx).await?);
-        for cluster in &clusters {
+        for cluster in &aurora::clusters(cx).await? {
             let Some(maker) = ours(&policy, &cluster.tags, Role::Quarantine) else { continue };
             if is_over(&mut left, &cluster.tags).await? {
-                let removed = removal::remove_cluster(cx, maker, cluster, &instances).await;
+                let removed = removal::remove_cluster(cx, maker, cluster).await;
                 left.note(format!("cluster {}", cluster.id), removed);
             }
         }

@@ -158,3 +158,22 @@ fn a_seed_gives_the_same_plan_and_a_failure_is_shrunk_to_the_faults_that_it_need
         "{said}"
     );
 }
+
+#[test]
+fn several_faults_at_a_time_do_no_harm_to_a_rehearsal() {
+    several_faults(Runbook::Rehearsal);
+}
+
+#[test]
+fn several_faults_at_a_time_do_no_harm_to_a_fleet() {
+    several_faults(Runbook::Fleet);
+}
+
+/// A runbook without a test here would have its seeds, and nobody would try them.
+#[test]
+fn every_runbook_takes_its_turn() {
+    for runbook in Runbook::ALL {
+        let run = format!("several_faults(Runbook::{runbook:?});");
+        assert!(include_str!("seeds.rs").contains(&run), "no test runs the seeds of {runbook:?}");
+    }
+}

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::endpoints::CustomEndpoint;
 use super::error::Fault;
 use super::model::{Cluster, ClusterPending, ENGINE, Echo, World, stamp};
-use super::paging::{Filters, page};
+use super::paging::{Filters, page_of};
 use super::query::Input;
 use super::scaling::Scaling;
 use super::xml::joined;
@@ -50,11 +50,7 @@ impl Rds {
                 && !filters.names("domain")
         });
         clusters.sort_by(|a, b| a.id.cmp(&b.id));
-        page(
-            "DBClusters",
-            clusters.into_iter().map(|cluster| self.described_cluster(&world, cluster)).collect(),
-            input,
-        )
+        page_of("DBClusters", clusters, input, |cluster| self.described_cluster(&world, cluster))
     }
 
     pub(super) fn described_cluster(&self, world: &World, cluster: &Cluster) -> Value {

@@ -15,7 +15,7 @@ use super::behaviour::EventDelivery;
 use super::blue_green::Deployment;
 use super::error::Fault;
 use super::model::{Cluster, Event, Instance, Snapshot, World, stamp};
-use super::paging::page;
+use super::paging::page_of;
 use super::query::Input;
 use super::{Answer, Rds};
 use crate::aws;
@@ -190,7 +190,7 @@ impl Rds {
             })
             .collect();
         events.sort_by_key(|event| event.date);
-        page("Events", events.into_iter().map(describe).collect(), input)
+        page_of("Events", events, input, describe)
     }
 }
 

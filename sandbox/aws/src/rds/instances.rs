@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::error::Fault;
 use super::model::{Cluster, ENGINE, Echo, Instance, World, identifier, stamp};
-use super::paging::{Filters, page};
+use super::paging::{Filters, page_of};
 use super::parameter_groups::{Kind, default_name};
 use super::query::Input;
 use super::xml::joined;
@@ -201,11 +201,7 @@ impl Rds {
                 && !filters.names("domain")
         });
         instances.sort_by(|a, b| a.id.cmp(&b.id));
-        page(
-            "DBInstances",
-            instances.into_iter().map(|instance| self.described_instance(&world, instance)).collect(),
-            input,
-        )
+        page_of("DBInstances", instances, input, |instance| self.described_instance(&world, instance))
     }
 
     pub(super) fn described_instance(&self, world: &World, instance: &Instance) -> Value {

@@ -44,8 +44,13 @@ impl Filters {
     }
 }
 
-/// One page of a list: MaxRecords is 20 to 100, 100 if not given; the marker is opaque to clients.
 pub fn page(name: &str, items: Vec<Value>, input: &Input) -> Answer {
+    page_of(name, items, input, |item| item)
+}
+
+/// One page of a list: MaxRecords is 20 to 100, 100 if not given; the marker is opaque to clients.
+/// Only what stands on the page is described.
+pub fn page_of<T>(name: &str, items: Vec<T>, input: &Input, describe: impl FnMut(T) -> Value) -> Answer {
     let most = input.number("MaxRecords").unwrap_or(100);
     if !(20..=100).contains(&most) {
         return Err(Fault::value(format!("Invalid value {most} for MaxRecords. Must be between 20 and 100")));
@@ -62,5 +67,6 @@ pub fn page(name: &str, items: Vec<Value>, input: &Input) -> Answer {
     };
     let end = items.len().min(start + most as usize);
     let marker = (end < items.len()).then(|| hex::encode(end.to_string()));
-    Ok(json!({ name: items[start..end], "Marker": marker }))
+    let described: Vec<Value> = items.into_iter().take(end).skip(start).map(describe).collect();
+    Ok(json!({ name: described, "Marker": marker }))
 }

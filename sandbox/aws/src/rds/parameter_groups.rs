@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::error::Fault;
 use super::families;
 use super::model::{Group, World, identifier};
-use super::paging::page;
+use super::paging::page_of;
 use super::query::Input;
 use super::{Answer, Rds, tags};
 use crate::aws;
@@ -184,11 +184,7 @@ impl Rds {
                 .chain(kind.groups(&world).values().cloned())
                 .collect(),
         };
-        page(
-            &format!("{}s", kind.noun()),
-            groups.iter().map(|group| kind.describe(self.account, group)).collect(),
-            input,
-        )
+        page_of(&format!("{}s", kind.noun()), groups, input, |group| kind.describe(self.account, &group))
     }
 
     pub(super) fn delete_parameter_group(&self, action: &str, input: &Input) -> Answer {

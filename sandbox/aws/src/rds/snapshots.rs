@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::error::Fault;
 use super::keys::not_accessible;
 use super::model::{Cluster, ENGINE, Snapshot, Tags, World, identifier, stamp};
-use super::paging::{Filters, page};
+use super::paging::{Filters, page_of};
 use super::query::Input;
 use super::sharing::as_shared;
 use super::{Answer, Rds, tags, versions};
@@ -244,7 +244,7 @@ impl Rds {
                 && filters.allow("snapshot-type", snapshot.kind)
                 && filters.allow("engine", ENGINE)
         });
-        page("DBClusterSnapshots", snapshots.iter().map(describe).collect(), input)
+        page_of("DBClusterSnapshots", snapshots, input, |snapshot| describe(&snapshot))
     }
 
     /// A copy that is being made can be deleted too, which cancels it (botocore rds 2014-10-31,
