@@ -160,8 +160,14 @@ mod tests {
         let step = |cluster: aws_sdk_rds::types::builders::DbClusterBuilder, of: &[Instance]| {
             format!("{:?}", super::step(&cluster.parse(), of))
         };
-        assert_eq!(step(cluster("available"), &[going.clone(), alive.clone()]), "Ok(DeleteInstance(\"c-1\"))");
-        assert_eq!(step(cluster("available").deletion_protection(true), &[going.clone()]), "Ok(LiftProtection)");
+        assert_eq!(
+            step(cluster("available"), &[going.clone(), alive.clone()]),
+            "Ok(DeleteInstance(\"c-1\"))"
+        );
+        assert_eq!(
+            step(cluster("available").deletion_protection(true), &[going.clone()]),
+            "Ok(LiftProtection)"
+        );
         assert_eq!(step(cluster("available"), &[going.clone()]), "Ok(DeleteCluster)");
         assert_eq!(step(cluster("inaccessible-encryption-credentials"), &[]), "Ok(DeleteCluster)");
         assert_eq!(step(cluster("deleting"), &[alive]), "Ok(Deleting)");

@@ -5,13 +5,16 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"log"
 	"net/http"
 	"os"
 
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/rds"
+	"github.com/aws/aws-sdk-go-v2/service/rds/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 )
 
 type input struct {
@@ -22,6 +25,58 @@ type input struct {
 type handler struct {
 	rds *rds.Client
 	s3  *s3.Client
+}
+
+func (h handler) members(ctx context.Context, cluster string) (int, error) {
+	filter, found := "db-cluster-id", 0
+	pages := rds.NewDescribeDBInstancesPaginator(h.rds, &rds.DescribeDBInstancesInput{
+		Filters: []types.Filter{{Name: &filter, Values: []string{cluster}}},
+	})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return 0, err
+		}
+		found += len(page.DBInstances)
+	}
+	return found, nil
+}
+
+// How many versions each version can be upgraded to.
+func (h handler) upgrades(ctx context.Context) (map[string]int, error) {
+	engine, all, found := "aurora-postgresql", true, map[string]int{}
+	pages := rds.NewDescribeDBEngineVersionsPaginator(h.rds, &rds.DescribeDBEngineVersionsInput{
+		Engine: &engine, IncludeAll: &all,
+	})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, version := range page.DBEngineVersions {
+			found[*version.EngineVersion] = len(version.ValidUpgradeTarget)
+		}
+	}
+	return found, nil
+}
+
+// The execution that an object of the run bucket names, or none.
+func (h handler) execution(ctx context.Context, key string) (string, error) {
+	bucket := os.Getenv("RUN_BUCKET")
+	object, err := h.s3.GetObject(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: &key})
+	var missing *s3types.NoSuchKey
+	if errors.As(err, &missing) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	defer object.Body.Close()
+	var named struct {
+		Execution string `json:"execution"`
+	}
+	err = json.NewDecoder(object.Body).Decode(&named)
+	return named.Execution, err
 }
 
 func (h handler) takeSnapshot(ctx context.Context, in input) (any, error) {
@@ -35,8 +90,12 @@ func (h handler) takeSnapshot(ctx context.Context, in input) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	members, err := h.members(ctx, in.Cluster)
+	if err != nil {
+		return nil, err
+	}
 	status, version := snapshots.DBClusterSnapshots[0].Status, found.DBClusters[0].EngineVersion
-	return map[string]any{"snapshot": status, "version": version}, nil
+	return map[string]any{"snapshot": status, "version": version, "members": members}, nil
 }
 
 func (h handler) resolveUpgrade(ctx context.Context, in input) (any, error) {
@@ -45,27 +104,24 @@ func (h handler) resolveUpgrade(ctx context.Context, in input) (any, error) {
 		return nil, err
 	}
 	cluster := found.DBClusters[0]
-	bucket, key := os.Getenv("RUN_BUCKET"), "leases/"+*cluster.DbClusterResourceId+".json"
-	object, err := h.s3.GetObject(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: &key})
+	lease, err := h.execution(ctx, "leases/"+*cluster.DbClusterResourceId+".json")
 	if err != nil {
 		return nil, err
 	}
-	defer object.Body.Close()
-	var lease struct {
-		Execution string `json:"execution"`
-	}
-	if err := json.NewDecoder(object.Body).Decode(&lease); err != nil {
+	members, err := h.members(ctx, in.Cluster)
+	if err != nil {
 		return nil, err
 	}
-	for _, member := range cluster.DBClusterMembers {
-		_, err := h.rds.DescribeDBInstances(ctx, &rds.DescribeDBInstancesInput{
-			DBInstanceIdentifier: member.DBInstanceIdentifier,
-		})
-		if err != nil {
-			return nil, err
-		}
+	upgrades, err := h.upgrades(ctx)
+	if err != nil {
+		return nil, err
 	}
-	return map[string]any{"lease": lease.Execution, "members": len(cluster.DBClusterMembers)}, nil
+	rehearsal, err := h.execution(ctx, "upgrades/"+*cluster.DbClusterResourceId+"/rehearsal.json")
+	if err != nil {
+		return nil, err
+	}
+	targets := upgrades[*cluster.EngineVersion]
+	return map[string]any{"lease": lease, "members": members, "targets": targets, "rehearsal": rehearsal}, nil
 }
 
 // The SDK reads AWS_ENDPOINT_URL since the end of 2023; Debian's is older, so it is handed over in

@@ -5,7 +5,8 @@ import {
   RDSClient,
   DescribeDBClustersCommand,
   DescribeDBClusterSnapshotsCommand,
-  DescribeDBInstancesCommand,
+  paginateDescribeDBEngineVersions,
+  paginateDescribeDBInstances,
 } from "@aws-sdk/client-rds";
 import { S3Client, GetObjectCommand } from "@aws-sdk/client-s3";
 
@@ -13,25 +14,59 @@ const handler = process.env._HANDLER;
 const rds = new RDSClient({});
 const s3 = handler === "resolve-upgrade" ? new S3Client({ forcePathStyle: true }) : undefined;
 
+async function members(cluster) {
+  const Filters = [{ Name: "db-cluster-id", Values: [cluster] }];
+  let found = 0;
+  for await (const page of paginateDescribeDBInstances({ client: rds }, { Filters })) {
+    found += page.DBInstances.length;
+  }
+  return found;
+}
+
+// How many versions each version can be upgraded to.
+async function upgrades() {
+  const found = {};
+  const all = { Engine: "aurora-postgresql", IncludeAll: true };
+  for await (const page of paginateDescribeDBEngineVersions({ client: rds }, all)) {
+    for (const { EngineVersion, ValidUpgradeTarget } of page.DBEngineVersions) {
+      found[EngineVersion] = ValidUpgradeTarget?.length ?? 0;
+    }
+  }
+  return found;
+}
+
+// The execution that an object of the run bucket names, or none.
+async function execution(Key) {
+  try {
+    const object = await s3.send(new GetObjectCommand({ Bucket: process.env.RUN_BUCKET, Key }));
+    return JSON.parse(await object.Body.transformToString()).execution;
+  } catch (error) {
+    if (error.name === "NoSuchKey") return null;
+    throw error;
+  }
+}
+
 async function takeSnapshot({ cluster, snapshot }) {
   const found = await rds.send(new DescribeDBClustersCommand({ DBClusterIdentifier: cluster }));
   const snapshots = await rds.send(
     new DescribeDBClusterSnapshotsCommand({ DBClusterSnapshotIdentifier: snapshot }),
   );
-  return { snapshot: snapshots.DBClusterSnapshots[0].Status, version: found.DBClusters[0].EngineVersion };
+  return {
+    snapshot: snapshots.DBClusterSnapshots[0].Status,
+    version: found.DBClusters[0].EngineVersion,
+    members: await members(cluster),
+  };
 }
 
 async function resolveUpgrade({ cluster }) {
   const found = await rds.send(new DescribeDBClustersCommand({ DBClusterIdentifier: cluster }));
-  const { DbClusterResourceId, DBClusterMembers } = found.DBClusters[0];
-  const Key = `leases/${DbClusterResourceId}.json`;
-  const lease = await s3.send(new GetObjectCommand({ Bucket: process.env.RUN_BUCKET, Key }));
-  const { execution } = JSON.parse(await lease.Body.transformToString());
-  const members = [];
-  for (const { DBInstanceIdentifier } of DBClusterMembers) {
-    members.push(await rds.send(new DescribeDBInstancesCommand({ DBInstanceIdentifier })));
-  }
-  return { lease: execution, members: members.length };
+  const { DbClusterResourceId, EngineVersion } = found.DBClusters[0];
+  return {
+    lease: await execution(`leases/${DbClusterResourceId}.json`),
+    members: await members(cluster),
+    targets: (await upgrades())[EngineVersion],
+    rehearsal: await execution(`upgrades/${DbClusterResourceId}/rehearsal.json`),
+  };
 }
 
 const handle = { "take-snapshot": takeSnapshot, "resolve-upgrade": resolveUpgrade }[handler];

@@ -32,13 +32,13 @@ const FUNCTIONS: [&str; 2] = ["take-snapshot", "resolve-upgrade"];
 const SPEED: f64 = 600.0;
 
 /// What one start took.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Start {
     milliseconds: f64,
     /// Of the CPU, where the system tells it.
     cpu: Option<f64>,
     megabytes: Option<f64>,
-    calls: usize,
+    calls: Vec<String>,
 }
 
 pub async fn run(runs: usize, bootstrap: Option<PathBuf>) -> anyhow::Result<()> {
@@ -71,12 +71,25 @@ pub async fn run(runs: usize, bootstrap: Option<PathBuf>) -> anyhow::Result<()> 
                 starts.push(start(&sandbox, peer, function, &input).await?.0);
             }
         }
+        same_calls(function, &peers, &starts)?;
         show(function, &peers, &starts);
     }
     for missing in missing {
         println!("  not measured: {missing}");
     }
     println!("  Not in it: the start of Lambda's microVM, TLS, the network.");
+    Ok(())
+}
+
+/// What makes other calls does another work, and its time says nothing.
+fn same_calls(function: &str, peers: &[Peer], starts: &[Vec<Start>]) -> anyhow::Result<()> {
+    let ours = starts[0].first().map_or(&[][..], |start| &start.calls);
+    println!("\n{function}: {}", ours.join(", "));
+    for (peer, starts) in peers.iter().zip(starts) {
+        for start in starts {
+            ensure!(start.calls == ours, "{} calls {}", peer.name, start.calls.join(", "));
+        }
+    }
     Ok(())
 }
 
@@ -95,7 +108,7 @@ fn show(function: &str, peers: &[Peer], starts: &[Vec<Start>]) {
             shown(Spread::ratio(&ours, &times), 1),
             shown(Spread::of(&column(starts, |start| start.cpu)), 1),
             shown(Spread::of(&column(starts, |start| start.megabytes)), 1),
-            starts.last().map_or(0, |start| start.calls).to_string(),
+            starts.last().map_or(0, |start| start.calls.len()).to_string(),
         ]);
     }
     println!("\n{shown_table}");
@@ -184,7 +197,7 @@ async fn start(
         Ended::Dead(error) => bail!("{}: {}", peer.name, String::from_utf8_lossy(&error)),
     };
     ensure!(peer.is_ours || answer.is_ok(), "{}: {answer:?}", peer.name);
-    let calls = sandbox.gateway.calls().len() - before;
+    let calls = sandbox.gateway.calls().split_off(before).into_iter().map(|call| call.action).collect();
     Ok((Start { milliseconds, cpu, megabytes, calls }, answer))
 }
 
