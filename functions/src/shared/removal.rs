@@ -156,22 +156,17 @@ mod tests {
                 .db_instance_status(status);
             Instance::parse(shown.build()).unwrap()
         };
-        let (alive, going) = (instance("available"), instance("deleting"));
+        let (alive, going) = ([instance("available")], [instance("deleting")]);
+        let both = [going[0].clone(), alive[0].clone()];
         let step = |cluster: aws_sdk_rds::types::builders::DbClusterBuilder, of: &[Instance]| {
             format!("{:?}", super::step(&cluster.parse(), of))
         };
-        assert_eq!(
-            step(cluster("available"), &[going.clone(), alive.clone()]),
-            "Ok(DeleteInstance(\"c-1\"))"
-        );
-        assert_eq!(
-            step(cluster("available").deletion_protection(true), &[going.clone()]),
-            "Ok(LiftProtection)"
-        );
-        assert_eq!(step(cluster("available"), &[going.clone()]), "Ok(DeleteCluster)");
+        assert_eq!(step(cluster("available"), &both), "Ok(DeleteInstance(\"c-1\"))");
+        assert_eq!(step(cluster("available").deletion_protection(true), &going), "Ok(LiftProtection)");
+        assert_eq!(step(cluster("available"), &going), "Ok(DeleteCluster)");
         assert_eq!(step(cluster("inaccessible-encryption-credentials"), &[]), "Ok(DeleteCluster)");
-        assert_eq!(step(cluster("deleting"), &[alive]), "Ok(Deleting)");
-        assert_eq!(step(cluster("stopped"), &[alive]), "Ok(Start)");
-        assert!(step(cluster("renaming"), &[alive]).contains("NotReady"));
+        assert_eq!(step(cluster("deleting"), &alive), "Ok(Deleting)");
+        assert_eq!(step(cluster("stopped"), &alive), "Ok(Start)");
+        assert!(step(cluster("renaming"), &alive).contains("NotReady"));
     }
 }
