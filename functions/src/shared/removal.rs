@@ -53,6 +53,7 @@ pub async fn remove_cluster(cx: &Context, maker: Maker<'_>, cluster: &Cluster) -
         )));
     }
     let mut own = aurora::members(cx, cluster).await?;
+    // What is deleted here is never decided by a filter of somebody else's alone.
     own.retain(|instance| instance.cluster.as_ref() == Some(name));
     let waiting = |what: &str| Err(Error::NotReady(format!("cluster {name}: {what}")));
     match step(cluster, &own)? {
