@@ -229,13 +229,7 @@ impl Store {
         }
         let get = self.client.get_object().bucket(&self.bucket).key(&object.key).if_match(&object.etag);
         match get.range(format!("bytes={from}-{}", object.size - 1)).send().await {
-            Ok(found) => {
-                let bytes = found.body.collect().await;
-                let key = &object.key;
-                let bytes = bytes
-                    .map_err(|error| Error::NotReady(format!("S3 to answer (reading {key}: {error})")))?;
-                Ok(Some(bytes.to_vec()))
-            }
+            Ok(found) => Ok(Some(body(found, &object.key).await?)),
             Err(error) if matches!(error.code(), Some("NoSuchKey" | "PreconditionFailed")) => Ok(None),
             Err(error) => Err(aws("s3:GetObject")(error)),
         }
@@ -261,5 +255,6 @@ async fn body(object: GetObjectOutput, key: &str) -> Result<Vec<u8>> {
     let collected = object.body.collect().await;
     let bytes =
         collected.map_err(|error| Error::NotReady(format!("S3 to answer (reading {key}: {error})")))?;
-    Ok(bytes.to_vec())
+    // `to_vec` goes byte by byte, and every state of a sync reads the policy of all clusters.
+    Ok(bytes.into_bytes().into())
 }

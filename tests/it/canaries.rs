@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use aho_corasick::AhoCorasick;
 use sandbox::{Options, Sandbox, sandbox::BUCKET};
 use serde_json::{Value, json};
 
@@ -79,13 +80,15 @@ async fn found(sandbox: &Sandbox, execution: &str) -> Vec<String> {
 }
 
 fn said(told: &[(String, String)], secrets: &BTreeSet<String>) -> Vec<String> {
-    let canaries = || secrets.iter().map(String::as_str).chain(DOMAINS).chain(ROW);
-    let said = told.iter().flat_map(|(place, text)| {
-        canaries()
-            .filter(|canary| text.contains(canary))
-            .map(move |canary| format!("{canary:?} is in {place}"))
-    });
-    said.collect()
+    let canaries: Vec<&str> = secrets.iter().map(String::as_str).chain(DOMAINS).chain(ROW).collect();
+    // One pass for all of them: every run of every test comes here with all that it has told.
+    let search = AhoCorasick::new(&canaries).unwrap();
+    let mut said = Vec::new();
+    for (place, text) in told {
+        let found: BTreeSet<_> = search.find_overlapping_iter(text).map(|found| found.pattern()).collect();
+        said.extend(found.iter().map(|canary| format!("{:?} is in {place}", canaries[canary.as_usize()])));
+    }
+    said
 }
 
 /// Rows that a single text tells.

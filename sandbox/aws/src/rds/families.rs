@@ -162,18 +162,21 @@ impl Parameter {
         }
     }
 
-    pub fn describe(&self, name: &str, set: Option<&Setting>) -> Value {
-        let value = set.map(|setting| &setting.value).or(self.default.as_ref());
-        let source = match (set, &self.default) {
+    pub fn source(&self, set: Option<&Setting>) -> &'static str {
+        match (set, &self.default) {
             (Some(_), _) => "user",
             (None, Some(_)) if !self.modifiable || self.aurora => "system",
             (None, _) => "engine-default",
-        };
+        }
+    }
+
+    pub fn describe(&self, name: &str, set: Option<&Setting>) -> Value {
+        let value = set.map(|setting| &setting.value).or(self.default.as_ref());
         json!({
             "ParameterName": name,
             "ParameterValue": value,
             "Description": self.description,
-            "Source": source,
+            "Source": self.source(set),
             "ApplyType": self.apply,
             "DataType": self.data_type,
             "AllowedValues": Some(&self.allowed).filter(|allowed| !allowed.is_empty()),

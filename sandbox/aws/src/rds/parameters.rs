@@ -16,7 +16,7 @@ use super::events::Source;
 use super::families;
 use super::formulas;
 use super::model::{Group, Instance, Setting, World};
-use super::paging::page;
+use super::paging::page_of;
 use super::parameter_groups::{Kind, changeable};
 use super::query::Input;
 use super::{Answer, Rds};
@@ -38,24 +38,17 @@ impl Rds {
         if source.is_some_and(|source| !["user", "system", "engine-default", "service"].contains(&source)) {
             return Err(Fault::value(format!("Invalid source: {}", source.unwrap_or_default())));
         }
-        let parameters = families::parameters(&group.family, kind.instance)?;
-        let described =
-            parameters.into_iter().map(|(name, parameter)| parameter.describe(name, group.values.get(name)));
-        page(
-            "Parameters",
-            described.filter(|parameter| source.is_none_or(|source| parameter["Source"] == source)).collect(),
-            input,
-        )
+        let mut parameters = families::parameters(&group.family, kind.instance)?;
+        if let Some(source) = source {
+            parameters.retain(|(name, parameter)| parameter.source(group.values.get(*name)) == source);
+        }
+        page_of("Parameters", parameters, input, |(name, p)| p.describe(name, group.values.get(name)))
     }
 
     pub(super) fn describe_engine_defaults(&self, action: &str, input: &Input) -> Answer {
         let family = input.required("DBParameterGroupFamily")?;
         let parameters = families::parameters(family, Kind::of(action).instance)?;
-        let mut defaults = page(
-            "Parameters",
-            parameters.into_iter().map(|(name, p)| p.describe(name, None)).collect(),
-            input,
-        )?;
+        let mut defaults = page_of("Parameters", parameters, input, |(name, p)| p.describe(name, None))?;
         defaults["DBParameterGroupFamily"] = family.into();
         Ok(json!({"EngineDefaults": defaults}))
     }
