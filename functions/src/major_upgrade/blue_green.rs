@@ -1,13 +1,12 @@
 //! The Blue/Green way: what is next on it, and what stands in its way on the AWS side. What
 //! PostgreSQL shows is InspectDatabases'.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
-use aws_sdk_rds::types::AccountQuota;
 use runbook::{
     Context, Error, Finding, Result,
-    aurora::{self, Cluster, EngineVersion, Instance},
-    error::{Then, aws},
+    aurora::{self, Cluster, EngineVersion, Instance, Quota},
+    error::Then,
     major_upgrade::{Method, deployment_name},
 };
 use serde::Serialize;
@@ -159,9 +158,7 @@ impl Way {
             findings.extend(shared_group(&aurora::clusters(cx).await?, &cluster.id, &self.group));
         }
         if !is_there {
-            let attributes = cx.rds.describe_account_attributes().send().await;
-            let attributes = attributes.map_err(aws("rds:DescribeAccountAttributes"))?;
-            findings.extend(quotas(attributes.account_quotas(), members.len()));
+            findings.extend(quotas(&aurora::quotas(cx).await?, members.len()));
             // Nothing of it can be changed any more once there is green.
             findings.extend(beside::findings(cx, cluster, members).await?);
         }
@@ -180,17 +177,15 @@ impl Way {
     }
 }
 
-/// Green is another cluster with as many instances (botocore rds 2014-10-31, AccountQuota has the
-/// names).
-fn quotas(quotas: &[AccountQuota], instances: usize) -> Vec<Finding> {
+/// Green is another cluster with as many instances.
+fn quotas(quotas: &BTreeMap<String, Quota>, instances: usize) -> Vec<Finding> {
     let needed = [("DBClusters", 1), ("DBInstances", i64::try_from(instances).unwrap_or(i64::MAX))];
     let short = needed.into_iter().filter_map(|(name, needed)| {
-        let quota = quotas.iter().find(|quota| quota.account_quota_name() == Some(name))?;
-        let (used, most) = (quota.used()?, quota.max()?);
-        (used.saturating_add(needed) > most).then_some((name, needed, used, most))
+        let quota = quotas.get(name)?;
+        (needed > quota.left()).then_some((name, needed, quota))
     });
     short
-        .map(|(name, needed, used, most)| {
+        .map(|(name, needed, Quota { used, most })| {
             finding(
                 "quota",
                 name,
@@ -379,16 +374,14 @@ mod tests {
 
     #[test]
     fn a_quota_that_green_does_not_fit_into_is_found() {
-        let quota = |name: &str, used: i64, most: i64| {
-            AccountQuota::builder().account_quota_name(name).used(used).max(most).build()
-        };
+        let quota = |name: &str, used: i64| (name.to_owned(), Quota { used, most: 40 });
         let found = |instances: i64| {
-            let all = [quota("DBInstances", instances, 40), quota("DBClusters", 39, 40)];
+            let all = [quota("DBInstances", instances), quota("DBClusters", 39)].into();
             quotas(&all, 2).into_iter().map(|found| found.id()).collect::<Vec<_>>()
         };
         assert_eq!(found(38), Vec::<String>::new());
         assert_eq!(found(39), ["quota:DBInstances"]);
-        assert_eq!(quotas(&[], 2), [], "an account that shows none is not stopped");
+        assert_eq!(quotas(&BTreeMap::new(), 2), [], "an account that shows none is not stopped");
     }
 
     #[test]

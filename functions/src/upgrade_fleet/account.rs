@@ -3,7 +3,7 @@
 use aws_sdk_rds::types::{BlueGreenDeployment, GlobalCluster};
 use runbook::{
     Context, Result,
-    aurora::{self, Cluster, Status},
+    aurora::{self, Cluster, Quota, Status},
     error::aws,
     major_upgrade::MANAGED_BY,
 };
@@ -70,20 +70,18 @@ pub struct Room {
     pub quota: String,
 }
 
-/// What a rehearsal makes for as long as it runs, by the names of botocore rds 2014-10-31,
-/// AccountQuota: the clone, its instance, and their groups of the old and of the new version.
+/// What a rehearsal makes for as long as it runs: the clone, its instance, and their groups of the
+/// old and of the new version.
 const OF_A_REHEARSAL: [(&str, i64); 4] =
     [("DBClusters", 1), ("DBInstances", 1), ("DBClusterParameterGroups", 2), ("DBParameterGroups", 2)];
 
 impl Room {
     pub async fn look(cx: &Context) -> Result<Self> {
-        let attributes = cx.rds.describe_account_attributes().send().await;
-        let attributes = attributes.map_err(aws("rds:DescribeAccountAttributes"))?;
+        let quotas = aurora::quotas(cx).await?;
         let rooms = OF_A_REHEARSAL.iter().filter_map(|(name, needed)| {
-            let quotas = attributes.account_quotas();
-            let quota = quotas.iter().find(|quota| quota.account_quota_name() == Some(name))?;
-            let (used, most) = (quota.used()?, quota.max()?);
-            let clones = usize::try_from(most.saturating_sub(used) / needed).unwrap_or_default();
+            let quota = quotas.get(*name)?;
+            let Quota { used, most } = quota;
+            let clones = usize::try_from(quota.left() / needed).unwrap_or_default();
             Some(Self { clones, quota: format!("{used} of {most} {name}") })
         });
         let least = rooms.min_by_key(|room| room.clones);

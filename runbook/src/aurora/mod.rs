@@ -7,7 +7,9 @@ mod login;
 mod types;
 mod version;
 
-use aws_sdk_rds::types::{Filter, Tag};
+use std::collections::BTreeMap;
+
+use aws_sdk_rds::types::{AccountQuota, Filter, Tag};
 
 pub use deployment::{
     Deployment, Member, Phase, deployment_named, deployment_that_led_to, find_deployment, identifier, said_of,
@@ -74,6 +76,29 @@ pub async fn members(cx: &Context, cluster: &Cluster) -> Result<Vec<Instance>> {
     let mut members: Vec<Instance> = all.into_iter().map(Instance::parse).collect::<Result<_>>()?;
     members.sort_by_key(|member| (Some(member.id.as_str()) == cluster.writer(), member.id.clone()));
     Ok(members)
+}
+
+/// What the account may have in the Region, and has, by the names of botocore rds 2014-10-31,
+/// AccountQuota.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quota {
+    pub used: i64,
+    pub most: i64,
+}
+
+impl Quota {
+    pub fn left(self) -> i64 {
+        self.most.saturating_sub(self.used)
+    }
+}
+
+pub async fn quotas(cx: &Context) -> Result<BTreeMap<String, Quota>> {
+    let answer = cx.rds.describe_account_attributes().send().await;
+    let answer = answer.map_err(aws("rds:DescribeAccountAttributes"))?;
+    let quota = |quota: AccountQuota| {
+        Some((quota.account_quota_name?, Quota { used: quota.used?, most: quota.max? }))
+    };
+    Ok(answer.account_quotas.into_iter().flatten().filter_map(quota).collect())
 }
 
 /// `None` only when RDS says that there is no such snapshot.
