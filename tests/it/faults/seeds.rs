@@ -98,44 +98,39 @@ fn several_faults(runbook: Runbook) {
     assert!(failed.is_empty(), "{}", failed.join("\n\n"));
 }
 
-#[test]
-fn several_faults_at_a_time_do_no_harm_to_an_upgrade() {
-    several_faults(Runbook::Upgrade);
+/// A test for each of these runbooks, and what they are.
+macro_rules! tried {
+    ($($test:ident: $runbook:ident,)*) => {
+        $(
+            #[test]
+            fn $test() {
+                several_faults(Runbook::$runbook);
+            }
+        )*
+
+        const TRIED: &[Runbook] = &[$(Runbook::$runbook),*];
+    };
 }
 
-#[test]
-fn several_faults_at_a_time_do_no_harm_to_an_upgrade_that_asks_and_waits() {
-    several_faults(Runbook::GuardedUpgrade);
+tried! {
+    several_faults_at_a_time_do_no_harm_to_an_upgrade: Upgrade,
+    several_faults_at_a_time_do_no_harm_to_an_upgrade_that_asks_and_waits: GuardedUpgrade,
+    several_faults_at_a_time_do_no_harm_to_an_upgrade_by_blue_green: BlueGreen,
+    several_faults_at_a_time_do_no_harm_to_a_sync: Sync,
+    several_faults_at_a_time_do_no_harm_to_a_sync_of_what_is_sanitised: SyncOfSync,
+    several_faults_at_a_time_do_no_harm_to_an_export: Export,
+    several_faults_at_a_time_do_no_harm_to_an_export_that_counts: CountedExport,
+    several_faults_at_a_time_do_no_harm_to_an_export_of_what_is_shared: SharedExport,
+    several_faults_at_a_time_do_no_harm_to_a_rehearsal: Rehearsal,
+    several_faults_at_a_time_do_no_harm_to_a_fleet: Fleet,
 }
 
+/// A runbook without a test would have its seeds, and nobody would try them.
 #[test]
-fn several_faults_at_a_time_do_no_harm_to_an_upgrade_by_blue_green() {
-    several_faults(Runbook::BlueGreen);
-}
-
-#[test]
-fn several_faults_at_a_time_do_no_harm_to_a_sync() {
-    several_faults(Runbook::Sync);
-}
-
-#[test]
-fn several_faults_at_a_time_do_no_harm_to_a_sync_of_what_is_sanitised() {
-    several_faults(Runbook::SyncOfSync);
-}
-
-#[test]
-fn several_faults_at_a_time_do_no_harm_to_an_export() {
-    several_faults(Runbook::Export);
-}
-
-#[test]
-fn several_faults_at_a_time_do_no_harm_to_an_export_that_counts() {
-    several_faults(Runbook::CountedExport);
-}
-
-#[test]
-fn several_faults_at_a_time_do_no_harm_to_an_export_of_what_is_shared() {
-    several_faults(Runbook::SharedExport);
+fn every_runbook_takes_its_turn() {
+    for runbook in Runbook::ALL {
+        assert!(TRIED.contains(&runbook), "no test runs the seeds of {runbook:?}");
+    }
 }
 
 #[test]
@@ -157,23 +152,4 @@ fn a_seed_gives_the_same_plan_and_a_failure_is_shrunk_to_the_faults_that_it_need
         said.contains("again and again") && said.contains("export-snapshot StartExportTask 504"),
         "{said}"
     );
-}
-
-#[test]
-fn several_faults_at_a_time_do_no_harm_to_a_rehearsal() {
-    several_faults(Runbook::Rehearsal);
-}
-
-#[test]
-fn several_faults_at_a_time_do_no_harm_to_a_fleet() {
-    several_faults(Runbook::Fleet);
-}
-
-/// A runbook without a test here would have its seeds, and nobody would try them.
-#[test]
-fn every_runbook_takes_its_turn() {
-    for runbook in Runbook::ALL {
-        let run = format!("several_faults(Runbook::{runbook:?});");
-        assert!(include_str!("seeds.rs").contains(&run), "no test runs the seeds of {runbook:?}");
-    }
 }
