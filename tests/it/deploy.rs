@@ -38,13 +38,13 @@ use run::{in_model, syncs, upgrade};
 const ZIP: [u8; 22] = [80, 75, 5, 6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 const SHA256: &str = "8739c76e681f900923b900c9df0ef75cf421d39cabb54650c4b9ad19b6a76d85";
 
-/// How the examples are pointed at a control plane on this machine. Two retries: a call that it
+/// How the examples are pointed at a control plane on this machine. Five retries: a call that it
 /// does not know would else be tried for minutes.
 const OVERRIDE: &str = r#"
 provider "aws" {
   access_key                  = "444455556666"
   secret_key                  = "any"
-  max_retries                 = 2
+  max_retries                 = 5
   s3_use_path_style           = true
   skip_credentials_validation = true
   skip_metadata_api_check     = true
@@ -55,7 +55,7 @@ provider "aws" {
   alias                       = "production"
   access_key                  = "111122223333"
   secret_key                  = "any"
-  max_retries                 = 2
+  max_retries                 = 5
   skip_credentials_validation = true
   skip_metadata_api_check     = true
 }
