@@ -17,12 +17,15 @@ use workers::{
         attest_sanitized::{self, Seen},
         sanitize_databases::{
             cut::{self, Wire},
+            rebuild::names_again,
             record::{Record, Records},
             sanitize,
-            tables::CONNECTIONS,
         },
     },
-    shared::{seal::Seal, sessions::Sessions},
+    shared::{
+        seal::Seal,
+        sessions::{Lanes, Sessions},
+    },
 };
 
 use local_aws::{client::InProcess, gateway::Gateway, http::Endpoint, s3::S3};
@@ -41,8 +44,8 @@ const BUCKET: &str = "a-trial";
 pub struct Trial {
     pub cx: Context,
     pub login: Login,
-    /// By which rows are copied at a time.
-    pub connections: usize,
+    /// As a worker spreads it when nothing is said.
+    pub lanes: Option<Lanes>,
     bucket: Arc<S3>,
     run: Run,
     resource_id: ResourceId,
@@ -67,7 +70,7 @@ impl Trial {
             format!("arn:aws:states:eu-central-1:444455556666:execution:trial:{}", random_password());
         let resource_id = ResourceId::try_from("cluster-TRIAL".to_owned()).map_err(anyhow::Error::msg)?;
         let run = Run::of(&execution);
-        Ok(Self { cx, login, connections: CONNECTIONS, bucket: s3, run, resource_id })
+        Ok(Self { cx, login, lanes: None, bucket: s3, run, resource_id })
     }
 
     pub fn sessions(&self) -> Sessions<'_> {
@@ -80,7 +83,14 @@ impl Trial {
         keys.iter().filter_map(|key| self.bucket.get(BUCKET, key)).map(|object| object.len()).sum()
     }
 
-    fn seal(&self, key: &str) -> Seal {
+    async fn lanes(&self) -> Result<Lanes> {
+        match self.lanes {
+            Some(asked) => Ok(asked),
+            None => self.sessions().lanes().await,
+        }
+    }
+
+    pub fn seal(&self, key: &str) -> Seal {
         Seal::new(key, &self.run, &self.resource_id)
     }
 
@@ -90,14 +100,16 @@ impl Trial {
 
     /// After the cut, whose wires are given.
     pub async fn mask(&self, masking: &Masking, wires: &[Wire], key: &str) -> Result<Vec<Record>> {
+        names_again(&self.sessions(), &self.seal(key)).await?;
         let records = Records { cx: &self.cx, run: &self.run, seal: &self.seal(key) };
         let unknown = cut::unknown(&masking.exceptions, wires);
-        sanitize(&self.sessions(), masking, unknown, key, &records, self.connections).await
+        sanitize(&self.sessions(), masking, unknown, key, &records, self.lanes().await?).await
     }
 
     pub async fn attest(&self, masking: &Masking, key: &str) -> Result<Seen> {
         let records = Records { cx: &self.cx, run: &self.run, seal: &self.seal(key) };
-        attest_sanitized::look(&self.cx, &self.login, masking, &records, key).await
+        let lanes = self.lanes().await?;
+        attest_sanitized::look(&self.cx, &self.login, masking, &records, key, lanes).await
     }
 }
 

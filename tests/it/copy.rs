@@ -22,7 +22,10 @@ use sandbox::{
     worlds::shop::load_shop,
 };
 use tokio_postgres::Client;
-use workers::{daily_sync::sanitize_databases::cut::Wire, shared::sessions::Sessions};
+use workers::{
+    daily_sync::sanitize_databases::cut::Wire,
+    shared::sessions::{Lanes, Sessions},
+};
 
 const PASSWORD: &str = "master-password";
 pub const KEY: &str = "a masking key for the tests: 0123456789";
@@ -75,7 +78,9 @@ impl Copy {
         engine.create(new).await.expect("a cluster");
         let login =
             Login { host: "127.0.0.1".into(), port, user: "postgres".into(), password: PASSWORD.into() };
-        let trial = Trial::new(login, Tls::Disable, programs).expect("a trial");
+        let mut trial = Trial::new(login, Tls::Disable, programs).expect("a trial");
+        // What large tables alone meet otherwise.
+        trial.lanes = Some(Lanes { sessions: 3, pages: 1 });
         Self { engine, id, trial, wires: Mutex::default() }
     }
 

@@ -8,7 +8,7 @@ use runbook::{
     postgres::{failed, query_failed},
 };
 use serde_json::{Value, json};
-use workers::daily_sync::sanitize_databases::look;
+use workers::{daily_sync::sanitize_databases::look, shared::sessions::Lanes};
 
 use crate::copy::{Copy, KEY};
 
@@ -320,6 +320,65 @@ async fn killed_between_two_tables_and_run_again_it_comes_to_the_same_end() {
             killed.ask("rdsadmin", "shop", &sum).await,
             "{table}"
         );
+    }
+}
+
+#[tokio::test]
+async fn killed_before_a_database_that_sessions_begin_in_has_its_name_again_it_comes_to_the_same_end() {
+    let copy = only_a_zoo("names").await;
+    let mut policy = policy();
+    policy["databases"].as_object_mut().unwrap().retain(|database, _| database == "shop");
+    policy["databases"]["shop"].as_object_mut().unwrap().retain(|table, _| !table.starts_with("public."));
+    let masking = masking(policy);
+    copy.trial.cut(&masking).await.unwrap();
+    let templates = "SELECT string_agg(datname, ' ' ORDER BY datname) FROM pg_database WHERE datistemplate";
+    for (database, beside) in [("postgres", "shop"), ("template1", "shop")] {
+        let whole = copy.trial.seal(KEY).name(database, "whole");
+        copy.run(beside, &format!("ALTER DATABASE {database} RENAME TO \"{whole}\"")).await;
+        copy.trial.mask(&masking, &[], KEY).await.unwrap();
+        assert_eq!(copy.ask("rdsadmin", "shop", templates).await, "template0 template1");
+    }
+    assert_eq!(copy.trial.attest(&masking, KEY).await.unwrap().wrong, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn however_the_rows_are_spread_over_sessions_the_same_is_found() {
+    let mut copy = only_a_zoo("lanes").await;
+    let mut policy = policy();
+    policy["databases"].as_object_mut().unwrap().retain(|database, _| database == "shop");
+    policy["databases"]["shop"].as_object_mut().unwrap().retain(|table, _| !table.starts_with("public."));
+    let masking = masking(policy);
+    let originals = copy.ask("rdsadmin", "shop", "SELECT array_agg(email)::text FROM zoo.person").await;
+    assert_eq!(copy.sanitise(&masking).await.unwrap(), Vec::<String>::new());
+    let pages = "SELECT (pg_relation_size('zoo.person') / 8192 > 20)::text";
+    assert_eq!(copy.ask("rdsadmin", "shop", pages).await, "true", "there are pages to spread");
+    let last = |number: usize, set: &str| {
+        format!(
+            "SET session_replication_role = replica; UPDATE zoo.person AS p SET {set} \
+             FROM (SELECT ctid, row_number() OVER (ORDER BY ctid DESC) AS n FROM zoo.person) AS x, \
+             unnest('{originals}'::text[]) WITH ORDINALITY AS r (email, n) \
+             WHERE x.n = r.n AND p.ctid = x.ctid AND r.n <= {number}"
+        )
+    };
+    copy.run("shop", &last(900, "note = 'write to ' || r.email")).await;
+    copy.run("shop", "UPDATE zoo.lion SET mane = 'long' WHERE id = (SELECT max(id) FROM zoo.lion)").await;
+    copy.run("shop", "DELETE FROM zoo.visit WHERE at = (SELECT max(at) FROM zoo.visit)").await;
+    let spread = copy.trial.attest(&masking, KEY).await.unwrap();
+    copy.trial.lanes = Some(Lanes::over(1));
+    let whole = copy.trial.attest(&masking, KEY).await.unwrap();
+    // The server takes dead rows away whenever it likes.
+    let lasting = |wrong: &[String]| {
+        wrong.iter().filter(|line| !line.ends_with("dead rows")).cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(lasting(&spread.wrong), lasting(&whole.wrong));
+    assert_eq!((spread.counts, spread.summary), (whole.counts, whole.summary));
+    let wrong = whole.wrong.join("\n");
+    for part in [
+        "shop: zoo.person.note holds original values of shop: zoo.person.email in ",
+        "shop: zoo.lion.mane: 1 other values than the rule makes are there (rule constant)",
+        "shop: zoo.visit.email: ",
+    ] {
+        assert!(wrong.contains(part), "{part:?} is missing in:\n{wrong}");
     }
 }
 

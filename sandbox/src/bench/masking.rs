@@ -14,6 +14,7 @@ use runbook::{
 };
 use serde_json::json;
 use tokio_postgres::Client;
+use workers::shared::sessions::Lanes;
 
 use super::{ID, Spread, machine, server, shown, table};
 use crate::{
@@ -84,7 +85,7 @@ pub async fn run(rows: u32) -> anyhow::Result<()> {
         for _ in 0..RUNS {
             fill(&login, &fresh).await?;
             let mut trial = Trial::new(login.clone(), Tls::Disable, programs.clone())?;
-            trial.connections = connections;
+            trial.lanes = Some(Lanes::over(connections));
             let masking = masking(tables)?;
             let mask = async { Ok(trial.mask(&masking, &[], KEY).await.map(drop)?) };
             ours.of(&watch, rows, mask).await?;

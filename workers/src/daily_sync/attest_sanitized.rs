@@ -41,10 +41,10 @@ use super::sanitize_databases::record::{Record, Records};
 use crate::shared::{
     quarantine::Quarantined,
     seal::{Seal, masking_key},
-    sessions::{Sessions, texts},
+    sessions::{Lanes, Sessions, texts},
 };
 use marks::Marker;
-use survivors::{Search, Survivors};
+use survivors::Search;
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -86,7 +86,8 @@ impl State for AttestSanitized {
         let found = aurora::cluster(cx, &self.cluster).await?;
         let quarantine = Quarantine { policy: quarantine, workers: &self.worker_security_groups };
         let mut wrong = quarantine.look(cx, run, &found, &login).await?;
-        let seen = look(cx, &login, masking, &records, &key).await?;
+        let lanes = Sessions { cx, login: &login }.lanes().await?;
+        let seen = look(cx, &login, masking, &records, &key, lanes).await?;
         wrong.extend(seen.wrong);
         if !wrong.is_empty() {
             return Err(Error::failed(format!(
@@ -126,25 +127,24 @@ pub async fn look(
     masking: &Masking,
     records: &Records<'_>,
     key: &str,
+    lanes: Lanes,
 ) -> Result<Seen> {
     let sessions = Sessions { cx, login };
     let databases = postgres::databases(&sessions.open("template1").await?).await?;
     let wires = wires::find(&sessions, &databases, &masking.exceptions).await?;
     let coverage = coverage::check(&sessions, masking, &databases).await?;
-    let mut survivors = Survivors::default();
-    let made = made_by_this_run(&sessions, &databases, records, &mut survivors).await?;
-    let mut all = Vec::new();
-    for record in &made {
-        all.extend(places::places(&sessions, masking, record).await?);
+    let (mut made, strange) = made_by_this_run(&sessions, &databases, records).await?;
+    let all = made.iter().flat_map(|record| record.fingerprints.iter().chain(&record.emptied));
+    let looked_for: usize = all.map(|fingerprint| fingerprint.marks.len()).sum();
+    let mut places = Vec::new();
+    for record in &mut made {
+        places.extend(places::places(&sessions, masking, record).await?);
     }
-    all.sort_by(|one, other| one.place.cmp(&other.place));
-    survivors.looked_for =
-        made.iter().flat_map(|r| r.fingerprints.iter().chain(&r.emptied)).map(|f| f.marks.len()).sum();
-    let telling = survivors::telling(&all, &made);
-    let search = Search { sessions: &sessions, marker: Marker::new(key), places: &all, telling };
-    for database in &databases {
-        search.in_database(database, &mut survivors).await?;
-    }
+    places.sort_by(|one, other| one.taken.place.cmp(&other.taken.place));
+    let telling = survivors::telling(&places, &made);
+    let (cx, login, marker) = (cx.clone(), login.clone(), Marker::new(key));
+    let search = Search { cx, login, marker, places, telling };
+    let survivors = search.everywhere(&databases, lanes).await?;
     let live: usize = wires.values().map(Vec::len).sum();
     let wrong = wires
         .into_iter()
@@ -152,17 +152,18 @@ pub async fn look(
             objects.into_iter().map(move |object| format!("a live wire, {kind}: {object}"))
         })
         .chain(coverage.wrong)
+        .chain(strange)
         .chain(survivors.found)
         .collect();
     let summary = format!(
         "0 of {} original values found again in {} looked-at values, {live} live wires, all {} columns have \
         a rule",
-        survivors.looked_for, survivors.values, coverage.columns
+        looked_for, survivors.values, coverage.columns
     );
     let counts = json!({
         "databases": databases.len(),
         "columns": coverage.columns,
-        "fingerprints": survivors.looked_for,
+        "fingerprints": looked_for,
         "values": survivors.values,
         "liveWires": live,
     });
@@ -175,9 +176,8 @@ async fn made_by_this_run(
     sessions: &Sessions<'_>,
     databases: &[String],
     records: &Records<'_>,
-    survivors: &mut Survivors,
-) -> Result<Vec<Record>> {
-    let mut made = Vec::new();
+) -> Result<(Vec<Record>, Vec<String>)> {
+    let (mut made, mut wrong) = (Vec::new(), Vec::new());
     for database in databases {
         let client = sessions.open(database).await?;
         let ask = "SELECT oid FROM pg_database WHERE datname = current_database()";
@@ -190,19 +190,19 @@ async fn made_by_this_run(
                 let now = texts(&client, "look for tables of extensions", theirs).await?;
                 let strange = now.into_iter().filter(|table| !record.of_extensions.contains(table));
                 let said = |table| format!("{database}: {table} hides in an extension that did not make it");
-                survivors.found.extend(strange.map(said));
+                wrong.extend(strange.map(said));
                 made.push(record);
             }
             _ => {
                 let any = include_str!("sql/attest/anything.sql");
                 let there = texts(&client, "look for objects", any).await?;
                 if !there.is_empty() {
-                    survivors.found.push(format!("database {database} was not made again by this run"));
+                    wrong.push(format!("database {database} was not made again by this run"));
                 }
             }
         }
         let left = texts(&client, "look for leftovers", include_str!("sql/attest/leftovers.sql")).await?;
-        survivors.found.extend(left.into_iter().map(|left| format!("{database}: {left}")));
+        wrong.extend(left.into_iter().map(|left| format!("{database}: {left}")));
     }
-    Ok(made)
+    Ok((made, wrong))
 }

@@ -1,5 +1,5 @@
-//! Makes a target's new cluster the environment's: roles, grants, kept tables, settings,
-//! statistics, and answers to the smoke queries.
+//! Makes a target's new cluster the environment's: roles, grants, kept tables, settings, and answers
+//! to the smoke queries.
 //!
 //! Changes the new cluster only, and the passwords in the environment's secrets where there is none
 //! yet; the present cluster is read. Again is harmless: roles are made or altered, grants granted,
@@ -96,15 +96,13 @@ impl State for PrepareTarget {
             None => Vec::new(),
         };
         settings(cx, &login, target).await?;
-        for (index, database) in databases.iter().enumerate() {
-            cx.progress.say(format!("statistics of {database} ({} of {})", index + 1, databases.len()));
-            let client = session(cx, &login, database).await?;
-            client
-                .batch_execute("ANALYZE")
-                .await
-                .map_err(|error| query_failed(&format!("analyse {database}"), &error))?;
-        }
         smoke::ask(cx, &login, target).await?;
+        Ok(self.prepared(target, kept))
+    }
+}
+
+impl PrepareTarget {
+    fn prepared(&self, target: &Target, mut kept: Vec<kept::Kept>) -> Prepared {
         let rows: u64 = kept.iter().map(|kept| kept.rows).sum();
         let summary = format!(
             "{} is {}'s: {} roles, {} kept tables with {rows} rows, {} smoke queries answered well",
@@ -114,12 +112,10 @@ impl State for PrepareTarget {
             kept.len(),
             target.smoke.len()
         );
-        let kept = kept.into_iter().take(LISTED).collect();
-        Ok(Prepared { summary, roles: target.roles.len(), kept, smoke: target.smoke.len() })
+        kept.truncate(LISTED);
+        Prepared { summary, roles: target.roles.len(), kept, smoke: target.smoke.len() }
     }
-}
 
-impl PrepareTarget {
     fn check(&self, run: &Run, cluster: &Cluster) -> Result<()> {
         let tags = &cluster.tags;
         let ours = tags::is_of_run(tags, &self.sync, run) && tags::has_role(tags, tags::Role::Fresh);
@@ -240,7 +236,32 @@ fn policy_fails(found: String, fix: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    /// https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html, task input and
+    /// result.
+    #[test]
+    fn the_answer_for_many_kept_tables_fits_into_what_step_functions_takes() {
+        let target = json!({
+            "cluster": "orders-dev", "account": "444455556666", "instance-class": "db.t4g.medium",
+            "subnet-group": "dev", "security-groups": ["sg-dev"], "cluster-parameter-group": "dev",
+            "keep-old": {"count": 1, "age": "24h"},
+        });
+        let target: Target = serde_json::from_value(target).unwrap();
+        let state = json!({
+            "sync": "orders", "target": "orders-dev", "cluster": "orders-dev-1", "resourceId": "cluster-A1",
+        });
+        let state: PrepareTarget = serde_json::from_value(state).unwrap();
+        // JSON doubles each of these.
+        let name = "\"".repeat(63);
+        let table = || policy::TableName { schema: name.clone(), table: name.clone() };
+        let kept = |_| kept::Kept { database: name.clone(), table: table(), rows: 1 };
+        let prepared = state.prepared(&target, (0..100_000).map(kept).collect());
+        assert!(serde_json::to_vec(&prepared).unwrap().len() < 262_144);
+        assert!(prepared.summary.contains("100000 kept tables with 100000 rows"), "{}", prepared.summary);
+    }
 
     #[test]
     fn settings_are_quoted_and_lists_stay_lists() {

@@ -48,12 +48,12 @@ use super::replace::Key;
 use crate::shared::{
     quarantine::Quarantined,
     seal::{Seal, masking_key},
-    sessions::{self, Sessions},
+    sessions::{self, Lanes, Sessions},
 };
 use lock::Lock;
 use plan::Plan;
 use problems::Problems;
-use rebuild::Rebuild;
+use rebuild::{Rebuild, names_again};
 use record::{Record, Records};
 use schema::Schema;
 
@@ -94,6 +94,7 @@ impl State for SanitizeDatabases {
         let key = masking_key(cx, masking).await?;
         let sessions = Sessions { cx, login: &login };
         let seal = Seal::new(&key, run, &self.resource_id);
+        names_again(&sessions, &seal).await?;
         let lock = Lock::take(&sessions, &seal).await?;
 
         let exceptions = &masking.exceptions;
@@ -104,7 +105,8 @@ impl State for SanitizeDatabases {
         let wires = counts(&all);
         let records = Records { cx, run, seal: &seal };
         let unknown = cut::unknown(exceptions, &all);
-        let done = sanitize(&sessions, masking, unknown, &key, &records, tables::CONNECTIONS).await?;
+        let lanes = sessions.lanes().await?;
+        let done = sanitize(&sessions, masking, unknown, &key, &records, lanes).await?;
         let masked = masked::masked(masking, &done);
         cx.store.put_json(&format!("{}/masking.json", run.prefix()), &masked).await?;
         lock.give_back(&sessions).await?;
@@ -147,10 +149,10 @@ pub async fn sanitize(
     found: Vec<Finding>,
     key: &str,
     records: &Records<'_>,
-    connections: usize,
+    lanes: Lanes,
 ) -> Result<Vec<Record>> {
     let (key, exceptions) = (Key::new(key), masking.exceptions.as_slice());
-    let rebuild = Rebuild { sessions, seal: records.seal, key: &key, exceptions, connections };
+    let rebuild = Rebuild { sessions, seal: records.seal, key: &key, exceptions, lanes };
     let mut done = finished(&rebuild, masking, records).await?;
     let before: BTreeSet<String> = done.iter().map(|record| record.database.clone()).collect();
     let plans = with(found, look(sessions, masking).await)?;

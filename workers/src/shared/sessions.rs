@@ -39,7 +39,32 @@ pub struct Sessions<'a> {
     pub login: &'a Login,
 }
 
+/// How work on rows is spread.
+#[derive(Debug, Clone, Copy)]
+pub struct Lanes {
+    pub sessions: usize,
+    /// Of a table that one session takes at a time; 8 kB each.
+    pub pages: i64,
+}
+
+impl Lanes {
+    pub fn over(sessions: usize) -> Self {
+        Self { sessions, pages: 131_072 }
+    }
+}
+
 impl Sessions<'_> {
+    /// Two sessions for each processor of this task, because one waits for the disk while the other
+    /// replaces or compares; with a quarter of what the server takes, because who copies has two.
+    pub async fn lanes(&self) -> Result<Lanes> {
+        let ask = "SELECT current_setting('max_connections')::int / 4";
+        let row = self.open("template1").await?.query_one(ask, &[]).await;
+        let room: i32 = row.map_err(|error| query_failed("ask for the server's connections", &error))?.get(0);
+        let wanted = 2 * std::thread::available_parallelism().map_or(2, usize::from).max(2);
+        let sessions = wanted.min(usize::try_from(room).unwrap_or_default().max(2));
+        Ok(Lanes::over(sessions))
+    }
+
     /// A session whose catalog queries print complete names.
     pub async fn open(&self, database: &str) -> Result<Client> {
         let client = postgres::connect(self.cx, self.login, database).await?;

@@ -45,32 +45,31 @@ impl Marker {
 
 /// Marks that are looked for, each with what it is of.
 #[derive(Default)]
-pub struct Wanted<'a> {
+pub struct Wanted {
     #[allow(clippy::disallowed_types, reason = "as above")]
-    by_rank: HashMap<u64, (&'a Mark, &'a str)>,
+    by_rank: HashMap<u64, (Mark, u32)>,
+    of: Vec<String>,
 }
 
-impl<'a> Wanted<'a> {
-    pub fn add(&mut self, fingerprint: &'a Fingerprint, of: &'a str) {
-        self.by_rank.extend(fingerprint.marks.iter().map(|(rank, mark)| (*rank, (mark, of))));
-    }
-
-    pub fn len(&self) -> usize {
-        self.by_rank.len()
+impl Wanted {
+    pub fn add(&mut self, fingerprint: &Fingerprint, of: &str) {
+        let number = u32::try_from(self.of.len()).unwrap_or_else(|_| unreachable!("so many do not fit"));
+        self.of.push(of.to_owned());
+        self.by_rank.extend(fingerprint.marks.iter().map(|(rank, mark)| (*rank, (*mark, number))));
     }
 
     /// What the value is of, when it is one of them. The rank is found fast, the mark decides.
-    pub fn of(&self, marker: &Marker, value: &str) -> Option<&'a str> {
+    pub fn of(&self, marker: &Marker, value: &str) -> Option<&str> {
         self.ranked(marker, value, marker.rank(value))
     }
 
-    pub fn ranked(&self, marker: &Marker, value: &str, rank: u64) -> Option<&'a str> {
+    pub fn ranked(&self, marker: &Marker, value: &str, rank: u64) -> Option<&str> {
         let (mark, of) = self.by_rank.get(&rank)?;
-        (marker.mark(value) == **mark).then_some(*of)
+        (marker.mark(value) == *mark).then(|| self.of[*of as usize].as_str())
     }
 
     /// The same for a text and every word in it.
-    pub fn in_text(&self, marker: &Marker, text: &str) -> Option<&'a str> {
+    pub fn in_text(&self, marker: &Marker, text: &str) -> Option<&str> {
         if self.by_rank.is_empty() || text.len() < LEAST {
             return None;
         }

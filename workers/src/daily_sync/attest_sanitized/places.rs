@@ -18,26 +18,25 @@ use crate::{
 };
 
 #[derive(Debug)]
-pub struct MaskedPlace<'a> {
-    pub place: Place,
+pub struct MaskedPlace {
     /// The place in words.
     pub said: String,
-    pub rule: &'a Rule,
+    pub rule: Rule,
     /// Other paths go on from this one: it is about values that are no objects and no arrays.
     pub scalar: bool,
-    pub taken: &'a Fingerprint,
+    pub taken: Fingerprint,
 }
 
-/// Those of one database.
-pub async fn places<'a>(
+/// Those of one database, with the fingerprints that its record had.
+pub async fn places(
     sessions: &Sessions<'_>,
-    masking: &'a Masking,
-    record: &'a Record,
-) -> Result<Vec<MaskedPlace<'a>>> {
-    let mut left: BTreeMap<&Place, &Fingerprint> = BTreeMap::new();
-    for fingerprint in &record.fingerprints {
-        if left.insert(&fingerprint.place, fingerprint).is_some() {
-            return Err(not_ours(&format!("it has {} twice", said(&fingerprint.place))));
+    masking: &Masking,
+    record: &mut Record,
+) -> Result<Vec<MaskedPlace>> {
+    let mut left: BTreeMap<Place, Fingerprint> = BTreeMap::new();
+    for fingerprint in std::mem::take(&mut record.fingerprints) {
+        if let Some(twice) = left.insert(fingerprint.place.clone(), fingerprint) {
+            return Err(not_ours(&format!("it has {} twice", said(&twice.place))));
         }
     }
     let mut places = Vec::new();
@@ -61,7 +60,7 @@ pub async fn places<'a>(
                 let taken =
                     left.remove(&place).ok_or_else(|| not_ours(&format!("it lacks {}", said(&place))))?;
                 let scalar = goes_on(&place.within, whole);
-                places.push(MaskedPlace { said: said(&place), place, rule, scalar, taken });
+                places.push(MaskedPlace { said: said(&place), rule: rule.clone(), scalar, taken });
             }
         }
     }

@@ -5,14 +5,22 @@
 //! Rows are asked for without a cast, so that the server's own output is all that stands between
 //! the page and this code.
 
-use std::{collections::BTreeMap, pin::pin};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    ops::Range,
+    pin::pin,
+    sync::Arc,
+};
 
+use anyhow::Context as _;
 use futures::TryStreamExt;
+use parking_lot::Mutex;
 use policy::{JsonPath, Rule, Step, TableName};
 use runbook::{
-    Result,
-    postgres::{query_failed, quote, table},
+    Context, Result,
+    postgres::{Login, query_failed, quote, table},
 };
+use tokio::task::JoinSet;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 use super::{
@@ -24,22 +32,14 @@ use crate::{
         fingerprints::{Within, is_by_chance, is_telling},
         sanitize_databases::record::Record,
     },
-    shared::sessions::Sessions,
+    shared::sessions::{Lanes, Sessions},
 };
 
-#[derive(Debug, Default)]
-pub struct Survivors {
-    pub looked_for: usize,
-    pub values: u64,
-    /// Where, never what.
-    pub found: Vec<String>,
-}
-
 /// What is looked for everywhere, of all databases.
-pub fn telling<'a>(places: &'a [MaskedPlace<'a>], records: &'a [Record]) -> Wanted<'a> {
+pub fn telling(places: &[MaskedPlace], records: &[Record]) -> Wanted {
     let mut wanted = Wanted::default();
-    for place in places.iter().filter(|place| is_telling(place.rule)) {
-        wanted.add(place.taken, &place.said);
+    for place in places.iter().filter(|place| is_telling(&place.rule)) {
+        wanted.add(&place.taken, &place.said);
     }
     for emptied in records.iter().flat_map(|record| &record.emptied) {
         wanted.add(emptied, "a table that was emptied");
@@ -47,70 +47,179 @@ pub fn telling<'a>(places: &'a [MaskedPlace<'a>], records: &'a [Record]) -> Want
     wanted
 }
 
-pub struct Search<'a> {
-    pub sessions: &'a Sessions<'a>,
+/// What the sessions that look share.
+pub struct Search {
+    pub cx: Context,
+    pub login: Login,
     pub marker: Marker,
     /// In order.
-    pub places: &'a [MaskedPlace<'a>],
-    pub telling: Wanted<'a>,
+    pub places: Vec<MaskedPlace>,
+    pub telling: Wanted,
 }
 
-impl Search<'_> {
-    pub async fn in_database(&self, database: &str, survivors: &mut Survivors) -> Result<()> {
-        let client = self.sessions.open_to_copy(database).await?;
-        // Rows that a policy hides from their owner are shown for the time of this transaction,
-        // which is rolled back.
-        let begin = |error| query_failed("begin to look", &error);
-        client.batch_execute("BEGIN").await.map_err(begin)?;
-        let rows = client.query(include_str!("../sql/attest/heaps.sql"), &[]).await;
-        for row in rows.map_err(|error| query_failed("list tables", &error))? {
-            let (name, only, forced) = (
-                TableName { schema: row.get(0), table: row.get(1) },
-                row.get::<_, bool>(2),
-                row.get::<_, bool>(3),
-            );
-            if forced {
-                let name = table(&name);
-                let show = format!(
-                    "ALTER TABLE {name} NO FORCE ROW LEVEL SECURITY; GRANT SELECT ON {name} TO CURRENT_USER"
-                );
-                client.batch_execute(&show).await.map_err(|error| query_failed("see all rows", &error))?;
-            }
-            self.sessions.cx.progress.say(format!("looking for original values in {database}: {name}"));
-            self.in_table(&client, database, &name, only, survivors).await?;
+/// What one session looks through before it asks for more.
+#[derive(Debug)]
+enum Unit {
+    Part(Part),
+    /// Tables that have to be changed before all their rows are seen, then all that is no row.
+    Rest(Vec<Part>),
+}
+
+/// Some pages of a table or of a partition of it.
+#[derive(Debug, Clone)]
+struct Part {
+    table: TableName,
+    /// Which has the rows.
+    heap: TableName,
+    pages: Option<Range<i64>>,
+}
+
+#[derive(Debug, Default)]
+pub struct Survivors {
+    pub values: u64,
+    /// Where, never what.
+    pub found: Vec<String>,
+    /// By the number of its place.
+    looks: BTreeMap<usize, Look>,
+    /// Values of another place than theirs: in which column of which table, of which place, in how
+    /// many rows.
+    strange: BTreeMap<(String, String), u64>,
+}
+
+impl Search {
+    pub async fn everywhere(self, databases: &[String], lanes: Lanes) -> Result<Survivors> {
+        let mut queue = Vec::new();
+        for database in databases {
+            let units = self.units(database, lanes.pages).await?;
+            queue.extend(units.into_iter().map(|unit| (database.clone(), unit)));
         }
-        client.batch_execute("ROLLBACK").await.map_err(begin)?;
-        self.in_statistics(&client, database, survivors).await?;
-        self.in_definitions(&client, database, survivors).await
+        let (search, lanes) = (Arc::new(self), lanes.sessions.min(queue.len()));
+        let queue = Arc::new(Mutex::new(VecDeque::from(queue)));
+        // Each on whatever processor is free; they end when this is dropped.
+        let mut tasks = JoinSet::new();
+        for _ in 0..lanes {
+            let (search, queue) = (search.clone(), queue.clone());
+            tasks.spawn(async move { search.lane(&queue).await });
+        }
+        let mut all = Survivors::default();
+        while let Some(ended) = tasks.join_next().await {
+            all.add(ended.context("a session that looks for original values")??);
+        }
+        for ((place, of), times) in &all.strange {
+            all.found.push(format!("{place} holds original values of {of} in {times} rows"));
+        }
+        for (number, place) in search.places.iter().enumerate() {
+            let look = all.looks.remove(&number).unwrap_or_default();
+            all.found.extend(look.judge(place));
+        }
+        all.found.sort();
+        Ok(all)
     }
 
-    fn of_table<'b>(
-        &'b self,
-        database: &'b str,
-        name: &'b TableName,
-    ) -> impl Iterator<Item = &'b MaskedPlace<'b>> {
-        let of = |place: &MaskedPlace<'_>| {
-            (place.place.database.as_str(), &place.place.table).cmp(&(database, name))
-        };
-        let from = self.places.partition_point(|place| of(place).is_lt());
-        self.places[from..].iter().take_while(move |place| of(place).is_eq())
+    /// What there is to look through in a database, the longest first.
+    async fn units(&self, database: &str, at_a_time: i64) -> Result<Vec<Unit>> {
+        let client = self.sessions().open(database).await?;
+        let rows = client.query(include_str!("../sql/attest/heaps.sql"), &[]).await;
+        let (mut parts, mut rest) = (Vec::new(), Vec::new());
+        for row in rows.map_err(|error| query_failed("list tables", &error))? {
+            let table = TableName { schema: row.get(0), table: row.get(1) };
+            let heap = TableName { schema: row.get(2), table: row.get(3) };
+            let (hides, pages): (bool, i64) = (row.get(4), row.get(5));
+            let whole = Part { table, heap, pages: None };
+            if hides {
+                rest.push(whole);
+            } else if pages <= at_a_time {
+                parts.push((pages, whole));
+            } else {
+                let last = (pages - 1) / at_a_time;
+                parts.extend((0..=last).map(|number| {
+                    let end = if number < last { (number + 1) * at_a_time } else { i64::MAX };
+                    (at_a_time, Part { pages: Some(number * at_a_time..end), ..whole.clone() })
+                }));
+            }
+        }
+        parts.sort_by_key(|(pages, _)| -pages);
+        let parts = parts.into_iter().map(|(_, part)| Unit::Part(part));
+        Ok([Unit::Rest(rest)].into_iter().chain(parts).collect())
     }
 
-    async fn in_table(
+    fn sessions(&self) -> Sessions<'_> {
+        Sessions { cx: &self.cx, login: &self.login }
+    }
+
+    async fn lane(&self, queue: &Mutex<VecDeque<(String, Unit)>>) -> Result<Survivors> {
+        let mut survivors = Survivors::default();
+        let mut session: Option<(String, Client)> = None;
+        loop {
+            let next = queue.lock().pop_front();
+            let Some((database, unit)) = next else { return Ok(survivors) };
+            let client = match session.take().filter(|(connected, _)| *connected == database) {
+                Some((_, client)) => client,
+                None => self.sessions().open_to_copy(&database).await?,
+            };
+            match &unit {
+                Unit::Part(part) => self.in_part(&client, &database, part, &mut survivors).await?,
+                Unit::Rest(hidden) => {
+                    self.in_hidden(&client, &database, hidden, &mut survivors).await?;
+                    self.in_statistics(&client, &database, &mut survivors).await?;
+                    self.in_definitions(&client, &database, &mut survivors).await?;
+                }
+            }
+            session = Some((database, client));
+        }
+    }
+
+    /// Rows that a policy hides from their owner are shown for the time of this transaction, which
+    /// is rolled back.
+    async fn in_hidden(
         &self,
         client: &Client,
         database: &str,
-        name: &TableName,
-        only: bool,
+        hidden: &[Part],
         survivors: &mut Survivors,
     ) -> Result<()> {
-        let from = format!("FROM {}{}", if only { "ONLY " } else { "" }, table(name));
-        let mut looks: BTreeMap<&str, Look<'_>> = self
-            .of_table(database, name)
-            .filter(|place| place.place.within == Within::Column)
-            .map(|place| (place.place.column.as_str(), Look::at(place)))
-            .collect();
-        let mut found = BTreeMap::new();
+        let begin = |error| query_failed("begin to look", &error);
+        client.batch_execute("BEGIN").await.map_err(begin)?;
+        for part in hidden {
+            let name = table(&part.heap);
+            let show = format!(
+                "ALTER TABLE {name} NO FORCE ROW LEVEL SECURITY; GRANT SELECT ON {name} TO CURRENT_USER"
+            );
+            client.batch_execute(&show).await.map_err(|error| query_failed("see all rows", &error))?;
+            self.in_part(client, database, part, survivors).await?;
+        }
+        client.batch_execute("ROLLBACK").await.map_err(begin)
+    }
+
+    /// The places of a table, with their numbers.
+    fn of_table<'a>(
+        &'a self,
+        database: &'a str,
+        name: &'a TableName,
+    ) -> impl Iterator<Item = (usize, &'a MaskedPlace)> {
+        let of = |place: &MaskedPlace| {
+            (place.taken.place.database.as_str(), &place.taken.place.table).cmp(&(database, name))
+        };
+        let from = self.places.partition_point(|place| of(place).is_lt());
+        (from..).zip(&self.places[from..]).take_while(move |(_, place)| of(place).is_eq())
+    }
+
+    async fn in_part(
+        &self,
+        client: &Client,
+        database: &str,
+        part: &Part,
+        survivors: &mut Survivors,
+    ) -> Result<()> {
+        let name = &part.table;
+        self.cx.progress.say(format!("looking for original values in {database}: {name}"));
+        let from = part.from();
+        let whole = |(_, place): &(usize, &MaskedPlace)| place.taken.place.within == Within::Column;
+        let mut own: BTreeMap<&str, (usize, &MaskedPlace, Wanted, Look)> = BTreeMap::new();
+        for (number, place) in self.of_table(database, name).filter(whole) {
+            let column = place.taken.place.column.as_str();
+            own.insert(column, (number, place, place.own(), Look::default()));
+        }
         let rows = client.simple_query_raw(&format!("SELECT * {from}")).await;
         let mut rows = pin!(rows.map_err(|error| query_failed("read a table", &error))?);
         while let Some(message) =
@@ -120,29 +229,25 @@ impl Search<'_> {
             for (number, column) in row.columns().iter().enumerate() {
                 let Some(value) = row.get(number) else { continue };
                 survivors.values += 1;
-                if let Some(look) = looks.get_mut(column.name()) {
-                    look.see(&self.marker, value);
+                let mut own_said = None;
+                if let Some((_, place, own, look)) = own.get_mut(column.name()) {
+                    look.see(&self.marker, place, own, value);
+                    own_said = Some(place.said.as_str());
                 }
                 let bytes = text_of_bytes(value);
                 let text = bytes.as_deref().unwrap_or(value);
-                if let Some(of) = self.telling.in_text(&self.marker, text) {
-                    *found.entry((column.name().to_owned(), of)).or_insert(0u64) += 1;
+                if let Some(of) = self.telling.in_text(&self.marker, text).filter(|of| Some(*of) != own_said)
+                {
+                    let place = format!("{database}: {name}.{}", column.name());
+                    *survivors.strange.entry((place, of.to_owned())).or_default() += 1;
                 }
             }
         }
-        for ((column, of), times) in found {
-            let own = looks.get(column.as_str()).is_some_and(|look| look.place.said == of);
-            if !own {
-                survivors.found.push(format!(
-                    "{database}: {name}.{column} holds original values of {of} in {times} rows"
-                ));
-            }
+        for (number, _, _, look) in own.into_values() {
+            survivors.looks.entry(number).or_default().add(look);
         }
-        for look in looks.values() {
-            look.judge(survivors);
-        }
-        for place in self.of_table(database, name).filter(|place| place.place.within != Within::Column) {
-            let mut look = Look::at(place);
+        for (number, place) in self.of_table(database, name).filter(|place| !whole(place)) {
+            let (own, mut look) = (place.own(), Look::default());
             let rows = client.simple_query_raw(&format!("SELECT {} {from}", parts(place))).await;
             let mut rows = pin!(rows.map_err(|error| query_failed("read parts of values", &error))?);
             while let Some(message) =
@@ -150,10 +255,10 @@ impl Search<'_> {
             {
                 let SimpleQueryMessage::Row(row) = message else { continue };
                 if let Some(value) = row.get(0) {
-                    look.see(&self.marker, value);
+                    look.see(&self.marker, place, &own, value);
                 }
             }
-            look.judge(survivors);
+            survivors.looks.entry(number).or_default().add(look);
         }
         Ok(())
     }
@@ -161,26 +266,41 @@ impl Search<'_> {
     /// Statistics hold samples of rows as they were when they were taken.
     async fn in_statistics(&self, client: &Client, database: &str, survivors: &mut Survivors) -> Result<()> {
         let rows = client.query(include_str!("../sql/attest/statistics.sql"), &[]).await;
-        let mut found = BTreeMap::new();
+        let mut found = BTreeSet::new();
+        // Values of one column come one after the other.
+        let mut own: Option<((TableName, String), Wanted)> = None;
         for row in rows.map_err(|error| query_failed("look through statistics", &error))? {
             let name = TableName { schema: row.get(0), table: row.get(1) };
             let (column, value): (String, Option<String>) = (row.get(2), row.get(3));
             let Some(value) = value else { continue };
-            let own = self
-                .of_table(database, &name)
-                .filter(|place| place.place.column == column && !is_by_chance(place.rule))
-                .any(|place| {
-                    let mut own = Wanted::default();
-                    own.add(place.taken, &place.said);
-                    own.of(&self.marker, &value).is_some()
-                });
-            if own || self.telling.in_text(&self.marker, &value).is_some() {
-                *found.entry(format!("{name}.{column}")).or_insert(0u64) += 1;
+            let at = (name, column);
+            let (at, wanted) = match own.take().filter(|(last, _)| *last == at) {
+                Some(same) => same,
+                None => {
+                    let wanted = self.own_of_column(database, &at.0, &at.1);
+                    (at, wanted)
+                }
+            };
+            let original = wanted.of(&self.marker, &value).is_some()
+                || self.telling.in_text(&self.marker, &value).is_some();
+            if original {
+                found.insert(format!("{}.{}", at.0, at.1));
             }
+            own = Some((at, wanted));
         }
-        let said = |(place, _)| format!("{database}: statistics of {place} hold an original value");
+        let said = |place| format!("{database}: statistics of {place} hold an original value");
         survivors.found.extend(found.into_iter().map(said));
         Ok(())
+    }
+
+    fn own_of_column(&self, database: &str, name: &TableName, column: &str) -> Wanted {
+        let mut wanted = Wanted::default();
+        for (_, place) in self.of_table(database, name) {
+            if place.taken.place.column == column && !is_by_chance(&place.rule) {
+                wanted.add(&place.taken, &place.said);
+            }
+        }
+        wanted
     }
 
     async fn in_definitions(&self, client: &Client, database: &str, survivors: &mut Survivors) -> Result<()> {
@@ -207,9 +327,9 @@ fn text_of_bytes(value: &str) -> Option<String> {
 }
 
 /// The single values of a place that is not a whole column, as a set-returning expression.
-fn parts(place: &MaskedPlace<'_>) -> String {
-    let column = quote(&place.place.column);
-    match &place.place.within {
+fn parts(place: &MaskedPlace) -> String {
+    let column = quote(&place.taken.place.column);
+    match &place.taken.place.within {
         Within::Column => column,
         Within::Elements => format!("unnest({column})"),
         Within::Path(path) => {
@@ -231,10 +351,47 @@ fn in_sql(path: &JsonPath) -> String {
     })
 }
 
+impl Part {
+    /// Nothing inherits from what has the rows, or it is listed itself.
+    fn from(&self) -> String {
+        let from = format!("FROM ONLY {}", table(&self.heap));
+        match &self.pages {
+            None => from,
+            Some(Range { start, end: i64::MAX }) => format!("{from} WHERE ctid >= '({start},0)'::tid"),
+            Some(Range { start, end }) => {
+                format!("{from} WHERE ctid >= '({start},0)'::tid AND ctid < '({end},0)'::tid")
+            }
+        }
+    }
+}
+
+impl MaskedPlace {
+    /// Its original values, where chance does not make them again.
+    fn own(&self) -> Wanted {
+        let mut own = Wanted::default();
+        if !is_by_chance(&self.rule) {
+            own.add(&self.taken, &self.said);
+        }
+        own
+    }
+}
+
+impl Survivors {
+    fn add(&mut self, other: Self) {
+        self.values += other.values;
+        self.found.extend(other.found);
+        for (number, look) in other.looks {
+            self.looks.entry(number).or_default().add(look);
+        }
+        for (place, times) in other.strange {
+            *self.strange.entry(place).or_default() += times;
+        }
+    }
+}
+
 /// What is seen at a place that was masked.
-struct Look<'a> {
-    place: &'a MaskedPlace<'a>,
-    own: Wanted<'a>,
+#[derive(Debug, Default)]
+struct Look {
     values: u64,
     sum: u64,
     original: u64,
@@ -242,21 +399,13 @@ struct Look<'a> {
     first: Option<String>,
 }
 
-impl<'a> Look<'a> {
-    fn at(place: &'a MaskedPlace<'a>) -> Self {
-        let mut own = Wanted::default();
-        if !is_by_chance(place.rule) {
-            own.add(place.taken, &place.said);
-        }
-        Self { place, own, values: 0, sum: 0, original: 0, others: 0, first: None }
-    }
-
-    fn see(&mut self, marker: &Marker, value: &str) {
+impl Look {
+    fn see(&mut self, marker: &Marker, place: &MaskedPlace, own: &Wanted, value: &str) {
         let rank = marker.rank(value);
         self.values += 1;
         self.sum = self.sum.wrapping_add(rank);
-        self.original += u64::from(self.own.ranked(marker, value, rank).is_some());
-        self.others += match self.place.rule {
+        self.original += u64::from(own.ranked(marker, value, rank).is_some());
+        self.others += match place.rule {
             // The server may write a constant in another way than the policy.
             Rule::Constant { .. } => u64::from(self.first.get_or_insert_with(|| value.to_owned()) != value),
             Rule::Null => 1,
@@ -264,24 +413,36 @@ impl<'a> Look<'a> {
         };
     }
 
-    fn judge(&self, survivors: &mut Survivors) {
-        let (place, rule, taken) = (&self.place.said, self.place.rule, self.place.taken);
-        let mut wrong =
-            |what: String| survivors.found.push(format!("{place}: {what} (rule {})", rule.name()));
+    /// Of other pages of the same table.
+    fn add(&mut self, other: Self) {
+        self.values += other.values;
+        self.sum = self.sum.wrapping_add(other.sum);
+        self.original += other.original;
+        self.others += match (&self.first, &other.first) {
+            (Some(first), Some(its)) if first != its => other.values,
+            _ => other.others,
+        };
+        self.first = self.first.take().or(other.first);
+    }
+
+    fn judge(&self, place: &MaskedPlace) -> Vec<String> {
+        let (said, rule, taken) = (&place.said, &place.rule, &place.taken);
+        let mut wrong = Vec::new();
         if self.original > 0 {
-            wrong(format!("{} original values are there", self.original));
+            wrong.push(format!("{} original values are there", self.original));
         }
         if self.others > 0 {
-            wrong(format!("{} other values than the rule makes are there", self.others));
+            wrong.push(format!("{} other values than the rule makes are there", self.others));
         }
-        let same_number = !matches!(rule, Rule::Null | Rule::Sql { .. })
-            && !matches!(self.place.place.within, Within::Path(_));
+        let same_number =
+            !matches!(rule, Rule::Null | Rule::Sql { .. }) && !matches!(taken.place.within, Within::Path(_));
         if same_number && self.values != taken.values {
-            wrong(format!("{} values were looked at, of {}", self.values, taken.values));
+            wrong.push(format!("{} values were looked at, of {}", self.values, taken.values));
         }
         let can_be_same = matches!(rule, Rule::Keep | Rule::Constant { .. } | Rule::Null);
         if taken.values > 0 && !can_be_same && self.values == taken.values && self.sum == taken.sum {
-            wrong("it is as it was".to_owned());
+            wrong.push("it is as it was".to_owned());
         }
+        wrong.into_iter().map(|what| format!("{said}: {what} (rule {})", rule.name())).collect()
     }
 }

@@ -15,8 +15,8 @@ use super::session;
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Kept {
-    database: String,
-    table: TableName,
+    pub database: String,
+    pub table: TableName,
     pub rows: u64,
 }
 
@@ -63,6 +63,8 @@ async fn copy(from: &Client, to: &mut Client, kept: &KeptTable) -> Result<Option
     let rows = sink.as_mut().finish().await.map_err(refused)?;
     sequences(&transaction, &table).await.map_err(refused)?;
     transaction.commit().await.map_err(refused)?;
+    // All other statistics came with the snapshot.
+    to.batch_execute(&format!("ANALYZE {table}")).await.map_err(refused)?;
     Ok(Some(rows))
 }
 

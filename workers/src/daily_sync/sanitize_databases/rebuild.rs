@@ -9,6 +9,8 @@
 //! Killed at any moment, a database is begun again; once it is whole it has a second name, and only
 //! the change of names is left to do. Both names are MACs: nobody else can have given them.
 
+use futures::future::try_join_all;
+use parking_lot::Mutex;
 use policy::Exception;
 use runbook::{
     Error, Finding, Result,
@@ -28,20 +30,16 @@ use crate::{
     daily_sync::replace::Key,
     shared::{
         seal::Seal,
-        sessions::{Sessions, texts},
+        sessions::{Lanes, Sessions, texts},
     },
 };
-
-/// Indexes and foreign keys at a time: the server has two processors at least.
-const JOBS: usize = 2;
 
 pub struct Rebuild<'a> {
     pub sessions: &'a Sessions<'a>,
     pub seal: &'a Seal,
     pub key: &'a Key,
     pub exceptions: &'a [Exception],
-    /// By which rows are copied at a time.
-    pub connections: usize,
+    pub lanes: Lanes,
 }
 
 impl Rebuild<'_> {
@@ -82,8 +80,7 @@ impl Rebuild<'_> {
             drop_database(&base, &new).await?;
             return Ok(Err(findings));
         }
-        let outcomes =
-            tables::load(self.sessions, (old, &new), &plan.tables, self.key, self.connections).await?;
+        let outcomes = tables::load(self.sessions, (old, &new), &plan.tables, self.key, self.lanes).await?;
         let mut problems = Problems::new(old);
         for plan in &plan.tables {
             match outcomes.get(&plan.table.name) {
@@ -119,21 +116,14 @@ impl Rebuild<'_> {
     pub async fn take_over(&self, database: &str) -> Result<()> {
         let whole = self.whole_name(database);
         let base = self.sessions.open(beside(database)).await?;
-        let template: bool = base
-            .query_opt("SELECT datistemplate FROM pg_database WHERE datname = $1", &[&database])
-            .await
-            .map_err(|error| query_failed("look for a database", &error))?
-            .is_some_and(|row| row.get(0));
-        if template {
-            let ordinary = format!("ALTER DATABASE {} IS_TEMPLATE false", quote(database));
-            base.batch_execute(&ordinary).await.map_err(|error| failed("replace a template", &error))?;
+        // Before: nobody knows any more when the old one is gone.
+        if is_template(&base, database).await.map_err(|error| query_failed("look for a database", &error))? {
+            let template = format!("ALTER DATABASE {} IS_TEMPLATE true", quote(&whole));
+            base.batch_execute(&template).await.map_err(|error| failed("replace a template", &error))?;
         }
         let dropped = drop_it(&base, database).await;
         dropped.map_err(|error| not_ours(&format!("drop database {database}"), &error))?;
-        let mut name = format!("ALTER DATABASE {} RENAME TO {}", quote(&whole), quote(database));
-        if template {
-            name += &format!("; ALTER DATABASE {} IS_TEMPLATE true", quote(database));
-        }
+        let name = format!("ALTER DATABASE {} RENAME TO {}", quote(&whole), quote(database));
         base.batch_execute(&name)
             .await
             .map_err(|error| not_ours(&format!("give database {database} its name"), &error))
@@ -192,7 +182,7 @@ impl Rebuild<'_> {
         self.say(format!("indexes and constraints of database {old}"));
         let entries = dump.entries(Section::PostData).await?;
         let entries: Vec<&Entry> = entries.iter().filter(|entry| !entry.is_right()).collect();
-        for unmade in dump.restore(&client, new, &entries, JOBS).await? {
+        for unmade in dump.restore(&client, new, &entries, (self.lanes.sessions / 2).max(1)).await? {
             if unmade.there {
                 record.lost.push(unmade.to_string());
             } else {
@@ -201,14 +191,7 @@ impl Rebuild<'_> {
         }
         views(&was, &client, problems, self).await?;
         self.say(format!("collecting statistics of database {old}"));
-        for table in texts(&client, "list tables", include_str!("../sql/rebuild/analyzed.sql")).await? {
-            if let Err(error) = client.batch_execute(&format!("ANALYZE {table}")).await {
-                if is_of_the_moment(&error) {
-                    return Err(query_failed("collect statistics", &error));
-                }
-                problems.not_made(&format!("STATISTICS {table}"), &said(&error));
-            }
-        }
+        self.analyze(&client, new, problems).await?;
         let rows = was.query(include_str!("../sql/rebuild/functions.sql"), &[]).await;
         for row in rows.map_err(|error| query_failed("look for functions", &error))? {
             let take: String = row.get(1);
@@ -225,6 +208,31 @@ impl Rebuild<'_> {
         let lost = dump.restore(&client, new, &rights, 1).await?;
         record.lost.extend(lost.iter().map(ToString::to_string));
         properties(&was, old, new).await
+    }
+
+    async fn analyze(&self, client: &Client, new: &str, problems: &mut Problems) -> Result<()> {
+        let tables = texts(client, "list tables", include_str!("../sql/rebuild/analyzed.sql")).await?;
+        let (lanes, queue) = (self.lanes.sessions.min(tables.len()), Mutex::new(tables));
+        let lane = async || {
+            let client = self.sessions.open(new).await?;
+            let mut failed = Vec::new();
+            loop {
+                let next = queue.lock().pop();
+                let Some(table) = next else { return Ok::<_, Error>(failed) };
+                match client.batch_execute(&format!("ANALYZE {table}")).await {
+                    Ok(()) => {}
+                    Err(error) if is_of_the_moment(&error) => {
+                        return Err(query_failed("collect statistics", &error));
+                    }
+                    Err(error) => failed.push((table, said(&error))),
+                }
+            }
+        };
+        let failed = try_join_all((0..lanes).map(|_| lane())).await?;
+        for (table, why) in failed.into_iter().flatten() {
+            problems.not_made(&format!("STATISTICS {table}"), &why);
+        }
+        Ok(())
     }
 
     /// A database that holds nothing of people's own: its catalogs may still hold rows that are
@@ -257,6 +265,30 @@ impl Rebuild<'_> {
     }
 }
 
+/// The two that sessions begin in. An attempt that died between the drop of one and its new name
+/// has left the other one alone.
+pub async fn names_again(sessions: &Sessions<'_>, seal: &Seal) -> Result<()> {
+    let base = match sessions.open("postgres").await {
+        Ok(base) => base,
+        Err(_) => sessions.open("template1").await?,
+    };
+    for database in ["postgres", "template1"] {
+        let whole = seal.name(database, "whole");
+        let ask = "SELECT datname::text FROM pg_database WHERE datname IN ($1, $2)";
+        let found = base.query(ask, &[&database, &whole]).await;
+        let found = found.map_err(|error| query_failed("look for a database", &error))?;
+        if let [one] = &found[..]
+            && one.get::<_, &str>(0) == whole
+        {
+            let rename = format!("ALTER DATABASE {} RENAME TO {}", quote(&whole), quote(database));
+            base.batch_execute(&rename)
+                .await
+                .map_err(|error| not_ours(&format!("give database {database} its name"), &error))?;
+        }
+    }
+    Ok(())
+}
+
 /// The database to be connected to while another one is made, named or dropped.
 pub fn beside(database: &str) -> &'static str {
     if database == "postgres" { "template1" } else { "postgres" }
@@ -282,7 +314,15 @@ async fn drop_it(client: &Client, database: &str) -> std::result::Result<(), tok
     // It may not stand in one message with another statement.
     let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quote(database));
     client.batch_execute("SET client_min_messages = error").await?;
+    if is_template(client, database).await? {
+        client.batch_execute(&format!("ALTER DATABASE {} IS_TEMPLATE false", quote(database))).await?;
+    }
     client.batch_execute(&drop).await
+}
+
+async fn is_template(client: &Client, database: &str) -> std::result::Result<bool, tokio_postgres::Error> {
+    let ask = "SELECT datistemplate FROM pg_database WHERE datname = $1";
+    Ok(client.query_opt(ask, &[&database]).await?.is_some_and(|row| row.get(0)))
 }
 
 async fn create(base: &Client, old: &str, new: &str) -> Result<()> {

@@ -1,4 +1,4 @@
-//! The rows of every table into the new database: several connections take from one queue, the
+//! The rows of every table into the new database: several pairs of sessions take from one queue, the
 //! biggest part first.
 //!
 //! A big table is read in parts, by ranges of its pages. What cannot be loaded is noted and the
@@ -28,13 +28,9 @@ use super::{
 };
 use crate::{
     daily_sync::replace::{Key, Seen},
-    shared::sessions::Sessions,
+    shared::sessions::{Lanes, Sessions},
 };
 
-/// Two for each of two processors: one waits for the disk while the other replaces.
-pub const CONNECTIONS: usize = 4;
-/// 1 GiB.
-const PAGES: i64 = 131_072;
 const BATCH: usize = 256 * 1024;
 
 /// What was met in the columns of a table, by their numbers in the plan.
@@ -79,10 +75,10 @@ pub async fn load<'a>(
     (old, new): (&str, &str),
     plans: &'a [TablePlan],
     key: &Key,
-    connections: usize,
+    lanes: Lanes,
 ) -> Result<BTreeMap<&'a TableName, Outcome>> {
-    let all = plans.iter().flat_map(parts).collect();
-    let mut outcomes = run(sessions, (old, new), all, key, connections).await?;
+    let all = plans.iter().flat_map(|plan| parts(plan, lanes.pages)).collect();
+    let mut outcomes = run(sessions, (old, new), all, key, lanes).await?;
     loop {
         let again: Vec<&TablePlan> = plans
             .iter()
@@ -99,8 +95,8 @@ pub async fn load<'a>(
                 .await
                 .map_err(|error| query_failed("begin a table again", &error))?;
         }
-        let parts = again.iter().copied().flat_map(parts).collect();
-        let second = run(sessions, (old, new), parts, key, connections).await?;
+        let parts = again.iter().copied().flat_map(|plan| parts(plan, lanes.pages)).collect();
+        let second = run(sessions, (old, new), parts, key, lanes).await?;
         let helped = second.values().any(std::result::Result::is_ok);
         outcomes.extend(second);
         if !helped {
@@ -109,17 +105,17 @@ pub async fn load<'a>(
     }
 }
 
-fn parts(plan: &TablePlan) -> Vec<Part<'_>> {
+fn parts(plan: &TablePlan, at_a_time: i64) -> Vec<Part<'_>> {
     let Planned::All(columns) = &plan.rows else { return Vec::new() };
     let mut parts = Vec::new();
     for heap in &plan.table.heaps {
         // Showing hidden rows locks the table.
-        let last = if heap.hides { 0 } else { (heap.pages - 1).max(0) / PAGES };
+        let last = if heap.hides { 0 } else { (heap.pages - 1).max(0) / at_a_time };
         parts.extend((0..=last).map(|number| Part {
             plan,
             columns,
             heap,
-            pages: (number * PAGES, (number < last).then_some((number + 1) * PAGES)),
+            pages: (number * at_a_time, (number < last).then_some((number + 1) * at_a_time)),
         }));
     }
     parts
@@ -130,14 +126,14 @@ async fn run<'a>(
     databases: (&str, &str),
     mut parts: Vec<Part<'a>>,
     key: &Key,
-    connections: usize,
+    lanes: Lanes,
 ) -> Result<BTreeMap<&'a TableName, Outcome>> {
     let mut outcomes: BTreeMap<&TableName, Outcome> =
         parts.iter().map(|part| (&part.plan.table.name, Ok(Done::default()))).collect();
     parts.sort_by_key(|part| part.pages.1.unwrap_or(part.heap.pages) - part.pages.0);
     let total = parts.len();
     let (queue, shared) = (Mutex::new(VecDeque::from(parts)), Mutex::new(&mut outcomes));
-    let turns = (0..connections.min(total)).map(|_| async {
+    let turns = (0..lanes.sessions.min(total)).map(|_| async {
         let from = sessions.open_to_copy(databases.0).await?;
         let to = sessions.open_to_copy(databases.1).await?;
         loop {
