@@ -157,7 +157,7 @@ variable "database_cidrs" {
 }
 
 variable "worker_size" {
-  description = "CPU units and MiB of memory of each worker, in one of the pairs that Fargate knows."
+  description = "CPU units and MiB of memory of each worker, in one of the pairs that Fargate knows. A sync masks and attests with two sessions for each processor."
   type = object({
     cpu    = optional(number, 1024)
     memory = optional(number, 2048)

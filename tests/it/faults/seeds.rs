@@ -100,7 +100,7 @@ fn several_faults(runbook: Runbook) {
 
 /// A test for each of these runbooks, and what they are.
 macro_rules! tried {
-    ($($test:ident: $runbook:ident,)*) => {
+    ($(#[test] fn $test:ident() { $runbook:ident })*) => {
         $(
             #[test]
             fn $test() {
@@ -113,16 +113,26 @@ macro_rules! tried {
 }
 
 tried! {
-    several_faults_at_a_time_do_no_harm_to_an_upgrade: Upgrade,
-    several_faults_at_a_time_do_no_harm_to_an_upgrade_that_asks_and_waits: GuardedUpgrade,
-    several_faults_at_a_time_do_no_harm_to_an_upgrade_by_blue_green: BlueGreen,
-    several_faults_at_a_time_do_no_harm_to_a_sync: Sync,
-    several_faults_at_a_time_do_no_harm_to_a_sync_of_what_is_sanitised: SyncOfSync,
-    several_faults_at_a_time_do_no_harm_to_an_export: Export,
-    several_faults_at_a_time_do_no_harm_to_an_export_that_counts: CountedExport,
-    several_faults_at_a_time_do_no_harm_to_an_export_of_what_is_shared: SharedExport,
-    several_faults_at_a_time_do_no_harm_to_a_rehearsal: Rehearsal,
-    several_faults_at_a_time_do_no_harm_to_a_fleet: Fleet,
+    #[test]
+    fn several_faults_at_a_time_do_no_harm_to_an_upgrade() { Upgrade }
+    #[test]
+    fn several_faults_at_a_time_do_no_harm_to_an_upgrade_that_asks_and_waits() { GuardedUpgrade }
+    #[test]
+    fn several_faults_at_a_time_do_no_harm_to_an_upgrade_by_blue_green() { BlueGreen }
+    #[test]
+    fn several_faults_at_a_time_do_no_harm_to_a_sync() { Sync }
+    #[test]
+    fn several_faults_at_a_time_do_no_harm_to_a_sync_of_what_is_sanitised() { SyncOfSync }
+    #[test]
+    fn several_faults_at_a_time_do_no_harm_to_an_export() { Export }
+    #[test]
+    fn several_faults_at_a_time_do_no_harm_to_an_export_that_counts() { CountedExport }
+    #[test]
+    fn several_faults_at_a_time_do_no_harm_to_an_export_of_what_is_shared() { SharedExport }
+    #[test]
+    fn several_faults_at_a_time_do_no_harm_to_a_rehearsal() { Rehearsal }
+    #[test]
+    fn several_faults_at_a_time_do_no_harm_to_a_fleet() { Fleet }
 }
 
 /// A runbook without a test would have its seeds, and nobody would try them.

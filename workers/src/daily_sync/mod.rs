@@ -9,7 +9,7 @@
 //!    writes the attestation without which no snapshot of the copy is made. It stops at any place
 //!    where something is left. It changes nothing.
 //! 3. [`prepare_target`] works on each target's new cluster, restored from the attested snapshot
-//!    and not yet in use: roles, grants, kept tables, settings, statistics, smoke queries. It stops
+//!    and not yet in use: roles, grants, kept tables, settings, smoke queries. It stops
 //!    at what the policy asks and PostgreSQL refuses; the clients stay on the present cluster. Its
 //!    cluster is deleted when the run fails.
 //!

@@ -1,5 +1,5 @@
-//! Makes a target's new cluster the environment's: roles, grants, kept tables, settings, and answers
-//! to the smoke queries.
+//! Makes a target's new cluster the environment's: roles, grants, kept tables, settings, and
+//! answers to the smoke queries.
 //!
 //! Changes the new cluster only, and the passwords in the environment's secrets where there is none
 //! yet; the present cluster is read. Again is harmless: roles are made or altered, grants granted,

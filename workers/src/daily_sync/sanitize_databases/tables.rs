@@ -1,5 +1,5 @@
-//! The rows of every table into the new database: several pairs of sessions take from one queue, the
-//! biggest part first.
+//! The rows of every table into the new database: several pairs of sessions take from one queue,
+//! the biggest part first.
 //!
 //! A big table is read in parts, by ranges of its pages. What cannot be loaded is noted and the
 //! others go on; when all are through it is tried again, for a CHECK may ask what is in another
