@@ -84,7 +84,7 @@ pub async fn run(tables: usize, databases: usize, rows: usize) -> anyhow::Result
         trial.lanes = Some(Lanes::over(sessions));
         let (began, before) = (Instant::now(), from_here());
         let seen = trial.attest(&masking, KEY).await?;
-        add(&format!("attested, {sessions} sessions"), began, before);
+        add(&format!("attested, sessions: {sessions}"), began, before);
         anyhow::ensure!(seen.wrong.is_empty(), "{:?}", seen.wrong);
         told = seen.summary;
     }
