@@ -3,7 +3,8 @@
 //! The values themselves are not known here either.
 //!
 //! Rows are asked for without a cast, so that the server's own output is all that stands between
-//! the page and this code.
+//! the page and this code. Comparing takes longer than reading, so several sessions take from one
+//! queue, each on whatever processor is free.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -95,7 +96,7 @@ impl Search {
         }
         let (search, lanes) = (Arc::new(self), lanes.sessions.min(queue.len()));
         let queue = Arc::new(Mutex::new(VecDeque::from(queue)));
-        // Each on whatever processor is free; they end when this is dropped.
+        // They end when this is dropped.
         let mut tasks = JoinSet::new();
         for _ in 0..lanes {
             let (search, queue) = (search.clone(), queue.clone());
