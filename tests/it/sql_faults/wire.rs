@@ -281,7 +281,8 @@ impl Wire {
                 return Ok(End::Reset);
             }
             if talk.lose.load(SeqCst) == this {
-                if kind == b'Z' {
+                // After the first of them the server waits for rows.
+                if matches!(kind, b'G' | b'Z') {
                     return Ok(End::Reset);
                 }
                 continue;

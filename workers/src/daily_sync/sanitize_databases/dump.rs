@@ -27,6 +27,8 @@ pub struct Dump<'a> {
 #[derive(Debug, Clone)]
 pub struct Entry {
     id: u32,
+    /// The catalog that has it where it was dumped, and its number there.
+    was: (u32, u32),
     /// As pg_restore lists it: what it is, its schema, name and owner.
     pub line: String,
 }
@@ -37,8 +39,9 @@ impl Entry {
     fn read(line: &str) -> Option<Self> {
         let (id, rest) = line.split_once("; ")?;
         let mut words = rest.splitn(3, ' ');
-        let (_, _, line) = (words.next()?, words.next()?, words.next()?);
-        Some(Self { id: id.parse().ok()?, line: line.to_owned() })
+        let (catalog, object, line) = (words.next()?, words.next()?, words.next()?);
+        let was = (catalog.parse().ok()?, object.parse().ok()?);
+        Some(Self { id: id.parse().ok()?, was, line: line.to_owned() })
     }
 
     /// A grant, of what is there or will be.
@@ -156,16 +159,17 @@ impl<'a> Dump<'a> {
     }
 
     /// Everything in the archive.
-    pub async fn restore_all(&self, client: &Client, into: &str) -> Result<Vec<Unmade>> {
+    pub async fn restore_all(&self, was: &Client, client: &Client, into: &str) -> Result<Vec<Unmade>> {
         let mut command = self.command("pg_restore")?;
-        command.args(["--dbname", &conninfo(into)]).arg(self.archive());
-        self.run(command, client, &[]).await
+        command.args(["--verbose", "--dbname", &conninfo(into)]).arg(self.archive());
+        self.run(command, (was, client), &[]).await
     }
 
-    /// These objects, in the order of the list; what fails does not keep the others.
+    /// These objects, in the order of the list; what fails does not keep the others. The sessions
+    /// are in the database that was dumped, and in the new one.
     pub async fn restore(
         &self,
-        client: &Client,
+        sessions: (&Client, &Client),
         into: &str,
         entries: &[&Entry],
         jobs: usize,
@@ -177,10 +181,15 @@ impl<'a> Dump<'a> {
         // Only so does it say which object an error is of.
         command.args(["--verbose", "--dbname", &conninfo(into), "--jobs", &jobs.to_string()]);
         command.arg("--use-list").arg(self.list(entries)?).arg(self.archive());
-        self.run(command, client, entries).await
+        self.run(command, sessions, entries).await
     }
 
-    async fn run(&self, mut command: Command, client: &Client, entries: &[&Entry]) -> Result<Vec<Unmade>> {
+    async fn run(
+        &self,
+        mut command: Command,
+        sessions: (&Client, &Client),
+        entries: &[&Entry],
+    ) -> Result<Vec<Unmade>> {
         let done = command.output().await.context("start pg_restore")?;
         if done.status.success() {
             return Ok(Vec::new());
@@ -189,20 +198,27 @@ impl<'a> Dump<'a> {
         if is_lost(&stderr) {
             return Err(Error::NotReady("PostgreSQL to come back (pg_restore)".into()));
         }
+        // It asks for what pg_dump has just been given by the same server.
+        if is_of_its_own(&stderr) {
+            return Err(Error::NotReady(format!(
+                "PostgreSQL to take pg_restore's session: {}",
+                errors(&done)
+            )));
+        }
         let refused = refused(&stderr);
-        if entries.is_empty() || refused.is_empty() {
+        if entries.is_empty() || refused.is_empty() || !is_finished(&stderr) {
             return Err(Error::unexpected(format!("pg_restore ended with: {}", errors(&done))));
         }
         let mut unmade = Vec::new();
         for entry in entries.iter().filter(|entry| refused.contains(&entry.id)) {
-            unmade.extend(self.once_more(client, entry).await?);
+            unmade.extend(self.once_more(sessions, entry).await?);
         }
         Ok(unmade)
     }
 
     /// pg_restore repeats the server's words, rows and all. So the statement is run here once more,
     /// where an error tells its condition; and it may succeed now that the others are there.
-    async fn once_more(&self, client: &Client, entry: &Entry) -> Result<Option<Unmade>> {
+    async fn once_more(&self, (was, client): (&Client, &Client), entry: &Entry) -> Result<Option<Unmade>> {
         let mut command = self.command("pg_restore")?;
         command.arg("--use-list").arg(self.list(&[entry])?).args(["--file", "-"]).arg(self.archive());
         let done = command.output().await.context("start pg_restore")?;
@@ -220,11 +236,14 @@ impl<'a> Dump<'a> {
         {
             return Err(query_failed("make an object again", error));
         }
-        Ok(made.err().map(|error| {
-            let there = error.code().is_some_and(|code| ALREADY_THERE.contains(&code.code()));
-            let why = if there { "its owner cannot be set".to_owned() } else { said(&error) };
-            Unmade { object: entry.line.clone(), why, there }
-        }))
+        let Err(error) = made else { return Ok(None) };
+        let there = error.code().is_some_and(|code| ALREADY_THERE.contains(&code.code()));
+        // Only the statement after it can have failed.
+        if there && give_owner(was, client, entry).await? {
+            return Ok(None);
+        }
+        let why = if there { "its owner cannot be set".to_owned() } else { said(&error) };
+        Ok(Some(Unmade { object: entry.line.clone(), why, there }))
     }
 
     fn list(&self, entries: &[&Entry]) -> Result<PathBuf> {
@@ -244,15 +263,30 @@ impl<'a> Dump<'a> {
     }
 }
 
+/// Whether an object that is there has the owner now that it had.
+async fn give_owner(was: &Client, client: &Client, entry: &Entry) -> Result<bool> {
+    let (catalog, object) = entry.was;
+    let row = was.query_opt(include_str!("../sql/rebuild/owner.sql"), &[&catalog, &object]).await;
+    let Some(row) = row.map_err(|error| query_failed("look for an owner", &error))? else { return Ok(false) };
+    match client.batch_execute(row.get(0)).await {
+        Ok(()) => Ok(true),
+        Err(error) if is_of_the_moment(&error) => Err(query_failed("give an object to its owner", &error)),
+        Err(_) => Ok(false),
+    }
+}
+
 /// A database's name as a connection string that holds nothing else.
 fn conninfo(database: &str) -> String {
     format!("dbname='{}'", database.replace('\\', "\\\\").replace('\'', "\\'"))
 }
 
+/// Whose the errors after it are.
+const OBJECT: &str = "pg_restore: from TOC entry ";
+
 /// The identifiers of the objects that failed.
 fn refused(stderr: &str) -> BTreeSet<u32> {
     let id = |line: &str| {
-        let rest = line.strip_prefix("pg_restore: from TOC entry ")?;
+        let rest = line.strip_prefix(OBJECT)?;
         rest.split_once(';')?.0.parse().ok()
     };
     stderr.lines().filter_map(id).collect()
@@ -272,6 +306,24 @@ fn is_lost(stderr: &str) -> bool {
     words.iter().any(|words| stderr.contains(words))
 }
 
+/// Whether the server refused a statement of pg_restore's own, of those that begin a session: that
+/// ends it, or comes before any object's (src/bin/pg_dump: `die_on_query_failure`,
+/// `warn_or_exit_horribly`).
+fn is_of_its_own(stderr: &str) -> bool {
+    let error = |line: &str| line.strip_prefix("pg_restore: error: ").map(str::to_owned);
+    let mut first = stderr.lines().take_while(|line| !line.starts_with(OBJECT)).filter_map(error);
+    let mut all = stderr.lines().filter_map(error);
+    first.any(|error| error.starts_with("could not execute query: "))
+        || !is_finished(stderr) && all.any(|error| error.starts_with("query failed: "))
+}
+
+/// Whether pg_restore has tried every object: its last line counts those that failed
+/// (src/bin/pg_dump/pg_restore.c).
+fn is_finished(stderr: &str) -> bool {
+    let last = stderr.lines().last().unwrap_or_default();
+    last.starts_with("pg_restore: warning: errors ignored on restore: ")
+}
+
 /// The programs' own words; a server's words after them may quote rows.
 fn errors(done: &Output) -> String {
     let stderr = String::from_utf8_lossy(&done.stderr);
@@ -287,7 +339,7 @@ mod tests {
     #[test]
     fn an_entry_is_what_its_line_says_and_not_what_its_name_says() {
         let entry = Entry::read("12; 1259 16812 TABLE public ACL shop_owner").unwrap();
-        assert!(entry.id == 12 && entry.is("TABLE") && !entry.is("ACL"));
+        assert!(entry.id == 12 && entry.was == (1259, 16812) && entry.is("TABLE") && !entry.is("ACL"));
         let entry = Entry::read("3202; 0 0 ACL - SCHEMA reporting shop_owner").unwrap();
         assert!(entry.is("ACL"));
         assert!(Entry::read(";     dbname: shop").is_none());
@@ -306,6 +358,25 @@ mod tests {
         assert!(is_lost("pg_dump: error: query failed: server closed the connection unexpectedly\n"));
         assert!(is_lost("pg_restore: error: connection to server at \"h\", port 1 failed: refused\n"));
         assert!(!is_lost("pg_dump: error: query failed: ERROR:  permission denied for table t\n"));
+    }
+
+    #[test]
+    fn a_program_whose_session_was_refused_is_told_from_one_whose_objects_were() {
+        let died = "pg_restore: error: query failed: ERROR:  canceling statement due to user request\n";
+        let refused = "pg_restore: from TOC entry 7; 2606 1 CONSTRAINT a b\n\
+                       pg_restore: error: could not execute query: ERROR:  x\n";
+        let job = format!("{refused}{died}pg_restore: error: a worker process died unexpectedly\n");
+        assert!(is_of_its_own(died) && is_of_its_own(&job) && !is_finished(&job));
+        let last = "pg_restore: warning: errors ignored on restore: 1\n";
+        let began =
+            "pg_restore: while INITIALIZING:\npg_restore: error: could not execute query: ERROR:  x\n";
+        assert!(
+            is_of_its_own(&format!("{began}{last}")) && is_of_its_own(&format!("{began}{refused}{last}"))
+        );
+        let named = format!("{refused}Command was: COMMENT ON TABLE t IS '\n{died}{began}';\n{last}");
+        for an_objects in [format!("{refused}{last}"), named] {
+            assert!(is_finished(&an_objects) && !is_of_its_own(&an_objects), "{an_objects}");
+        }
     }
 
     #[test]

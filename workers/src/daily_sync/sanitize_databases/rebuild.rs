@@ -146,10 +146,10 @@ impl Rebuild<'_> {
         let (schemas, others): (Vec<&Entry>, Vec<&Entry>) =
             entries.iter().filter(|entry| !not_now(entry)).partition(|entry| entry.is("SCHEMA"));
         let client = self.sessions.open(new).await?;
-        let mut unmade = dump.restore(&client, new, &schemas, 1).await?;
+        let mut unmade = dump.restore((was, &client), new, &schemas, 1).await?;
         let owners = let_owners_create(was, &client).await?;
         extensions(was, &client).await?;
-        unmade.extend(dump.restore(&client, new, &others, 1).await?);
+        unmade.extend(dump.restore((was, &client), new, &others, 1).await?);
         undefined(old, unmade, record)?;
         let rows = was.query(include_str!("../sql/rebuild/functions.sql"), &[]).await;
         for row in rows.map_err(|error| query_failed("look for functions", &error))? {
@@ -176,13 +176,14 @@ impl Rebuild<'_> {
         if !tables.is_empty() || plan.keep_large_objects {
             let rows =
                 Dump::of_rows(self.sessions, old, dump.major, &tables, plan.keep_large_objects).await?;
-            undefined(old, rows.restore_all(&client, new).await?, record)?;
+            undefined(old, rows.restore_all(&was, &client, new).await?, record)?;
         }
         sequences(&was, &client).await?;
         self.say(format!("indexes and constraints of database {old}"));
         let entries = dump.entries(Section::PostData).await?;
         let entries: Vec<&Entry> = entries.iter().filter(|entry| !entry.is_right()).collect();
-        for unmade in dump.restore(&client, new, &entries, (self.lanes.sessions / 2).max(1)).await? {
+        let jobs = (self.lanes.sessions / 2).max(1);
+        for unmade in dump.restore((&was, &client), new, &entries, jobs).await? {
             if unmade.there {
                 record.lost.push(unmade.to_string());
             } else {
@@ -205,7 +206,7 @@ impl Rebuild<'_> {
         rights.extend(dump.entries(Section::PostData).await?);
         let rights: Vec<&Entry> = rights.iter().filter(|entry| entry.is_right()).collect();
         // Who lacks a right sees less.
-        let lost = dump.restore(&client, new, &rights, 1).await?;
+        let lost = dump.restore((&was, &client), new, &rights, 1).await?;
         record.lost.extend(lost.iter().map(ToString::to_string));
         properties(&was, old, new).await
     }
