@@ -48,6 +48,8 @@ struct Came {
     failed: BTreeMap<String, usize>,
     /// Calls of ours, by service.
     calls: BTreeMap<String, usize>,
+    /// Those of RDS, by state and action.
+    of_rds: BTreeMap<(String, String), usize>,
     throttled: usize,
     /// Entries into states and tries of them, which Step Functions counts for its price.
     transitions: i64,
@@ -303,6 +305,9 @@ impl Came {
         let ours = ours();
         for call in calls.iter().filter(|call| ours.contains(&call.principal)) {
             *self.calls.entry(call.service.clone()).or_default() += 1;
+            if call.service == "rds" {
+                *self.of_rds.entry((call.principal.clone(), call.action.clone())).or_default() += 1;
+            }
             self.throttled += usize::from(call.service == "rds" && call.status == 400);
         }
     }
@@ -315,6 +320,11 @@ impl Came {
         }
         for (service, count) in &self.calls {
             let _ = writeln!(text, "  {service}: {:.0} calls of a cluster a day", *count as f64 / of);
+        }
+        let mut of_rds: Vec<_> = self.of_rds.iter().collect();
+        of_rds.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+        for ((state, action), count) in of_rds.into_iter().take(8) {
+            let _ = writeln!(text, "    {state}: {action} {:.0}", *count as f64 / of);
         }
         let _ = writeln!(
             text,
@@ -358,6 +368,28 @@ async fn no_run_of_a_fleet_is_lost_and_nothing_raw_is_left() {
         let well = came.ended.get(&(runbook.to_owned(), "SUCCEEDED".to_owned()));
         assert_eq!(well, Some(&of_each), "{}", came.told(fleet));
     }
+}
+
+/// RDS shows a hundred clusters a call.
+#[tokio::test(start_paused = true)]
+async fn a_swap_asks_no_more_where_there_are_more_clusters() {
+    let mut asked = Vec::new();
+    for clusters in [1, 120] {
+        let sandbox = Fleet { clusters, days: 1, spread: Duration::ZERO }.start().await;
+        let production = production::service(&sandbox).unwrap();
+        production.take_automated_snapshot_at(&name(0), sandbox.clock.now()).unwrap();
+        sandbox.clock.sleep(Duration::from_secs(90 * 60)).await;
+        sandbox.gateway.take_calls();
+        let run = sandbox.start_execution("daily-sync", "one", &json!({ "sync": name(0) })).await.unwrap();
+        assert_eq!(came_to(&sandbox, &run).await.1["status"], "SUCCEEDED");
+        let calls = sandbox.gateway.take_calls();
+        let of = |state: &str| {
+            calls.iter().filter(|call| call.service == "rds" && call.principal == state).count()
+        };
+        asked.push(["swap-target", "delete-quarantine"].map(of));
+    }
+    assert!(asked[0].iter().all(|calls| *calls > 10), "{asked:?}");
+    assert_eq!(asked[0], asked[1]);
 }
 
 /// What a role's policies may have together, without white space, and a rule's pattern

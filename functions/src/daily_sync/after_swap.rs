@@ -17,18 +17,10 @@ use super::swap::{self, Plan};
 use crate::shared::{denied, removal};
 
 /// Instances named after their clusters, and certificates that fit the names; one change a look.
-pub async fn names(
-    cx: &Context,
-    run: &Run,
-    plan: &Plan<'_>,
-    clusters: &[Cluster],
-    fresh: &Cluster,
-) -> Result<()> {
-    let wanted = names_of::instance(plan.stable);
-    let instances = aurora::instances(cx).await?;
-    if let Some(instance) = instances.iter().find(|instance| instance.id == wanted)
-        && let Some(holder) =
-            instance.cluster.as_deref().and_then(|cluster| aurora::by_name(clusters, cluster))
+pub async fn names(cx: &Context, run: &Run, plan: &Plan<'_>, fresh: &Cluster) -> Result<()> {
+    if let Some(instance) = aurora::find_instance(cx, &names_of::instance(plan.stable)).await?
+        && let Some(holder) = instance.cluster.as_deref().filter(|holder| *holder != fresh.id)
+        && let Some(holder) = aurora::find_cluster(cx, holder).await?
         && holder.resource_id != fresh.resource_id
     {
         // The former one, or one before it, whose swap ended before its instance was renamed.
@@ -39,7 +31,7 @@ pub async fn names(
                 removal::start(cx, &holder.id).await?;
                 return Err(Error::NotReady(format!("{} to start: its instance has the name", holder.id)));
             }
-            return rename_instance(cx, instance, &names_of::instance(&holder.id)).await;
+            return rename_instance(cx, &instance, &names_of::instance(&holder.id)).await;
         }
     }
     let members = aurora::members(cx, fresh).await?;

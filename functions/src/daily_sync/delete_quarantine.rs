@@ -73,11 +73,10 @@ impl State for DeleteQuarantine {
 
 impl DeleteQuarantine {
     async fn delete_cluster(&self, cx: &Context, run: &Run, name: &str) -> Result<()> {
-        let clusters = aurora::clusters(cx).await?;
-        let Some(cluster) = aurora::by_name(&clusters, name) else { return Ok(()) };
+        let Some(cluster) = aurora::find_cluster(cx, name).await? else { return Ok(()) };
         if !tags::is_of_run(&cluster.tags, &self.sync, run) {
             return Err(Error::conflict(format!("cluster {name} is not this run's")));
         }
-        removal::remove_cluster(cx, Maker::Sync(&self.sync), cluster).await
+        removal::remove_cluster(cx, Maker::Sync(&self.sync), &cluster).await
     }
 }

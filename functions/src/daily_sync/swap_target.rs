@@ -57,7 +57,12 @@ impl State for SwapTarget {
     async fn reconcile(self, cx: &Context, run: &Run) -> Result<Swapped> {
         let policy = daily_sync::policy(cx, run, &self.sync).await?;
         let target = daily_sync::target(&policy, &self.target)?;
-        let clusters = aurora::clusters(cx).await?;
+        let ids = [Some(&self.resource_id), self.former.as_ref()];
+        let mut clusters = aurora::clusters_of(cx, ids.into_iter().flatten()).await?;
+        if target.swap == Swap::Rename && aurora::by_name(&clusters, &self.target).is_none() {
+            // Somebody else's may have the name.
+            clusters.extend(aurora::find_cluster(cx, &self.target).await?);
+        }
         if let Some(fresh) = aurora::by_resource_id(&clusters, &self.resource_id) {
             self.check(run, fresh)?;
         }
@@ -134,7 +139,7 @@ impl SwapTarget {
                 ))
             }
             Step::Swapped(fresh) => {
-                after_swap::names(cx, run, &plan, clusters, fresh).await?;
+                after_swap::names(cx, run, &plan, fresh).await?;
                 after_swap::publish(cx, fresh).await?;
                 Ok(fresh)
             }

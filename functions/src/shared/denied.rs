@@ -25,10 +25,7 @@ pub async fn on_instance<E>(cx: &Context, action: &str, name: &str, error: SdkEr
 where
     E: std::error::Error + ProvideErrorMetadata + 'static,
 {
-    let status = async || {
-        let all = aurora::instances(cx).await?;
-        Ok(all.into_iter().find(|instance| instance.id == name).map(|instance| instance.status))
-    };
+    let status = async || Ok(aurora::find_instance(cx, name).await?.map(|instance| instance.status));
     look_again(action, name, error, status).await
 }
 

@@ -49,6 +49,22 @@ pub async fn clusters(cx: &Context) -> Result<Vec<Cluster>> {
     all.into_iter().map(Cluster::parse).collect()
 }
 
+/// Those of them that there are: one call, whatever else the account has.
+pub async fn clusters_of(
+    cx: &Context,
+    ids: impl IntoIterator<Item = &ResourceId> + Send,
+) -> Result<Vec<Cluster>> {
+    let ids = ids.into_iter().map(ToString::to_string).collect();
+    let filter = Filter::builder().name("db-cluster-resource-id").set_values(Some(ids)).build();
+    match cx.rds.describe_db_clusters().filters(filter).into_paginator().items().send().try_collect().await {
+        Ok(found) => found.into_iter().map(Cluster::parse).collect(),
+        // Field reports say that a filter shows nothing where an identifier is this fault; the API
+        // reference does not say it.
+        Err(error) if Fault::of(&error) == Some(Fault::DBClusterNotFoundFault) => clusters(cx).await,
+        Err(error) => Err(aws("rds:DescribeDBClusters")(error)),
+    }
+}
+
 /// By the id that a rename keeps, among clusters that were described.
 pub fn by_resource_id<'a>(clusters: &'a [Cluster], id: &ResourceId) -> Option<&'a Cluster> {
     clusters.iter().find(|cluster| cluster.resource_id == *id)
@@ -65,6 +81,16 @@ pub async fn instances(cx: &Context) -> Result<Vec<Instance>> {
     let pages = cx.rds.describe_db_instances().into_paginator().items().send();
     let all = pages.try_collect().await.map_err(aws("rds:DescribeDBInstances"))?;
     all.into_iter().map(Instance::parse).collect()
+}
+
+/// `None` only when RDS says that there is no such instance, or that it has another name now.
+pub async fn find_instance(cx: &Context, id: &str) -> Result<Option<Instance>> {
+    let found = match cx.rds.describe_db_instances().db_instance_identifier(id).send().await {
+        Ok(answer) => answer.db_instances.into_iter().flatten().next().map(Instance::parse).transpose()?,
+        Err(error) if Fault::of(&error) == Some(Fault::DBInstanceNotFound) => None,
+        Err(error) => return Err(aws("rds:DescribeDBInstances")(error)),
+    };
+    Ok(found.filter(|instance| instance.id == id))
 }
 
 /// The cluster's instances: readers first, the writer last (the order in which they may be
