@@ -24,7 +24,7 @@ use runbook::{
         manifest::{Latest, latest_key},
         names,
     },
-    state::{self, default_deadline, friendly_duration},
+    state::{self, friendly_duration},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -62,10 +62,16 @@ pub struct SelectExport {
     #[serde(default)]
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     at: Option<Timestamp>,
-    /// How long each state may wait, such as "8h", the default; 48h at most.
-    #[serde(default = "default_deadline", deserialize_with = "state::deadline")]
+    /// How long each state may wait, such as "24h", the default; 48h at most.
+    #[serde(default = "a_day", deserialize_with = "state::deadline")]
     #[schemars(with = "String")]
     deadline: Duration,
+}
+
+/// RDS works on five export tasks of an account at a time, and the snapshots of the night all come
+/// at once: the last of 500 waits 17 hours for its place.
+fn a_day() -> Duration {
+    Duration::from_hours(24)
 }
 
 #[derive(Debug, Serialize)]
