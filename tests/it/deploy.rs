@@ -154,11 +154,12 @@ fn read_back(answer: Value) -> ReadBack {
 }
 
 /// Once in some thousand calls the control plane's answer is lost. The provider asks again, and a
-/// role that is there already is no success to it: whoever applies imports it and goes on.
+/// role or a function that is there already is no success to it: whoever applies imports it and
+/// goes on.
 async fn apply(terraform: &Terraform) {
     loop {
         let applied = terraform.apply().await;
-        let Some((address, name)) = lost_role(&applied.said) else {
+        let Some((address, name)) = already_there(&applied.said) else {
             applied.succeeded();
             return;
         };
@@ -166,25 +167,34 @@ async fn apply(terraform: &Terraform) {
     }
 }
 
-/// The address in the configuration and the name of a role that was there already.
-fn lost_role(said: &str) -> Option<(&str, &str)> {
-    let (_, error) = said.split_once("Error: creating IAM Role (")?;
-    let (name, error) = error.split_once(')')?;
-    let (error, rest) = error.split_once("\n\n")?;
-    let address = rest.trim_start().strip_prefix("with ")?.split_once(",\n")?.0;
-    error.contains("EntityAlreadyExists").then_some((address, name))
+/// The address in the configuration, and the name, of what was there already.
+fn already_there(said: &str) -> Option<(&str, &str)> {
+    let kinds = [("IAM Role", "EntityAlreadyExists"), ("Lambda Function", "ResourceConflictException")];
+    kinds.into_iter().find_map(|(kind, code)| {
+        let (_, error) = said.split_once(&format!("Error: creating {kind} ("))?;
+        let (name, error) = error.split_once(')')?;
+        let (error, rest) = error.split_once("\n\n")?;
+        let address = rest.trim_start().strip_prefix("with ")?.split_once(",\n")?.0;
+        error.contains(code).then_some((address, name))
+    })
 }
 
 #[test]
-fn a_role_that_is_there_already_is_read_from_what_terraform_says() {
-    let said = "module.x: Creation complete\n\nError: creating IAM Role (aurora-runbooks-source): operation \
+fn what_is_there_already_is_read_from_what_terraform_says() {
+    let role = "module.x: Creation complete\n\nError: creating IAM Role (aurora-runbooks-source): operation \
         error IAM: CreateRole, https response error StatusCode: 409, EntityAlreadyExists: Role with name \
         aurora-runbooks-source already exists.\n\n  with \
         module.production.module.role[\"source\"].aws_iam_role.this,\n  on ../../main.tf line 39";
     let address = "module.production.module.role[\"source\"].aws_iam_role.this";
-    assert_eq!(lost_role(said), Some((address, "aurora-runbooks-source")));
-    assert_eq!(lost_role(&said.replace("EntityAlreadyExists", "LimitExceeded")), None);
-    assert_eq!(lost_role("Apply complete! Resources: 118 added, 0 changed, 0 destroyed."), None);
+    assert_eq!(already_there(role), Some((address, "aurora-runbooks-source")));
+    assert_eq!(already_there(&role.replace("EntityAlreadyExists", "LimitExceeded")), None);
+    assert_eq!(already_there("Apply complete! Resources: 118 added, 0 changed, 0 destroyed."), None);
+    let function = "\nError: creating Lambda Function (aurora-runbooks-ask-approval): operation error \
+        Lambda: CreateFunction, https response error StatusCode: 409, RequestID: 1, \
+        ResourceConflictException: Function already exist: aurora-runbooks-ask-approval\n\n  with \
+        module.runbooks.aws_lambda_function.this[\"ask-approval\"],\n  on ../../functions.tf line 36";
+    let address = "module.runbooks.aws_lambda_function.this[\"ask-approval\"]";
+    assert_eq!(already_there(function), Some((address, "aurora-runbooks-ask-approval")));
 }
 
 /// Applies an example, looks that applying it again changes nothing, runs from what was read back,
