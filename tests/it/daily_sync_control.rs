@@ -374,7 +374,9 @@ async fn denied_for_its_name(sync: &Sync, name: &str, input: &Value) -> String {
     let cx = sync.context("swap-target");
     // A stale answer is the earliest of the last three.
     for _ in 0..3 {
-        let clusters = aurora::clusters(&cx).await.unwrap();
+        let ids: [ResourceId; 2] =
+            ["resourceId", "former"].map(|id| input[id].as_str().unwrap().to_owned().try_into().unwrap());
+        let clusters = aurora::clusters_of(&cx, &ids).await.unwrap();
         for cluster in &clusters {
             aurora::members(&cx, cluster).await.unwrap();
         }

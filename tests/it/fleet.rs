@@ -230,7 +230,7 @@ impl Fleet {
             let line = format!("day {day}: {} runs, {of_rds} calls of RDS, {seconds:.0} s\n", runs.len());
             std::io::stderr().write_all(line.as_bytes()).unwrap();
             let late = sandbox.clock.now().duration_since(next);
-            assert!(late.is_negative(), "day {day} took longer than a day, by {late}");
+            assert!(late.is_negative(), "day {day} took {late} more than a day: {}", came.told(self));
             sandbox.clock.sleep(late.unsigned_abs()).await;
         }
         came

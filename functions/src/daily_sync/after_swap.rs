@@ -18,7 +18,10 @@ use crate::shared::{denied, removal};
 
 /// Instances named after their clusters, and certificates that fit the names; one change a look.
 pub async fn names(cx: &Context, run: &Run, plan: &Plan<'_>, fresh: &Cluster) -> Result<()> {
-    if let Some(instance) = aurora::find_instance(cx, &names_of::instance(plan.stable)).await?
+    let members = aurora::members(cx, fresh).await?;
+    let wanted = names_of::instance(plan.stable);
+    if !members.iter().any(|member| member.id == wanted)
+        && let Some(instance) = aurora::find_instance(cx, &wanted).await?
         && let Some(holder) = instance.cluster.as_deref().filter(|holder| *holder != fresh.id)
         && let Some(holder) = aurora::find_cluster(cx, holder).await?
         && holder.resource_id != fresh.resource_id
@@ -34,7 +37,6 @@ pub async fn names(cx: &Context, run: &Run, plan: &Plan<'_>, fresh: &Cluster) ->
             return rename_instance(cx, &instance, &names_of::instance(&holder.id)).await;
         }
     }
-    let members = aurora::members(cx, fresh).await?;
     if restart_is_due(cx, run, plan, fresh).await? {
         return restart(cx, run, plan, fresh, &members).await;
     }

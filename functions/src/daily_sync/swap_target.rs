@@ -60,8 +60,11 @@ impl State for SwapTarget {
         let ids = [Some(&self.resource_id), self.former.as_ref()];
         let mut clusters = aurora::clusters_of(cx, ids.into_iter().flatten()).await?;
         if target.swap == Swap::Rename && aurora::by_name(&clusters, &self.target).is_none() {
-            // Somebody else's may have the name.
-            clusters.extend(aurora::find_cluster(cx, &self.target).await?);
+            // Somebody else's may have the name; where these two are has just been shown.
+            let other = aurora::find_cluster(cx, &self.target).await?;
+            clusters.extend(
+                other.filter(|other| aurora::by_resource_id(&clusters, &other.resource_id).is_none()),
+            );
         }
         if let Some(fresh) = aurora::by_resource_id(&clusters, &self.resource_id) {
             self.check(run, fresh)?;
@@ -107,8 +110,10 @@ impl SwapTarget {
     async fn rename<'a>(&self, cx: &Context, run: &Run, clusters: &'a [Cluster]) -> Result<&'a Cluster> {
         let plan = Plan::new(&self.target, run, &self.resource_id, self.former.as_ref());
         let fresh_ready = match aurora::by_resource_id(clusters, &self.resource_id) {
-            Some(fresh) => aurora::ready(fresh, &aurora::members(cx, fresh).await?),
-            None => Ok(()),
+            Some(fresh) if fresh.id != self.target => {
+                aurora::ready(fresh, &aurora::members(cx, fresh).await?)
+            }
+            _ => Ok(()),
         };
         match plan.next(clusters, fresh_ready, cx.clock.now())? {
             Step::StartFormer(former) => {
