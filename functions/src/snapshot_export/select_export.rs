@@ -68,8 +68,8 @@ pub struct SelectExport {
     deadline: Duration,
 }
 
-/// RDS works on five export tasks of an account at a time, and the snapshots of the night all come
-/// at once: the last of 500 waits 17 hours for its place.
+/// RDS works on five export tasks of an account at a time (`LIMIT` in export_snapshot.rs), and the
+/// snapshots of the night all come at once: the last of 500 waits 17 hours (docs/reliability.md).
 fn a_day() -> Duration {
     Duration::from_hours(24)
 }

@@ -58,7 +58,7 @@ pub async fn clusters_of(
     let filter = Filter::builder().name("db-cluster-resource-id").set_values(Some(ids)).build();
     match cx.rds.describe_db_clusters().filters(filter).into_paginator().items().send().try_collect().await {
         Ok(found) => found.into_iter().map(Cluster::parse).collect(),
-        // Field reports say that a filter shows nothing where an identifier is this fault; the API
+        // A filter shows nothing where an identifier is this fault (floci-io/floci#1740); the API
         // reference does not say it.
         Err(error) if Fault::of(&error) == Some(Fault::DBClusterNotFoundFault) => clusters(cx).await,
         Err(error) => Err(aws("rds:DescribeDBClusters")(error)),

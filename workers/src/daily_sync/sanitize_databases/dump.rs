@@ -160,8 +160,8 @@ impl<'a> Dump<'a> {
 
     /// Everything in the archive.
     pub async fn restore_all(&self, was: &Client, client: &Client, into: &str) -> Result<Vec<Unmade>> {
-        let mut command = self.command("pg_restore")?;
-        command.args(["--verbose", "--dbname", &conninfo(into)]).arg(self.archive());
+        let mut command = self.command_into(into)?;
+        command.arg(self.archive());
         self.run(command, (was, client), &[]).await
     }
 
@@ -177,9 +177,8 @@ impl<'a> Dump<'a> {
         if entries.is_empty() {
             return Ok(Vec::new());
         }
-        let mut command = self.command("pg_restore")?;
-        // Only so does it say which object an error is of.
-        command.args(["--verbose", "--dbname", &conninfo(into), "--jobs", &jobs.to_string()]);
+        let mut command = self.command_into(into)?;
+        command.args(["--jobs", &jobs.to_string()]);
         command.arg("--use-list").arg(self.list(entries)?).arg(self.archive());
         self.run(command, sessions, entries).await
     }
@@ -199,11 +198,8 @@ impl<'a> Dump<'a> {
             return Err(Error::NotReady("PostgreSQL to come back (pg_restore)".into()));
         }
         // It asks for what pg_dump has just been given by the same server.
-        if is_of_its_own(&stderr) {
-            return Err(Error::NotReady(format!(
-                "PostgreSQL to take pg_restore's session: {}",
-                errors(&done)
-            )));
+        if let Some(words) = refusal_of_its_own(&stderr) {
+            return Err(Error::NotReady(format!("PostgreSQL to take pg_restore's session ({words})")));
         }
         let refused = refused(&stderr);
         if entries.is_empty() || refused.is_empty() || !is_finished(&stderr) {
@@ -257,6 +253,13 @@ impl<'a> Dump<'a> {
         self.folder.path().join("archive")
     }
 
+    fn command_into(&self, database: &str) -> Result<Command> {
+        let mut command = self.command("pg_restore")?;
+        // Only so does it say which object an error is of.
+        command.args(["--verbose", "--dbname", &conninfo(database)]);
+        Ok(command)
+    }
+
     fn command(&self, name: &str) -> Result<Command> {
         let Sessions { cx, login } = self.sessions;
         cx.programs.command(self.major, name, login, cx.tls.as_ref())
@@ -306,15 +309,17 @@ fn is_lost(stderr: &str) -> bool {
     words.iter().any(|words| stderr.contains(words))
 }
 
-/// Whether the server refused a statement of pg_restore's own, of those that begin a session: that
-/// ends it, or comes before any object's (src/bin/pg_dump: `die_on_query_failure`,
-/// `warn_or_exit_horribly`).
-fn is_of_its_own(stderr: &str) -> bool {
-    let error = |line: &str| line.strip_prefix("pg_restore: error: ").map(str::to_owned);
-    let mut first = stderr.lines().take_while(|line| !line.starts_with(OBJECT)).filter_map(error);
-    let mut all = stderr.lines().filter_map(error);
-    first.any(|error| error.starts_with("could not execute query: "))
-        || !is_finished(stderr) && all.any(|error| error.starts_with("query failed: "))
+/// That the server refused a statement of pg_restore's own, of those that begin a session, and in
+/// which words (src/bin/pg_dump: `warn_or_exit_horribly`, `die_on_query_failure`).
+fn refusal_of_its_own(stderr: &str) -> Option<&str> {
+    let error = |line| str::strip_prefix(line, "pg_restore: error: ");
+    let is_ended = |error: &&str| error.starts_with("query failed: ");
+    let mut before = stderr.lines().take_while(|line| !line.starts_with(OBJECT)).filter_map(error);
+    before.find(|error| is_ended(error) || error.starts_with("could not execute query: ")).or_else(|| {
+        // A job's stands behind the words of objects, which may quote rows.
+        let ended = !is_finished(stderr) && stderr.lines().filter_map(error).any(|error| is_ended(&error));
+        ended.then_some("one of its jobs has ended")
+    })
 }
 
 /// Whether pg_restore has tried every object: its last line counts those that failed
@@ -362,20 +367,20 @@ mod tests {
 
     #[test]
     fn a_program_whose_session_was_refused_is_told_from_one_whose_objects_were() {
-        let died = "pg_restore: error: query failed: ERROR:  canceling statement due to user request\n";
+        let died = "pg_restore: error: query failed: ERROR:  canceling statement\n";
         let refused = "pg_restore: from TOC entry 7; 2606 1 CONSTRAINT a b\n\
                        pg_restore: error: could not execute query: ERROR:  x\n";
-        let job = format!("{refused}{died}pg_restore: error: a worker process died unexpectedly\n");
-        assert!(is_of_its_own(died) && is_of_its_own(&job) && !is_finished(&job));
         let last = "pg_restore: warning: errors ignored on restore: 1\n";
-        let began =
-            "pg_restore: while INITIALIZING:\npg_restore: error: could not execute query: ERROR:  x\n";
-        assert!(
-            is_of_its_own(&format!("{began}{last}")) && is_of_its_own(&format!("{began}{refused}{last}"))
-        );
+        let began = "pg_restore: while INITIALIZING:\npg_restore: error: could not execute query: y\n";
+        let job = format!("{refused}{died}pg_restore: error: a worker process died unexpectedly\n");
+        assert_eq!(refusal_of_its_own(died), Some("query failed: ERROR:  canceling statement"));
+        assert_eq!(refusal_of_its_own(&job), Some("one of its jobs has ended"));
+        let all = format!("{began}{refused}{last}");
+        assert_eq!(refusal_of_its_own(&all), Some("could not execute query: y"));
         let named = format!("{refused}Command was: COMMENT ON TABLE t IS '\n{died}{began}';\n{last}");
         for an_objects in [format!("{refused}{last}"), named] {
-            assert!(is_finished(&an_objects) && !is_of_its_own(&an_objects), "{an_objects}");
+            assert!(is_finished(&an_objects), "{an_objects}");
+            assert_eq!(refusal_of_its_own(&an_objects), None, "{an_objects}");
         }
     }
 
