@@ -86,6 +86,8 @@ struct Bench<'a> {
     payload: Value,
     /// The clusters that it speaks to.
     resource_ids: Vec<String>,
+    /// Faults at the first statement with those words, whatever the seed comes to.
+    at_words: &'static [(&'static str, &'static str)],
 }
 
 impl Bench<'_> {
@@ -131,39 +133,45 @@ impl Bench<'_> {
         let (statements, connections) = (wire.statements(), wire.connections());
         let mut random = StdRng::seed_from_u64(statements.len() as u64);
         let moments: usize = std::env::var("SQL_FAULTS_MOMENTS").map_or(1, |text| text.parse().unwrap());
-        let mut under_way = false;
-        let mut tried = BTreeSet::new();
+        let mut plans = Vec::new();
         for (name, fault) in FAULTS {
-            for _ in 0..moments {
-                let Some(at) = moment(fault, &statements, connections, &mut random) else { continue };
-                tried.insert(name);
-                for attempt in 0.. {
-                    assert!(attempt < 20, "{} does not come to {name} at {at}", self.state);
-                    if !chained || !under_way {
-                        fresh().await;
-                    }
-                    wire.begin(Some(Plan { fault, at }));
-                    let answer = self.call(Tls::Disable).await;
-                    wire.clear();
-                    let fired = wire.fired();
-                    wire.begin(None);
-                    under_way = answer.is_err();
-                    if let Some(fired) = fired {
-                        self.judge(name, &fired, &answer);
-                        break;
-                    }
-                    // What earlier attempts have done already is not asked for again, and it may
-                    // still wait for what the last fault has left.
-                    let goes_on = match &answer {
-                        Ok(_) => true,
-                        Err(error) => error.waiting_for().is_some(),
-                    };
-                    let said = answer.err().map(|error| error.to_string());
-                    assert!(chained && goes_on, "{} never came to {name} at {at}: {said:?}", self.state);
+            let moments = (0..moments).filter_map(|_| moment(fault, &statements, connections, &mut random));
+            plans.extend(moments.map(|at| (name, Plan { fault, at, words: "" })));
+        }
+        let tried: BTreeSet<&str> = plans.iter().map(|(name, _)| *name).collect();
+        let of_words = |(name, words)| {
+            let (_, fault) = *FAULTS.iter().find(|(known, _)| *known == name).expect("a fault");
+            (name, Plan { fault, at: 1, words })
+        };
+        plans.extend(self.at_words.iter().copied().map(of_words));
+        let mut under_way = false;
+        for (name, plan) in plans {
+            for attempt in 0.. {
+                assert!(attempt < 20, "{} does not come to {name} at {plan:?}", self.state);
+                if !chained || !under_way || !plan.words.is_empty() {
+                    fresh().await;
                 }
-                if !chained {
-                    self.done().await;
+                wire.begin(Some(plan));
+                let answer = self.call(Tls::Disable).await;
+                wire.clear();
+                let fired = wire.fired();
+                wire.begin(None);
+                under_way = answer.is_err();
+                if let Some(fired) = fired {
+                    self.judge(name, &fired, &answer);
+                    break;
                 }
+                // What earlier attempts have done already is not asked for again, and it may still
+                // wait for what the last fault has left.
+                let goes_on = match &answer {
+                    Ok(_) => true,
+                    Err(error) => error.waiting_for().is_some(),
+                };
+                let said = answer.err().map(|error| error.to_string());
+                assert!(chained && goes_on, "{} never came to {name} at {plan:?}: {said:?}", self.state);
+            }
+            if !chained {
+                self.done().await;
             }
         }
         let none: BTreeSet<&str> =
@@ -230,7 +238,7 @@ async fn bench<'a>(
     resource_ids: Vec<String>,
 ) -> Bench<'a> {
     let programs = programs(&install().await.expect("PostgreSQL is there"));
-    Bench { sandbox, programs, state, payload, resource_ids }
+    Bench { sandbox, programs, state, payload, resource_ids, at_words: &[] }
 }
 
 #[test]

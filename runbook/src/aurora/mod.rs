@@ -9,7 +9,10 @@ mod version;
 
 use std::collections::BTreeMap;
 
-use aws_sdk_rds::types::{AccountQuota, Filter, Tag};
+use aws_sdk_rds::{
+    config::retry::RetryConfig,
+    types::{AccountQuota, Filter, Tag},
+};
 
 pub use deployment::{
     Deployment, Member, Phase, deployment_named, deployment_that_led_to, find_deployment, identifier, said_of,
@@ -44,9 +47,19 @@ pub async fn cluster(cx: &Context, id: &str) -> Result<Cluster> {
 
 /// Every cluster of the account and Region.
 pub async fn clusters(cx: &Context) -> Result<Vec<Cluster>> {
-    let pages = cx.rds.describe_db_clusters().into_paginator().items().send();
+    let pages = for_lists(cx).describe_db_clusters().into_paginator().items().send();
     let all = pages.try_collect().await.map_err(aws("rds:DescribeDBClusters"))?;
     all.into_iter().map(Cluster::parse).collect()
+}
+
+/// A list is as many calls as the account has hundreds. Where others use up the account's limit
+/// some are throttled, and a next look would ask for those before them again; so the page is asked
+/// for again, for 15 seconds in the middle and 31 at most
+/// (https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html).
+fn for_lists(cx: &Context) -> aws_sdk_rds::Client {
+    let config = cx.rds.config();
+    let retry = config.retry_config().cloned().unwrap_or_else(RetryConfig::standard);
+    aws_sdk_rds::Client::from_conf(config.to_builder().retry_config(retry.with_max_attempts(6)).build())
 }
 
 /// Those of them that there are: one call, whatever else the account has.
@@ -78,7 +91,7 @@ pub fn by_name<'a>(clusters: &'a [Cluster], name: &str) -> Option<&'a Cluster> {
 
 /// Every instance of the account and Region.
 pub async fn instances(cx: &Context) -> Result<Vec<Instance>> {
-    let pages = cx.rds.describe_db_instances().into_paginator().items().send();
+    let pages = for_lists(cx).describe_db_instances().into_paginator().items().send();
     let all = pages.try_collect().await.map_err(aws("rds:DescribeDBInstances"))?;
     all.into_iter().map(Instance::parse).collect()
 }
@@ -140,8 +153,8 @@ pub async fn find_snapshot(cx: &Context, id: &str) -> Result<Option<Snapshot>> {
 
 /// The manual snapshots of the account and Region.
 pub async fn manual_snapshots(cx: &Context) -> Result<Vec<Snapshot>> {
-    let pages =
-        cx.rds.describe_db_cluster_snapshots().snapshot_type("manual").into_paginator().items().send();
+    let of_kind = for_lists(cx).describe_db_cluster_snapshots().snapshot_type("manual");
+    let pages = of_kind.into_paginator().items().send();
     let all = pages.try_collect().await.map_err(aws("rds:DescribeDBClusterSnapshots"))?;
     all.into_iter().map(Snapshot::parse).collect()
 }

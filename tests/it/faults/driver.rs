@@ -132,7 +132,7 @@ fn trace(sandbox: &Sandbox) -> String {
 /// it from a state; a denial so often that the machine's own retries do not.
 pub fn times(kind: Kind, site: &CallSite) -> u32 {
     match kind {
-        Kind::Throttle | Kind::ServerError | Kind::TimeoutBefore => 3,
+        Kind::Throttle | Kind::ServerError | Kind::TimeoutBefore => 6,
         Kind::Denied if site.principal == STATES => MACHINE_TRIES,
         _ => 1,
     }

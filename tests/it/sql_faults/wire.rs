@@ -42,6 +42,8 @@ pub enum Fault {
 pub struct Plan {
     pub fault: Fault,
     pub at: usize,
+    /// Only statements with these words are counted; all of them by none.
+    pub words: &'static str,
 }
 
 #[derive(Default)]
@@ -51,6 +53,8 @@ struct State {
     refusals: usize,
     connections: usize,
     statements: Vec<String>,
+    /// Those of them that the plan counts.
+    counted: usize,
 }
 
 pub struct Wire {
@@ -181,7 +185,11 @@ impl Wire {
     fn statement(&self, sql: String) -> Option<Fault> {
         let mut state = self.state.lock();
         state.statements.push(sql.clone());
-        let plan = state.plan.filter(|plan| plan.at == state.statements.len())?;
+        let plan = state.plan.filter(|plan| sql.contains(plan.words))?;
+        state.counted += 1;
+        if plan.at != state.counted {
+            return None;
+        }
         if plan.fault == Fault::Refused || plan.fault == Fault::Says("53300") {
             return None;
         }
