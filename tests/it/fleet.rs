@@ -227,7 +227,9 @@ impl Fleet {
             came.count(&calls);
             let of_rds = calls.iter().filter(|call| call.service == "rds").count();
             let seconds = begun.elapsed().as_secs_f64();
-            let line = format!("day {day}: {} runs, {of_rds} calls of RDS, {seconds:.0} s\n", runs.len());
+            let so_far = came.told(Self { days: day + 1, ..self });
+            let runs = runs.len();
+            let line = format!("day {day}: {runs} runs, {of_rds} calls of RDS, {seconds:.0} s\n{so_far}");
             std::io::stderr().write_all(line.as_bytes()).unwrap();
             let late = sandbox.clock.now().duration_since(next);
             assert!(late.is_negative(), "day {day} took {late} more than a day: {}", came.told(self));

@@ -80,7 +80,7 @@ impl State for RestoreTarget {
             tags: all,
         };
         let restored = restore::reconcile(cx, run, &wanted).await?;
-        let clusters = aurora::clusters(cx).await?;
+        let clusters = swap::candidates(cx, target).await?;
         let former = swap::published(cx, &clusters, &self.sync, target).await?;
         let former = former.map(|cluster| cluster.resource_id.clone());
         Ok(Fresh {

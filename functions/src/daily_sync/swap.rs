@@ -191,6 +191,14 @@ pub fn secret_of(target: &Target) -> Result<&str> {
     })
 }
 
+/// Clusters among which the published one is: by its name it is one, by a secret's host any.
+pub async fn candidates(cx: &Context, target: &Target) -> Result<Vec<Cluster>> {
+    match target.swap {
+        Swap::Rename => Ok(aurora::find_cluster(cx, &target.cluster).await?.into_iter().collect()),
+        Swap::Secret => aurora::clusters(cx).await,
+    }
+}
+
 /// The cluster that a target's clients use now.
 pub async fn published<'a>(
     cx: &Context,

@@ -61,7 +61,8 @@ impl State for PrepareTarget {
     async fn reconcile(self, cx: &Context, run: &Run) -> Result<Prepared> {
         let policy = daily_sync::policy(cx, run, &self.sync).await?;
         let target = daily_sync::target(&policy, &self.target)?;
-        let clusters = aurora::clusters(cx).await?;
+        let ids = [Some(&self.resource_id), self.former.as_ref()];
+        let clusters = aurora::clusters_of(cx, ids.into_iter().flatten()).await?;
         let cluster = aurora::by_resource_id(&clusters, &self.resource_id);
         let cluster = cluster.ok_or_else(|| {
             Error::conflict(format!("the new cluster {} is gone; someone has deleted it", self.cluster))

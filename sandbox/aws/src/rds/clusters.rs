@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::endpoints::CustomEndpoint;
 use super::error::Fault;
-use super::model::{Cluster, ClusterPending, ENGINE, Echo, World, stamp};
+use super::model::{Cluster, ClusterPending, ENGINE, Echo, Instance, World, stamp};
 use super::paging::{Filters, page_of};
 use super::query::Input;
 use super::scaling::Scaling;
@@ -50,11 +50,22 @@ impl Rds {
                 && !filters.names("domain")
         });
         clusters.sort_by(|a, b| a.id.cmp(&b.id));
-        page_of("DBClusters", clusters, input, |cluster| self.described_cluster(&world, cluster))
+        if let [cluster] = clusters[..] {
+            return page_of("DBClusters", vec![cluster], input, |one| self.described_cluster(&world, one));
+        }
+        let mut members = world.all_members();
+        page_of("DBClusters", clusters, input, |cluster| {
+            let members = members.remove(cluster.resource_id.as_str()).unwrap_or_default();
+            self.described_with(&world, cluster, &members)
+        })
     }
 
     pub(super) fn described_cluster(&self, world: &World, cluster: &Cluster) -> Value {
-        let mut described = describe(world, cluster);
+        self.described_with(world, cluster, &world.members(&cluster.resource_id))
+    }
+
+    fn described_with(&self, world: &World, cluster: &Cluster, members: &[&Instance]) -> Value {
+        let mut described = describe(world, cluster, members);
         // Null until a restore has finished (AuroraUserGuide, Aurora.Managing.Backups).
         if cluster.status != "creating" {
             described["EarliestRestorableTime"] = stamp(cluster.created).into();
@@ -174,10 +185,9 @@ impl Rds {
     }
 }
 
-fn describe(world: &World, cluster: &Cluster) -> Value {
-    let members: Vec<Value> = world
-        .members(&cluster.resource_id)
-        .into_iter()
+fn describe(world: &World, cluster: &Cluster, members: &[&Instance]) -> Value {
+    let members: Vec<Value> = members
+        .iter()
         .map(|member| {
             json!({
                 "DBInstanceIdentifier": member.id,

@@ -3,7 +3,7 @@
 //! Clusters and instances are kept by their resource ids, which survive renames: a transition under
 //! way never loses its cluster.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -330,6 +330,18 @@ impl World {
             self.instances.values().filter(|instance| instance.cluster == cluster).collect();
         members.sort_by(|a, b| a.id.cmp(&b.id));
         members
+    }
+
+    /// Those of all clusters, by the cluster's resource id.
+    pub fn all_members(&self) -> HashMap<&str, Vec<&Instance>> {
+        let mut all = HashMap::<_, Vec<_>>::new();
+        for instance in self.instances.values() {
+            all.entry(instance.cluster.as_str()).or_default().push(instance);
+        }
+        for members in all.values_mut() {
+            members.sort_by(|a, b| a.id.cmp(&b.id));
+        }
+        all
     }
 
     pub fn members_mut(&mut self, cluster: &str) -> impl Iterator<Item = &mut Instance> {
