@@ -9,7 +9,11 @@
 use std::{collections::BTreeMap, fmt::Write as _, io::Write as _, time::Duration};
 
 use futures::{StreamExt, stream};
-use local_aws::gateway::Call;
+use local_aws::{
+    faults::{Fault, Kind},
+    gateway::Call,
+};
+use runbook::aurora;
 use sandbox::{
     Options, Sandbox,
     aws::{ACCOUNT, PRODUCTION, arn},
@@ -392,6 +396,19 @@ async fn a_swap_asks_no_more_where_there_are_more_clusters() {
     }
     assert!(asked[0].iter().all(|calls| *calls > 10), "{asked:?}");
     assert_eq!(asked[0], asked[1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_goes_on_at_the_page_that_was_throttled() {
+    let clusters = 120;
+    let sandbox = Fleet { clusters, days: 1, spread: Duration::ZERO }.start().await;
+    let cx = production::context(&sandbox);
+    sandbox.gateway.take_calls();
+    sandbox.gateway.lay(Fault::once(Kind::Throttle, "rds", "DescribeDBClusters").after(1).times(5));
+    let listed = aurora::clusters(&cx).await.unwrap();
+    // Beside the orders cluster.
+    assert_eq!(listed.len(), clusters + 1);
+    assert_eq!(sandbox.gateway.take_calls().len(), 1 + 5 + 1);
 }
 
 /// What a role's policies may have together, without white space, and a rule's pattern
