@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use sandbox::{executables::root, golden};
 
 use super::{
-    calls::{Calls, plans},
+    calls::{Calls, TOGETHER, plans},
     observer::Invariant,
     plan::KINDS,
     runbooks::Runbook,
@@ -22,7 +22,7 @@ async fn the_figures_of_the_page_on_reliability_are_those_of_the_tests() {
     let (mut all_faults, mut all_runs) = (0, 0);
     for runbook in Runbook::ALL {
         let calls = Calls::of(runbook).await;
-        let plans: Vec<_> = KINDS.iter().flat_map(|kind| plans(runbook, &calls, *kind)).collect();
+        let plans: Vec<_> = TOGETHER.iter().flat_map(|kinds| plans(runbook, &calls, kinds)).collect();
         let faults: usize = plans.iter().map(|plan| plan.faults.len()).sum();
         let ways = tasks(runbook, &calls).len() * WAYS.len();
         let runs = plans.len() + ways;
