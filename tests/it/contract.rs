@@ -164,9 +164,10 @@ fn the_retry_blocks_are_the_same_everywhere() {
                 let poll = match name.as_str() {
                     // Those of a whole fleet wait for each other.
                     "ExportSnapshot" => r#""IntervalSeconds":5,"BackoffRate":1.1,"MaxDelaySeconds":300,"#,
-                    // They list all clusters of the account, and nobody waits for them.
+                    // They list all clusters of the account, and nobody waits for them. Four looks
+                    // within FIRST_LOOK: two lists that are stale hide nothing.
                     "RetireOld" | "CleanUp" | "RemoveLeftovers" | "DeleteClone" => {
-                        r#""IntervalSeconds":60,"BackoffRate":1,"#
+                        r#""IntervalSeconds":20,"BackoffRate":1,"#
                     }
                     _ if functions => r#""IntervalSeconds":5,"BackoffRate":1.02,"MaxDelaySeconds":20,"#,
                     _ => r#""IntervalSeconds":5,"BackoffRate":1.5,"MaxDelaySeconds":60,"#,

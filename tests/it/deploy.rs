@@ -7,6 +7,7 @@ mod packages;
 mod pages;
 mod plan;
 mod run;
+mod terraform;
 
 use std::{
     collections::BTreeSet,
@@ -29,10 +30,10 @@ use tokio::{
     net::TcpListener,
 };
 
-use crate::terraform::Terraform;
 use control_plane::ControlPlane;
 use deployed::ReadBack;
 use run::{in_model, syncs, upgrade};
+use terraform::Terraform;
 
 /// An archive without a file, and its SHA-256: the control plane does not look inside.
 const ZIP: [u8; 22] = [80, 75, 5, 6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];

@@ -65,7 +65,6 @@ mod sql_faults;
 mod statistics;
 mod stopped_workers;
 mod subscriber;
-mod terraform;
 mod trial;
 mod upgrade_fleet;
 mod waiting;

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use sandbox::executables::root;
 use serde_json::{Value, json};
 
+use super::terraform::Terraform;
 use super::{control_plane::ControlPlane, copy_of_the_module, example};
-use crate::terraform::Terraform;
 
 /// What MiniStack does not give back, by type: a plan after an apply finds it again. Anything else
 /// is the module's own fault.

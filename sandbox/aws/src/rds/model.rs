@@ -3,7 +3,7 @@
 //! Clusters and instances are kept by their resource ids, which survive renames: a transition under
 //! way never loses its cluster.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -333,8 +333,8 @@ impl World {
     }
 
     /// Those of all clusters, by the cluster's resource id.
-    pub fn all_members(&self) -> HashMap<&str, Vec<&Instance>> {
-        let mut all = HashMap::<_, Vec<_>>::new();
+    pub fn all_members(&self) -> BTreeMap<&str, Vec<&Instance>> {
+        let mut all = BTreeMap::<_, Vec<_>>::new();
         for instance in self.instances.values() {
             all.entry(instance.cluster.as_str()).or_default().push(instance);
         }
