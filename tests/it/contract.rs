@@ -169,6 +169,10 @@ fn the_retry_blocks_are_the_same_everywhere() {
                     "RetireOld" | "CleanUp" | "RemoveLeftovers" | "DeleteClone" => {
                         r#""IntervalSeconds":20,"BackoffRate":1,"#
                     }
+                    // Users are waiting.
+                    "ModifyClusterVersion" | "SyncParameterGroups" => {
+                        r#""IntervalSeconds":5,"BackoffRate":1.01,"MaxDelaySeconds":20,"#
+                    }
                     _ if functions => r#""IntervalSeconds":5,"BackoffRate":1.02,"MaxDelaySeconds":20,"#,
                     _ => r#""IntervalSeconds":5,"BackoffRate":1.5,"MaxDelaySeconds":60,"#,
                 };

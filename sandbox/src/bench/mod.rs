@@ -52,7 +52,7 @@ async fn forget(engine: &PostgresEngine, database: &str) -> anyhow::Result<()> {
     Ok(admin.batch_execute("SELECT pg_stat_reset()").await?)
 }
 
-pub use waiting::{Times, Waited, sync_waits, upgrade_waits};
+pub use waiting::{LENGTHS, Times, Waited, sync_waits, upgrade_waits};
 
 #[derive(Debug, Clone, Subcommand)]
 pub enum Bench {

@@ -25,7 +25,7 @@ const GB_SECOND: f64 = 0.000_013_333_4;
 const MEMORY_GB: f64 = 0.25;
 
 /// Each run is measured at several lengths of AWS's work, because a poll may come just in time.
-const LENGTHS: [f64; 5] = [1.0, 1.07, 1.13, 1.19, 1.31];
+pub const LENGTHS: [f64; 5] = [1.0, 1.07, 1.13, 1.19, 1.31];
 
 /// A run as it was, beside the same run asked every second.
 #[derive(Debug)]
