@@ -19,6 +19,7 @@ async fn the_figures_of_the_page_on_reliability_are_those_of_the_tests() {
         "| run | calls | call sites | faults, one kind on one site | states × ways | runs |\n\
          | --- | ---: | ---: | ---: | ---: | ---: |\n",
     );
+    assert!(KINDS.iter().all(|kind| TOGETHER.iter().any(|kinds| kinds.contains(kind))));
     let (mut all_faults, mut all_runs) = (0, 0);
     for runbook in Runbook::ALL {
         let calls = Calls::of(runbook).await;

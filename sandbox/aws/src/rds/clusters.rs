@@ -50,9 +50,6 @@ impl Rds {
                 && !filters.names("domain")
         });
         clusters.sort_by(|a, b| a.id.cmp(&b.id));
-        if let [cluster] = clusters[..] {
-            return page_of("DBClusters", vec![cluster], input, |one| self.described_cluster(&world, one));
-        }
         let mut members = world.all_members();
         page_of("DBClusters", clusters, input, |cluster| {
             let members = members.remove(cluster.resource_id.as_str()).unwrap_or_default();
