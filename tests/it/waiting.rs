@@ -29,8 +29,12 @@ async fn an_upgrade_is_not_late_and_its_calls_are_bounded() {
 
 #[tokio::test(start_paused = true)]
 async fn a_sync_is_not_late_after_aws_is_done() {
-    // A length that is kind to it: in the middle of five it is 75 s (docs/performance.md).
-    let waited = sync_waits(1.07).await.expect("both runs succeed");
-    assert!(late(waited.whole) <= 60.0, "{:?}", waited.whole);
-    assert!(waited.cost <= 0.02, "{} USD", waited.cost);
+    let mut lateness = Vec::new();
+    for length in LENGTHS {
+        let waited = sync_waits(length).await.expect("both runs succeed");
+        lateness.push(late(waited.whole));
+        assert!(waited.cost <= 0.02, "{} USD", waited.cost);
+    }
+    lateness.sort_by(f64::total_cmp);
+    assert!(lateness[LENGTHS.len() / 2] <= 60.0, "{lateness:?}");
 }

@@ -51,6 +51,8 @@ pub struct Times {
 #[derive(Debug)]
 pub struct Step {
     pub state: String,
+    /// The target in whose branch it is.
+    pub of: String,
     pub times: Times,
     pub looks: usize,
 }
@@ -226,10 +228,17 @@ impl Waited {
             let took = Run::seconds(&step["entered"], &step["exited"])?;
             let aws = Run::seconds(&other["entered"], &other["exited"])?;
             let times = Times { aws, ours: run.ours(state), waiting: took - aws };
-            steps.push(Step { state: state.to_owned(), times, looks: looks(step) });
+            let of = step["of"].as_str().unwrap_or_default().to_owned();
+            steps.push(Step { state: state.to_owned(), of, times, looks: looks(step) });
         }
         let ours = |among: &dyn Fn(&str) -> bool| {
-            steps.iter().filter(|step| among(&step.state)).map(|step| step.times.ours).sum::<f64>()
+            let mut branches: BTreeMap<&str, f64> = BTreeMap::new();
+            for step in steps.iter().filter(|step| among(&step.state)) {
+                *branches.entry(&step.of).or_default() += step.times.ours;
+            }
+            // Targets are side by side: the run lasts as long as the longest.
+            let alone = branches.remove("").unwrap_or_default();
+            alone + branches.into_values().fold(0.0, f64::max)
         };
         let times = |took: f64, aws: f64, ours: f64| Times { aws, ours, waiting: took - aws };
         let whole = times(run.whole()?, every_second.whole()?, ours(&|_| true));
