@@ -8,7 +8,10 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use aws_config::{BehaviorVersion, SdkConfig, sts::AssumeRoleProvider};
-use aws_sdk_rds::config::SharedCredentialsProvider;
+use aws_sdk_rds::config::{
+    SharedCredentialsProvider,
+    retry::{RetryPartition, TokenBucket},
+};
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use parking_lot::Mutex;
 
@@ -54,8 +57,8 @@ impl Context {
         let s3 = Lazy::new(move || {
             // Buckets as a path work with every endpoint, and an AWS bucket's name never has to
             // resolve.
-            let s3 = aws_sdk_s3::config::Builder::from(&of_store).force_path_style(true).build();
-            aws_sdk_s3::Client::from_conf(s3)
+            let s3 = aws_sdk_s3::config::Builder::from(&of_store).force_path_style(true);
+            aws_sdk_s3::Client::from_conf(s3.retry_partition(quota()).build())
         });
         let Clients { rds, sfn, secrets, scaling } = Clients::of(config);
         Self {
@@ -137,16 +140,32 @@ struct Clients {
     scaling: Lazy<aws_sdk_applicationautoscaling::Client>,
 }
 
+macro_rules! client {
+    ($sdk:ident of $config:ident) => {{
+        let config = $config.clone();
+        Lazy::new(move || {
+            let config = $sdk::config::Builder::from(&config).retry_partition(quota());
+            $sdk::Client::from_conf(config.build())
+        })
+    }};
+}
+
 impl Clients {
     fn of(config: &SdkConfig) -> Self {
-        let (rds, sfn, secrets, scaling) = (config.clone(), config.clone(), config.clone(), config.clone());
         Self {
-            rds: Lazy::new(move || aws_sdk_rds::Client::new(&rds)),
-            sfn: Lazy::new(move || aws_sdk_sfn::Client::new(&sfn)),
-            secrets: Lazy::new(move || aws_sdk_secretsmanager::Client::new(&secrets)),
-            scaling: Lazy::new(move || aws_sdk_applicationautoscaling::Client::new(&scaling)),
+            rds: client!(aws_sdk_rds of config),
+            sfn: client!(aws_sdk_sfn of config),
+            secrets: client!(aws_sdk_secretsmanager of config),
+            scaling: client!(aws_sdk_applicationautoscaling of config),
         }
     }
+}
+
+/// How often a client may try again: 500 tokens, five a retry, ten after a timeout, as the SDK's for
+/// all clients of a service and Region in a process (aws-smithy-runtime,
+/// `client::retries::TokenBucket`). But the limits are an account's, and a role's is another one.
+fn quota() -> RetryPartition {
+    RetryPartition::custom("a client's own").token_bucket(TokenBucket::default()).build()
 }
 
 /// What a worker is doing, in one line: logged, and shown by whoever watches.

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     net::SocketAddr,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, Weak},
     time::{Duration, SystemTime},
 };
 
@@ -18,7 +18,8 @@ use aws_sdk_sfn::{
 use aws_smithy_async::{rt::sleep::TokioSleep, time::TimeSource};
 use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use aws_smithy_types::retry::RetryConfig;
-use runbook::{Context, clock::Clock, patience::Patience, postgres::Tls};
+use parking_lot::Mutex;
+use runbook::{Context, clock::Clock, postgres::Tls};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::mpsc, task::JoinHandle};
 
@@ -341,7 +342,7 @@ impl Sandbox {
             &access_key(principal, account),
             self.clock,
             &self.url,
-            self.engine.is_none().then(|| self.gateway.clone()),
+            self.engine.is_none().then_some(&self.gateway),
         )
     }
 
@@ -482,7 +483,7 @@ impl TimeSource for Time {
 }
 
 /// With a gateway, requests go to it in this process; else to the URL.
-fn config(access_key: &str, clock: Clock, url: &str, gateway: Option<Arc<Gateway>>) -> SdkConfig {
+fn config(access_key: &str, clock: Clock, url: &str, gateway: Option<&Arc<Gateway>>) -> SdkConfig {
     let config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new(REGION))
@@ -495,7 +496,7 @@ fn config(access_key: &str, clock: Clock, url: &str, gateway: Option<Arc<Gateway
         .time_source(Time(clock))
         .endpoint_url(url);
     match gateway {
-        Some(gateway) => config.http_client(InProcess(gateway)).build(),
+        Some(gateway) => config.http_client(InProcess(Arc::downgrade(gateway))).build(),
         None => config.build(),
     }
 }
@@ -523,31 +524,29 @@ fn in_process(
 ) -> (lambda::Handler, ecs::Worker) {
     let gateway = Arc::downgrade(gateway);
     let context = move |principal: &str| -> Option<Context> {
-        let config = config(principal, clock, "http://sandbox.invalid", Some(gateway.upgrade()?));
+        let strong = gateway.upgrade()?;
+        let config = config(principal, clock, "http://sandbox.invalid", Some(&strong));
         let bucket = run_buckets.get(principal).map_or(BUCKET, String::as_str);
         let cx = Context::new(&config, clock, bucket.to_owned(), Tls::Disable);
         let cx = cx.with_variables(outside::variables(outside::SENTRY));
-        Some(cx.with_connector(SharedHttpConnector::new(InProcess(gateway.upgrade()?))))
+        Some(cx.with_connector(SharedHttpConnector::new(InProcess(gateway.clone()))))
     };
-    let functions_context = context.clone();
-    let warm = Mutex::new(BTreeMap::<String, Patience>::new());
+    let make = context.clone();
+    // A function's environments: one at a time is in each, and one that is free is used again
+    // (https://docs.aws.amazon.com/lambda/latest/dg/lambda-concurrency.html).
+    let free = Arc::new(Mutex::new(BTreeMap::<String, Vec<Context>>::new()));
     let functions: lambda::Handler = Arc::new(move |name, payload| {
-        // What a warm environment of the function remembers from its earlier calls.
-        let mut warm = warm.lock().unwrap_or_else(PoisonError::into_inner);
-        let patience = warm.entry(name.clone()).or_default().clone();
-        drop(warm);
-        let cx = functions_context(&name).map(|mut cx| {
-            cx.patience = patience;
-            cx
-        });
+        let (free, make) = (free.clone(), make.clone());
         Box::pin(async move {
-            let Some(cx) = cx else {
+            let warm = free.lock().get_mut(&name).and_then(Vec::pop);
+            let Some(cx) = warm.or_else(|| make(&name)) else {
                 return Err(FunctionError {
                     error_type: "Runtime.ExitError".to_owned(),
                     error_message: "the sandbox has ended".to_owned(),
                 });
             };
             let result = functions::handle(&name, &cx, payload).await;
+            free.lock().entry(name).or_default().push(cx);
             result.map_err(|error| FunctionError {
                 error_type: error.name().to_owned(),
                 error_message: error.cause(),

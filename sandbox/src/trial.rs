@@ -47,6 +47,7 @@ pub struct Trial {
     /// As a worker spreads it when nothing is said.
     pub lanes: Option<Lanes>,
     bucket: Arc<S3>,
+    _gateway: Arc<Gateway>,
     run: Run,
     resource_id: ResourceId,
 }
@@ -63,14 +64,14 @@ impl Trial {
             .region(Region::new("eu-central-1"))
             .credentials_provider(SharedCredentialsProvider::new(keys))
             .endpoint_url("http://127.0.0.1")
-            .http_client(InProcess(gateway))
+            .http_client(InProcess(Arc::downgrade(&gateway)))
             .build();
         let cx = Context::new(&config, Clock::System, BUCKET.into(), tls).with_programs(programs);
         let execution =
             format!("arn:aws:states:eu-central-1:444455556666:execution:trial:{}", random_password());
         let resource_id = ResourceId::try_from("cluster-TRIAL".to_owned()).map_err(anyhow::Error::msg)?;
         let run = Run::of(&execution);
-        Ok(Self { cx, login, lanes: None, bucket: s3, run, resource_id })
+        Ok(Self { cx, login, lanes: None, bucket: s3, _gateway: gateway, run, resource_id })
     }
 
     pub fn sessions(&self) -> Sessions<'_> {

@@ -1,6 +1,6 @@
 //! The SDK's HTTP client in the model gear: calls the gateway directly, without a socket.
 
-use std::sync::Arc;
+use std::sync::Weak;
 
 use aws_smithy_runtime_api::{
     client::{
@@ -19,8 +19,9 @@ use crate::{
     http::Endpoint,
 };
 
+/// Behind the gateway are functions whose clients have one of these.
 #[derive(Clone)]
-pub struct InProcess(pub Arc<Gateway>);
+pub struct InProcess(pub Weak<Gateway>);
 
 impl std::fmt::Debug for InProcess {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -36,8 +37,9 @@ impl HttpClient for InProcess {
 
 impl HttpConnector for InProcess {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let gateway = self.0.clone();
+        let gateway = self.0.upgrade();
         HttpConnectorFuture::new(async move {
+            let gateway = gateway.ok_or_else(|| ConnectorError::user("the sandbox has ended".into()))?;
             let request = request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
             let (parts, body) = request.into_parts();
             let body = body.collect().await.map_err(ConnectorError::user)?.to_bytes();

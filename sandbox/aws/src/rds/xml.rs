@@ -49,7 +49,7 @@ fn element(xml: &mut String, name: &str, value: &Value, shape: &Shape) {
     if value.is_null() {
         return;
     }
-    let _ = write!(xml, "<{name}>");
+    xml.extend(["<", name, ">"]);
     match (value, shape) {
         (Value::Array(items), Shape::List(element_name, inner)) => {
             for item in items {
@@ -69,12 +69,18 @@ fn element(xml: &mut String, name: &str, value: &Value, shape: &Shape) {
                 element(xml, member, value, shape);
             }
         }
+        (Value::String(content), _) if is_plain(content) => xml.push_str(content),
         (Value::String(content), _) => xml.push_str(&text(content)),
         (content, _) => {
             let _ = write!(xml, "{content}");
         }
     }
-    let _ = write!(xml, "</{name}>");
+    xml.extend(["</", name, ">"]);
+}
+
+/// Whether it means the same in XML: nearly all that an answer holds.
+fn is_plain(content: &str) -> bool {
+    content.bytes().all(|byte| matches!(byte, b' '..=b'~') && !b"<>&'\"".contains(&byte))
 }
 
 /// XML 1.0 has no way to write most control characters; a log file may hold some.
