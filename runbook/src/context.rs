@@ -161,9 +161,9 @@ impl Clients {
     }
 }
 
-/// How often a client may try again: 500 tokens, five a retry, ten after a timeout, as the SDK's for
-/// all clients of a service and Region in a process (aws-smithy-runtime,
-/// `client::retries::TokenBucket`). But the limits are an account's, and a role's is another one.
+/// How often a client may try again: 500 tokens, five a retry, ten after a timeout. So the SDK has
+/// it for all clients of a service and Region in a process (aws-smithy-runtime,
+/// `client::retries::TokenBucket`); but the limits are an account's, and a role's is another one.
 fn quota() -> RetryPartition {
     RetryPartition::custom("a client's own").token_bucket(TokenBucket::default()).build()
 }

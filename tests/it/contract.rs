@@ -163,12 +163,12 @@ fn the_retry_blocks_are_the_same_everywhere() {
                 assert_eq!(functions && retry == without, waits_for_a_person(&task), "{name}: {retry}");
                 let poll = match name.as_str() {
                     // Those of a whole fleet wait for each other.
-                    "ExportSnapshot" => r#""IntervalSeconds":5,"BackoffRate":1.25,"MaxDelaySeconds":600,"#,
+                    "ExportSnapshot" => r#""IntervalSeconds":5,"BackoffRate":1.11,"MaxDelaySeconds":600,"#,
                     // They list all clusters of the account, and nobody waits for them. Four looks
                     // within FIRST_LOOK: two lists that are stale hide nothing.
-                    "RetireOld" | "CleanUp" | "RemoveLeftovers" | "DeleteClone" => {
-                        r#""IntervalSeconds":20,"BackoffRate":1,"#
-                    }
+                    "RetireOld" | "CleanUp" | "DeleteClone" => r#""IntervalSeconds":20,"BackoffRate":1,"#,
+                    // The exports of a fleet begin together: they leave room for each other.
+                    "RemoveLeftovers" => r#""IntervalSeconds":20,"BackoffRate":1.5,"MaxDelaySeconds":120,"#,
                     // Over in seconds, or many short operations one after another.
                     "ShareSnapshot" | "DeleteQuarantine" | "SwapTarget" => {
                         r#""IntervalSeconds":2,"BackoffRate":1.02,"MaxDelaySeconds":20,"#

@@ -411,6 +411,21 @@ async fn a_list_goes_on_at_the_page_that_was_throttled() {
     assert_eq!(sandbox.gateway.take_calls().len(), 1 + 5 + 1);
 }
 
+/// The SDK's own quota is one for all accounts, and in the model gear one for all functions.
+#[tokio::test(start_paused = true)]
+async fn an_account_that_is_throttled_takes_no_retries_from_another() {
+    let sandbox = Sandbox::start(Options::model(1)).await.unwrap();
+    let (here, there) = (sandbox::orders::context(&sandbox), production::context(&sandbox));
+    // A quota is 500, and a retry takes five.
+    sandbox.gateway.lay(Fault::once(Kind::Throttle, "rds", "DescribeDBInstances").times(60 + 500 / 5));
+    for _ in 0..60 {
+        there.rds.describe_db_instances().send().await.unwrap_err();
+    }
+    there.rds.describe_db_instances().send().await.unwrap();
+    sandbox.gateway.lay(Fault::once(Kind::Throttle, "rds", "DescribeDBInstances").times(2));
+    here.rds.describe_db_instances().send().await.unwrap();
+}
+
 /// What a role's policies may have together, without white space, and a rule's pattern
 /// (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html,
 /// https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html).

@@ -277,10 +277,11 @@ fn polls_long_enough(place: &Place) -> Result<(), String> {
     let poll = retriers(place).find(|retrier| is_poll(retrier)).ok_or("NotReady is not retried")?;
     let whole: f64 = pauses(poll).sum();
     ensure(whole > deadline(), format!("it is asked for {whole:.0} s of {:.0}", deadline()))?;
-    // Whoever has waited for an hour may wait an eighth of it once more.
+    // Two minutes more are little to a state of this length; whoever has waited for an hour may
+    // wait an eighth of it once more.
     let mut waited = 0.0_f64;
     for pause in pauses(poll) {
-        let most = (waited / 8.0).clamp(60.0, 300.0);
+        let most = (waited / 8.0).clamp(120.0, 600.0);
         ensure(pause <= most, format!("{pause:.0} s between two looks, after {waited:.0} s"))?;
         waited += pause;
     }
