@@ -47,6 +47,7 @@ pub struct Trial {
     /// As a worker spreads it when nothing is said.
     pub lanes: Option<Lanes>,
     bucket: Arc<S3>,
+    /// The clients of `cx` do not keep it.
     _gateway: Arc<Gateway>,
     run: Run,
     resource_id: ResourceId,

@@ -277,8 +277,8 @@ fn polls_long_enough(place: &Place) -> Result<(), String> {
     let poll = retriers(place).find(|retrier| is_poll(retrier)).ok_or("NotReady is not retried")?;
     let whole: f64 = pauses(poll).sum();
     ensure(whole > deadline(), format!("it is asked for {whole:.0} s of {:.0}", deadline()))?;
-    // Two minutes more are little to a state of this length; whoever has waited for an hour may
-    // wait an eighth of it once more.
+    // Two minutes are what lists of all clusters need to leave each other room; whoever has waited
+    // for an hour may wait an eighth of it once more.
     let mut waited = 0.0_f64;
     for pause in pauses(poll) {
         let most = (waited / 8.0).clamp(120.0, 600.0);
