@@ -198,7 +198,7 @@ fn every_path_in_the_map_of_the_code_exists() {
 /// What a comment of the local AWS names as its source: the pages of AWS, and issues by number.
 fn sources() -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
-    for (path, text) in files(".rs").into_iter().filter(|(path, _)| path.starts_with("sandbox/aws/src/")) {
+    for (path, text) in files(".rs").into_iter().filter(|(path, _)| path.starts_with("sandbox/aws/")) {
         let comments = text.lines().filter_map(|line| line.trim_start().strip_prefix("//"));
         for word in comments.flat_map(str::split_whitespace) {
             let page = word.split_once("https://docs.aws.amazon.com/").map(|(_, page)| page);

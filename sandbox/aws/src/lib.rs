@@ -8,14 +8,12 @@
 )]
 
 pub mod autoscaling;
-pub mod aws;
 pub mod client;
 pub mod ec2;
 pub mod ecs;
 pub mod events;
 pub mod faults;
 pub mod gateway;
-pub mod http;
 pub mod iam;
 pub mod ids;
 pub mod json;
@@ -27,6 +25,8 @@ pub mod s3;
 pub mod secretsmanager;
 pub mod server;
 pub mod ssm;
-pub mod states;
 pub mod sts;
 pub mod template;
+
+pub use endpoint::{aws, http};
+pub use states;
