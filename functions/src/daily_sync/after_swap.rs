@@ -18,6 +18,10 @@ use crate::shared::{denied, removal};
 
 /// Instances named after their clusters, and certificates that fit the names; one change a look.
 pub async fn names(cx: &Context, run: &Run, plan: &Plan<'_>, fresh: &Cluster) -> Result<()> {
+    // While it stops or starts its instances do too, and are not asked.
+    if matches!(fresh.status, Status::Stopping | Status::Starting) {
+        return aurora::ready(fresh, &[]);
+    }
     let members = aurora::members(cx, fresh).await?;
     let wanted = names_of::instance(plan.stable);
     if !members.iter().any(|member| member.id == wanted)

@@ -109,8 +109,10 @@ impl SwapTarget {
 
     async fn rename<'a>(&self, cx: &Context, run: &Run, clusters: &'a [Cluster]) -> Result<&'a Cluster> {
         let plan = Plan::new(&self.target, run, &self.resource_id, self.former.as_ref());
+        // Once the former has lost the name, nothing waits for the new one's instances.
+        let holder = aurora::by_name(clusters, &self.target);
         let fresh_ready = match aurora::by_resource_id(clusters, &self.resource_id) {
-            Some(fresh) if fresh.id != self.target => {
+            Some(fresh) if holder.is_some_and(|holder| holder.resource_id != fresh.resource_id) => {
                 aurora::ready(fresh, &aurora::members(cx, fresh).await?)
             }
             _ => Ok(()),
