@@ -50,7 +50,7 @@ impl Rds {
                 && !filters.names("domain")
         });
         clusters.sort_by(|a, b| a.id.cmp(&b.id));
-        let mut members = world.all_members();
+        let mut members = world.members_of(&clusters);
         page_of("DBClusters", clusters, input, |cluster| {
             let members = members.remove(cluster.resource_id.as_str()).unwrap_or_default();
             self.described_with(&world, cluster, &members)

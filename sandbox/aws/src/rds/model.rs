@@ -332,11 +332,14 @@ impl World {
         members
     }
 
-    /// Those of all clusters, by the cluster's resource id.
-    pub fn all_members(&self) -> BTreeMap<&str, Vec<&Instance>> {
-        let mut all = BTreeMap::<_, Vec<_>>::new();
+    /// Those of many clusters, by the cluster's resource id.
+    pub fn members_of<'a>(&'a self, clusters: &[&'a Cluster]) -> BTreeMap<&'a str, Vec<&'a Instance>> {
+        let mut all: BTreeMap<_, Vec<_>> =
+            clusters.iter().map(|cluster| (cluster.resource_id.as_str(), Vec::new())).collect();
         for instance in self.instances.values() {
-            all.entry(instance.cluster.as_str()).or_default().push(instance);
+            if let Some(members) = all.get_mut(instance.cluster.as_str()) {
+                members.push(instance);
+            }
         }
         for members in all.values_mut() {
             members.sort_by(|a, b| a.id.cmp(&b.id));
