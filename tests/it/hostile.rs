@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use aho_corasick::AhoCorasick;
 use tokio_postgres::Client;
 
 use crate::{
@@ -251,7 +252,12 @@ async fn leaks(copy: &Copy, silent: &[&Place]) -> Vec<String> {
             let bytes: String = words(place)[2].bytes().map(|byte| format!("{byte:02x}")).collect();
             let mut words = words(place).to_vec();
             words.push(bytes);
-            let told = text.lines().filter(|line| words.iter().any(|word| line.contains(word.as_str())));
+            let words = AhoCorasick::new(words).unwrap();
+            // The text is long, and nearly always holds none.
+            if !words.is_match(&text) {
+                continue;
+            }
+            let told = text.lines().filter(|line| words.is_match(line));
             let told: BTreeSet<String> = told.map(|line| line.chars().take(160).collect()).collect();
             let told = told.into_iter().take(5);
             found.extend(told.map(|line| format!("{}: in {database}: {line}", place.name)));
