@@ -82,6 +82,9 @@ struct OnResource {
     statement: Value,
 }
 
+/// Stands for the role's own name in the scopes, which are read once for all roles of a file.
+const OWN_NAME: &str = "{role}";
+
 type Roles = BTreeMap<String, RoleData>;
 
 /// A role's statements and its trust policy, as JSON: what the tests show to others.
@@ -164,9 +167,11 @@ pub fn documents(switches: &Switches) -> anyhow::Result<Vec<Document>> {
     let variables = variables(switches).set_all("callers_of_production", callers);
     let mut documents = Vec::new();
     for (file, roles) in &files {
-        let of_file = of_runbook(variables.clone(), roles);
+        let of_file = of_runbook(variables.clone(), roles).set("role", OWN_NAME);
+        let scopes: BTreeMap<String, Scope> = parse("iam/scopes.json", &of_file)?;
+        let trusts: BTreeMap<String, Trust> = parse("iam/trust.json", &of_file)?;
         for (name, role) in roles {
-            let document = document(name, role, &of_file.clone().set("role", name));
+            let document = document(name, role, &scopes, &trusts);
             documents.push(document.with_context(|| format!("role {name} of infra/iam/roles/{file}"))?);
         }
     }
@@ -187,14 +192,18 @@ fn of_runbook(variables: Variables, roles: &Roles) -> Variables {
         .set_all("worker_roles", of("ecs-tasks").map(|name| role_arn(name, ACCOUNT)).chain([execution]))
 }
 
-fn document(name: &str, role: &RoleData, variables: &Variables) -> anyhow::Result<Document> {
-    let scopes: BTreeMap<String, Scope> = parse("iam/scopes.json", variables)?;
-    let trusts: BTreeMap<String, Trust> = parse("iam/trust.json", variables)?;
+fn document(
+    name: &str,
+    role: &RoleData,
+    scopes: &BTreeMap<String, Scope>,
+    trusts: &BTreeMap<String, Trust>,
+) -> anyhow::Result<Document> {
     let mut statements = Vec::new();
     for (scope, actions) in &role.allow {
         let Scope { resource, condition, .. } =
             scopes.get(scope).with_context(|| format!("infra/iam/scopes.json has no {scope}"))?;
-        let resource: Vec<&String> = resource.iter().filter(|resource| !resource.is_empty()).collect();
+        let resource = resource.iter().filter(|resource| !resource.is_empty());
+        let resource: Vec<String> = resource.map(|resource| resource.replace(OWN_NAME, name)).collect();
         // A list that is empty in this deployment allows nothing.
         if resource.is_empty() {
             continue;
