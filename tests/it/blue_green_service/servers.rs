@@ -76,7 +76,7 @@ async fn green_follows(world: &World, id: &str, blue: &tokio_postgres::Client) {
 #[tokio::test]
 async fn no_acknowledged_write_is_lost_over_a_switchover_of_real_servers_and_ddl_prevents_one() {
     let (world, login) = shop().await;
-    let load = Load::start(&login, "shop", 4, Duration::from_millis(2));
+    let load = Load::start(&login, "shop", 4, Duration::from_millis(10));
     let blue = orders::connect(&login, "shop").await.unwrap();
 
     // The first deployment is spoilt by rows that do not fit.

@@ -47,44 +47,57 @@ pub async fn bad_input_is_refused() {
     let plane = ControlPlane::start().await;
     let network = plane.ask("network").await;
     let mut terraform = example("complete", "bad-input", &plane, &network).await;
-    let good = terraform.variables.clone();
     let subnet = |name: &str| json!([network["private"][0], network[name]]).to_string();
     let bad_policy = |name: &str| root().join("infra/tests/policies").join(name).display().to_string();
-    for (variable, value, said) in [
-        (
-            "policy_file",
-            bad_policy("no-yaml.yaml"),
-            vec!["var.policy_file is", "no-yaml.yaml", "yamldecode", "on line 3"],
-        ),
-        (
-            "policy_file",
-            bad_policy("no-time-zone.yaml"),
-            vec!["policy_file: ", "no-time-zone.yaml:2: syncs.orders.schedule has no time-zone"],
-        ),
-        ("policy_file", "nothing.yaml".to_owned(), vec!["policy_file: there is no file nothing.yaml"]),
-        (
-            "worker_subnet_ids",
-            subnet("foreign"),
-            vec!["worker_subnet_ids: subnet-", " is a subnet of vpc-", "and not of vpc_id"],
-        ),
-        (
-            "worker_subnet_ids",
-            subnet("public"),
-            vec!["worker_subnet_ids: subnet-", "is a public subnet, for its route table rtb-"],
-        ),
-    ] {
-        terraform.variables = good.clone();
-        terraform.variables.insert(variable, value);
-        terraform.run(&["plan", "-input=false"]).await.refused(&said);
-    }
-    terraform.variables = good;
     let main = root().join("infra/examples/complete/main.tf");
     let main = std::fs::read_to_string(main).expect("the example can be read");
     let all = r#"["major-upgrade", "rehearse-upgrade", "upgrade-fleet", "daily-sync", "snapshot-export"]"#;
-    terraform.write("main.tf", &main.replace(all, r#"["major-upgrades"]"#));
-    let said = "runbooks: major-upgrades is no runbook; there are daily-sync, major-upgrade, \
-         rehearse-upgrade, snapshot-export, upgrade-fleet.";
-    terraform.run(&["plan", "-input=false"]).await.refused(&[said]);
+    assert!(main.contains(all), "the example takes all runbooks");
+    // Each reads the provider anew, so two that a plan can tell at once are told at once.
+    for (runbooks, policy, subnets, said) in [
+        (
+            all,
+            bad_policy("no-yaml.yaml"),
+            subnet("foreign"),
+            &[
+                "var.policy_file is",
+                "no-yaml.yaml",
+                "yamldecode",
+                "on line 3",
+                "worker_subnet_ids: subnet-",
+                " is a subnet of vpc-",
+                "and not of vpc_id",
+            ][..],
+        ),
+        (
+            all,
+            bad_policy("no-time-zone.yaml"),
+            subnet("public"),
+            &[
+                "policy_file: ",
+                "no-time-zone.yaml:2: syncs.orders.schedule has no time-zone",
+                "worker_subnet_ids: subnet-",
+                "is a public subnet, for its route table rtb-",
+            ],
+        ),
+        (
+            all,
+            "nothing.yaml".to_owned(),
+            network["private"].to_string(),
+            &["policy_file: there is no file nothing.yaml"],
+        ),
+        (
+            r#"["major-upgrades"]"#,
+            terraform.variables["policy_file"].clone(),
+            network["private"].to_string(),
+            &["runbooks: major-upgrades is no runbook; there are daily-sync, major-upgrade, \
+               rehearse-upgrade, snapshot-export, upgrade-fleet."],
+        ),
+    ] {
+        terraform.write("main.tf", &main.replace(all, runbooks));
+        terraform.variables.extend([("policy_file", policy), ("worker_subnet_ids", subnets)]);
+        terraform.run(&["plan", "-input=false"]).await.refused(said);
+    }
 }
 
 /// `terraform test`, with a provider that answers nothing true; and the form of every file.
