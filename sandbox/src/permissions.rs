@@ -82,7 +82,8 @@ struct OnResource {
     statement: Value,
 }
 
-/// Stands for the role's own name in the scopes, which are read once for all roles of a file.
+/// Stands for the role's own name in the resources of the scopes, which are read once for all roles
+/// of a file.
 const OWN_NAME: &str = "{role}";
 
 type Roles = BTreeMap<String, RoleData>;
@@ -167,9 +168,9 @@ pub fn documents(switches: &Switches) -> anyhow::Result<Vec<Document>> {
     let variables = variables(switches).set_all("callers_of_production", callers);
     let mut documents = Vec::new();
     for (file, roles) in &files {
-        let of_file = of_runbook(variables.clone(), roles).set("role", OWN_NAME);
-        let scopes: BTreeMap<String, Scope> = parse("iam/scopes.json", &of_file)?;
+        let of_file = of_runbook(variables.clone(), roles);
         let trusts: BTreeMap<String, Trust> = parse("iam/trust.json", &of_file)?;
+        let scopes: BTreeMap<String, Scope> = parse("iam/scopes.json", &of_file.set("role", OWN_NAME))?;
         for (name, role) in roles {
             let document = document(name, role, &scopes, &trusts);
             documents.push(document.with_context(|| format!("role {name} of infra/iam/roles/{file}"))?);
