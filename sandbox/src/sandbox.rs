@@ -1,34 +1,27 @@
-//! The local AWS as a whole, in one of two gears.
+//! The local AWS as a whole, with our deployment in it.
 
 use std::{
     collections::BTreeMap,
-    net::SocketAddr,
     path::PathBuf,
     sync::{Arc, Weak},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use anyhow::{Context as _, bail};
-use aws_config::{BehaviorVersion, Region, SdkConfig, timeout::TimeoutConfig};
-use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use aws_config::SdkConfig;
 use aws_sdk_sfn::{
     operation::describe_execution::DescribeExecutionOutput,
     types::{ExecutionStatus, RoutingConfigurationListItem},
 };
-use aws_smithy_async::{rt::sleep::TokioSleep, time::TimeSource};
-use aws_smithy_runtime_api::client::http::SharedHttpConnector;
-use aws_smithy_types::retry::RetryConfig;
-use parking_lot::Mutex;
 use runbook::{Context, clock::Clock, postgres::Tls};
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, sync::mpsc, task::JoinHandle};
+use tokio::{sync::mpsc, task::JoinHandle};
 
 use local_aws::{
     autoscaling::AutoScaling,
-    aws::{ACCOUNT, REGION, arn},
-    client::InProcess,
+    aws::{ACCOUNT, arn},
     ec2::Ec2,
-    ecs::{self, Ecs},
+    ecs::Ecs,
     events::{Events, Rule},
     gateway::Gateway,
     http::{Endpoint, access_key},
@@ -36,12 +29,11 @@ use local_aws::{
         self, Iam,
         policy::{Pattern, Policy},
     },
-    lambda::{self, FunctionError, Functions, Lambda},
-    postgres::{self, PostgresEngine},
+    lambda::{Functions, Lambda},
+    postgres::PostgresEngine,
     rds::{Rds, engine::Engine},
     s3::S3,
     secretsmanager::SecretsManager,
-    server,
     ssm::Ssm,
     states::StepFunctions,
     sts::Sts,
@@ -49,25 +41,14 @@ use local_aws::{
 
 use crate::{
     deployment::{Deployment, Machine},
-    executables, model_workers,
+    gear::{self, Gear, Geared},
+    in_process::config,
     outside::{self, Beside},
     permissions::Switches,
     statemachine::{ALIAS, PREFIX, RUNBOOKS},
-    trial,
 };
 
 pub const BUCKET: &str = "aurora-runbooks-runs";
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Gear {
-    /// Real PostgreSQL, the shipped executables, time this much faster.
-    Real { speed: f64 },
-    /// No PostgreSQL, our code in this process, a socket for others, time this much faster.
-    Served { speed: f64 },
-    /// No PostgreSQL, our code in this process, virtual time. Needs a paused current-thread
-    /// runtime.
-    Model,
-}
 
 pub struct Options {
     pub gear: Gear,
@@ -148,15 +129,7 @@ pub struct Sandbox {
 
 impl Sandbox {
     pub async fn start(options: Options) -> anyhow::Result<Self> {
-        let clock = match options.gear {
-            // Another Step Functions can only keep our time when it was given the clock, too.
-            Gear::Real { speed } => match Clock::from_environment()? {
-                Clock::System => Clock::scaled(speed),
-                given => given,
-            },
-            Gear::Served { speed } => Clock::scaled(speed),
-            Gear::Model => Clock::virtual_time("2026-11-25T02:00:00Z".parse()?),
-        };
+        let clock = options.gear.clock()?;
         let gateway = Gateway::new(clock);
         let (beside, outside) = Beside::new(clock);
         gateway.open(outside.clone());
@@ -169,63 +142,9 @@ impl Sandbox {
         ));
         let mut tasks = Vec::new();
 
-        let run_buckets =
-            options.deployment.as_ref().map(|deployed| deployed.run_buckets.clone()).unwrap_or_default();
-        let (url, engine, runtime, runner) = match options.gear {
-            Gear::Real { .. } => {
-                let executables = match options.executables {
-                    true => Some(executables::build().await?),
-                    false => None,
-                };
-                let installs = postgres::install().await?;
-                let installs = if options.postgres_15 { installs.with_15().await? } else { installs };
-                let installs = match options.without_statistics {
-                    true => installs.without_statistics(),
-                    false => installs,
-                };
-                let mut environment = environment(clock, options.stepfunctions.as_deref());
-                environment.extend(trial::folders(&installs));
-                let engine = PostgresEngine::new(installs, clock)?;
-                let (address, served) = listen(options.port, &gateway).await?;
-                let url = format!("http://{address}");
-                environment.extend(outside::variables(&format!("http://sandbox@{address}/1")));
-                tasks.push(served);
-                std::fs::create_dir_all(&logs)?;
-                let (runtime, runner) = match executables {
-                    Some(executables) => {
-                        let functions = lambda::Processes {
-                            executable: executables.bootstrap,
-                            gateway_url: url.clone(),
-                            environment: environment.clone(),
-                            log_folder: logs.clone(),
-                        };
-                        let workers = ecs::Processes {
-                            executable: executables.worker,
-                            gateway_url: url.clone(),
-                            environment,
-                            log_folder: logs.clone(),
-                        };
-                        (lambda::Runtime::Processes(functions), ecs::Runner::Processes(workers))
-                    }
-                    None => {
-                        let (functions, workers) = in_process(clock, &gateway, run_buckets);
-                        (lambda::Runtime::InProcess(functions), ecs::Runner::InProcess(workers))
-                    }
-                };
-                (url, Some(engine), runtime, runner)
-            }
-            Gear::Served { .. } | Gear::Model => {
-                let url = if options.gear == Gear::Model {
-                    "http://sandbox.invalid".to_owned()
-                } else {
-                    let (address, served) = listen(options.port, &gateway).await?;
-                    tasks.push(served);
-                    format!("http://{address}")
-                };
-                let (functions, workers) = in_process(clock, &gateway, run_buckets);
-                (url, None, lambda::Runtime::InProcess(functions), ecs::Runner::InProcess(workers))
-            }
-        };
+        let Geared { url, engine, runtime, runner, served } =
+            gear::start(&options, clock, &gateway, &logs).await?;
+        tasks.extend(served);
 
         let ecs = Ecs::new(clock, runner, events_sender.clone());
         let rds = Rds::new(
@@ -464,106 +383,4 @@ impl Drop for Sandbox {
         unfired.extend(self.ecs.unfired());
         assert!(unfired.is_empty(), "laid and never fired: {}", unfired.join(", "));
     }
-}
-
-async fn listen(port: u16, gateway: &Arc<Gateway>) -> anyhow::Result<(SocketAddr, JoinHandle<()>)> {
-    let listener =
-        TcpListener::bind(("127.0.0.1", port)).await.context("could not listen for the gateway")?;
-    Ok((listener.local_addr()?, server::serve(listener, gateway.clone())))
-}
-
-/// The SDK's own time, by which it takes the keys of an assumed role for expired.
-#[derive(Debug)]
-struct Time(Clock);
-
-impl TimeSource for Time {
-    fn now(&self) -> SystemTime {
-        self.0.now().into()
-    }
-}
-
-/// With a gateway, requests go to it in this process; else to the URL.
-fn config(access_key: &str, clock: Clock, url: &str, gateway: Option<&Arc<Gateway>>) -> SdkConfig {
-    let config = SdkConfig::builder()
-        .behavior_version(BehaviorVersion::v2026_01_12())
-        .region(Region::new(REGION))
-        .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
-            access_key, "sandbox", None, None, "sandbox",
-        )))
-        .retry_config(RetryConfig::standard())
-        .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(Duration::from_secs(30)).build())
-        .sleep_impl(TokioSleep::new())
-        .time_source(Time(clock))
-        .endpoint_url(url);
-    match gateway {
-        Some(gateway) => config.http_client(InProcess(Arc::downgrade(gateway))).build(),
-        None => config.build(),
-    }
-}
-
-fn environment(clock: Clock, stepfunctions: Option<&str>) -> BTreeMap<String, String> {
-    let mut environment = BTreeMap::from([
-        ("RUN_BUCKET".to_owned(), BUCKET.to_owned()),
-        ("PGSSLMODE".to_owned(), "disable".to_owned()),
-    ]);
-    if let Some(value) = clock.to_variable() {
-        environment.insert(runbook::clock::VARIABLE.to_owned(), value);
-    }
-    if let Some(url) = stepfunctions {
-        environment.insert("AWS_ENDPOINT_URL_SFN".to_owned(), url.to_owned());
-    }
-    environment
-}
-
-/// Our own code, called in this process: the functions whole; of a worker, which speaks SQL, only
-/// its answer and its time.
-fn in_process(
-    clock: Clock,
-    gateway: &Arc<Gateway>,
-    run_buckets: BTreeMap<String, String>,
-) -> (lambda::Handler, ecs::Worker) {
-    let gateway = Arc::downgrade(gateway);
-    let context = move |principal: &str| -> Option<Context> {
-        let strong = gateway.upgrade()?;
-        let config = config(principal, clock, "http://sandbox.invalid", Some(&strong));
-        let bucket = run_buckets.get(principal).map_or(BUCKET, String::as_str);
-        let cx = Context::new(&config, clock, bucket.to_owned(), Tls::Disable);
-        let cx = cx.with_variables(outside::variables(outside::SENTRY));
-        Some(cx.with_connector(SharedHttpConnector::new(InProcess(gateway.clone()))))
-    };
-    let make = context.clone();
-    // A function's environments: one at a time is in each, and one that is free is used again
-    // (https://docs.aws.amazon.com/lambda/latest/dg/lambda-concurrency.html).
-    let free = Arc::new(Mutex::new(BTreeMap::<String, Vec<Context>>::new()));
-    let functions: lambda::Handler = Arc::new(move |name, payload| {
-        let (free, make) = (free.clone(), make.clone());
-        Box::pin(async move {
-            let warm = free.lock().get_mut(&name).and_then(Vec::pop);
-            let Some(cx) = warm.or_else(|| make(&name)) else {
-                return Err(FunctionError {
-                    error_type: "Runtime.ExitError".to_owned(),
-                    error_message: "the sandbox has ended".to_owned(),
-                });
-            };
-            let result = functions::handle(&name, &cx, payload).await;
-            free.lock().entry(name).or_default().push(cx);
-            result.map_err(|error| FunctionError {
-                error_type: error.name().to_owned(),
-                error_message: error.cause(),
-            })
-        })
-    });
-    let workers: ecs::Worker = Arc::new(move |command, environment| {
-        let cx = context(command.first().map_or("worker", String::as_str));
-        Box::pin(async move {
-            let Some(cx) = cx else { return 1 };
-            let variable = |name| environment.get(name).cloned().unwrap_or_default();
-            let state = command.first().cloned().unwrap_or_default();
-            let payload = runbook::worker::payload(&variable("RUN"), &variable("INPUT"));
-            let work = model_workers::work(&cx, &state, payload);
-            let token = variable("TASK_TOKEN");
-            runbook::worker::run(&cx, &token, None, work, std::future::pending()).await.exit_code()
-        })
-    });
-    (functions, workers)
 }
