@@ -104,27 +104,42 @@ pub const TOGETHER: [&[Kind]; 5] =
 
 const NEVER_ARRIVES: &[Kind] = &[Kind::Throttle, Kind::ServerError, Kind::TimeoutBefore, Kind::KillBefore];
 
-/// Every site meets those kinds. What has had an effect meets its own alone.
+/// How many share a run whose effects or failures follow one another: a plan that does not hold is
+/// still read at a glance, and yesterday's snapshot does not get too old.
+pub const FEW: usize = 5;
+
+/// What removes what a failed run has left fails alone: it also follows the failures of the others.
+pub const AFTER_A_FAILURE: [&str; 3] = ["clean-up", "delete-clone", "remove-leftovers"];
+
+/// Every site meets those kinds.
 pub fn plans(runbook: Runbook, calls: &Calls, kinds: &[Kind]) -> Vec<Plan> {
     let calls = &calls.own();
     let once = |kind, site: &CallSite| Planned { times: times(kind, site), ..Planned::once(kind, site) };
     let groups: Vec<Vec<Planned>> = match kinds {
-        [Kind::Stale] => calls.looks.iter().map(|(site, repeated)| stale(site, *repeated)).collect(),
+        [Kind::Stale] => {
+            let of_few =
+                |sites: Vec<CallSite>| sites.iter().flat_map(|site| stale(site, calls.looks[site])).collect();
+            let sites: Vec<&CallSite> = calls.looks.keys().collect();
+            few_of_each_state(&sites).into_iter().map(of_few).collect()
+        }
         [Kind::Denied] => {
             let of_one = |sites: &Vec<CallSite>| sites.iter().map(|site| once(Kind::Denied, site)).collect();
             in_turn(calls).iter().map(of_one).collect()
         }
         _ => {
             let has_effect = |kind: &Kind| matches!(kind, Kind::TimeoutAfter | Kind::KillAfter);
-            let is_alone = |site: &&CallSite| kinds.iter().any(has_effect) && !is_read(site);
-            let (alone, others): (Vec<_>, Vec<_>) = calls.sites.keys().partition(is_alone);
+            let is_change = |site: &&CallSite| kinds.iter().any(has_effect) && !is_read(site);
+            let (changes, others): (Vec<_>, Vec<_>) = calls.sites.keys().partition(is_change);
             let others = one_of_each_state(&others);
             let together = (0..others.len()).map(|run| {
                 let met = kinds.iter().zip((run..).map(|index| &others[index % others.len()]));
                 met.flat_map(|(kind, sites)| sites.iter().map(|site| once(*kind, site))).collect()
             });
-            let alone = alone.into_iter().flat_map(|site| kinds.iter().map(|kind| vec![once(*kind, site)]));
-            let mut groups: Vec<Vec<Planned>> = alone.chain(together).collect();
+            let changed = few_of_each_state(&changes).into_iter().flat_map(|sites| {
+                let met = |kind: &Kind| sites.iter().map(|site| once(*kind, site)).collect();
+                kinds.iter().map(met).collect::<Vec<_>>()
+            });
+            let mut groups: Vec<Vec<Planned>> = changed.chain(together).collect();
             groups.iter_mut().for_each(|faults| faults.retain(|fault| may_meet(&fault.site, fault.kind)));
             groups.retain(|faults| !faults.is_empty());
             groups
@@ -155,16 +170,17 @@ fn one_of_each_state(sites: &[&CallSite]) -> Vec<Vec<CallSite>> {
     groups
 }
 
+fn few_of_each_state(sites: &[&CallSite]) -> Vec<Vec<CallSite>> {
+    one_of_each_state(sites).iter().flat_map(|group| group.chunks(FEW)).map(<[CallSite]>::to_vec).collect()
+}
+
 /// Several that are denied in one world, each until a person goes on, and each of another state:
-/// one look may meet two denials and tells of one. Few, for yesterday's snapshot gets too old. What
-/// removes what a failed run has left is denied alone: it also follows the failures of the others.
+/// one look may meet two denials and tells of one.
 fn in_turn(calls: &Calls) -> Vec<Vec<CallSite>> {
     let sites = calls.sites.keys();
-    let removes = ["clean-up", "delete-clone", "remove-leftovers"];
     let (after, others): (Vec<_>, Vec<_>) =
-        sites.partition(|site| removes.contains(&site.principal.as_str()));
-    let groups = one_of_each_state(&others);
-    let chains = groups.iter().flat_map(|group| group.chunks(5)).map(<[CallSite]>::to_vec);
+        sites.partition(|site| AFTER_A_FAILURE.contains(&site.principal.as_str()));
+    let chains = few_of_each_state(&others).into_iter();
     chains.chain(after.into_iter().map(|site| vec![site.clone()])).collect()
 }
 
@@ -234,7 +250,7 @@ fn untold<'a>(faults: &'a [Planned], failures: &[Ended]) -> Vec<&'a Planned> {
         let CallSite { principal, service, action } = &fault.site;
         // What a clean-up may not do it looks at again or names as what is left; Step Functions and
         // the run bucket are asked by every state in its own way.
-        let tidies = ["clean-up", "delete-clone", "remove-leftovers"].contains(&principal.as_str());
+        let tidies = AFTER_A_FAILURE.contains(&principal.as_str());
         let says = |failed: &Ended| {
             // What the machine calls itself is told in AWS's own words.
             let said = if principal == STATES { "is not authorized" } else { "is not allowed" };

@@ -10,7 +10,7 @@ use super::{
     plan::KINDS,
     runbooks::Runbook,
     seeds::SEEDS,
-    states::{WAYS, tasks},
+    states::{self, WAYS, tasks},
 };
 
 #[tokio::test(start_paused = true)]
@@ -25,8 +25,9 @@ async fn the_figures_of_the_page_on_reliability_are_those_of_the_tests() {
         let calls = Calls::of(runbook).await;
         let plans: Vec<_> = TOGETHER.iter().flat_map(|kinds| plans(runbook, &calls, kinds)).collect();
         let faults: usize = plans.iter().map(|plan| plan.faults.len()).sum();
-        let ways = tasks(runbook, &calls).len() * WAYS.len();
-        let runs = plans.len() + ways;
+        let tasks = tasks(runbook, &calls);
+        let ways = tasks.len() * WAYS.len();
+        let runs = plans.len() + states::runs(&tasks).len();
         let (made, sites): (u32, _) = (calls.sites.values().sum(), calls.sites.len());
         let name = runbook.name();
         writeln!(table, "| {name} | {made} | {sites} | {faults} | {ways} | {runs} |").unwrap();

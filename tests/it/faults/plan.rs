@@ -35,6 +35,11 @@ impl Planned {
     pub fn once(kind: Kind, site: &CallSite) -> Self {
         Self { kind, site: site.clone(), after: 0, times: 1 }
     }
+
+    pub fn fault(&self) -> Fault {
+        let CallSite { principal, service, action } = &self.site;
+        Fault::once(self.kind, service, action).by(principal).after(self.after).times(self.times)
+    }
 }
 
 /// `KillAfter@swap-target/rds:ModifyDBCluster+1x3`: three times, the first such call passes.
@@ -73,10 +78,7 @@ pub struct Plan {
 
 impl Plan {
     pub fn lay(&self, sandbox: &Sandbox) {
-        for Planned { kind, site, after, times } in &self.faults {
-            let fault = Fault::once(*kind, &site.service, &site.action).by(&site.principal);
-            sandbox.gateway.lay(fault.after(*after).times(*times));
-        }
+        self.faults.iter().for_each(|planned| sandbox.gateway.lay(planned.fault()));
     }
 }
 

@@ -77,9 +77,10 @@ fn fails(seed: &str, plan: Plan, wrong: Wrong) -> String {
 
 fn several_faults(runbook: Runbook) {
     if let Some(plan) = variable::<Plan>("FAULT_PLAN") {
-        if plan.runbook == runbook {
-            let ran = try_plan(&plan);
-            ran.unwrap_or_else(|wrong| panic!("{plan}\n{}\n{}", wrong.what, wrong.trace));
+        if plan.runbook == runbook
+            && let Err(wrong) = try_plan(&plan)
+        {
+            panic!("{}", fails("of no number", plan, wrong));
         }
         return;
     }
