@@ -42,7 +42,7 @@ rm -rf "$0" "$1"
 impl Area {
     pub fn new(installs: &Installs) -> anyhow::Result<Self> {
         let user = installs.user();
-        let all = installs.cache().join("data");
+        let all = installs.data();
         create_folder(&all)?;
         user.own(&all)?;
         remove_leftovers(&all);

@@ -26,7 +26,8 @@ pub struct Installs {
 /// `SANDBOX_PG15` ... `SANDBOX_PG18` each name the bin folder of an install to use; with 16 and 18
 /// named nothing is fetched. Their contrib extensions should be `trusted` in the control files, as
 /// those of the fetched ones are made: else only `rdsadmin` can create them. `SANDBOX_CACHE` names
-/// another cache folder.
+/// another cache folder, `SANDBOX_DATA` a folder for the data of servers alone, such as one in
+/// memory.
 pub async fn install() -> anyhow::Result<Installs> {
     let user = User::detect()?;
     let cache = std::path::absolute(cache_folder(user)?)?;
@@ -108,16 +109,24 @@ impl Installs {
         &self.cache
     }
 
+    /// Where the servers' data directories are.
+    pub(super) fn data(&self) -> PathBuf {
+        variable("SANDBOX_DATA").unwrap_or_else(|| self.cache.join("data"))
+    }
+
     pub(super) fn user(&self) -> User {
         self.user
     }
+}
+
+fn variable(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
 /// Another user must be able to reach the servers' programs and data, so root's own (closed) home
 /// will not do.
 fn cache_folder(user: User) -> anyhow::Result<PathBuf> {
     const NAME: &str = "aurora-runbooks";
-    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     if let Some(folder) = variable("SANDBOX_CACHE") {
         return Ok(folder);
     }
