@@ -1,5 +1,6 @@
 -- Invoices and payments, kept by other people than the shop's. Foreign keys are declared after the rows are in: with
--- old_snapshot_threshold a new index serves no look-up before its transaction has ended, and each row's key is looked up.
+-- old_snapshot_threshold a new index serves no look-up before its transaction has ended (index_build in
+-- PostgreSQL 16's src/backend/catalog/index.c, EarlyPruningEnabled), and each row's key is looked up.
 SET ROLE billing_owner;
 CREATE EXTENSION IF NOT EXISTS btree_gist;
 CREATE SCHEMA ledger;

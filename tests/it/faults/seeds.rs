@@ -69,10 +69,10 @@ fn shrunk(mut plan: Plan, mut wrong: Wrong) -> (Plan, Wrong) {
     (plan, wrong)
 }
 
-fn fails(seed: &str, plan: Plan, wrong: Wrong) -> String {
+fn fails(which: &str, plan: Plan, wrong: Wrong) -> String {
     let (plan, Wrong { what, trace }) = shrunk(plan, wrong);
     let again = "cargo test -p tests --test it -- several_faults";
-    format!("seed {seed}: {what}\nFAULT_PLAN='{plan}' {again}\n{trace}")
+    format!("{which}: {what}\nFAULT_PLAN='{plan}' {again}\n{trace}")
 }
 
 fn several_faults(runbook: Runbook) {
@@ -80,7 +80,7 @@ fn several_faults(runbook: Runbook) {
         if plan.runbook == runbook
             && let Err(wrong) = try_plan(&plan)
         {
-            panic!("{}", fails("of no number", plan, wrong));
+            panic!("{}", fails("the plan", plan, wrong));
         }
         return;
     }
@@ -91,7 +91,7 @@ fn several_faults(runbook: Runbook) {
     for seed in seeds.filter(|seed| turn(*seed) == runbook) {
         let plan = plan(runbook, &calls, seed);
         if let Err(wrong) = try_plan(&plan) {
-            failed.push(fails(&seed.to_string(), plan, wrong));
+            failed.push(fails(&format!("seed {seed}"), plan, wrong));
             // What a later change of the product meets is seen at once; hours of it say no more.
             assert!(failed.len() < 10, "{}", failed.join("\n\n"));
         }
@@ -157,7 +157,7 @@ fn a_seed_gives_the_same_plan_and_a_failure_is_shrunk_to_the_faults_that_it_need
     );
     let plan: Plan = line.parse().unwrap();
     let wrong = try_plan(&plan).unwrap_err();
-    let said = fails("none", plan, wrong);
+    let said = fails("the plan", plan, wrong);
     assert!(said.contains(&format!("FAULT_PLAN='snapshot-export {dies}'")), "{said}");
     assert!(
         said.contains("again and again") && said.contains("export-snapshot StartExportTask 504"),

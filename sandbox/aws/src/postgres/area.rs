@@ -43,9 +43,9 @@ impl Area {
     pub fn new(installs: &Installs) -> anyhow::Result<Self> {
         let user = installs.user();
         let all = installs.data();
-        create_folder(&all)?;
-        user.own(&all)?;
-        remove_leftovers(&all);
+        create_folder(all)?;
+        user.own(all)?;
+        remove_leftovers(all);
         let name = uuid::Uuid::new_v4().simple().to_string()[..8].to_owned();
         let root = all.join(&name);
         let sockets = sockets(&name);

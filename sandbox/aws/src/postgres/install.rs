@@ -17,6 +17,7 @@ use super::{fifteen, packages, user::User};
 pub struct Installs {
     bins: BTreeMap<u32, PathBuf>,
     cache: PathBuf,
+    data: PathBuf,
     user: User,
     statistics: bool,
 }
@@ -32,6 +33,7 @@ pub async fn install() -> anyhow::Result<Installs> {
     let user = User::detect()?;
     let cache = std::path::absolute(cache_folder(user)?)?;
     create_folder(&cache)?;
+    let data = std::path::absolute(variable("SANDBOX_DATA").unwrap_or_else(|| cache.join("data")))?;
     let mut bins = BTreeMap::new();
     for major in 15..=18 {
         let variable = format!("SANDBOX_PG{major}");
@@ -49,7 +51,7 @@ pub async fn install() -> anyhow::Result<Installs> {
             bins.entry(major).or_insert(bin);
         }
     }
-    Ok(Installs { bins, cache, user, statistics: true })
+    Ok(Installs { bins, cache, data, user, statistics: true })
 }
 
 async fn fetched(cache: &Path) -> anyhow::Result<BTreeMap<u32, PathBuf>> {
@@ -110,8 +112,8 @@ impl Installs {
     }
 
     /// Where the servers' data directories are.
-    pub(super) fn data(&self) -> PathBuf {
-        variable("SANDBOX_DATA").unwrap_or_else(|| self.cache.join("data"))
+    pub(super) fn data(&self) -> &Path {
+        &self.data
     }
 
     pub(super) fn user(&self) -> User {
