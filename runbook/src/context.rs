@@ -16,6 +16,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpConnector;
 use parking_lot::Mutex;
 
 use crate::{
+    aurora::Families,
     clock::Clock,
     lazy::Lazy,
     patience::Patience,
@@ -33,6 +34,7 @@ pub struct Context {
     pub clock: Clock,
     pub progress: Progress,
     pub patience: Patience,
+    pub families: Families,
     /// Absent where nothing speaks to PostgreSQL: in the Lambda functions.
     pub tls: Option<Tls>,
     pub connections: Connections,
@@ -70,6 +72,7 @@ impl Context {
             clock,
             progress: Progress::default(),
             patience: Patience::default(),
+            families: Families::default(),
             tls: tls.into(),
             connections: Connections::default(),
             programs: Programs::from_environment(),

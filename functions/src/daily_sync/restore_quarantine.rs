@@ -45,6 +45,8 @@ impl State for RestoreQuarantine {
     type Output = InQuarantine;
 
     async fn reconcile(self, cx: &Context, run: &Run) -> Result<InQuarantine> {
+        let maker = Maker::Sync(&self.sync);
+        let found = restore::find(cx, run, maker, &names::quarantine(&self.sync, run)).await?;
         let policy = daily_sync::policy(cx, run, &self.sync).await?;
         let (quarantine, _) = daily_sync::sanitizing(&policy)?;
         if self.snapshot.name() != names::copy(&self.sync, run) {
@@ -60,8 +62,8 @@ impl State for RestoreQuarantine {
             workers: &self.worker_security_groups,
             lifecycle_support: policy.engine_lifecycle_support,
         };
-        let wanted = Wanted::in_quarantine(Maker::Sync(&self.sync), run, raw, quarantine);
-        let restored = restore::reconcile(cx, run, &wanted).await?;
+        let wanted = Wanted::in_quarantine(maker, run, raw, quarantine);
+        let restored = restore::reconcile(cx, run, found, &wanted).await?;
         Ok(InQuarantine {
             summary: format!(
                 "{} holds the copy in quarantine; production's master password does not open it",

@@ -48,6 +48,8 @@ impl State for RestoreTarget {
     type Output = Fresh;
 
     async fn reconcile(self, cx: &Context, run: &Run) -> Result<Fresh> {
+        let (maker, name) = (Maker::Sync(&self.sync), names::fresh(&self.target, run));
+        let found = restore::find(cx, run, maker, &name).await?;
         let policy = daily_sync::policy(cx, run, &self.sync).await?;
         let target = daily_sync::target(&policy, &self.target)?;
         let snapshot = aurora::find_snapshot(cx, &self.snapshot).await?.ok_or_else(|| {
@@ -63,8 +65,7 @@ impl State for RestoreTarget {
         all.push(tags::tag(tags::TARGET, &self.target));
         all.extend(tags::attested(run.name(), &attested));
         let wanted = Wanted {
-            maker: Maker::Sync(&self.sync),
-            cluster: names::fresh(&self.target, run),
+            cluster: name,
             from: restore::From::Snapshot(&self.snapshot),
             engine_version: &snapshot.version,
             subnet_group: &target.subnet_group,
@@ -79,7 +80,7 @@ impl State for RestoreTarget {
             lifecycle_support: policy.engine_lifecycle_support,
             tags: all,
         };
-        let restored = restore::reconcile(cx, run, &wanted).await?;
+        let restored = restore::reconcile(cx, run, found, &wanted).await?;
         let clusters = swap::candidates(cx, target).await?;
         let former = swap::published(cx, &clusters, &self.sync, target).await?;
         let former = former.map(|cluster| cluster.resource_id.clone());

@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_rds::types::Parameter;
+use runbook::aurora::Family;
 use serde::Serialize;
 
 use super::resolve_upgrade::ParameterOverride;
-use crate::shared::groups::Family;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase", tag = "outcome")]

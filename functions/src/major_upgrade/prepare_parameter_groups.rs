@@ -7,13 +7,13 @@
 //! Errors: `NotReady`, `Blocked` (a value does not fit the new family), `Conflict` (a group of that
 //! name has another family), `Refused` (RDS does not take a value).
 
-use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_rds::types::Tag;
 use jiff::{SignedDuration, Timestamp};
 use runbook::{
     Context, Error, Finding, Level, Result, Run, State,
-    aurora::{self, Cluster, EngineVersion},
+    aurora::{self, Cluster, EngineVersion, Family},
     error::{Then, aws},
     major_upgrade::{self, MANAGED_BY, ParameterGroups},
 };
@@ -23,7 +23,7 @@ use super::{
     migration::{Outcome, Row, migrate},
     resolve_upgrade::ParameterOverride,
 };
-use crate::shared::groups::{Family, Kind, tags};
+use crate::shared::groups::{Kind, tags};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -48,7 +48,7 @@ pub struct Prepared {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Report {
-    kind: &'static str,
+    kind: Kind,
     from: String,
     to: String,
     /// False when someone else made it: then it is used as it is.
@@ -100,13 +100,8 @@ impl State for PrepareParameterGroups {
 
         let mut reports = Vec::new();
         let mut new_names = BTreeMap::new();
-        // Hundreds of parameters, the same for every group of a kind.
-        let mut families = BTreeMap::new();
         for (kind, group) in groups {
-            let new = match families.entry(kind) {
-                Entry::Occupied(known) => known.into_mut(),
-                Entry::Vacant(unknown) => unknown.insert(kind.family(cx, &family).await?),
-            };
+            let new = &kind.family(cx, run, &family).await?;
             let carry = Carry { kind, from: group, new, family: &family, overrides: &self.parameters };
             let report = carry.reconcile(cx, run, cluster.version.major(), self.version.major()).await?;
             new_names.insert((kind, group.clone()), report.to.clone());
@@ -120,7 +115,8 @@ impl State for PrepareParameterGroups {
                 .then(Then::StartAgain));
         }
 
-        self.compare_defaults(cx, &cluster, &families, &mut reports).await?;
+        self.compare_defaults(cx, run, (&family_of(cx, &cluster.version).await?, &family), &mut reports)
+            .await?;
         let chosen = ParameterGroups {
             cluster: new_names[&(Kind::Cluster, cluster_group)].clone(),
             instances: instance_groups
@@ -191,16 +187,14 @@ impl PrepareParameterGroups {
     async fn compare_defaults(
         &self,
         cx: &Context,
-        cluster: &Cluster,
-        families: &BTreeMap<Kind, Family>,
+        run: &Run,
+        (old, new): (&str, &str),
         reports: &mut [Report],
     ) -> Result<()> {
-        let family = family_of(cx, &cluster.version).await?;
-        for (kind, new) in families {
-            let old = kind.family(cx, &family).await?;
-            for report in reports.iter_mut().filter(|report| report.kind == kind.words()) {
-                report.rows = migrate(&report.set, &old, new, &report.overrides).rows;
-            }
+        for report in reports {
+            let (old, new) =
+                (report.kind.family(cx, run, old).await?, report.kind.family(cx, run, new).await?);
+            report.rows = migrate(&report.set, &old, &new, &report.overrides).rows;
         }
         Ok(())
     }
@@ -232,7 +226,7 @@ struct Carry<'a> {
 
 impl Carry<'_> {
     async fn reconcile(&self, cx: &Context, run: &Run, old_major: u32, new_major: u32) -> Result<Report> {
-        let kind = self.kind.words();
+        let (kind, words) = (self.kind, self.kind.words());
         let report = |to: String, made_by_us, rows, set: &BTreeMap<String, String>, overrides: &[_]| Report {
             kind,
             from: self.from.to_owned(),
@@ -260,11 +254,11 @@ impl Carry<'_> {
             let mut tags = major_upgrade::tags(run);
             tags.push(Tag::builder().key(CREATED).value(cx.clock.now().to_string()).build());
             self.kind.create(cx, &to, self.family, tags).await?;
-            return Err(Error::NotReady(format!("{kind} {to}, which was created now")));
+            return Err(Error::NotReady(format!("{words} {to}, which was created now")));
         };
         if group.family != self.family {
             return Err(Error::conflict(format!(
-                "a {kind} {to} exists for {}, not for {}, and its name is needed",
+                "a {words} {to} exists for {}, not for {}, and its name is needed",
                 group.family, self.family
             ))
             .fix("rename or delete it")
@@ -289,7 +283,7 @@ impl Carry<'_> {
         if !missing.is_empty() {
             let count = self.kind.set(cx, &to, &missing, new).await?;
             return Err(Error::NotReady(format!(
-                "{kind} {to} to hold its {} values ({count} were set now)",
+                "{words} {to} to hold its {} values ({count} were set now)",
                 migration.desired.len()
             )));
         }

@@ -73,17 +73,24 @@ impl State for CloneCluster {
         let group = source.shown.db_cluster_parameter_group().ok_or_else(|| {
             Error::unexpected(format!("RDS shows no DBClusterParameterGroup of cluster {}", source.id))
         })?;
-        let copies = Copies { cx, run, maker };
-        copies.group(Kind::Cluster, group, &name, settings::quiet).await?;
         // Of a default group there is nothing to copy.
         let of_instance = writer.parameter_group()?;
         let own = names::instance(&name);
         let own = (!of_instance.starts_with("default.")).then_some(own.as_str());
-        if let Some(own) = own {
-            copies.group(Kind::Instance, of_instance, own, quiet_where_set).await?;
+        let found = restore::find(cx, run, maker, &name).await?;
+        // A clone is begun with groups that are whole.
+        if found.is_none() {
+            let copies = Copies { cx, run, maker };
+            let mut usable = copies.group(Kind::Cluster, group, &name, settings::quiet).await?;
+            if let Some(own) = own {
+                usable = usable.max(copies.group(Kind::Instance, of_instance, own, quiet_where_set).await?);
+            }
+            if let Some(usable) = usable.filter(|usable| cx.clock.now() < *usable) {
+                let waits = format!("the parameter groups of {name} to be usable, at {usable}");
+                return Err(Error::NotReady(waits));
+            }
         }
         let wanted = Wanted {
-            maker,
             cluster: name.clone(),
             from: From::Cluster(&source.id),
             engine_version: &source.version,
@@ -99,7 +106,7 @@ impl State for CloneCluster {
             lifecycle_support: lifecycle_support(&source),
             tags: maker.tags(run, Role::Quarantine),
         };
-        let restored = restore::reconcile(cx, run, &wanted).await?;
+        let restored = restore::reconcile(cx, run, found, &wanted).await?;
         Ok(Clone {
             summary: format!(
                 "{} is a clone of {} in quarantine; production's master password does not open it",
@@ -123,19 +130,20 @@ struct Copies<'a> {
 }
 
 impl Copies<'_> {
-    /// A group of the same family, with the values of `from` as `changed` has them.
+    /// A group of the same family, with the values of `from` as `changed` has them; from when on it
+    /// can be used.
     async fn group(
         &self,
         kind: Kind,
         from: &str,
         to: &str,
         changed: fn(&BTreeMap<String, String>) -> BTreeMap<String, String>,
-    ) -> Result<()> {
+    ) -> Result<Option<Timestamp>> {
         let Self { cx, run, maker } = *self;
         let words = kind.words();
-        let source = kind.find(cx, from).await?;
-        let source = source.ok_or_else(|| Error::NotReady(format!("{words} {from} to be shown")))?;
         let Some(group) = kind.find(cx, to).await? else {
+            let source = kind.find(cx, from).await?;
+            let source = source.ok_or_else(|| Error::NotReady(format!("{words} {from} to be shown")))?;
             let mut tags = maker.tags(run, Role::Quarantine);
             tags.push(tag(CREATED, &cx.clock.now().to_string()));
             kind.create(cx, to, &source.family, tags).await?;
@@ -151,15 +159,12 @@ impl Copies<'_> {
             (changed(&kind.user_values(cx, from).await?), kind.user_values(cx, to).await?);
         missing.retain(|name, value| present.get(name) != Some(value));
         if !missing.is_empty() {
-            let family = kind.family(cx, &source.family).await?;
+            let family = kind.family(cx, run, &group.family).await?;
             kind.set(cx, to, &missing, &family).await?;
             return Err(Error::NotReady(format!("{words} {to} to hold {} values more", missing.len())));
         }
         let created = tags.get(CREATED).and_then(|at| at.parse::<Timestamp>().ok());
-        match created.map(|at| at + SETTLE).filter(|usable| cx.clock.now() < *usable) {
-            Some(usable) => Err(Error::NotReady(format!("{words} {to} to be usable, at {usable}"))),
-            None => Ok(()),
-        }
+        Ok(created.map(|at| at + SETTLE))
     }
 }
 

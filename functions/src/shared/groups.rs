@@ -1,20 +1,18 @@
 //! RDS's two kinds of parameter groups behind one set of verbs: their APIs are twins with other
 //! names.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use aws_sdk_rds::{
     error::{ProvideErrorMetadata, SdkError},
     types::{ApplyMethod, Parameter, Tag},
 };
 use runbook::{
-    Context, Error, Result,
-    aurora::{Fault, Tags, is_denied, message},
+    Context, Error, Result, Run,
+    aurora::{Family, Fault, Tags, is_denied, message},
     error::{Then, aws},
 };
-
-/// The parameters of a family, by name.
-pub type Family = BTreeMap<String, Parameter>;
+use serde::{Serialize, Serializer};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
@@ -38,6 +36,12 @@ impl Group {
             (Some(family), Some(arn)) => Ok(Self { family: family.to_owned(), arn: arn.to_owned() }),
             _ => Err(Error::unexpected(format!("RDS shows no family or no ARN of parameter group {name}"))),
         }
+    }
+}
+
+impl Serialize for Kind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.words())
     }
 }
 
@@ -116,8 +120,15 @@ impl Kind {
             .collect())
     }
 
-    /// Every parameter of a family, with its default.
-    pub async fn family(self, cx: &Context, family: &str) -> Result<Family> {
+    /// Every parameter of a family, with its default; read once for all looks of a state.
+    pub async fn family(self, cx: &Context, run: &Run, family: &str) -> Result<Arc<Family>> {
+        match cx.families.get(run, self.words(), family) {
+            Some(known) => Ok(known),
+            None => Ok(cx.families.keep(run, self.words(), family, self.read_family(cx, family).await?)),
+        }
+    }
+
+    async fn read_family(self, cx: &Context, family: &str) -> Result<Family> {
         let mut all = Family::new();
         // The cluster's call has no paginator in the SDK.
         let mut marker = None;

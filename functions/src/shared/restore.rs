@@ -45,7 +45,6 @@ impl Display for From<'_> {
 }
 
 pub struct Wanted<'a> {
-    pub maker: Maker<'a>,
     pub cluster: String,
     pub from: From<'a>,
     pub engine_version: &'a EngineVersion,
@@ -80,7 +79,6 @@ impl<'a> Wanted<'a> {
     /// A raw copy, under the run's name, where the policy says.
     pub fn in_quarantine(maker: Maker<'a>, run: &Run, raw: Raw<'a>, quarantine: &'a Quarantine) -> Self {
         Self {
-            maker,
             cluster: names::quarantine(maker.name(), run),
             from: From::Snapshot(raw.snapshot),
             engine_version: raw.engine_version,
@@ -106,28 +104,66 @@ pub struct Restored {
     pub secret_arn: String,
 }
 
-/// One look and at most one change.
-pub async fn reconcile(cx: &Context, run: &Run, wanted: &Wanted<'_>) -> Result<Restored> {
-    let name = &wanted.cluster;
+/// What stands under the run's name, and RDS is not at work on.
+pub struct Found {
+    cluster: Cluster,
+    members: Vec<Instance>,
+    /// When RDS's own master password is in force.
+    secret_arn: Option<String>,
+}
+
+/// One look. RDS is at work for nearly all of the time, and while it is, what was asked for need
+/// not be read again.
+pub async fn find(cx: &Context, run: &Run, maker: Maker<'_>, name: &str) -> Result<Option<Found>> {
     // Right after the call RDS may still answer with another cluster's data under an old name: only
     // the name that was asked counts.
-    let cluster = aurora::find_cluster(cx, name).await?.filter(|cluster| cluster.id == *name);
-    let Some(cluster) = cluster else {
-        begin(cx, run, wanted).await?;
-        return Err(Error::NotReady(format!("cluster {name} to be restored, which was begun now")));
-    };
-    if !wanted.maker.made_in(&cluster.tags, run) {
+    let cluster = aurora::find_cluster(cx, name).await?.filter(|cluster| cluster.id == name);
+    let Some(cluster) = cluster else { return Ok(None) };
+    if !maker.made_in(&cluster.tags, run) {
         return Err(Error::conflict(format!("a cluster {name} exists and is not this run's"))
             .fix("rename or delete it")
             .then(Then::StartAgain));
     }
     if cluster.status.is_lost() {
-        return Err(failed(format!(
-            "RDS could not restore {} as {name}: it is {}",
-            wanted.from, cluster.status
-        )));
+        return Err(failed(format!("RDS could not make {name}: it is {}", cluster.status)));
     }
     aurora::ready(&cluster, &[])?;
+    let members = aurora::members(cx, &cluster).await?;
+    let secret_arn = managed_secret(&cluster)?;
+    if let Some(instance) = members.first() {
+        if secret_arn.is_none() {
+            return Err(Error::conflict(format!(
+                "{name} has an instance while production's master password may still open it; someone else \
+                 made that instance"
+            ))
+            .then(Then::StartAgain));
+        }
+        if instance.status.is_lost() {
+            return Err(failed(format!("the instance of {name} is {}", instance.status)));
+        }
+        if instance.shown.publicly_accessible() != Some(false) {
+            return Err(failed(format!(
+                "the instance of {name} is publicly accessible although it was asked not to be"
+            )));
+        }
+        check_members(&members, name)?;
+        aurora::ready(&cluster, &members)?;
+    }
+    Ok(Some(Found { cluster, members, secret_arn }))
+}
+
+/// At most one change.
+pub async fn reconcile(
+    cx: &Context,
+    run: &Run,
+    found: Option<Found>,
+    wanted: &Wanted<'_>,
+) -> Result<Restored> {
+    let name = &wanted.cluster;
+    let Some(Found { cluster, members, secret_arn }) = found else {
+        begin(cx, run, wanted).await?;
+        return Err(Error::NotReady(format!("cluster {name} to be restored, which was begun now")));
+    };
     let differences = differences(&cluster, wanted);
     if !differences.is_empty() {
         return Err(failed(format!(
@@ -135,37 +171,14 @@ pub async fn reconcile(cx: &Context, run: &Run, wanted: &Wanted<'_>) -> Result<R
             differences.join("\n")
         )));
     }
-    let members = aurora::members(cx, &cluster).await?;
-    let secret_arn = match managed_secret(&cluster)? {
-        Some(arn) => arn,
-        None if members.is_empty() => {
-            new_password(cx, &cluster).await?;
-            return Err(Error::NotReady(format!(
-                "the new master password of {name}, which was asked for now"
-            )));
-        }
-        None => {
-            return Err(Error::conflict(format!(
-                "{name} has an instance while production's master password may still open it; someone else \
-                 made that instance"
-            ))
-            .then(Then::StartAgain));
-        }
+    let Some(secret_arn) = secret_arn else {
+        new_password(cx, &cluster).await?;
+        return Err(Error::NotReady(format!("the new master password of {name}, which was asked for now")));
     };
-    let Some(instance) = members.first() else {
+    if members.is_empty() {
         create_instance(cx, wanted).await?;
         return Err(Error::NotReady(format!("instance {}, which is being made", names::instance(name))));
-    };
-    if instance.status.is_lost() {
-        return Err(failed(format!("the instance of {name} is {}", instance.status)));
     }
-    if instance.shown.publicly_accessible() != Some(false) {
-        return Err(failed(format!(
-            "the instance of {name} is publicly accessible although it was asked not to be"
-        )));
-    }
-    check_members(&members, name)?;
-    aurora::ready(&cluster, &members)?;
     Ok(Restored { cluster: name.clone(), resource_id: cluster.resource_id, secret_arn })
 }
 
@@ -307,7 +320,6 @@ mod tests {
 
     fn wanted<'a>(groups: &'a [String], engine_version: &'a EngineVersion) -> Wanted<'a> {
         Wanted {
-            maker: Maker::Sync("orders"),
             cluster: "quarantine-orders-01234567".into(),
             from: From::Snapshot("s"),
             engine_version,

@@ -47,17 +47,17 @@ impl State for RestoreSnapshot {
     type Output = ToCount;
 
     async fn reconcile(self, cx: &Context, run: &Run) -> Result<ToCount> {
+        let (maker, name) = (Maker::Export(&self.export), names::quarantine(&self.export, run));
+        // What an earlier attempt restored may be cleaned up after when a person redrives.
+        if aurora::find_cluster(cx, &name).await?.is_some_and(|cluster| cluster.status == Status::Deleting) {
+            return Err(Error::NotReady(format!("cluster {name}, which is being deleted, to be gone")));
+        }
+        let found = restore::find(cx, run, maker, &name).await?;
         let export = snapshot_export::policy(cx, run, &self.export).await?;
         let quarantine = export.quarantine.as_ref().ok_or_else(|| {
             Error::refused(format!("the policy of this run has no quarantine for the export {}", self.export))
                 .then(Then::StartAgain)
         })?;
-        let maker = Maker::Export(&self.export);
-        let name = names::quarantine(&self.export, run);
-        // What an earlier attempt restored may be cleaned up after when a person redrives.
-        if aurora::find_cluster(cx, &name).await?.is_some_and(|cluster| cluster.status == Status::Deleting) {
-            return Err(Error::NotReady(format!("cluster {name}, which is being deleted, to be gone")));
-        }
         let raw = Raw {
             snapshot: self.snapshot.as_str(),
             engine_version: &self.engine_version,
@@ -66,7 +66,7 @@ impl State for RestoreSnapshot {
             lifecycle_support: LifecycleSupport::default(),
         };
         let wanted = Wanted::in_quarantine(maker, run, raw, quarantine);
-        let restored = restore::reconcile(cx, run, &wanted).await?;
+        let restored = restore::reconcile(cx, run, found, &wanted).await?;
         Ok(ToCount {
             summary: format!(
                 "{} holds {} in quarantine; production's master password does not open it",

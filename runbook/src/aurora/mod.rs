@@ -2,6 +2,7 @@
 //! kind.
 
 mod deployment;
+mod families;
 mod fault;
 mod login;
 mod types;
@@ -17,6 +18,7 @@ use aws_sdk_rds::{
 pub use deployment::{
     Deployment, Member, Phase, deployment_named, deployment_that_led_to, find_deployment, identifier, said_of,
 };
+pub use families::{Families, Family};
 pub use fault::{Fault, is_denied, message};
 pub use login::{login, read_login};
 pub use types::{Cluster, Instance, ResourceId, Snapshot, Status, Tags};
