@@ -1,7 +1,7 @@
 //! The runs that faults are laid on: each runbook's world, how a run of it begins, how a person
 //! goes on after a failure, what a good end is and what a failed run leaves.
 
-use std::{convert::Infallible, time::Duration};
+use std::{collections::BTreeSet, convert::Infallible, time::Duration};
 
 use runbook::major_upgrade::{Question, question_key};
 use sandbox::{
@@ -20,6 +20,7 @@ use crate::{
     another_account, blue_green,
     daily_sync_model::{minutes, published},
     harness::{self, Ended, World, ended, redrive, to_18, versions},
+    rehearsal,
     snapshot_export_model::{TONIGHT, at},
 };
 
@@ -274,7 +275,8 @@ impl Runbook {
             }
             Rehearsal => {
                 assert_eq!(versions(sandbox).await, ["16.14", "16.14", "16.14"]);
-                assert_eq!(left(sandbox), Vec::<String>::new());
+                assert_eq!(rehearsal::left(sandbox).await, BTreeSet::new());
+                assert_eq!(rehearsal::of_the_cluster(sandbox), Vec::<String>::new());
                 let records = sandbox.s3.list(BUCKET, "upgrades/").into_iter();
                 assert!(records.filter(|key| key.ends_with("/rehearsal.json")).count() == 1);
             }
