@@ -86,13 +86,13 @@ impl State for ModifyClusterVersion {
         if let Some(earlier) = cx.store.get_json::<Request>(&key).await? {
             return Err(self.explain(cx, &cluster, earlier, &key).await?);
         }
+        self.check_snapshot(cx).await?;
         let groups = groups(cx, &cluster, &self.version).await?;
         if groups.usable.is_some_and(|usable| cx.clock.now() < usable) {
             return Err(Error::NotReady(
                 "the new parameter groups to be usable (RDS asks for 5 minutes after their creation)".into(),
             ));
         }
-        self.check_snapshot(cx).await?;
         if !cx.store.put_json_when(&key, &request, When::Absent).await? {
             return Err(Error::NotReady(format!(
                 "the upgrade to {} that another attempt begins at this moment",
