@@ -8,8 +8,6 @@
 //! left out falls to the default VPC's security group, default groups and possibly a public
 //! address, so nothing is left out.
 
-use std::fmt::{self, Display};
-
 use aws_sdk_rds::types::{ClusterPendingModifiedValues, Tag};
 use policy::{Capacity, LifecycleSupport, Quarantine};
 use runbook::{
@@ -35,13 +33,6 @@ pub enum From<'a> {
     Snapshot(&'a str),
     /// A cluster of this account, whose volume is cloned copy-on-write, under its own key.
     Cluster(&'a str),
-}
-
-impl Display for From<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Snapshot(name) | Self::Cluster(name)) = self;
-        f.write_str(name)
-    }
 }
 
 pub struct Wanted<'a> {
@@ -112,8 +103,9 @@ pub struct Found {
     secret_arn: Option<String>,
 }
 
-/// One look. RDS is at work for nearly all of the time, and while it is, what was asked for need
-/// not be read again.
+/// One look, which says what is wrong whatever was asked for. RDS is at work for nearly all of the
+/// time, and meanwhile this is all: what was asked for is read, and compared in [`reconcile`], when
+/// there is something to do or all is done.
 pub async fn find(cx: &Context, run: &Run, maker: Maker<'_>, name: &str) -> Result<Option<Found>> {
     // Right after the call RDS may still answer with another cluster's data under an old name: only
     // the name that was asked counts.
@@ -125,7 +117,7 @@ pub async fn find(cx: &Context, run: &Run, maker: Maker<'_>, name: &str) -> Resu
             .then(Then::StartAgain));
     }
     if cluster.status.is_lost() {
-        return Err(failed(format!("RDS could not make {name}: it is {}", cluster.status)));
+        return Err(failed(format!("RDS could not restore or clone {name}: it is {}", cluster.status)));
     }
     aurora::ready(&cluster, &[])?;
     let members = aurora::members(cx, &cluster).await?;

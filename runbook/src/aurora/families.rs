@@ -11,9 +11,8 @@ use crate::{Arn, Run};
 /// The parameters of a family, by name, with their defaults.
 pub type Family = BTreeMap<String, Parameter>;
 
-/// What this process has read: hundreds of parameters, five calls each time, which are the same at
-/// every look. RDS adds some with a new minor version, so another run, and a redrive, read them
-/// again.
+/// What this process has read: hundreds of parameters, a hundred a call. For how long RDS leaves
+/// them as they are no page says, so another run, and a redrive, read them again.
 #[derive(Debug, Clone, Default)]
 pub struct Families(Arc<Mutex<Option<Read>>>);
 
