@@ -104,9 +104,13 @@ pub const TOGETHER: [&[Kind]; 5] =
 
 const NEVER_ARRIVES: &[Kind] = &[Kind::Throttle, Kind::ServerError, Kind::TimeoutBefore, Kind::KillBefore];
 
-/// How many share a run whose effects or failures follow one another: a plan that does not hold is
-/// still read at a glance, and yesterday's snapshot does not get too old.
-pub const FEW: usize = 5;
+/// How many share a run that each of them fails, one after another: yesterday's snapshot does not
+/// get too old.
+pub const FEW: usize = 10;
+
+/// How many calls of a state meet a fault in one run: fewer than the state is tried
+/// (`MaxAttempts`).
+const OF_EACH: usize = 5;
 
 /// What removes what a failed run has left fails alone: it also follows the failures of the others.
 pub const AFTER_A_FAILURE: [&str; 3] = ["clean-up", "delete-clone", "remove-leftovers"];
@@ -120,7 +124,7 @@ pub fn plans(runbook: Runbook, calls: &Calls, kinds: &[Kind]) -> Vec<Plan> {
             let of_few =
                 |sites: Vec<CallSite>| sites.iter().flat_map(|site| stale(site, calls.looks[site])).collect();
             let sites: Vec<&CallSite> = calls.looks.keys().collect();
-            few_of_each_state(&sites).into_iter().map(of_few).collect()
+            some_of_each_state(&sites, OF_EACH).into_iter().map(of_few).collect()
         }
         [Kind::Denied] => {
             let of_one = |sites: &Vec<CallSite>| sites.iter().map(|site| once(Kind::Denied, site)).collect();
@@ -130,12 +134,12 @@ pub fn plans(runbook: Runbook, calls: &Calls, kinds: &[Kind]) -> Vec<Plan> {
             let has_effect = |kind: &Kind| matches!(kind, Kind::TimeoutAfter | Kind::KillAfter);
             let is_change = |site: &&CallSite| kinds.iter().any(has_effect) && !is_read(site);
             let (changes, others): (Vec<_>, Vec<_>) = calls.sites.keys().partition(is_change);
-            let others = one_of_each_state(&others);
+            let others = some_of_each_state(&others, if kinds.len() == 1 { OF_EACH } else { 1 });
             let together = (0..others.len()).map(|run| {
                 let met = kinds.iter().zip((run..).map(|index| &others[index % others.len()]));
                 met.flat_map(|(kind, sites)| sites.iter().map(|site| once(*kind, site))).collect()
             });
-            let changed = few_of_each_state(&changes).into_iter().flat_map(|sites| {
+            let changed = some_of_each_state(&changes, OF_EACH).into_iter().flat_map(|sites| {
                 let met = |kind: &Kind| sites.iter().map(|site| once(*kind, site)).collect();
                 kinds.iter().map(met).collect::<Vec<_>>()
             });
@@ -154,24 +158,20 @@ fn stale(site: &CallSite, repeated: u32) -> Vec<Planned> {
     after.map(|after| Planned { after, ..Planned::once(Kind::Stale, site) }).collect()
 }
 
-/// The first call of each state, the second of each, and so on: what has no effect leaves nothing
-/// that another state could meet.
-fn one_of_each_state(sites: &[&CallSite]) -> Vec<Vec<CallSite>> {
+/// The first calls of each state, so many of each; the next of each; and so on.
+fn some_of_each_state(sites: &[&CallSite], of_each: usize) -> Vec<Vec<CallSite>> {
     let mut groups: Vec<Vec<CallSite>> = Vec::new();
     let mut of_state = BTreeMap::<&str, usize>::new();
     for site in sites {
-        let index = of_state.entry(&site.principal).or_default();
-        if groups.len() == *index {
+        let before = of_state.entry(&site.principal).or_default();
+        let group = *before / of_each;
+        if groups.len() == group {
             groups.push(Vec::new());
         }
-        groups[*index].push((*site).clone());
-        *index += 1;
+        groups[group].push((*site).clone());
+        *before += 1;
     }
     groups
-}
-
-fn few_of_each_state(sites: &[&CallSite]) -> Vec<Vec<CallSite>> {
-    one_of_each_state(sites).iter().flat_map(|group| group.chunks(FEW)).map(<[CallSite]>::to_vec).collect()
 }
 
 /// Several that are denied in one world, each until a person goes on, and each of another state:
@@ -180,7 +180,8 @@ fn in_turn(calls: &Calls) -> Vec<Vec<CallSite>> {
     let sites = calls.sites.keys();
     let (after, others): (Vec<_>, Vec<_>) =
         sites.partition(|site| AFTER_A_FAILURE.contains(&site.principal.as_str()));
-    let chains = few_of_each_state(&others).into_iter();
+    let groups = some_of_each_state(&others, 1);
+    let chains = groups.iter().flat_map(|group| group.chunks(FEW)).map(<[CallSite]>::to_vec);
     chains.chain(after.into_iter().map(|site| vec![site.clone()])).collect()
 }
 

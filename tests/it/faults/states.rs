@@ -127,8 +127,9 @@ pub fn tasks(runbook: Runbook, calls: &Calls) -> Vec<Task> {
 pub fn runs(tasks: &[Task]) -> Vec<(Way, Vec<&Task>)> {
     let (after, others): (Vec<&Task>, Vec<&Task>) =
         tasks.iter().partition(|task| AFTER_A_FAILURE.contains(&kebab(&task.state).as_str()));
-    let few = others.chunks(FEW).chain(after.chunks(1)).map(<[&Task]>::to_vec);
-    few.flat_map(|tasks| WAYS.map(|way| (way, tasks.clone()))).collect()
+    let fails = others.chunks(FEW).chain(after.chunks(1)).map(|tasks| (Way::Fails, tasks.to_vec()));
+    let done = [Way::Twice, Way::AnswerIsLost].map(|way| (way, tasks.iter().collect()));
+    fails.chain(done).filter(|(_, tasks)| !tasks.is_empty()).collect()
 }
 
 /// How many failures were told.
