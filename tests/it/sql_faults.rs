@@ -185,8 +185,10 @@ impl Bench<'_> {
     fn judge(&self, name: &str, fired: &str, answer: &Result<Value>) {
         let table = expected();
         let word = fired.split_whitespace().next().unwrap_or_default();
-        let line = format!("{}:{word}", self.state);
-        let line = table.get(line.as_str()).unwrap_or_else(|| &table[self.state]);
+        let several = if fired.contains(", ") { "," } else { "" };
+        let lines = [format!("{}:{word}{several}", self.state), format!("{}:{word}", self.state)];
+        let line = lines.iter().find_map(|line| table.get(line.as_str()));
+        let line = line.unwrap_or_else(|| &table[self.state]);
         let found = outcome(answer);
         let text = answer.as_ref().err().map(Error::cause).unwrap_or_default();
         let what = format!("{} × {name} at {fired:?} is {found}: {text}", self.state);

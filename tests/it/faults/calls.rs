@@ -134,7 +134,7 @@ pub fn plans(runbook: Runbook, calls: &Calls, kinds: &[Kind]) -> Vec<Plan> {
             let has_effect = |kind: &Kind| matches!(kind, Kind::TimeoutAfter | Kind::KillAfter);
             let is_change = |site: &&CallSite| kinds.iter().any(has_effect) && !is_read(site);
             let (changes, others): (Vec<_>, Vec<_>) = calls.sites.keys().partition(is_change);
-            let others = some_of_each_state(&others, if kinds.len() == 1 { OF_EACH } else { 1 });
+            let others = some_of_each_state(&others, OF_EACH.div_ceil(kinds.len()));
             let together = (0..others.len()).map(|run| {
                 let met = kinds.iter().zip((run..).map(|index| &others[index % others.len()]));
                 met.flat_map(|(kind, sites)| sites.iter().map(|site| once(*kind, site))).collect()
