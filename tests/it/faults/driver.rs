@@ -38,7 +38,7 @@ impl Plan {
             let unfired = whole.unfired.clone();
             whole.unfired.retain(|one| count(&unfired, one) == count(&laid, one));
         }
-        whole_and_met(&self.to_string(), ran)
+        whole_and_met(&self.command(), ran)
     }
 
     pub async fn try_whole(&self) -> Result<Whole, Wrong> {

@@ -80,6 +80,11 @@ impl Plan {
     pub fn lay(&self, sandbox: &Sandbox) {
         self.faults.iter().for_each(|planned| sandbox.gateway.lay(planned.fault()));
     }
+
+    /// Runs it again, and shrinks it to the faults that it needs to fail.
+    pub fn command(&self) -> String {
+        format!("FAULT_PLAN='{self}' cargo test -p tests --test it -- several_faults")
+    }
 }
 
 impl fmt::Display for Plan {

@@ -71,8 +71,7 @@ fn shrunk(mut plan: Plan, mut wrong: Wrong) -> (Plan, Wrong) {
 
 fn fails(which: &str, plan: Plan, wrong: Wrong) -> String {
     let (plan, Wrong { what, trace }) = shrunk(plan, wrong);
-    let again = "cargo test -p tests --test it -- several_faults";
-    format!("{which}: {what}\nFAULT_PLAN='{plan}' {again}\n{trace}")
+    format!("{which}: {what}\n{}\n{trace}", plan.command())
 }
 
 fn several_faults(runbook: Runbook) {
