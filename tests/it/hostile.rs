@@ -55,6 +55,7 @@ macro_rules! survived {
 survived! {
     no_code_of_the_copy_reaches_a_raw_row_or_the_key "code.sql" Either "code-16" "code-18",
     nothing_that_the_copy_says_about_our_work_is_believed "forged.sql" Either "forged-16" "forged-18",
+    no_name_of_the_copy_is_taken_for_postgresqls_own "paths.sql" Attested "paths-16" "paths-18",
     no_setting_of_the_copy_changes_what_is_read "settings.sql" Either "settings-16" "settings-18",
     every_page_is_written_again "pages.sql" Either "pages-16" "pages-18",
     every_definition_is_searched "definitions.sql" Either "definitions-16" "definitions-18",

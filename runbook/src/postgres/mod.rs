@@ -204,12 +204,14 @@ where
 }
 
 /// Every database that a person could have put something into: not template0, not RDS's own, not
-/// invalid (`datconnlimit` -2), not closed.
+/// invalid (`datconnlimit` -2), not closed, be it by a limit of no connections, which holds for all
+/// but superusers (https://www.postgresql.org/docs/current/sql-alterdatabase.html).
 pub async fn databases(client: &Client) -> Result<Vec<String>> {
     let rows = client
         .query(
-            "SELECT datname FROM pg_catalog.pg_database WHERE datallowconn AND datconnlimit <> -2 AND \
-        datname NOT IN ('template0', 'rdsadmin') ORDER BY datname",
+            "SELECT datname FROM pg_catalog.pg_database
+             WHERE datallowconn AND datconnlimit NOT IN (-2, 0) AND datname NOT IN ('template0', 'rdsadmin')
+             ORDER BY datname",
             &[],
         )
         .await

@@ -400,3 +400,39 @@ CREATE EVENT TRIGGER here_forbid ON ddl_command_start EXECUTE FUNCTION here.forb
 ALTER EVENT TRIGGER here_forbid ENABLE ALWAYS;
 UPDATE pg_event_trigger SET evtowner = 'postgres'::regrole;
 -- undo: DROP EVENT TRIGGER IF EXISTS here_forbid
+
+-- place: an operator that hides what an expression runs
+-- page: typeconv-oper
+-- database: guarded
+ALTER TABLE here.people ADD nick varchar(60);
+UPDATE here.people SET nick = 'rawMARK' || id;
+CREATE FUNCTION public.left(varchar, int) RETURNS text LANGUAGE sql AS $$ SELECT $1::text || ' ' $$;
+CREATE FUNCTION public.here_never(oid, int) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RETURN false; END $$;
+CREATE OPERATOR public.>= (LEFTARG = oid, RIGHTARG = int, FUNCTION = public.here_never);
+-- rule: people.nick: {"rule": "sql", "expression": "left(nick, 1)"}
+-- refused: public."left"(character varying,integer)
+-- undo: DROP OPERATOR public.>= (oid, int)
+-- undo: DROP FUNCTION public.left(varchar, int)
+
+-- place: an expression that runs what was put into an extension
+-- page: sql-alterextension
+-- database: joined
+CREATE EXTENSION citext SCHEMA public;
+ALTER TABLE here.people ADD nick varchar(60);
+UPDATE here.people SET nick = 'rawMARK' || id;
+CREATE FUNCTION public.left(varchar, int) RETURNS text LANGUAGE sql AS $$ SELECT $1::text || ' ' $$;
+ALTER EXTENSION citext ADD FUNCTION public.left(varchar, int);
+-- rule: people.nick: {"rule": "sql", "expression": "left(nick, 1)"}
+-- refused: public."left"(character varying,integer)
+-- undo: ALTER EXTENSION citext DROP FUNCTION public.left(varchar, int)
+-- undo: DROP FUNCTION public.left(varchar, int)
+
+-- place: an expression that makes a value of a domain
+-- page: domains
+CREATE DOMAIN here.nickname AS text CHECK (here.steal());
+CREATE TYPE here.both AS (a int, b here.nickname[]);
+ALTER TABLE here.people ADD nick text, ADD two here.both;
+UPDATE here.people SET nick = 'rawMARK' || id;
+-- rule: people.nick: {"rule": "sql", "expression": "left(nick, 1)::here.nickname"}
+-- rule: people.two: {"rule": "sql", "expression": "NULL"}
+-- refused: here.nickname

@@ -97,7 +97,7 @@ INSERT INTO here.people VALUES (8, 'rawMARK.' || chr(233) || '@mail.example');
 -- place: a database with a name of its own
 -- page: manage-ag-createdb
 -- database: Odd "name", é
--- create: CREATE DATABASE "Odd ""name"", é" CONNECTION LIMIT 5
+-- create: CREATE DATABASE "Odd ""name"", é" CONNECTION LIMIT 3
 COMMENT ON TABLE here.people IS 'there';
 
 -- place: tables without a key, without rows, without columns

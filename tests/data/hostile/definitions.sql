@@ -253,3 +253,26 @@ ALTER ROLE here_role SET app.owner = 'rawMARK.1@mail.example';
 -- place: names
 -- page: catalog-pg-class
 CREATE TABLE here."rawMARK.1@mail.example" ("rawMARK.2@mail.example" int, CONSTRAINT "rawMARK.3@mail.example" PRIMARY KEY ("rawMARK.2@mail.example"));
+
+-- place: a comment on the schema that every database has
+-- page: sql-comment
+COMMENT ON SCHEMA public IS 'Ask rawMARK.1@mail.example.';
+-- undo: COMMENT ON SCHEMA public IS 'standard public schema'
+
+-- place: a body that a function of the same name as PostgreSQL's hides
+-- page: typeconv-func
+-- database: hidden
+CREATE FUNCTION public.concat_ws(text, text, text, text, text) RETURNS text LANGUAGE sql AS $$ SELECT '' $$;
+CREATE FUNCTION here.whom() RETURNS text LANGUAGE sql AS $$ SELECT 'mailto:rawMARK.1@mail.example' $$;
+
+-- place: the name of a type
+-- page: catalog-pg-type
+CREATE TYPE here."rawMARK.1@mail.example" AS ENUM ('a');
+
+-- place: the name of a policy
+-- page: catalog-pg-policy
+CREATE POLICY "rawMARK.1@mail.example" ON here.people USING (true);
+
+-- place: the name of a function
+-- page: catalog-pg-proc
+CREATE FUNCTION here."rawMARK.1@mail.example"() RETURNS int LANGUAGE sql AS 'SELECT 1';

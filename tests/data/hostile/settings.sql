@@ -1,6 +1,24 @@
 -- Settings of the database and of the master user, which hold in every session of ours until they are cut. The worst comes last, for it holds
 -- for whoever plants the next.
 
+-- place: a database that lets nobody in
+-- page: sql-alterdatabase
+-- database: retired
+-- as: rdsadmin
+-- named: retired
+-- refused: CONNECTION LIMIT of 0
+ALTER DATABASE retired CONNECTION LIMIT 0;
+-- undo: ALTER DATABASE retired CONNECTION LIMIT -1
+
+-- place: a database that lets in too few
+-- page: sql-alterdatabase
+-- database: quiet
+-- as: rdsadmin
+-- named: quiet
+-- refused: CONNECTION LIMIT of 2
+ALTER DATABASE quiet CONNECTION LIMIT 2;
+-- undo: ALTER DATABASE quiet CONNECTION LIMIT -1
+
 -- place: settings named like ours
 -- page: catalog-pg-db-role-setting
 -- as: rdsadmin

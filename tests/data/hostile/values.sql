@@ -186,3 +186,18 @@ ALTER TABLE here.people ADD remember_token text, ADD "accessToken" text, ADD pwd
 -- refused: ssh_key
 -- refused: session_id
 -- refused: cvv
+
+-- place: a value in the marks of a sentence
+-- page: datatype-character
+INSERT INTO here.loot VALUES ('Please write to rawMARK.1@mail.example.');
+
+-- place: a value in an address of the web
+-- page: datatype-character
+INSERT INTO here.loot VALUES ('https://host.example/?email=rawMARK.1@mail.example&page=1');
+
+-- place: a document that json takes and jsonb does not
+-- page: datatype-json
+CREATE TABLE here.visits (visit json);
+INSERT INTO here.visits SELECT json_build_object('email', email, 'agent', 'a') FROM here.people;
+INSERT INTO here.visits VALUES ('{"email": "rawMARK.9@mail.example", "agent": "a\u0000"}');
+-- rule: visits.visit: {"rule": "json", "paths": {"$.email": "email", "$.agent": "keep"}}

@@ -29,6 +29,7 @@ use serde_json::{Value, json};
 
 pub mod cluster;
 pub mod coverage;
+mod heaps;
 mod marks;
 mod password;
 pub mod places;
@@ -131,7 +132,7 @@ pub async fn look(
 ) -> Result<Seen> {
     let sessions = Sessions { cx, login };
     let databases = postgres::databases(&sessions.open("template1").await?).await?;
-    let wires = wires::find(&sessions, &databases, &masking.exceptions).await?;
+    let lanes = lanes.within(least_connections(&sessions).await?);
     let coverage = coverage::check(&sessions, masking, &databases).await?;
     let (mut made, strange) = made_by_this_run(&sessions, &databases, records).await?;
     let all = made.iter().flat_map(|record| record.fingerprints.iter().chain(&record.emptied));
@@ -145,6 +146,8 @@ pub async fn look(
     let (cx, login, marker) = (cx.clone(), login.clone(), Marker::new(key));
     let search = Search { cx, login, marker, places, telling };
     let survivors = search.everywhere(&databases, lanes).await?;
+    // Last: whatever ran until now can have made one.
+    let wires = wires::find(&sessions, &databases, &masking.exceptions).await?;
     let live: usize = wires.values().map(Vec::len).sum();
     let wrong = wires
         .into_iter()
@@ -168,6 +171,13 @@ pub async fn look(
         "liveWires": live,
     });
     Ok(Seen { summary, wrong, counts })
+}
+
+/// The least CONNECTION LIMIT of all databases, or -1.
+async fn least_connections(sessions: &Sessions<'_>) -> Result<i32> {
+    let ask = "SELECT coalesce(min(datconnlimit) FILTER (WHERE datconnlimit > 0), -1) FROM pg_database";
+    let row = sessions.open("template1").await?.query_one(ask, &[]).await;
+    Ok(row.map_err(|error| query_failed("ask for the databases' connections", &error))?.get(0))
 }
 
 /// The records of all databases; one that holds anything and was not made by this run is wrong, and

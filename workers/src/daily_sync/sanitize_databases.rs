@@ -48,7 +48,7 @@ use super::replace::Key;
 use crate::shared::{
     quarantine::Quarantined,
     seal::{Seal, masking_key},
-    sessions::{self, Lanes, Sessions},
+    sessions::{self, FEWEST_SESSIONS, Lanes, Sessions},
 };
 use lock::Lock;
 use plan::Plan;
@@ -284,24 +284,31 @@ fn in_template() -> Finding {
 
 /// Databases that nobody can look into, and names in the policy that no database has.
 async fn unreachable(client: &Client, names: &[String], masking: &Masking) -> Result<Vec<Finding>> {
-    let all = sessions::texts(
-        client,
-        "list databases",
-        "SELECT datname::text FROM pg_database WHERE datname NOT IN ('template0', 'rdsadmin')",
-    )
-    .await?;
-    let reachable: BTreeSet<&String> = names.iter().collect();
-    let closed = all.iter().filter(|name| !reachable.contains(name)).map(|name| Finding {
-        check: "unreachable-database".into(),
-        level: Level::Block,
-        database: None,
-        object: name.clone(),
-        reason: "it refuses connections, so nobody can tell what it holds; every target would have it".into(),
-        remedy:
-            "Let it accept connections (ALTER DATABASE … ALLOW_CONNECTIONS true) or drop it, in production."
-                .into(),
+    let sql = "SELECT datname::text, datconnlimit FROM pg_database
+               WHERE datname NOT IN ('template0', 'rdsadmin')";
+    let rows = client.query(sql, &[]).await.map_err(|error| query_failed("list databases", &error))?;
+    let all: BTreeMap<String, i32> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+    let closed = all.iter().filter_map(|(name, limit)| {
+        let (reason, way) = if (0..FEWEST_SESSIONS).contains(limit) {
+            (
+                format!("its CONNECTION LIMIT of {limit} lets in fewer sessions than this work has"),
+                format!("ALTER DATABASE … CONNECTION LIMIT {FEWEST_SESSIONS} or more"),
+            )
+        } else if !names.contains(name) {
+            ("it refuses connections".to_owned(), "ALTER DATABASE … ALLOW_CONNECTIONS true".to_owned())
+        } else {
+            return None;
+        };
+        Some(Finding {
+            check: "unreachable-database".into(),
+            level: Level::Block,
+            database: None,
+            object: name.clone(),
+            reason: format!("{reason}, so nobody can tell what it holds; every target would have it"),
+            remedy: format!("Let it accept connections ({way}) or drop it, in production."),
+        })
     });
-    let gone = masking.databases.keys().filter(|name| !all.contains(name)).map(|name| Finding {
+    let gone = masking.databases.keys().filter(|name| !all.contains_key(*name)).map(|name| Finding {
         check: "unknown-database".into(),
         level: Level::Block,
         database: None,

@@ -57,7 +57,10 @@ impl Seal {
             "{key} in the run bucket was not written by the run that it is of: its MAC is wrong"
         ))
         .changed("nothing by this attempt; nothing of the object was used")
-        .fix("look who may write the run bucket")
+        .fix(
+            "if the masking key has been changed since, run the sync again, and then what reads its \
+             snapshot; else look who may write the run bucket",
+        )
         .then(Then::StartAgain))
     }
 }

@@ -12,12 +12,13 @@ use super::roles;
 /// Nobody else is connected: what waits for a lock longer than this waits for something that was
 /// overlooked.
 const SET_UP: &str = "SET lock_timeout = '60s'; SET statement_timeout = 0;
-                      SET idle_in_transaction_session_timeout = 0; SET synchronous_commit = off;
-                      SET search_path = pg_catalog";
+                      SET idle_in_transaction_session_timeout = 0; SET synchronous_commit = off";
 
 /// Production's roles and databases have settings, and a session begins with them: with another
-/// role, another meaning of a quote, another one of NULL.
-const SET_BACK: &str = "SET ROLE NONE; SET standard_conforming_strings = on; SET client_encoding = 'UTF8';
+/// role, another meaning of a quote, another one of NULL. First with another path, on which a
+/// function of theirs is found before PostgreSQL's own; what lies in pg_temp is found last.
+const SET_BACK: &str = "SET search_path = pg_catalog, pg_temp;
+                        SET ROLE NONE; SET standard_conforming_strings = on; SET client_encoding = 'UTF8';
                         SET array_nulls = on; SET transform_null_equals = off;
                         SET quote_all_identifiers = off;
                         SET default_transaction_isolation = 'read committed';
@@ -27,12 +28,15 @@ const SET_BACK: &str = "SET ROLE NONE; SET standard_conforming_strings = on; SET
                         WHERE current_setting('session_replication_role') <> 'origin'";
 
 /// Values have one text form, whatever a database, a role or a cluster has set; rows that a policy
-/// would hide are an error. Operators of extensions, which the policy's expressions use, are in
-/// public.
+/// would hide are an error.
 const SET_UP_TO_COPY: &str = "SET DateStyle = 'ISO, YMD';
                               SET IntervalStyle = 'postgres'; SET TimeZone = 'UTC';
                               SET extra_float_digits = 1; SET bytea_output = 'hex'; SET lc_monetary = 'C';
-                              SET row_security = off; SET search_path = pg_catalog, public";
+                              SET row_security = off";
+
+/// Operators of extensions, which the policy's expressions use, are in public, and whatever else
+/// production has put there.
+pub const PATH_OF_EXPRESSIONS: &str = "pg_catalog, public, pg_temp";
 
 pub struct Sessions<'a> {
     pub cx: &'a Context,
@@ -47,9 +51,20 @@ pub struct Lanes {
     pub pages: i64,
 }
 
+/// The fewest sessions that work on a database has: one for rows, two for definitions.
+pub const FEWEST_SESSIONS: i32 = 3;
+
 impl Lanes {
     pub fn over(sessions: usize) -> Self {
         Self { sessions, pages: 131_072 }
+    }
+
+    /// As many as fit into a database's CONNECTION LIMIT, beside who reads definitions; -1 is none.
+    pub fn within(self, limit: i32) -> Self {
+        match usize::try_from(limit) {
+            Ok(limit) => Self { sessions: self.sessions.min(limit.saturating_sub(2)).max(1), ..self },
+            Err(_) => self,
+        }
     }
 }
 
@@ -79,6 +94,15 @@ impl Sessions<'_> {
     pub async fn open_to_copy(&self, database: &str) -> Result<Client> {
         let client = self.open(database).await?;
         let set_up = client.batch_execute(SET_UP_TO_COPY).await;
+        set_up.map_err(|error| query_failed("set up a session", &error))?;
+        Ok(client)
+    }
+
+    /// A session for COPY in which the policy's expressions mean what they meant when they were
+    /// looked at.
+    pub async fn open_to_evaluate(&self, database: &str) -> Result<Client> {
+        let client = self.open_to_copy(database).await?;
+        let set_up = client.batch_execute(&format!("SET search_path = {PATH_OF_EXPRESSIONS}")).await;
         set_up.map_err(|error| query_failed("set up a session", &error))?;
         Ok(client)
     }

@@ -3,12 +3,13 @@
 //! itself right. What looks like a credential or like a queue is one question with one answer
 //! ([`policy::secrets`], [`policy::is_queue`]); what the policy keeps is not counted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use policy::{Action, Exception, TableName, is_queue, secrets};
+use policy::{Action, Exception, is_queue, secrets};
 use runbook::{Result, postgres::query_failed};
 use tokio_postgres::{Client, Row};
 
+use super::heaps::heaps;
 use crate::shared::sessions::Sessions;
 
 /// What a kind has left, with a name for each.
@@ -176,20 +177,16 @@ async fn functions(client: &Client, add: &mut impl FnMut(&str, String)) -> Resul
 }
 
 async fn queues(client: &Client, add: &mut impl FnMut(&str, String)) -> Result<()> {
-    let tables = "SELECT table_schema::text, table_name::text, format('%I.%I', table_schema,
-                  table_name) FROM information_schema.tables
-                  WHERE table_type = 'BASE TABLE' AND table_schema NOT IN ('pg_catalog',
-                  'information_schema')";
-    for row in rows(client, "read the names of tables", tables).await? {
-        let (schema, table, sql): (String, String, String) = (row.get(0), row.get(1), row.get(2));
-        let name = TableName { schema, table };
-        if is_queue(&name)
-            && rows(client, "look into a queue", &format!("SELECT EXISTS (SELECT FROM {sql})")).await?[0]
-                .get(0)
+    let mut filled = BTreeSet::new();
+    for heap in heaps(client).await?.into_iter().filter(|heap| !heap.is_view) {
+        let queue = [&heap.table, &heap.heap].into_iter().find(|name| is_queue(name)).cloned();
+        if let Some(name) = queue
+            && heap.has_rows(client).await?
         {
-            add("queue-table", name.to_string());
+            filled.insert(name);
         }
     }
+    filled.into_iter().for_each(|name| add("queue-table", name.to_string()));
     Ok(())
 }
 

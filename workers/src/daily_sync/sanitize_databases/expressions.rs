@@ -1,8 +1,10 @@
 //! The policy's own expressions see raw rows, so nothing of production's may run in them: a
 //! function or operator whose types fit better than PostgreSQL's own is taken in its stead
-//! (CVE-2018-1058).
+//! (CVE-2018-1058), and a domain's CHECK runs where a value of it is made.
 //!
-//! A view that exists for the time of a transaction says what an expression depends on.
+//! A view that exists for the time of a transaction says what an expression depends on. That a
+//! function belongs to an extension says nothing, for its owner can put it there or write it anew;
+//! that it is in C does, for only a superuser makes one.
 
 use runbook::{
     Result,
@@ -14,6 +16,7 @@ use super::{
     plan::{Plan, Rows, Value},
     problems::Problems,
 };
+use crate::shared::sessions::PATH_OF_EXPRESSIONS;
 
 const USES: &str = include_str!("../sql/mask/expression-uses.sql");
 
@@ -23,9 +26,9 @@ pub async fn check(client: &Client, plan: &Plan, problems: &mut Problems) -> Res
         for column in columns {
             let Value::Sql { expression } = &column.value else { continue };
             let view = format!(
-                "BEGIN; SET LOCAL search_path = pg_catalog, public; CREATE TEMP VIEW the_expression AS \
-                 SELECT ({expression})::{} FROM ONLY {}",
-                column.data_type,
+                "BEGIN; SET LOCAL search_path = {PATH_OF_EXPRESSIONS}; CREATE TEMP VIEW the_expression AS \
+                 SELECT ({expression})::{} FROM ONLY {}; SET LOCAL search_path = pg_catalog, pg_temp",
+                column.value_type,
                 table.table.sql()
             );
             match client.batch_execute(&view).await {

@@ -31,7 +31,8 @@ pub enum Rows {
 #[derive(Debug, Clone)]
 pub struct PlannedColumn {
     pub name: String,
-    pub data_type: String,
+    /// As SQL writes it, without the domain.
+    pub value_type: String,
     pub value: Value,
 }
 
@@ -108,7 +109,7 @@ fn planned(
         match value(column, rule, &links.of_column(table, column)) {
             Ok(value) => columns.push(PlannedColumn {
                 name: column.name.clone(),
-                data_type: column.data_type.clone(),
+                value_type: column.value_type.clone(),
                 value,
             }),
             Err(why) => problems.misfit(table, column, rule, &why),

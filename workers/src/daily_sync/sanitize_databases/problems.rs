@@ -257,8 +257,9 @@ impl Problems {
     }
 
     pub fn wrong_expression(&mut self, table: &TableName, column: &str, why: &str) {
-        let remedy =
-            "Write it with functions of PostgreSQL and of extensions, over this row alone.".to_owned();
+        let remedy = "Write it with what is PostgreSQL's own or in C, over this row alone; a cast to \
+                      PostgreSQL's own types (email::text) keeps others out."
+            .to_owned();
         self.add("wrong-expression", format!("{table}.{column}"), why, remedy);
     }
 

@@ -60,6 +60,7 @@ impl Rebuild<'_> {
         let base = self.sessions.open(beside(old)).await?;
         let was = self.sessions.open(old).await?;
         let major = major(&was).await?;
+        let lanes = self.lanes.within(connection_limit(&was).await?);
         self.say(format!("reading the definition of database {old}"));
         let dump = Dump::of_schema(self.sessions, old, major).await?;
         create(&base, old, &new).await?;
@@ -80,7 +81,7 @@ impl Rebuild<'_> {
             drop_database(&base, &new).await?;
             return Ok(Err(findings));
         }
-        let outcomes = tables::load(self.sessions, (old, &new), &plan.tables, self.key, self.lanes).await?;
+        let outcomes = tables::load(self.sessions, (old, &new), &plan.tables, self.key, lanes).await?;
         let mut problems = Problems::new(old);
         for plan in &plan.tables {
             match outcomes.get(&plan.table.name) {
@@ -98,7 +99,8 @@ impl Rebuild<'_> {
         // What is checked next would only repeat, for every reference, that rows are missing.
         let loaded = outcomes.values().all(std::result::Result::is_ok);
         if loaded {
-            self.after_rows(&dump, plan, &new, &owners, &mut problems, &mut record).await?;
+            let rebuild = Rebuild { lanes, ..*self };
+            rebuild.after_rows(&dump, plan, &new, &owners, &mut problems, &mut record).await?;
         }
         if let Err(findings) = problems.end() {
             drop_database(&base, &new).await?;
@@ -301,6 +303,13 @@ async fn major(client: &Client) -> Result<u32> {
     u32::try_from(row.get::<_, i32>(0)).map_err(|error| Error::Unexpected(error.into()))
 }
 
+/// Of the database that the session is in.
+async fn connection_limit(client: &Client) -> Result<i32> {
+    let ask = "SELECT datconnlimit FROM pg_database WHERE datname = current_database()";
+    let row = client.query_one(ask, &[]).await;
+    Ok(row.map_err(|error| query_failed("ask for a database's connections", &error))?.get(0))
+}
+
 async fn oid(client: &Client, database: &str) -> Result<u32> {
     let row = client.query_one("SELECT oid FROM pg_database WHERE datname = $1", &[&database]).await;
     Ok(row.map_err(|error| query_failed("look for the new database", &error))?.get(0))
@@ -313,12 +322,19 @@ pub async fn drop_database(client: &Client, database: &str) -> Result<()> {
 
 async fn drop_it(client: &Client, database: &str) -> std::result::Result<(), tokio_postgres::Error> {
     // It may not stand in one message with another statement.
-    let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quote(database));
+    let drop = format!("DROP DATABASE IF EXISTS {}", quote(database));
     client.batch_execute("SET client_min_messages = error").await?;
     if is_template(client, database).await? {
         client.batch_execute(&format!("ALTER DATABASE {} IS_TEMPLATE false", quote(database))).await?;
     }
-    client.batch_execute(&drop).await
+    match client.batch_execute(&drop).await {
+        // By itself it ends autovacuum's workers, which FORCE may not without pg_signal_backend
+        // (src/backend/storage/ipc/procarray.c, CountOtherDBBackends and TerminateOtherDBBackends).
+        Err(error) if error.code() == Some(&SqlState::OBJECT_IN_USE) => {
+            client.batch_execute(&format!("{drop} WITH (FORCE)")).await
+        }
+        dropped => dropped,
+    }
 }
 
 async fn is_template(client: &Client, database: &str) -> std::result::Result<bool, tokio_postgres::Error> {

@@ -68,6 +68,8 @@ pub struct Column {
     /// As SQL writes it, domain and length too.
     #[serde(rename = "type")]
     pub data_type: String,
+    /// The same, with what is below it in place of a domain.
+    pub value_type: String,
     /// The type below domain and array.
     pub base: String,
     pub array: bool,

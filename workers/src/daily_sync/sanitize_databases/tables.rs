@@ -134,7 +134,7 @@ async fn run<'a>(
     let total = parts.len();
     let (queue, shared) = (Mutex::new(VecDeque::from(parts)), Mutex::new(&mut outcomes));
     let turns = (0..lanes.sessions.min(total)).map(|_| async {
-        let from = sessions.open_to_copy(databases.0).await?;
+        let from = sessions.open_to_evaluate(databases.0).await?;
         let to = sessions.open_to_copy(databases.1).await?;
         loop {
             let (next, left) = {
@@ -184,7 +184,7 @@ fn select(part: &Part<'_>) -> String {
     for column in part.columns {
         values.push(quote(&column.name));
         if let Value::Sql { expression } = &column.value {
-            values.push(format!("({expression})::{}", column.data_type));
+            values.push(format!("({expression})::{}", column.value_type));
         }
     }
     let (from, to) = part.pages;

@@ -326,6 +326,13 @@ pub const CHECKS: &[Check] = &[
         "the upgrade keeps the slot when every change in it was read, and fails, with the cluster offline, \
         when not"
     ),
+    check!(
+        "database-without-connections",
+        Cluster,
+        Warn,
+        ALWAYS,
+        "it is upgraded, but nobody can connect to it: what is in it is not checked, and it is not ANALYZEd"
+    ),
     check!("physical-slot", Cluster, Warn, ALWAYS, "replication slots do not survive an upgrade"),
     check!(
         "publication",

@@ -1,8 +1,9 @@
 -- Everything that has rows of its own: tables and materialised views, and of partitioned ones each partition; whether a policy hides rows from the
--- owner, and how many pages it has.
+-- owner, how many pages it has, and whether it is a view.
 SELECT n.nspname::text, c.relname::text, hn.nspname::text, h.relname::text,
     h.relforcerowsecurity OR NOT has_table_privilege(h.relowner, h.oid, 'SELECT'),
-    coalesce(pg_relation_size(h.oid), 0) / current_setting('block_size')::bigint
+    coalesce(pg_relation_size(h.oid), 0) / current_setting('block_size')::bigint,
+    c.relkind = 'm'
 FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
 CROSS JOIN LATERAL (
     SELECT c.oid WHERE c.relkind <> 'p'

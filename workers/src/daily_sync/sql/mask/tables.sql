@@ -17,6 +17,7 @@ SELECT json_build_object(
     'columns', coalesce((SELECT json_agg(json_build_object(
         'name', a.attname,
         'type', format_type(a.atttypid, a.atttypmod),
+        'valueType', format_type(inner_type.oid, inner_type.typmod),
         'base', base.typname,
         'array', element.oid IS NOT NULL,
         'length', CASE WHEN base.typname IN ('varchar', 'bpchar') THEN
@@ -34,10 +35,11 @@ SELECT json_build_object(
         ) ORDER BY a.attnum)
         FROM pg_attribute AS a
         JOIN pg_type AS own ON own.oid = a.atttypid
-        LEFT JOIN pg_type AS inner_type ON inner_type.oid = CASE WHEN own.typtype = 'd' THEN (
-            WITH RECURSIVE chain AS (SELECT own.typbasetype AS oid UNION ALL
-                SELECT ty.typbasetype FROM chain JOIN pg_type AS ty ON ty.oid = chain.oid WHERE ty.typtype = 'd')
-            SELECT chain.oid FROM chain JOIN pg_type AS ty ON ty.oid = chain.oid WHERE ty.typtype <> 'd') ELSE own.oid END
+        CROSS JOIN LATERAL (
+            WITH RECURSIVE chain AS (SELECT own.oid, a.atttypmod AS typmod UNION ALL
+                SELECT ty.typbasetype, greatest(chain.typmod, ty.typtypmod) FROM chain JOIN pg_type AS ty ON ty.oid = chain.oid WHERE ty.typtype = 'd')
+            SELECT ty.oid, chain.typmod, ty.typelem, ty.typcategory FROM chain JOIN pg_type AS ty ON ty.oid = chain.oid WHERE ty.typtype <> 'd'
+        ) AS inner_type
         LEFT JOIN pg_type AS element ON element.oid = inner_type.typelem AND inner_type.typcategory = 'A'
         JOIN pg_type AS base ON base.oid = coalesce(nullif(element.typbasetype, 0), element.oid, inner_type.oid)
         WHERE a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped), '[]')
