@@ -105,7 +105,8 @@ resource "aws_s3_object" "policy" {
       condition = length(local.syncs) == 0 || can(regex("^[0-9]{12}$", local.policy.account))
       error_message = join(" ", [
         "policy_file: the sources of ${var.policy_file} are in the accounts ${local.policy.account};",
-        "an installation reaches one account of production.",
+        "an installation reaches one account of production: deploy the module once for each, with",
+        "a `name` and a policy file of its own.",
       ])
     }
     # A role's own policies have 10,240 characters together

@@ -4,7 +4,15 @@
 
 data "aws_caller_identity" "this" {}
 data "aws_region" "this" {}
-data "aws_partition" "this" {}
+data "aws_partition" "this" {
+  lifecycle {
+    # iam/ names its resources and AWS's services by it.
+    postcondition {
+      condition     = self.partition == "aws"
+      error_message = "The partition ${self.partition} is not supported: only aws is, not GovCloud or China."
+    }
+  }
+}
 
 locals {
   account = data.aws_caller_identity.this.account_id

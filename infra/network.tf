@@ -104,20 +104,24 @@ resource "aws_security_group" "endpoints" {
   #checkov:skip=CKV2_AWS_5:The endpoints below have it.
   count       = var.vpc_endpoints ? 1 : 0
   name        = "${var.name}-endpoints"
-  description = "VPC endpoints of aurora-runbooks: the workers alone"
+  description = "VPC endpoints of aurora-runbooks: everybody in the VPC"
   vpc_id      = var.vpc_id
   tags        = merge(var.tags, { Name = "${var.name}-endpoints" })
 }
 
+# With private DNS the whole VPC resolves these services' names to the endpoints (botocore ec2
+# 2016-11-15, CreateVpcEndpoint, PrivateDnsEnabled): who is not let in here is cut off from them.
 resource "aws_vpc_security_group_ingress_rule" "endpoints" {
-  count = var.vpc_endpoints ? 1 : 0
+  for_each = toset([
+    for block in data.aws_vpc.this.cidr_block_associations : block.cidr_block if var.vpc_endpoints
+  ])
 
-  security_group_id            = aws_security_group.endpoints[0].id
-  description                  = "Workers"
-  referenced_security_group_id = aws_security_group.workers.id
-  ip_protocol                  = "tcp"
-  from_port                    = 443
-  to_port                      = 443
+  security_group_id = aws_security_group.endpoints[0].id
+  description       = "The VPC"
+  cidr_ipv4         = each.key
+  ip_protocol       = "tcp"
+  from_port         = 443
+  to_port           = 443
 }
 
 resource "aws_vpc_endpoint" "interface" {

@@ -12,6 +12,14 @@ resource "aws_db_subnet_group" "rehearsal" {
   description = "Clones that upgrades are rehearsed on"
   subnet_ids  = var.worker_subnet_ids
   tags        = var.tags
+
+  lifecycle {
+    # DBSubnetGroupDoesNotCoverEnoughAZs (botocore rds 2014-10-31, CreateDBSubnetGroup).
+    precondition {
+      condition     = length(distinct(data.aws_subnet.worker[*].availability_zone)) > 1
+      error_message = "worker_subnet_ids: rehearse-upgrade needs subnets in two zones."
+    }
+  }
 }
 
 resource "aws_security_group" "rehearsal" {

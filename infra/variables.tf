@@ -109,8 +109,8 @@ variable "vpc_id" {
 
 variable "worker_subnet_ids" {
   description = <<-TEXT
-    Private subnets of that VPC for the workers. They reach AWS through a NAT gateway or, with
-    `vpc_endpoints`, through endpoints.
+    Private subnets of that VPC for the workers, in two zones with rehearse-upgrade. They reach AWS
+    through a NAT gateway or, with `vpc_endpoints`, through endpoints.
   TEXT
   type        = list(string)
 
@@ -123,7 +123,7 @@ variable "worker_subnet_ids" {
 variable "vpc_endpoints" {
   description = <<-TEXT
     Whether to make the VPC endpoints that workers need who have no way to the internet. Each costs
-    by the hour and by zone.
+    by the hour and by zone. All that is in the VPC then reaches these services through them.
   TEXT
   type        = bool
   default     = false
@@ -239,7 +239,8 @@ variable "target_names" {
 variable "copy_key_arns" {
   description = <<-TEXT
     For daily-sync: the keys in production's account that encrypt our copies of its snapshots, as
-    modules/production-account answers them.
+    modules/production-account answers them. For exports with source.account: the keys of the shared
+    snapshots.
   TEXT
   type        = list(string)
   default     = []
@@ -256,8 +257,8 @@ variable "copy_key_arns" {
 
 variable "cluster_key_arns" {
   description = <<-TEXT
-    The keys in this account that encrypt quarantines and targets, and, for exports with verify:
-    restore, the exported snapshots.
+    The keys in this account that encrypt quarantines and targets, clusters that are rehearsed, and,
+    for exports with verify: restore, the exported snapshots.
   TEXT
   type        = list(string)
   default     = []

@@ -20,7 +20,7 @@ use runbook::{
 };
 use serde_json::{Value, json};
 
-use crate::daily_sync::production::Source;
+use crate::daily_sync::production::OurCopy;
 
 pub async fn handle(cx: &Context) -> Result<Value> {
     let mut raw = BTreeMap::new();
@@ -30,10 +30,9 @@ pub async fn handle(cx: &Context) -> Result<Value> {
         }
     }
     note_copies(cx, &mut raw, &aurora::manual_snapshots(cx).await?)?;
-    let policy = kept_policy::of_today(cx).await?;
-    for (name, sync) in policy.iter().flat_map(|policy| &policy.syncs) {
-        let copies = Source::open(cx, name, sync).await.copies().await?;
-        note_copies(cx, &mut raw, copies.iter().map(|copy| copy.snapshot()))?;
+    if let Some(policy) = kept_policy::of_today(cx).await? {
+        let copies = OurCopy::of_all(cx, &policy).await?;
+        note_copies(cx, &mut raw, copies.iter().map(OurCopy::snapshot))?;
     }
     let now = cx.clock.now();
     let age = raw.values().map(|since| now.duration_since(*since).as_secs()).max().unwrap_or_default();

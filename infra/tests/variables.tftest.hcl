@@ -32,7 +32,7 @@ variables {
   package           = { file = "versions.tf" }
   image_tag         = "v0.1.0"
   vpc_id            = "vpc-0a"
-  worker_subnet_ids = ["subnet-0a"]
+  worker_subnet_ids = ["subnet-0a", "subnet-0b"]
 }
 
 run "an_upgrade_needs_no_policy_file_and_no_second_account" {

@@ -17,6 +17,12 @@ use crate::yaml::Place;
 /// `-1`, and RDS takes 63 characters.
 const LONGEST_TARGET: usize = 48;
 
+/// An execution has 25,000 events
+/// (https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html), and ends without a
+/// clean-up when it has used them up. So many targets have 1,500 each: 500 looks, 20 s apart at
+/// most.
+const TARGETS: usize = 15;
+
 pub fn check(policy: &Policy, places: &BTreeMap<String, Place>) -> Vec<Error> {
     let mut report = Report { places, errors: Vec::new() };
     clusters(policy, &mut report);
@@ -28,6 +34,16 @@ pub fn check(policy: &Policy, places: &BTreeMap<String, Place>) -> Vec<Error> {
         if let Some(quarantine) = &sync.quarantine {
             let at = format!("{field}.quarantine");
             capacity(&quarantine.instance_class, quarantine.capacity.as_ref(), &at, &mut report);
+        }
+        if sync.targets.len() > TARGETS {
+            report.error(
+                &format!("{field}.targets"),
+                format!(
+                    "has {} targets, and one execution has room for {TARGETS}; give the others a sync of \
+                     their own",
+                    sync.targets.len()
+                ),
+            );
         }
         for (index, target) in sync.targets.iter().enumerate() {
             self::target(target, sync, &format!("{field}.targets[{index}]"), &mut report);

@@ -4,7 +4,9 @@
 //! No other file assumes production's role, and the client stays in here: this is the one place to
 //! look at for the promise that no production cluster is ever touched.
 
-use policy::Sync;
+use std::collections::BTreeMap;
+
+use policy::{Policy, Sync};
 use runbook::{
     Arn, Context, Error, Result, Run,
     aurora::{self, Fault, ResourceId, Snapshot, Tags, is_denied, message},
@@ -58,13 +60,37 @@ impl OurCopy {
     /// By its ARN, which says account and name, and by its tags, which a copy never takes over from
     /// its source (CopyTags is false).
     fn check(snapshot: Snapshot, sync: &str, account: &str) -> Option<Self> {
-        let Snapshot { arn, tags, shown, .. } = &snapshot;
+        Self::is_one(&snapshot, sync, account).then_some(Self(snapshot))
+    }
+
+    fn is_one(snapshot: &Snapshot, sync: &str, account: &str) -> bool {
+        let Snapshot { arn, tags, shown, .. } = snapshot;
         let named = arn.service() == "rds"
             && arn.account() == account
             && arn.kind() == "cluster-snapshot"
             && arn.name().starts_with(&format!("sync-{sync}-"));
         let ours = tags::is_of_sync(tags, sync) && tags::has_role(tags, Role::Copy);
-        (named && ours && shown.snapshot_type() == Some("manual")).then_some(Self(snapshot))
+        named && ours && shown.snapshot_type() == Some("manual")
+    }
+
+    /// The copies of all syncs. Those of one role are listed together, for they are many and their
+    /// sources few.
+    pub async fn of_all(cx: &Context, policy: &Policy) -> Result<Vec<Self>> {
+        let mut sources: BTreeMap<_, Vec<(&str, &Sync)>> = BTreeMap::new();
+        for (name, sync) in &policy.syncs {
+            let way = (&sync.source.role, &sync.source.external_id);
+            sources.entry(way).or_default().push((name, sync));
+        }
+        let mut found = Vec::new();
+        for syncs in sources.into_values() {
+            let Some((name, first)) = syncs.first() else { continue };
+            let all = aurora::manual_snapshots(&Source::open(cx, name, first).await.cx).await?;
+            let ours = all.into_iter().filter(|snapshot| {
+                syncs.iter().any(|(name, sync)| Self::is_one(snapshot, name, &sync.source.account))
+            });
+            found.extend(ours.map(Self));
+        }
+        Ok(found)
     }
 
     pub fn snapshot(&self) -> &Snapshot {

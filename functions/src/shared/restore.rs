@@ -250,7 +250,20 @@ fn differences(cluster: &Cluster, wanted: &Wanted<'_>) -> Vec<String> {
 async fn new_password(cx: &Context, cluster: &Cluster) -> Result<()> {
     let modify = cx.rds.modify_db_cluster().db_cluster_identifier(&cluster.id);
     let answer = modify.manage_master_user_password(true).apply_immediately(true).send().await;
-    answer.map(drop).map_err(aws("rds:ModifyDBCluster"))
+    let Err(error) = answer else { return Ok(()) };
+    // RDS makes the secret with the caller's permissions, on Secrets Manager's own key
+    // (https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/rds-secrets-manager.html).
+    Err(match Fault::of(&error) {
+        Some(Fault::KMSKeyNotAccessibleFault) => Error::refused(format!(
+            "RDS may not use the key of the secret that holds the password of {}: {}",
+            cluster.id,
+            message(&error)
+        ))
+        .changed("nothing by this call")
+        .fix("let this state's role call kms:DescribeKey on alias/aws/secretsmanager")
+        .then(Then::Redrive),
+        _ => aws("rds:ModifyDBCluster")(error),
+    })
 }
 
 /// Its managed secret when the password is in force. `available` says nothing: for some seconds

@@ -96,3 +96,21 @@ fn a_target_in_production_is_never_a_source() {
     assert_eq!((errors.len(), errors[0].line), (1, 24), "{errors:?}");
     assert!(errors[0].message.contains("is the source of orders"));
 }
+
+/// An execution has room for so many.
+#[test]
+fn fifteen_targets_are_taken_and_sixteen_are_not() {
+    let begin = BASE.find("      - cluster: orders-support\n").unwrap();
+    let end = BASE.find("    masking:\n").unwrap();
+    let one = &BASE[begin..end];
+    // The base has two.
+    let with = |more: usize| {
+        let more: String = (0..more).map(|number| one.replace("support", &format!("s{number}"))).collect();
+        Policy::parse(&[&BASE[..end], &more, &BASE[end..]].concat())
+    };
+    with(13).unwrap();
+    let Err(Errors(errors)) = with(14) else { panic!("sixteen are taken") };
+    let [error] = errors.as_slice() else { panic!("{} mistakes", errors.len()) };
+    assert_eq!(error.field, "syncs.orders.targets");
+    assert!(error.message.contains("has 16 targets, and one execution has room for 15"), "{}", error.message);
+}

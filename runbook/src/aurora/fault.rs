@@ -90,7 +90,8 @@ impl Fault {
         Some(match self {
             Self::KMSKeyNotAccessibleFault => {
                 "let the keys' policies allow this account both keys (kms:Decrypt, kms:DescribeKey, \
-                 kms:CreateGrant, kms:ReEncrypt*, kms:GenerateDataKey*)"
+                 kms:CreateGrant, kms:ReEncrypt*, kms:GenerateDataKey*), and name them in the module's \
+                 cluster_key_arns or copy_key_arns"
             }
             Self::DBClusterQuotaExceededFault
             | Self::InstanceQuotaExceeded

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aws_smithy_types::error::metadata::ProvideErrorMetadata as _;
 use jiff::SignedDuration;
 use serde::Deserialize;
 
@@ -56,13 +57,14 @@ pub async fn read_login(cx: &Context, cluster: &Cluster, secret_arn: Option<&str
             )
             .then(Then::StartAgain)
     })?;
-    let answer = cx
-        .secrets
-        .get_secret_value()
-        .secret_id(arn)
-        .send()
-        .await
-        .map_err(aws("secretsmanager:GetSecretValue"))?;
+    let answer = match cx.secrets.get_secret_value().secret_id(arn).send().await {
+        Err(error) if secret_arn.is_some() && error.code() == Some("ResourceNotFoundException") => {
+            return Err(Error::refused(format!("there is no secret {arn} to log in to {name} with"))
+                .fix("name one that exists as \"secretArn\" in the input, or none where RDS manages it")
+                .then(Then::StartAgain));
+        }
+        answer => answer.map_err(aws("secretsmanager:GetSecretValue"))?,
+    };
     let secret: Option<Secret> = answer.secret_string().and_then(|text| serde_json::from_str(text).ok());
     let secret = secret.ok_or_else(|| {
         Error::refused(format!("secret {arn} is not a JSON object with \"username\" and \"password\""))

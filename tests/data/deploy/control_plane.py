@@ -30,17 +30,18 @@ def network(url):
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     elsewhere = ec2.create_vpc(CidrBlock="10.1.0.0/16")["Vpc"]["VpcId"]
 
-    def subnet(of, cidr):
-        return ec2.create_subnet(VpcId=of, CidrBlock=cidr)["Subnet"]["SubnetId"]
+    def subnet(of, cidr, zone="a"):
+        made = ec2.create_subnet(VpcId=of, CidrBlock=cidr, AvailabilityZone=REGION + zone)
+        return made["Subnet"]["SubnetId"]
 
-    private = [subnet(vpc, "10.0.1.0/24"), subnet(vpc, "10.0.2.0/24")]
-    public = subnet(vpc, "10.0.3.0/24")
+    private = [subnet(vpc, "10.0.1.0/24"), subnet(vpc, "10.0.2.0/24", "b")]
+    public = subnet(vpc, "10.0.3.0/24", "b")
     gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
     ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
     table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
     ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway)
     ec2.associate_route_table(RouteTableId=table, SubnetId=public)
-    foreign = subnet(elsewhere, "10.1.1.0/24")
+    foreign = subnet(elsewhere, "10.1.1.0/24", "b")
     return {"vpc": vpc, "private": private, "public": public, "foreign": foreign}
 
 

@@ -36,7 +36,6 @@ macro_rules! say_all {
             .set_vpc_security_group_ids(Some($wanted.security_groups.to_vec()))
             .db_cluster_parameter_group_name($wanted.cluster_parameter_group)
             .set_kms_key_id($wanted.kms_key.map(str::to_owned))
-            .publicly_accessible(false)
             .enable_iam_database_authentication(false)
             .deletion_protection(false)
             .backup_retention_period(1)

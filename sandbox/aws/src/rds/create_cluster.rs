@@ -22,6 +22,16 @@ const DEFAULT_PORT: u16 = 5432;
 /// The VPC's own.
 pub const DEFAULT_SECURITY_GROUP: &str = "sg-00000000000000000";
 
+/// "Valid for: Multi-AZ DB clusters only" (botocore rds 2014-10-31, RestoreDBClusterToPointInTime,
+/// and in nearly these words CreateDBCluster), whatever its value; the text is from
+/// aws-samples/aws-refarch-moodle#65. Of Aurora the instances say it.
+pub(super) fn not_of_aurora(input: &Input) -> Result<(), Fault> {
+    if !input.has("PubliclyAccessible") {
+        return Ok(());
+    }
+    Err(Fault::combination(format!("PubliclyAccessible isn't supported for DB engine {ENGINE}.")))
+}
+
 impl Rds {
     pub(super) async fn create_db_cluster(&self, input: &Input) -> Answer {
         if input.required("Engine")? != ENGINE {
@@ -37,6 +47,7 @@ impl Rds {
             let message = format!("Global cluster {global} not found");
             return Err(Fault::new("GlobalClusterNotFoundFault", message));
         }
+        not_of_aurora(input)?;
         let version = self.world().resolve(input.text("EngineVersion"))?;
         let username = names::master_username(input.required("MasterUsername")?)?.to_owned();
         let database_name = input.text("DatabaseName").map(names::database_name).transpose()?;
@@ -307,6 +318,7 @@ mod tests {
             ("EngineMode", "serverless", "InvalidParameterValue"),
             ("BacktrackWindow", "60", "InvalidParameterCombination"),
             ("GlobalClusterIdentifier", "world", "GlobalClusterNotFoundFault"),
+            ("PubliclyAccessible", "false", "InvalidParameterCombination"),
             ("DBClusterName", "orders", "InvalidParameterValue"),
         ] {
             let form: Vec<_> =

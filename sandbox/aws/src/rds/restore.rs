@@ -4,6 +4,7 @@
 
 use serde_json::json;
 
+use super::create_cluster::not_of_aurora;
 use super::error::Fault;
 use super::model::{Cluster, ENGINE, World};
 use super::parameter_groups::Kind;
@@ -50,6 +51,7 @@ impl Rds {
     }
 
     pub(super) fn restore_db_cluster_to_point_in_time(&self, input: &Input) -> Answer {
+        not_of_aurora(input)?;
         let mut world = self.world();
         let source = world.cluster(input.required("SourceDBClusterIdentifier")?)?.clone();
         if !["available", "stopped"].contains(&source.status) {

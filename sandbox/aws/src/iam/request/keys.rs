@@ -35,6 +35,15 @@ pub fn export(call: &Call<'_>, key: &str) -> Vec<Access> {
     use_of(call, "rds", key, &["CreateGrant", "DescribeKey"])
 }
 
+/// The key that AWS manages for Secrets Manager, of which RDS makes sure before it makes a secret.
+pub fn of_managed_secrets(call: &Call<'_>) -> Vec<Access> {
+    let mut looks = use_of(call, "rds", &call.arn("kms", "key/aws-secretsmanager"), &["DescribeKey"]);
+    for look in &mut looks {
+        look.keys.set_all("kms:ResourceAliases", vec!["alias/aws/secretsmanager".to_owned()]);
+    }
+    looks
+}
+
 pub fn use_of(call: &Call<'_>, service: &str, key: &str, actions: &[&str]) -> Vec<Access> {
     let one = |action: &&str| {
         let mut access = call.access(&format!("kms:{action}"), key.to_owned());

@@ -217,12 +217,15 @@ fn dependent(call: &Call<'_>, form: &Form<'_>) -> Option<Vec<Access>> {
             let one = |id: &String| call.access("rds:ModifyDBInstance", arn(call, "db", id));
             found.extend(seen.members.iter().map(one));
         }
-        // https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/rds-secrets-manager.html
+        // https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/rds-secrets-manager.html,
+        // "Permissions required"; kms:DescribeKey on the default key was denied to
+        // aws-ia/terraform-aws-eks-ack-addons#45.
         if form.text("ManageMasterUserPassword") == Some("true") {
             let secret = arn_in(account, "secretsmanager", &format!("secret:rds!{}", seen.resource_id));
             for action in ["secretsmanager:CreateSecret", "secretsmanager:TagResource"] {
                 found.push(call.access(action, secret.clone()));
             }
+            found.extend(keys::of_managed_secrets(call));
         }
     }
     debug_assert!(found.iter().all(|access| account_of(&access.resource).is_some()));
