@@ -9,7 +9,7 @@ use std::{path::Path, path::PathBuf, process::ExitCode};
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use jiff::{Timestamp, Zoned, civil};
-use policy::{Choice, Errors, Otherwise, Policy, Sync, TableRule, page};
+use policy::{Choice, Errors, Export, Otherwise, Policy, Sync, TableRule, page};
 
 #[derive(Parser)]
 #[command(name = "policy", about = "What every daily sync does, as one YAML file says it", version)]
@@ -116,15 +116,21 @@ fn summary(policy: &Policy) -> String {
             tables().count()
         )
     };
-    policy.syncs.iter().map(line).collect::<Vec<_>>().join("\n")
+    let exported = |(name, export): (&String, &Export)| {
+        let source = [&export.source.sync, &export.source.cluster];
+        let source = source.into_iter().flatten().map(String::as_str).collect::<String>();
+        format!("{name}: an export of {source} into {}", export.bucket)
+    };
+    let exports = policy.exports.iter().map(exported);
+    policy.syncs.iter().map(line).chain(exports).collect::<Vec<_>>().join("\n")
 }
 
 fn explain(policy: &Policy, name: &str, at: Option<String>, snapshots: &Path) -> anyhow::Result<ExitCode> {
     let known = || policy.syncs.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-    let sync = policy
-        .syncs
-        .get(name)
-        .with_context(|| format!("{name:?} is none of the policy's syncs: {}", known()))?;
+    let sync = policy.syncs.get(name).with_context(|| match policy.exports.contains_key(name) {
+        true => format!("{name:?} is an export: syncs are explained"),
+        false => format!("{name:?} is none of the policy's syncs: {}", known()),
+    })?;
     let zone = &sync.schedule.time_zone;
     let at = match at {
         None => Zoned::now().with_time_zone(zone.clone()),

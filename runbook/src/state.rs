@@ -80,6 +80,12 @@ pub(crate) fn beside(run: &Run, from: &str, to: &str) -> Option<String> {
     Some(format!("{}{to}", machine.strip_suffix(from)?))
 }
 
+/// Whether a run of this runbook that has failed begins again instead of being redriven: a sync has
+/// cleaned up behind itself, and so has a rehearsal; a fleet looks at every cluster.
+pub fn begins_again(machine: &str) -> bool {
+    ["daily-sync", "rehearse-upgrade", "upgrade-fleet"].iter().any(|runbook| machine.ends_with(runbook))
+}
+
 impl Run {
     /// The execution's name: the last part of its ARN
     /// (https://docs.aws.amazon.com/step-functions/latest/dg/concepts-state-machine-executions.html).

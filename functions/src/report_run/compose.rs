@@ -3,7 +3,10 @@
 
 use aws_sdk_sfn::{operation::describe_execution::DescribeExecutionOutput, types::HistoryEvent};
 use jiff::Timestamp;
-use runbook::{Arn, Finding, state::kebab};
+use runbook::{
+    Arn, Finding,
+    state::{begins_again, kebab},
+};
 use serde_json::Value;
 
 use super::{
@@ -83,13 +86,11 @@ impl Report {
         }
     }
 
-    /// What to type when what stopped the run is out of the way. A sync has cleaned up behind
-    /// itself, and so has a rehearsal; a fleet looks at every cluster: they begin again. An upgrade
-    /// goes on, where Step Functions lets it: for 14 days
+    /// What to type when what stopped the run is out of the way. An upgrade goes on, where Step
+    /// Functions lets it: for 14 days
     /// (https://docs.aws.amazon.com/step-functions/latest/dg/redrive-executions.html).
     fn again(&self, redrivable: bool) -> String {
-        let begins_again = ["daily-sync", "rehearse-upgrade", "upgrade-fleet"];
-        if redrivable && !begins_again.contains(&self.runbook.as_str()) {
+        if redrivable && !begins_again(&self.runbook) {
             return format!("aws stepfunctions redrive-execution --execution-arn {}", self.execution);
         }
         format!(

@@ -173,7 +173,7 @@ async fn schedule(cx: &Context, sync: &str) -> Option<MonitorConfig> {
     let schedule = &policy.syncs.get(sync)?.schedule;
     Some(MonitorConfig {
         schedule: MonitorSchedule::Crontab { value: schedule.cron.as_str().to_owned() },
-        checkin_margin: Some(MARGIN),
+        checkin_margin: Some(MARGIN + schedule.maximum_window_in_minutes.map_or(0, u64::from)),
         max_runtime: Some(LONGEST_RUN),
         timezone: schedule.time_zone.iana_name().map(str::to_owned),
         failure_issue_threshold: None,

@@ -9,7 +9,7 @@ mod finding;
 pub use aws::aws;
 pub use finding::{Finding, Level, SkippedFinding, judge};
 
-use crate::{Run, patience::UNREACHABLE, visible::visible};
+use crate::{Run, patience::UNREACHABLE, state::begins_again, visible::visible};
 
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -158,9 +158,14 @@ impl Error {
         self.with(|failure| failure.then = Some(then))
     }
 
-    /// The command of the next step names this run's execution.
+    /// The command of the next step names this run's execution, and is one that this run takes.
     pub(crate) fn of_run(self, run: &Run) -> Self {
-        self.with(|failure| failure.execution = Some(run.execution.to_string()))
+        self.with(|failure| {
+            failure.execution = Some(run.execution.to_string());
+            if begins_again(run.machine()) {
+                failure.then = failure.then.map(|_| Then::StartAgain);
+            }
+        })
     }
 
     fn with(mut self, change: impl FnOnce(&mut Failure)) -> Self {
@@ -267,6 +272,13 @@ mod tests {
             "the key is disabled\nChanged: nothing.\nNext: enable it, then redrive the execution: aws \
              stepfunctions redrive-execution --execution-arn \
              arn:aws:states:eu-west-1:444455556666:execution:major-upgrade:one"
+        );
+        let sync = Run::of("arn:aws:states:eu-west-1:444455556666:execution:ops-daily-sync:one");
+        let error = Error::refused("the key is disabled").fix("enable it").then(Then::Redrive).of_run(&sync);
+        assert_eq!(
+            error.to_string(),
+            "the key is disabled\nChanged: nothing.\nNext: enable it, then start a new execution with the \
+             same input."
         );
         let error = Error::failed("it broke").changed("one tag").then(Then::StartAgain);
         assert_eq!(
