@@ -108,6 +108,25 @@ pub const CHECKS: &[Check] = &[
         ask: |on| Box::pin(instance(on, "db.t2.micro")),
     },
     Check {
+        name: "clone-that-says-it-is-not-public",
+        expected: Expected::Refused { code: COMBINATION, words: "PubliclyAccessible isn't supported" },
+        source: "botocore rds 2014-10-31, RestoreDBClusterToPointInTime.PubliclyAccessible; \
+        aws-samples/aws-refarch-moodle#65",
+        local: local!("src/rds/create_cluster.rs", "PubliclyAccessible isn't supported for DB engine"),
+        ask: |on| {
+            Box::pin(async move {
+                let cluster = on.cluster().await?;
+                let clone = on.rds().restore_db_cluster_to_point_in_time().restore_type("copy-on-write");
+                let clone = clone.db_cluster_identifier(on.name("public")).tags(on.tag());
+                let clone =
+                    clone.set_db_subnet_group_name(cluster.shown.db_subnet_group().map(str::to_owned));
+                let clone = clone.set_vpc_security_group_ids(Some(security_groups(&cluster)));
+                let clone = clone.source_db_cluster_identifier(&cluster.id).use_latest_restorable_time(true);
+                Ok(Answer::to(clone.publicly_accessible(false).send().await))
+            })
+        },
+    },
+    Check {
         name: "version-of-an-instance-of-its-own",
         expected: Expected::Refused { code: COMBINATION, words: "does not match" },
         source: "botocore rds 2014-10-31, CreateDBInstance.EngineVersion: the cluster manages it",
